@@ -1,0 +1,1 @@
+"""Heads that ship with motionrep; third-party heads register the same way, by entry point `motionrep.heads`."""

@@ -1,0 +1,1 @@
+"""Keypoints in, motion representation, any head, something you can look at."""

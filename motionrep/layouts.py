@@ -1,0 +1,206 @@
+"""Joint layouts of the field by name, and their conversion to Human3.6M-17."""
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Recipe = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class JointLayout:
+    """Names of the joints of a skeleton, in the order in which files and tensors hold them.
+
+    `left_x` and `right_x` are mirror images of each other. `parents` names the other end of each joint's bone, "" for none.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[str, ...]
+
+    @property
+    def joint_count(self) -> int:
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Position of a joint. Raises ValueError with the nearest known name."""
+        if joint not in self.joints:
+            near = difflib.get_close_matches(joint, self.joints, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"layout {self.name!r} has no joint {joint!r}{hint} (joints: {', '.join(self.joints)})")
+        return self.joints.index(joint)
+
+    @cached_property
+    def parent_indices(self) -> tuple[int, ...]:
+        """Index of each joint's parent, -1 for a joint without one."""
+        return tuple(self.joints.index(p) if p else -1 for p in self.parents)
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (joint, parent)."""
+        return tuple((j, p) for j, p in enumerate(self.parent_indices) if p >= 0)
+
+    @cached_property
+    def flip_indices(self) -> tuple[int, ...]:
+        """Where each joint's mirror image stands: `mirrored = xy[..., flip_indices, :]`."""
+        return tuple(self.joints.index(mirror_name(joint)) for joint in self.joints)
+
+
+def mirror_name(joint: str) -> str:
+    """`left_knee` for `right_knee` and the other way round; midline joints keep their name."""
+    if joint.startswith("left_"):
+        return "right_" + joint.removeprefix("left_")
+    if joint.startswith("right_"):
+        return "left_" + joint.removeprefix("right_")
+    return joint
+
+
+def _layout(name: str, bones: str) -> JointLayout:
+    """`bones` lists "joint<parent" in order; l_ and r_ stand for left_ and right_."""
+    long = bones.replace("l_", "left_").replace("r_", "right_").split()
+    pairs = [item.partition("<") for item in long]
+    return JointLayout(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
+
+
+H36M_17 = _layout(
+    "h36m_17",
+    "pelvis r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee spine<pelvis thorax<spine "
+    "nose<thorax head<nose l_shoulder<thorax l_elbow<l_shoulder l_wrist<l_elbow r_shoulder<thorax r_elbow<r_shoulder r_wrist<r_elbow",
+)
+_COCO_BONES = (
+    "nose l_eye<nose r_eye<nose l_ear<l_eye r_ear<r_eye l_shoulder<l_ear r_shoulder<r_ear l_elbow<l_shoulder r_elbow<r_shoulder "
+    "l_wrist<l_elbow r_wrist<r_elbow l_hip<l_shoulder r_hip<r_shoulder l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee"
+)
+COCO_17 = _layout("coco_17", _COCO_BONES)
+HALPE_26 = _layout(
+    "halpe_26",
+    "nose<neck l_eye<nose r_eye<nose l_ear<l_eye r_ear<r_eye l_shoulder<neck r_shoulder<neck l_elbow<l_shoulder r_elbow<r_shoulder "
+    "l_wrist<l_elbow r_wrist<r_elbow l_hip<hip r_hip<hip l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee "
+    "head<neck neck<hip hip l_big_toe<l_ankle r_big_toe<r_ankle l_small_toe<l_ankle r_small_toe<r_ankle l_heel<l_ankle r_heel<r_ankle",
+)
+OPENPOSE_25 = _layout(
+    "openpose_25",
+    "nose<neck neck<mid_hip r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow "
+    "mid_hip r_hip<mid_hip r_knee<r_hip r_ankle<r_knee l_hip<mid_hip l_knee<l_hip l_ankle<l_knee r_eye<nose l_eye<nose r_ear<r_eye "
+    "l_ear<l_eye l_big_toe<l_ankle l_small_toe<l_ankle l_heel<l_ankle r_big_toe<r_ankle r_small_toe<r_ankle r_heel<r_ankle",
+)
+OPENPOSE_18 = _layout(
+    "openpose_18",
+    "nose<neck neck r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow r_hip<neck "
+    "r_knee<r_hip r_ankle<r_knee l_hip<neck l_knee<l_hip l_ankle<l_knee r_eye<nose l_eye<nose r_ear<r_eye l_ear<l_eye",
+)
+SMPL_24 = _layout(
+    "smpl_24",
+    "pelvis l_hip<pelvis r_hip<pelvis spine1<pelvis l_knee<l_hip r_knee<r_hip spine2<spine1 l_ankle<l_knee r_ankle<r_knee spine3<spine2 "
+    "l_foot<l_ankle r_foot<r_ankle neck<spine3 l_collar<spine3 r_collar<spine3 head<neck l_shoulder<l_collar r_shoulder<r_collar "
+    "l_elbow<l_shoulder r_elbow<r_shoulder l_wrist<l_elbow r_wrist<r_elbow l_hand<l_wrist r_hand<r_wrist",
+)
+NTU_25 = _layout(
+    "ntu_25",
+    "spine_base spine_mid<spine_base neck<spine_shoulder head<neck l_shoulder<spine_shoulder l_elbow<l_shoulder l_wrist<l_elbow "
+    "l_hand<l_wrist r_shoulder<spine_shoulder r_elbow<r_shoulder r_wrist<r_elbow r_hand<r_wrist l_hip<spine_base l_knee<l_hip "
+    "l_ankle<l_knee l_foot<l_ankle r_hip<spine_base r_knee<r_hip r_ankle<r_knee r_foot<r_ankle spine_shoulder<spine_mid "
+    "l_hand_tip<l_hand l_thumb<l_wrist r_hand_tip<r_hand r_thumb<r_wrist",
+)
+MEDIAPIPE_33 = _layout(
+    "mediapipe_33",
+    "nose l_eye_inner<nose l_eye<l_eye_inner l_eye_outer<l_eye r_eye_inner<nose r_eye<r_eye_inner r_eye_outer<r_eye l_ear<l_eye_outer "
+    "r_ear<r_eye_outer l_mouth<nose r_mouth<nose l_shoulder r_shoulder<l_shoulder l_elbow<l_shoulder r_elbow<r_shoulder l_wrist<l_elbow "
+    "r_wrist<r_elbow l_pinky<l_wrist r_pinky<r_wrist l_index<l_wrist r_index<r_wrist l_thumb<l_wrist r_thumb<r_wrist l_hip<l_shoulder "
+    "r_hip<r_shoulder l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee l_heel<l_ankle r_heel<r_ankle l_foot_index<l_heel "
+    "r_foot_index<r_heel",
+)
+MPI_INF_3DHP_28 = _layout(
+    "mpi_inf_3dhp_28",
+    "spine3<spine2 spine4<spine3 spine2<spine spine<pelvis pelvis neck<spine4 head<neck head_top<head l_clavicle<spine4 "
+    "l_shoulder<l_clavicle l_elbow<l_shoulder l_wrist<l_elbow l_hand<l_wrist r_clavicle<spine4 r_shoulder<r_clavicle r_elbow<r_shoulder "
+    "r_wrist<r_elbow r_hand<r_wrist l_hip<pelvis l_knee<l_hip l_ankle<l_knee l_foot<l_ankle l_toe<l_foot r_hip<pelvis r_knee<r_hip "
+    "r_ankle<r_knee r_foot<r_ankle r_toe<r_foot",
+)
+MPI_INF_3DHP_17 = _layout(
+    "mpi_inf_3dhp_17",
+    "head_top<head neck<spine r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow "
+    "r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee pelvis spine<pelvis head<neck",
+)
+
+LAYOUTS: dict[str, JointLayout] = {
+    layout.name: layout
+    for layout in (
+        H36M_17, COCO_17, HALPE_26, OPENPOSE_25, OPENPOSE_18, SMPL_24, NTU_25, MEDIAPIPE_33, MPI_INF_3DHP_17, MPI_INF_3DHP_28,
+    )
+}  # fmt: skip
+
+_MID_HIPS = {"left_hip": 0.5, "right_hip": 0.5}
+_MID_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
+_MID_TRUNK = {"left_hip": 0.25, "right_hip": 0.25, "left_shoulder": 0.25, "right_shoulder": 0.25}
+_MID_EYES = {"left_eye": 0.5, "right_eye": 0.5}
+
+# What stands in the place of the joints that a layout does not name as Human3.6M does. The face-only layouts follow
+# the recipe of MotionBERT's readers (nose as joint 9, eyes as joint 10), so that published checkpoints see what they know.
+_H36M_17_RECIPES: dict[str, Recipe] = {
+    "h36m_17": {},
+    "coco_17": {"pelvis": _MID_HIPS, "spine": _MID_TRUNK, "thorax": _MID_SHOULDERS, "head": _MID_EYES},
+    "halpe_26": {"pelvis": {"hip": 1}, "spine": {"hip": 0.5, "neck": 0.5}, "thorax": {"neck": 1}},
+    "openpose_25": {
+        "pelvis": {"mid_hip": 1}, "spine": {"mid_hip": 0.5, "neck": 0.5}, "thorax": {"neck": 1}, "head": _MID_EYES,
+    },
+    "openpose_18": {"pelvis": _MID_HIPS, "spine": _MID_TRUNK, "thorax": {"neck": 1}, "head": _MID_EYES},
+    "mediapipe_33": {"pelvis": _MID_HIPS, "spine": _MID_TRUNK, "thorax": _MID_SHOULDERS, "head": _MID_EYES},
+    "smpl_24": {
+        "pelvis": _MID_HIPS, "spine": {"spine1": 0.7, "spine2": 0.3}, "thorax": {"neck": 1},
+        "nose": {"head": 1.5, "neck": -0.5}, "head": {"head": 2.8, "neck": -1.8},
+    },
+    "ntu_25": {
+        "pelvis": _MID_HIPS, "spine": {"spine_mid": 1}, "thorax": {"spine_shoulder": 1}, "nose": {"head": 0.75, "neck": 0.25},
+    },
+    "mpi_inf_3dhp_28": {"pelvis": {"pelvis": 1}, "thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
+    "mpi_inf_3dhp_17": {"thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
+}  # fmt: skip
+
+
+def find_layout(name: str) -> JointLayout:
+    """The layout of that name. Raises ValueError that lists the known ones."""
+    if name not in LAYOUTS:
+        near = difflib.get_close_matches(name, LAYOUTS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown layout {name!r}{hint} (known: {', '.join(LAYOUTS)})")
+    return LAYOUTS[name]
+
+
+def h36m_17_weights(layout: JointLayout) -> Float[Tensor, "17 joints"]:
+    """Weights that make the Human3.6M-17 points from a layout's points: `h36m = weights @ points`; rows sum to 1.
+
+    Raises:
+        ValueError: No recipe is known for the layout.
+    """
+    if layout.name not in _H36M_17_RECIPES:
+        raise ValueError(f"no conversion from layout {layout.name!r} to h36m_17 (known: {', '.join(_H36M_17_RECIPES)})")
+    recipe = _H36M_17_RECIPES[layout.name]
+    weights = torch.zeros(H36M_17.joint_count, layout.joint_count)
+    for row, joint in enumerate(H36M_17.joints):
+        for source, weight in recipe.get(joint, {joint: 1.0}).items():
+            weights[row, layout.index(source)] = weight
+    return weights
+
+
+def to_h36m_17(
+    point: Float[Tensor, "*batch joints dim"], confidence: Float[Tensor, "*batch joints"], layout: JointLayout
+) -> tuple[Float[Tensor, "*batch 17 dim"], Float[Tensor, "*batch 17"]]:
+    """Points and confidence in Human3.6M-17 order.
+
+    A point made of several has the smallest of their confidences, so it is unseen (0) as soon as one of them is.
+    """
+    weights = h36m_17_weights(layout).to(point)
+    used = weights != 0
+    candidates = confidence.unsqueeze(-2).expand(*confidence.shape[:-1], H36M_17.joint_count, layout.joint_count)
+    lowest = candidates.masked_fill(~used, torch.inf).amin(-1)
+    return weights @ point, lowest
+
+
+def flip_index_tensor(layout: JointLayout, device: torch.device | None = None) -> Int[Tensor, " joints"]:
+    """`layout.flip_indices` as a tensor."""
+    return torch.tensor(layout.flip_indices, device=device)

@@ -1,0 +1,185 @@
+"""What a user holds: one clip of one person, at each stage. Metres, pixels, seconds, radians; frozen.
+
+Frames of reference: `root` has camera axes and its origin at the pelvis; `camera` is x right, y down, z forward;
+`world` is right-handed, y up, floor at y = 0. All tensors are float32 and on the CPU unless a user moved them.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motionrep.layouts import H36M_17, JointLayout, to_h36m_17
+
+Frame = Literal["root", "camera", "world"]
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """2D keypoints of one person, as a detector saw them.
+
+    `xy_px` has its origin at the image's top left corner. `confidence` is 0 for a joint or frame that was not seen
+    (its `xy_px` is then meaningless but finite) and positive otherwise.
+    """
+
+    xy_px: Float[Tensor, "frames joints 2"]
+    confidence: Float[Tensor, "frames joints"]
+    layout: JointLayout
+    fps: float
+    width_px: int
+    height_px: int
+    person: str = "0"
+
+    def __post_init__(self) -> None:
+        _require_shape("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2))
+        _require_shape("Keypoints.confidence", self.confidence, tuple(self.xy_px.shape[:2]))
+        if self.xy_px.shape[0] == 0:
+            raise ValueError("Keypoints.xy_px has no frames; a clip needs at least one")
+        _require_finite("Keypoints.xy_px", self.xy_px)
+        _require_finite("Keypoints.confidence", self.confidence)
+        if bool((self.confidence < 0).any()):
+            raise ValueError(f"Keypoints.confidence must be 0 (unseen) or positive, got {float(self.confidence.min()):g}")
+        _require_fps("Keypoints", self.fps)
+        if self.width_px <= 0 or self.height_px <= 0:
+            raise ValueError(f"Keypoints: image size must be positive, got {self.width_px} x {self.height_px} px")
+
+    @property
+    def frame_count(self) -> int:
+        return self.xy_px.shape[0]
+
+    def as_h36m_17(self) -> "Keypoints":
+        """The same clip in Human3.6M-17 order; confidence is carried along (see `layouts.to_h36m_17`)."""
+        if self.layout == H36M_17:
+            return self
+        xy_px, confidence = to_h36m_17(self.xy_px, self.confidence, self.layout)
+        return Keypoints(xy_px, confidence, H36M_17, self.fps, self.width_px, self.height_px, self.person)
+
+
+@dataclass(frozen=True)
+class MotionEmbedding:
+    """What an encoder makes of a clip, with the Human3.6M-17 keypoints it was made from.
+
+    Heads that place a person in the camera (mesh) need the keypoints; all others read `values` only.
+    """
+
+    values: Float[Tensor, "frames joints channels"]
+    keypoints: Keypoints
+    encoder: str
+
+    def __post_init__(self) -> None:
+        _require_shape("MotionEmbedding.values", self.values, (self.keypoints.frame_count, self.layout.joint_count, None))
+
+    @property
+    def layout(self) -> JointLayout:
+        return self.keypoints.layout
+
+    @property
+    def fps(self) -> float:
+        return self.keypoints.fps
+
+    def per_frame(self) -> Float[Tensor, "frames channels"]:
+        """Mean over the joints."""
+        return self.values.mean(1)
+
+    def per_clip(self) -> Float[Tensor, " channels"]:
+        """Mean over frames and joints."""
+        return self.values.mean((0, 1))
+
+
+@dataclass(frozen=True)
+class JointMotion:
+    """3D joint positions over time."""
+
+    position_m: Float[Tensor, "frames joints 3"]
+    layout: JointLayout
+    fps: float
+    frame: Frame
+
+    def __post_init__(self) -> None:
+        _require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
+        _require_finite("JointMotion.position_m", self.position_m)
+        _require_fps("JointMotion", self.fps)
+
+
+@dataclass(frozen=True)
+class BodyMotion:
+    """Pose, place and shape of a body model over time.
+
+    `local_rotmat` turns each joint relative to its parent (SMPL order; the first is the whole body). `translation_m`
+    is added to every posed vertex, as in SMPL: the pelvis is at its rest position plus the translation.
+    `body_model` is what `load_body_model` takes; betas of one body mean nothing on another.
+    """
+
+    local_rotmat: Float[Tensor, "frames 24 3 3"]
+    translation_m: Float[Tensor, "frames 3"]
+    betas: Float[Tensor, " betas"]
+    body_model: str
+    fps: float
+    frame: Literal["camera", "world"]
+
+    def __post_init__(self) -> None:
+        _require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, 24, 3, 3))
+        _require_shape("BodyMotion.translation_m", self.translation_m, (self.local_rotmat.shape[0], 3))
+        for name in ("local_rotmat", "translation_m", "betas"):
+            _require_finite(f"BodyMotion.{name}", getattr(self, name))
+        _require_fps("BodyMotion", self.fps)
+
+    @property
+    def frame_count(self) -> int:
+        return self.local_rotmat.shape[0]
+
+
+@dataclass(frozen=True)
+class MeshMotion:
+    """A surface over time; `faces` index vertices, counter-clockwise seen from outside."""
+
+    vertex_m: Float[Tensor, "frames vertices 3"]
+    faces: Int[Tensor, "faces 3"]
+    fps: float
+    frame: Literal["camera", "world"]
+
+    def __post_init__(self) -> None:
+        _require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))
+        _require_finite("MeshMotion.vertex_m", self.vertex_m)
+        _require_fps("MeshMotion", self.fps)
+
+
+@dataclass(frozen=True)
+class ActionScores:
+    """Unnormalised score of each class for a whole clip."""
+
+    logit: Float[Tensor, " classes"]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _require_shape("ActionScores.logit", self.logit, (len(self.labels),))
+
+    @property
+    def best(self) -> str:
+        """The label with the highest score."""
+        return self.labels[int(self.logit.argmax())]
+
+    def probability(self) -> Float[Tensor, " classes"]:
+        """Softmax of the scores."""
+        return self.logit.softmax(-1)
+
+
+def _require_shape(name: str, tensor: Tensor, shape: tuple[int | None, ...]) -> None:
+    if tensor.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, tensor.shape, strict=True)):
+        wanted = " x ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name}: expected shape {wanted}, got {' x '.join(map(str, tensor.shape))}")
+
+
+def _require_finite(name: str, tensor: Tensor) -> None:
+    bad = ~torch.isfinite(tensor)
+    if bool(bad.any()):
+        first = tuple(int(i) for i in bad.nonzero()[0])
+        raise ValueError(f"{name}: {int(bad.sum())} values are NaN or infinite, the first at index {first}; drop or repair them")
+
+
+def _require_fps(owner: str, fps: float) -> None:
+    if not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"{owner}.fps must be a positive number of frames per second, got {fps}")

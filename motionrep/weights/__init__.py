@@ -1,0 +1,1 @@
+"""Shipped encoders and heads, one folder each."""
