@@ -140,7 +140,8 @@ _MID_TRUNK = {"left_hip": 0.25, "right_hip": 0.25, "left_shoulder": 0.25, "right
 _MID_EYES = {"left_eye": 0.5, "right_eye": 0.5}
 
 # What stands in the place of the joints that a layout does not name as Human3.6M does. The face-only layouts follow
-# the recipe of MotionBERT's readers (nose as joint 9, eyes as joint 10), so that published checkpoints see what they know.
+# the recipe of MotionBERT's readers (nose as joint 9, eyes as joint 10), so that published checkpoints see what they
+# know.
 _H36M_17_RECIPES: dict[str, Recipe] = {
     "h36m_17": {},
     "coco_17": {"pelvis": _MID_HIPS, "spine": _MID_TRUNK, "thorax": _MID_SHOULDERS, "head": _MID_EYES},

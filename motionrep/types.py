@@ -41,7 +41,9 @@ class Keypoints:
         _require_finite("Keypoints.xy_px", self.xy_px)
         _require_finite("Keypoints.confidence", self.confidence)
         if bool((self.confidence < 0).any()):
-            raise ValueError(f"Keypoints.confidence must be 0 (unseen) or positive, got {float(self.confidence.min()):g}")
+            raise ValueError(
+                f"Keypoints.confidence must be 0 (unseen) or positive, got {float(self.confidence.min()):g}"
+            )
         _require_fps("Keypoints", self.fps)
         if self.width_px <= 0 or self.height_px <= 0:
             raise ValueError(f"Keypoints: image size must be positive, got {self.width_px} x {self.height_px} px")
@@ -70,7 +72,9 @@ class MotionEmbedding:
     encoder: str
 
     def __post_init__(self) -> None:
-        _require_shape("MotionEmbedding.values", self.values, (self.keypoints.frame_count, self.layout.joint_count, None))
+        _require_shape(
+            "MotionEmbedding.values", self.values, (self.keypoints.frame_count, self.layout.joint_count, None)
+        )
 
     @property
     def layout(self) -> JointLayout:
@@ -177,7 +181,9 @@ def _require_finite(name: str, tensor: Tensor) -> None:
     bad = ~torch.isfinite(tensor)
     if bool(bad.any()):
         first = tuple(int(i) for i in bad.nonzero()[0])
-        raise ValueError(f"{name}: {int(bad.sum())} values are NaN or infinite, the first at index {first}; drop or repair them")
+        raise ValueError(
+            f"{name}: {int(bad.sum())} values are NaN or infinite, the first at index {first}; drop or repair them"
+        )
 
 
 def _require_fps(owner: str, fps: float) -> None:
