@@ -1,0 +1,33 @@
+"""Writing files so that nothing half-written ever stands under the final name."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """Yields a path beside `path` to write a file or folder to; renames it to `path` at the end.
+
+    The temporary name keeps the suffix, since many writers choose the format by it. When the block raises, what was
+    written is removed and an older `path` stays as it was. Parent folders are made.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written to; the message names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield beside
+        if path.is_dir():
+            shutil.rmtree(path)
+        beside.replace(path)
+    except OSError as error:
+        raise type(error)(error.errno, f"{path} was not written: {error.strerror or error}") from error
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
