@@ -1,0 +1,152 @@
+"""KTPFormer (CVPR 2024, arXiv 2404.00658): spatio-temporal transformer with kinematic and trajectory priors.
+
+Written from the paper and the names, shapes and outputs of the published model, which this one reproduces.
+"""
+
+import re
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motionrep.encoders.layers import (
+    ChannelBatchNorm,
+    FrameGraphConvolution,
+    JointGraphConvolution,
+    TransformerBlock,
+    graph_adjacency,
+)
+from motionrep.layouts import H36M_17, JointLayout
+
+# (prefix in published files, prefix here); the first that fits counts, in both directions.
+PUBLISHED_NAMES = (
+    ("kpattention.attn.kpa.", "joint_prior."),
+    ("kpattention.attn.Spatial_pos_embed", "joint_position"),
+    ("kpattention.attn.norm1.", "joint_prior_block.norm1."),
+    ("kpattention.attn.", "joint_prior_block.attn."),
+    ("kpattention.", "joint_prior_block."),
+    ("tpattention.attn.tpa.gconv1.", "frame_priors.0."),
+    ("tpattention.attn.tpa.gconv2.", "frame_priors.1."),
+    ("tpattention.attn.Temporal_pos_embed", "frame_position"),
+    ("tpattention.attn.norm1.", "frame_prior_block.norm1."),
+    ("tpattention.attn.", "frame_prior_block.attn."),
+    ("tpattention.", "frame_prior_block."),
+    ("STEblocks.", "joint_blocks."),
+    ("TTEblocks.", "frame_blocks."),
+    ("Spatial_norm.", "joint_norm."),
+    ("Temporal_norm.", "frame_norm."),
+)
+
+
+class KTPFormer(nn.Module):
+    """Joints attend to each other, then frames, in turns, after one block of each that knows the graph.
+
+    The window is fixed: `frames` is part of the weights. With `input_channels` 3 the confidence is the third column;
+    its weights start at zero, so weights for two columns keep their output.
+
+    Args:
+        depth: Pairs of blocks after the two with priors.
+        drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
+    """
+
+    architecture = "ktpformer"
+    layout: JointLayout = H36M_17
+    normalisation = "width"
+
+    def __init__(
+        self,
+        frames: int = 243,
+        channels: int = 512,
+        depth: int = 7,
+        heads: int = 8,
+        mlp_ratio: float = 2.0,
+        input_channels: int = 2,
+        drop_path: float = 0.1,
+    ):
+        super().__init__()
+        if input_channels not in (2, 3):
+            raise ValueError(f"input_channels must be 2 (x, y) or 3 (x, y, confidence), got {input_channels}")
+        self.config = {
+            "frames": frames,
+            "channels": channels,
+            "depth": depth,
+            "heads": heads,
+            "mlp_ratio": mlp_ratio,
+            "input_channels": input_channels,
+            "drop_path": drop_path,
+        }
+        self.name = self.architecture
+        self.frames, self.channels, self.input_channels = frames, channels, input_channels
+        joints = self.layout.joint_count
+        skeleton = graph_adjacency(self.layout.bones, joints)
+        chain = graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
+
+        self.joint_prior = nn.ModuleDict(
+            {"gconv": JointGraphConvolution(input_channels, channels, skeleton), "bn": ChannelBatchNorm(channels)}
+        )
+        if input_channels == 3:
+            nn.init.zeros_(self.joint_prior["gconv"].W[:, 2])
+        self.joint_position = nn.Parameter(torch.zeros(1, joints, channels))
+        self.joint_prior_block = TransformerBlock(channels, heads, "joints", mlp_ratio, attention_eps=1e-5)
+        self.frame_priors = nn.ModuleList(
+            nn.ModuleDict({"gconv": FrameGraphConvolution(channels, channels, chain), "bn": ChannelBatchNorm(channels)})
+            for _ in range(2)
+        )
+        self.frame_position = nn.Parameter(torch.zeros(1, frames, channels))
+        self.frame_prior_block = TransformerBlock(channels, heads, "frames", mlp_ratio, attention_eps=1e-5)
+
+        rates = torch.linspace(0, drop_path, depth + 1).tolist()[1:]
+        self.joint_blocks = nn.ModuleList(
+            TransformerBlock(channels, heads, "joints", mlp_ratio, drop_path=rate) for rate in rates
+        )
+        self.frame_blocks = nn.ModuleList(
+            TransformerBlock(channels, heads, "frames", mlp_ratio, drop_path=rate) for rate in rates
+        )
+        # One norm each for all layers, as published.
+        self.joint_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.frame_norm = nn.LayerNorm(channels, eps=1e-6)
+
+    def forward(
+        self, keypoints: Float[Tensor, "batch frames joints inputs"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        """Representation of windows of exactly `self.frames` frames, from normalised keypoints."""
+        expected = (self.frames, self.layout.joint_count, self.input_channels)
+        if keypoints.shape[1:] != expected:
+            raise ValueError(
+                f"{self.architecture}: expected keypoints batch x {expected}, got {tuple(keypoints.shape)}"
+            )
+        x = _graph_layer(self.joint_prior, keypoints) + self.joint_position[:, None]
+        x = self.joint_norm(self.joint_prior_block(x))
+        first, second = self.frame_priors
+        x = x + _graph_layer(second, _graph_layer(first, x)) + self.frame_position[:, :, None]
+        x = self.frame_norm(self.frame_prior_block(x))
+        for joint_block, frame_block in zip(self.joint_blocks, self.frame_blocks, strict=True):
+            x = self.joint_norm(joint_block(x))
+            x = self.frame_norm(frame_block(x))
+        return x
+
+
+def _graph_layer(layer: nn.Module, x: Tensor) -> Tensor:
+    return F.relu(layer["bn"](layer["gconv"](x)))
+
+
+def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
+    """What the shapes of a published state dict tell of the configuration."""
+    _, inputs, channels = weights["kpattention.attn.kpa.gconv.W"].shape
+    return {
+        "frames": weights["tpattention.attn.Temporal_pos_embed"].shape[1],
+        "channels": channels,
+        "depth": sum(re.fullmatch(r"STEblocks\.\d+\.norm1\.weight", name) is not None for name in weights),
+        "mlp_ratio": weights["kpattention.mlp.fc1.weight"].shape[0] / channels,
+        "input_channels": inputs,
+    }
+
+
+def with_confidence(weights: dict[str, Tensor], encoder: nn.Module) -> dict[str, Tensor]:
+    """Weights for (x, y) with a row of zeros for the confidence that a three-channel encoder reads."""
+    key = "encoder.joint_prior.gconv.W"
+    if encoder.config["input_channels"] == 3 and key in weights and weights[key].shape[1] == 2:
+        return {**weights, key: F.pad(weights[key], (0, 0, 0, 1))}
+    return weights

@@ -1,0 +1,150 @@
+"""Layers that encoders share. Clips are `batch frames joints channels`; attention runs over frames or joints."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Axis = Literal["frames", "joints"]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention among the joints of each frame, or among the frames of each joint."""
+
+    def __init__(self, channels: int, heads: int, over: Axis, qkv_bias: bool = True):
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"channels must be a multiple of heads, got {channels} channels and {heads} heads")
+        self.heads = heads
+        self.over: Axis = over
+        self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(
+        self, x: Float[Tensor, "batch frames joints channels"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        if self.over == "frames":
+            x = x.transpose(1, 2)
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).flatten(0, 1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v)  # rows heads tokens channels
+        mixed = self.proj(mixed.transpose(1, 2).reshape(x.shape))
+        return mixed.transpose(1, 2) if self.over == "frames" else mixed
+
+
+class MLP(nn.Module):
+    """Two linear layers with an exact (erf) GELU between them."""
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
+
+    def forward(self, x: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm attention and MLP, each with a residual that whole rows skip with probability `drop_path` in training.
+
+    A row is what attention mixes: one frame, or one joint's path through the clip.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        over: Axis,
+        mlp_ratio: float,
+        *,
+        drop_path: float = 0.0,
+        qkv_bias: bool = True,
+        eps: float = 1e-6,
+        attention_eps: float | None = None,
+    ):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels, eps=eps if attention_eps is None else attention_eps)
+        self.attn = Attention(channels, heads, over, qkv_bias)
+        self.norm2 = nn.LayerNorm(channels, eps=eps)
+        self.mlp = MLP(channels, int(channels * mlp_ratio))
+        self.drop_path = drop_path
+
+    def forward(
+        self, x: Float[Tensor, "batch frames joints channels"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        x = x + self._dropped(self.attn(self.norm1(x)))
+        return x + self._dropped(self.mlp(self.norm2(x)))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        if not self.training or self.drop_path == 0:
+            return x
+        batch, frames, joints, _ = x.shape
+        rows = (batch, frames, 1, 1) if self.attn.over == "joints" else (batch, 1, joints, 1)
+        kept = 1 - self.drop_path
+        return x * x.new_empty(rows).bernoulli_(kept).div_(kept)
+
+
+class GraphConvolution(nn.Module):
+    """Modulated graph convolution with a learned correction of the adjacency; parameter names as KTPFormer publishes.
+
+    With `A = adj + adj2` made symmetric: `y = diag(A) * (M * x W[0]) + offdiag(A) @ (M * x W[1]) + bias`.
+    """
+
+    adj: Tensor
+
+    def __init__(self, inputs: int, outputs: int, adjacency: Float[Tensor, "nodes nodes"]):
+        super().__init__()
+        nodes = adjacency.shape[0]
+        self.W = nn.Parameter(nn.init.xavier_uniform_(torch.empty(2, inputs, outputs), gain=1.414))
+        self.M = nn.Parameter(torch.ones(nodes, outputs))
+        self.adj2 = nn.Parameter(torch.full((nodes, nodes), 1e-6))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-(outputs**-0.5), outputs**-0.5))
+        self.register_buffer("adj", adjacency, persistent=False)
+
+    def adjacency(self) -> Float[Tensor, "nodes nodes"]:
+        """The corrected, symmetric adjacency."""
+        corrected = self.adj + self.adj2
+        return (corrected + corrected.T) / 2
+
+
+class JointGraphConvolution(GraphConvolution):
+    """Graph convolution over the joints of each frame, for few input channels: one product with the whole operator."""
+
+    def forward(self, x: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints outputs"]:
+        adjacency = self.adjacency()
+        diagonal = torch.diag(adjacency.diag())
+        own, other = (
+            torch.einsum("ab,bo,io->biao", mix, self.M, weight)
+            for mix, weight in zip((diagonal, adjacency - diagonal), self.W, strict=True)
+        )
+        operator = (own + other).flatten(2).flatten(0, 1)  # joints*inputs joints*outputs
+        return (x.flatten(2) @ operator).unflatten(-1, self.M.shape) + self.bias
+
+
+class FrameGraphConvolution(GraphConvolution):
+    """Graph convolution over the frames of each joint."""
+
+    def forward(self, x: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints outputs"]:
+        adjacency = self.adjacency()
+        diagonal = adjacency.diag()
+        own = (x @ self.W[0]) * (diagonal[:, None] * self.M)[:, None]
+        other = (x @ self.W[1]) * self.M[:, None]
+        mixed = (adjacency - torch.diag(diagonal)) @ other.flatten(2)  # batch frames joints*outputs
+        return own + mixed.unflatten(-1, own.shape[2:]) + self.bias
+
+
+class ChannelBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of the last axis; every other axis counts as batch."""
+
+    def forward(self, input: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
+        return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
+
+
+def graph_adjacency(edges: tuple[tuple[int, int], ...], nodes: int) -> Float[Tensor, "nodes nodes"]:
+    """Neighbours of each node weighted by 1 / its degree, and 1 on the diagonal."""
+    adjacency = torch.zeros(nodes, nodes)
+    for a, b in edges:
+        adjacency[a, b] = adjacency[b, a] = 1
+    adjacency /= adjacency.sum(1, keepdim=True).clamp(min=1)
+    return adjacency.fill_diagonal_(1)

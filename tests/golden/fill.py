@@ -1,0 +1,57 @@
+"""Reference vectors: weights rebuilt from a rule, inputs and outputs computed once with the published model code.
+
+`NAME.json` lists the published names and shapes and a seed, `NAME.npz` holds `input`, `representation` and `output`
+in float32, evaluation mode. Tolerance 1e-4 absolute.
+"""
+
+import json
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FOLDER = Path(__file__).parent
+NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+
+
+def load(name: str) -> tuple[dict, dict[str, Tensor], dict[str, Tensor]]:
+    """(configuration, weights by published name, arrays) of one reference."""
+    meta = json.loads((FOLDER / f"{name}.json").read_text())
+    weights = {
+        key: torch.from_numpy(_entry(key, tuple(s), meta["weights_seed"])) for key, s in meta["state_dict"].items()
+    }
+    with np.load(FOLDER / f"{name}.npz") as arrays:
+        return (
+            {"architecture": meta["model"], **meta["config"]},
+            weights,
+            {k: torch.from_numpy(v) for k, v in arrays.items()},
+        )
+
+
+def _entry(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Each entry has its own generator, seeded by its name; scale by what the entry is for."""
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf == "num_batches_tracked":
+        return np.zeros(shape, np.int64)
+    random = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)  # noqa: NPY002
+    normal = random.standard_normal(math.prod(shape)).astype(np.float32).reshape(shape)
+    match leaf:
+        case "running_var":
+            return np.abs(normal) * np.float32(0.5) + np.float32(0.5)
+        case "adj2":
+            return normal * np.float32(0.05)
+        case "M":
+            return 1 + np.float32(0.1) * normal
+        case "weight" if len(shape) == 1:
+            return 1 + np.float32(0.1) * normal
+        case _ if leaf.startswith("layer_scale"):
+            return np.float32(0.5) + np.float32(0.1) * normal
+        case _ if len(shape) == 1:
+            return normal * np.float32(0.1)
+        case _ if leaf.endswith(("pos_embed", "temp_embed")):
+            return normal * np.float32(0.2)
+    fan_in = math.prod(shape[1:]) if leaf == "weight" else shape[-2]
+    return (normal / math.sqrt(fan_in)).astype(np.float32)
