@@ -1,6 +1,7 @@
 """Joint layouts of the field by name, and their conversion to Human3.6M-17."""
 
 import difflib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,7 +62,7 @@ def mirror_name(joint: str) -> str:
 
 def _layout(name: str, bones: str) -> JointLayout:
     """`bones` lists "joint<parent" in order; l_ and r_ stand for left_ and right_."""
-    long = bones.replace("l_", "left_").replace("r_", "right_").split()
+    long = re.sub(r"\br_", "right_", re.sub(r"\bl_", "left_", bones)).split()
     pairs = [item.partition("<") for item in long]
     return JointLayout(name, tuple(p[0] for p in pairs), tuple(p[2] for p in pairs))
 
