@@ -36,7 +36,7 @@ def _entry(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "num_batches_tracked":
         return np.zeros(shape, np.int64)
-    random = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)  # noqa: NPY002
+    random = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
     normal = random.standard_normal(math.prod(shape)).astype(np.float32).reshape(shape)
     match leaf:
         case "running_var":
