@@ -3,8 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.linalg import solveh_banded
 from torch import Tensor
 
 DEFAULT_HFOV_DEG = 50.0
@@ -57,3 +59,48 @@ def project(point_camera_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) ->
     """Pixels of points in camera axes; points with z <= 0 lie behind the camera and give meaningless pixels."""
     center = point_camera_m.new_tensor(camera.center_px)
     return point_camera_m[..., :2] / point_camera_m[..., 2:] * camera.focal_px + center
+
+
+def translation_from_keypoints(
+    point_m: Float[Tensor, "frames joints 3"],
+    xy_px: Float[Tensor, "frames joints 2"],
+    confidence: Float[Tensor, "frames joints"],
+    camera: PinholeCamera,
+    smoothness: float = 3.0,
+) -> Float[Tensor, "frames 3"]:
+    """Translations that make posed points (camera axes, metres, any origin) project onto their keypoints.
+
+    Each keypoint gives two equations linear in the translation t, `t_x - u t_z = u z - x` with `u = (x_px - c_x) / f`
+    (and the same for y), weighted by its confidence; the second difference of t over time is held small, more so along
+    the line of sight, where single frames say little. One banded least-squares problem for the whole clip; frames
+    without keypoints are carried by their neighbours.
+
+    Raises:
+        ValueError: No keypoint has a positive confidence.
+    """
+    if not bool((confidence > 0).any()):
+        raise ValueError("no keypoint of the clip has a confidence above 0, so the person cannot be placed in the camera")
+    x, y, z = point_m.double().cpu().numpy().transpose(2, 0, 1)
+    weight = confidence.double().cpu().numpy() ** 2
+    u, v = ((xy_px.double().cpu().numpy() - np.array(camera.center_px)) / camera.focal_px).transpose(2, 0, 1)
+    frames = x.shape[0]
+    normal = np.zeros((frames, 3, 3))
+    right = np.zeros((frames, 3))
+    for ratio, across, axis in ((u, x, 0), (v, y, 1)):
+        target = ratio * z - across
+        normal[:, axis, axis] += weight.sum(1)
+        normal[:, 2, axis] -= (weight * ratio).sum(1)
+        normal[:, 2, 2] += (weight * ratio**2).sum(1)
+        right[:, axis] += (weight * target).sum(1)
+        right[:, 2] -= (weight * ratio * target).sum(1)
+    bands = np.zeros((7, frames, 3))  # bands[k, frame, axis]: entry (3 frame + axis + k, 3 frame + axis), lower half
+    for k in range(3):
+        for axis in range(3 - k):
+            bands[k, :, axis] = normal[:, axis + k, axis]
+    stiffness = smoothness * np.array([1.0, 1.0, 10.0])
+    for k, coefficients in ((0, (1, 4, 1)), (3, (-2, -2)), (6, (1,))):
+        for offset, coefficient in enumerate(coefficients):
+            bands[k, offset : frames - 2 + offset] += coefficient * stiffness if frames > 2 else 0
+    bands[0] += 1e-9
+    solution = solveh_banded(bands.reshape(7, -1)[: 3 * frames], right.reshape(-1), lower=True)
+    return torch.from_numpy(solution.reshape(frames, 3)).to(point_m)

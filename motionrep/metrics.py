@@ -1,0 +1,70 @@
+"""Errors of 3D motion and scores of classifiers, as the field defines them. Millimetres, from metres."""
+
+import roma
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def mpjpe_mm(
+    predicted_m: Float[Tensor, "*batch joints 3"], target_m: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Mean per-joint position error of each pose after both roots (joint 0) are moved to the origin ("protocol 1")."""
+    difference = (predicted_m - predicted_m[..., :1, :]) - (target_m - target_m[..., :1, :])
+    return 1000 * difference.norm(dim=-1).mean(-1)
+
+
+def pa_mpjpe_mm(
+    predicted_m: Float[Tensor, "*batch joints 3"], target_m: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """MPJPE of each pose after the similarity transform (rotation, scale, translation) that fits it best ("protocol 2").
+
+    The rotation is proper: a mirrored pose does not become right.
+    """
+    rotation, translation, scale = roma.rigid_points_registration(predicted_m, target_m, compute_scaling=True)
+    aligned = scale[..., None, None] * (predicted_m @ rotation.mT) + translation[..., None, :]
+    return 1000 * (aligned - target_m).norm(dim=-1).mean(-1)
+
+
+def pve_mm(
+    predicted_m: Float[Tensor, "*batch vertices 3"],
+    target_m: Float[Tensor, "*batch vertices 3"],
+    predicted_root_m: Float[Tensor, "*batch 3"],
+    target_root_m: Float[Tensor, "*batch 3"],
+) -> Float[Tensor, "*batch"]:
+    """Mean per-vertex error of each mesh after both roots are moved to the origin."""
+    difference = (predicted_m - predicted_root_m.unsqueeze(-2)) - (target_m - target_root_m.unsqueeze(-2))
+    return 1000 * difference.norm(dim=-1).mean(-1)
+
+
+def accel_error_mm_per_s2(
+    predicted_m: Float[Tensor, "*batch frames joints 3"], target_m: Float[Tensor, "*batch frames joints 3"], fps: float
+) -> Float[Tensor, "*batch frames-2"]:
+    """Mean length of the difference between predicted and true joint acceleration, for each inner frame.
+
+    Acceleration is the second central difference times fps squared, so the first and the last frame do not count.
+
+    Raises:
+        ValueError: Fewer than three frames.
+    """
+    if predicted_m.shape[-3] < 3:
+        raise ValueError(f"acceleration needs at least 3 frames, got {predicted_m.shape[-3]}")
+    error = predicted_m - target_m
+    second = error[..., 2:, :, :] - 2 * error[..., 1:-1, :, :] + error[..., :-2, :, :]
+    return 1000 * fps**2 * second.norm(dim=-1).mean(-1)
+
+
+def inner_frames(valid: Bool[Tensor, "*batch frames"]) -> Bool[Tensor, "*batch frames-2"]:
+    """Frames whose acceleration counts: themselves and both neighbours are valid."""
+    return valid[..., 2:] & valid[..., 1:-1] & valid[..., :-2]
+
+
+def top1(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
+    """Share of clips whose highest score is the right class."""
+    return float((logit.argmax(-1) == label).float().mean())
+
+
+def macro_accuracy(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
+    """Mean over the classes that occur in `label` of the share of their clips that were recognised."""
+    right = (logit.argmax(-1) == label).float()
+    return float(torch.stack([right[label == c].mean() for c in label.unique()]).mean())
