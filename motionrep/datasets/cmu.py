@@ -1,0 +1,162 @@
+"""Folders of motion files as data sets: the CMU clips with their index, or any .bvh and .npz files."""
+
+import csv
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from motionrep.body.loading import load_body_model
+from motionrep.body.model import BodyModel
+from motionrep.bvh import BvhMotion, read_bvh
+from motionrep.floor import level_floor, put_on_floor
+from motionrep.motion_io import load_motion, motion_from_bvh
+from motionrep.rotations import mirror_rotmat
+from motionrep.types import BodyMotion
+
+_COLUMNS = ("clip_id", "subject", "path", "action", "split", "core", "first_frame", "bad_ranges")
+# A joint's jump between two frames, written as a second difference at 120 frames per second.
+_POP_M_PER_S2 = 0.08 * 120**2
+# Clips of the CMU conversion in which the left elbow bends backwards throughout.
+_REVERSED_LEFT_ELBOW = ("01_01", "14_23")
+# Where feet leave the floor for long, a slope fitted to them would not be the floor's.
+_NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
+
+
+@dataclass(frozen=True)
+class MotionClip:
+    """A motion of a data set with what is known about it.
+
+    `usable` is False where tracking broke down and where a joint jumps. `action`, `split` are None when unknown; `core`
+    marks clips of the classes meant for a closed-set test; `subject` is "" when unknown.
+    """
+
+    name: str
+    motion: BodyMotion
+    usable: Bool[Tensor, " frames"]
+    action: str | None
+    split: str | None
+    core: bool
+    subject: str
+
+
+def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionClip]:
+    """The motion clips of a folder on the open body, at their own frame rate.
+
+    With an `index.csv` (the CMU clips): its rows in order. A clip starts at `first_frame`, after the artificial T-pose;
+    its floor is levelled and put at y = 0; the two clips with a reversed left elbow are repaired. Frames in `bad_ranges`
+    and frames where a joint jumps are not usable, but stay. Without an index: every .bvh and .npz below the folder,
+    sorted, except AMASS's shape.npz and *_stagei.npz; one in eight is "val", by a hash of its path in the folder.
+
+    Args:
+        split: Only clips of this split, "train" or "val"; all when None.
+
+    Raises:
+        FileNotFoundError: No such folder, no motion file in it, or a file of the index is missing.
+        ValueError: A broken index or motion file, an unknown split, or no clip of that split.
+    """
+    if split not in (None, "train", "val"):
+        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    body = load_body_model("open")
+    index = folder / "index.csv"
+    if index.is_file():
+        clips = [_indexed_clip(folder, row, body) for row in _read_index(index) if split in (None, row["split"])]
+    else:
+        names = _motion_files(folder)
+        clips = [_plain_clip(folder, name, body) for name in names if split in (None, _hashed_split(name))]
+    if not clips:
+        raise ValueError(f"{folder}: no clip of split {split!r}")
+    return clips
+
+
+def _read_index(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if lacking := [column for column in _COLUMNS if column not in (reader.fieldnames or ())]:
+            raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}")
+        rows = list(reader)
+    for number, row in enumerate(rows, 2):
+        if None in row.values() or row["split"] not in ("train", "val") or not row["first_frame"].isdigit():
+            raise ValueError(
+                f"{path}, row {number}: incomplete, or split is not train or val, or first_frame no number"
+            )
+    return rows
+
+
+def _indexed_clip(folder: Path, row: dict[str, str], body: BodyModel) -> MotionClip:
+    path = folder / row["path"]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: listed in index.csv but not there")
+    bvh = read_bvh(path)
+    if row["clip_id"] in _REVERSED_LEFT_ELBOW:
+        bvh = _with_elbow_repaired(bvh)
+    try:
+        whole = motion_from_bvh(bvh, body)
+        first = int(row["first_frame"])
+        in_good_range = _outside(row["bad_ranges"], whole.frame_count)[first:]
+        motion = replace(whole, local_rotmat=whole.local_rotmat[first:], translation_m=whole.translation_m[first:])
+        if not motion.frame_count:
+            raise ValueError(f"first_frame is {first}, the file has {whole.frame_count} frames")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if row["action"] not in _NO_SLOPE:
+        motion = level_floor(motion, body)
+    motion = put_on_floor(motion, body, in_good_range)
+    usable = in_good_range & ~_popping(motion, body)
+    return MotionClip(row["clip_id"], motion, usable, row["action"], row["split"], row["core"] == "1", row["subject"])
+
+
+def _plain_clip(folder: Path, name: str, body: BodyModel) -> MotionClip:
+    motion = load_motion(folder / name)
+    usable = ~_popping(motion, body) if motion.body_model == body.name else torch.ones(motion.frame_count).bool()
+    return MotionClip(name, motion, usable, None, _hashed_split(name), False, "")
+
+
+def _motion_files(folder: Path) -> list[str]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".bvh", ".npz") and path.is_file())
+    names = [
+        path.relative_to(folder).as_posix()
+        for path in paths
+        if path.name != "shape.npz" and not path.name.endswith("_stagei.npz")
+    ]
+    if not names:
+        raise FileNotFoundError(f"{folder}: no index.csv and no .bvh or .npz file below it")
+    return names
+
+
+def _hashed_split(name: str) -> str:
+    return "val" if hashlib.sha256(name.encode()).digest()[0] % 8 == 0 else "train"
+
+
+def _outside(bad_ranges: str, frame_count: int) -> Bool[Tensor, " frames"]:
+    """True outside ranges such as "3-7;20-22", first and last frame included."""
+    good = torch.ones(frame_count, dtype=torch.bool)
+    for item in filter(None, bad_ranges.split(";")):
+        first, _, last = item.partition("-")
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) < frame_count):
+            raise ValueError(f"bad_ranges of index.csv: {item!r} is no range within {frame_count} frames")
+        good[int(first) : int(last) + 1] = False
+    return good
+
+
+def _popping(motion: BodyMotion, body: BodyModel) -> Bool[Tensor, " frames"]:
+    """Frames at which some joint jumps: both frames beside a jump, all three around a single-frame spike."""
+    popping = torch.zeros(motion.frame_count, dtype=torch.bool)
+    if motion.frame_count >= 3:
+        position_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
+        second_difference_m = position_m.diff(n=2, dim=0).norm(dim=-1).amax(-1)
+        popping[1:-1] = second_difference_m * motion.fps**2 > _POP_M_PER_S2
+    return popping
+
+
+def _with_elbow_repaired(bvh: BvhMotion) -> BvhMotion:
+    """Negates the z and y rotation of the left forearm, which is the same as seeing it in a mirror at x = 0."""
+    elbow = bvh.joints.index("lForeArm")
+    local_rotmat = bvh.local_rotmat.clone()
+    local_rotmat[:, elbow] = mirror_rotmat(local_rotmat[:, elbow])
+    return replace(bvh, local_rotmat=local_rotmat)
