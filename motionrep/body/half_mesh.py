@@ -74,12 +74,10 @@ def decimate_half(
 
 def _rims(faces: np.ndarray, on_midline: np.ndarray) -> list[list[int]]:
     """Vertices along each open boundary, in the direction of its faces, from midline to midline or all around."""
-    directed = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
-    following = {}
-    for face in faces.tolist():
-        for a, b in zip(face, face[1:] + face[:1], strict=True):
-            if (b, a) not in directed and not (on_midline[a] and on_midline[b]):
-                following[a] = b
+    edges = [edge for face in faces.tolist() for edge in zip(face, face[1:] + face[:1], strict=True)]
+    directed = set(edges)
+    open_edges = [(a, b) for a, b in edges if (b, a) not in directed]
+    following = {a: b for a, b in open_edges if not (on_midline[a] and on_midline[b])}
     ends = set(following.values())
     rims, seen = [], set()
     for start in [vertex for vertex in following if vertex not in ends] + list(following):
