@@ -1,0 +1,299 @@
+"""Readers of the JSON that 2D detectors write; `keypoint_io.load_keypoints` is the way in."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from motionrep.layouts import COCO_17, H36M_17, HALPE_26, LAYOUTS, MEDIAPIPE_33, OPENPOSE_18, OPENPOSE_25, JointLayout
+
+# Layout by number of joints. COCO-WholeBody's 133 points start with COCO's 17, Halpe's 136 with its body's 26.
+_BODY = {17: COCO_17, 26: HALPE_26, 133: COCO_17, 136: HALPE_26}
+_OPENPOSE = {18: OPENPOSE_18, 25: OPENPOSE_25}
+_MEDIAPIPE = {33: MEDIAPIPE_33}
+# MMPose files may name the data set of their detector; others with 17 points (PoseTrack, animals) have other orders.
+_MMPOSE = {None: _BODY, "coco": _BODY, "coco_wholebody": _BODY, "halpe": _BODY, "halpe26": _BODY, "h36m": {17: H36M_17}}
+
+_LARGEST = 1e9
+_FORMATS = "AlphaPose, COCO results, MMPose, MediaPipe, a folder of OpenPose files, motionrep's own .npz"
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Every detection of a file, by frame; those of one frame in the file's order.
+
+    `xyc` is x and y in pixels and confidence in [0, 1]. `frame` counts from the file's first frame, which may have no
+    detection. `person` is None when the file does not tell who is who.
+    """
+
+    xyc: Float[np.ndarray, "detections joints 3"]
+    frame: Int[np.ndarray, " detections"]
+    frame_count: int
+    score: Float[np.ndarray, " detections"]
+    person: list[str] | None
+    layout: JointLayout
+
+
+class _Row(NamedTuple):
+    """One detection; `values` is x, y, confidence of each joint, flat."""
+
+    frame: int | str
+    values: Sequence[float]
+    score: float | None
+    person: str | None
+
+
+def read_detections(path: Path, layout: JointLayout | None, size_px: tuple[int, int]) -> Detections:
+    """The detections in a JSON file, or in a folder with one OpenPose file per frame.
+
+    Args:
+        layout: None takes the one that the format has for the number of joints found.
+        size_px: Image width and height; used where the file's unit is the image size (MediaPipe).
+
+    Raises:
+        ValueError: The file is not of a known format, or a value in it cannot be right.
+    """
+    data = _read_folder(path) if path.is_dir() else _parse(path)
+    if _is_openpose(data):
+        data = {path.name: data}
+    if isinstance(data, dict) and "instance_info" in data:
+        dataset = (data.get("meta_info") or {}).get("dataset_name")
+        frames = _list(data["instance_info"], path)
+        return _collect(_mmpose_rows(frames, path), _mmpose_keys(frames), _MMPOSE.get(dataset, {}), layout, path)
+    if isinstance(data, dict) and any(map(_is_openpose, data.values())):
+        return _collect(_openpose_rows(data, path), data, _OPENPOSE, layout, path)
+
+    first = next((item for item in data if item), None) if isinstance(data, list) else data
+    if not first:
+        raise ValueError(f"{path}: holds no detections")
+    fields = first.keys() if isinstance(first, dict) else set()
+    if isinstance(data, list):
+        if "image_id" in fields:
+            return _collect(_entry_rows(data, path), None, _BODY, layout, path)
+        if "keypoint_scores" in fields:  # what MMPose writes for a single image
+            return _collect(_mmpose_rows([{"instances": data}], path), [0], _BODY, layout, path)
+        if "instances" in fields:
+            return _collect(_mmpose_rows(data, path), _mmpose_keys(data), _BODY, layout, path)
+        if isinstance(first, list) or {"landmarks", "pose_landmarks"} & fields:
+            return _collect(_mediapipe_rows(data, size_px, path), range(len(data)), _MEDIAPIPE, layout, path)
+    found = f"{type(data).__name__}" + (f" with the fields {', '.join(map(repr, list(fields)[:6]))}" if fields else "")
+    raise ValueError(f"{path}: not a keypoint format motionrep knows: {found} (known: {_FORMATS})")
+
+
+def _read_folder(path: Path) -> dict[str, Any]:
+    files = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
+    if not files:
+        raise ValueError(f"{path}: no .json file in this folder; OpenPose writes one per frame")
+    frames = {file.name: _parse(file) for file in files}
+    for name, frame in frames.items():
+        if not _is_openpose(frame):
+            raise ValueError(f"{path / name}: no list 'people', which every file of an OpenPose folder has")
+    return frames
+
+
+def _is_openpose(frame: Any) -> bool:
+    """One frame of OpenPose, or of AlphaPose's `open` or `cmu` format."""
+    return isinstance(frame, dict) and ("people" in frame or "bodies" in frame)
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: not valid JSON, {error.msg} at line {error.lineno}, column {error.colno}; "
+            "the file is empty, cut off or of another kind"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: neither JSON nor .npz (known: {_FORMATS})") from error
+
+
+def _entry_rows(entries: list[Any], path: Path) -> list[_Row]:
+    """AlphaPose and COCO results: one entry per detection; AlphaPose with tracking adds `idx`."""
+    rows = []
+    for i, entry in enumerate(entries):
+        where = f"{path}: entry {i}"
+        person = _person_id(entry.get("idx", entry.get("track_id"))) if isinstance(entry, dict) else None
+        rows.append(
+            _Row(_field(entry, "image_id", where), _field(entry, "keypoints", where), entry.get("score"), person)
+        )
+    return rows
+
+
+def _openpose_rows(frames: dict[str, Any], path: Path) -> Iterator[_Row]:
+    """OpenPose, and AlphaPose's `open` and `cmu` formats: frame name -> people."""
+    for name, frame in frames.items():
+        where = f"{path}: frame {name!r}"
+        people = frame.get("people", frame.get("bodies")) if _is_openpose(frame) else None
+        for person in _list(people, where):
+            values = _field(person, "joints" if "joints" in person else "pose_keypoints_2d", where)
+            if values:  # empty when only hands or a face were found
+                yield _Row(name, values, None, _person_id(person.get("person_id")))
+
+
+def _mmpose_rows(frames: list[Any], path: Path) -> Iterator[_Row]:
+    for key, frame in zip(_mmpose_keys(frames), frames, strict=True):
+        where = f"{path}: frame {key}"
+        for instance in _list(_field(frame, "instances", where), where):
+            keypoints, scores = _field(instance, "keypoints", where), _field(instance, "keypoint_scores", where)
+            try:
+                xyc = np.column_stack([np.array(keypoints, dtype=float), np.array(scores, dtype=float)])
+            except (ValueError, TypeError):
+                xyc = np.empty((0, 0))
+            if xyc.shape[1] != 3:
+                raise ValueError(f"{where}: 'keypoints' must be pairs [x, y], one for each of the 'keypoint_scores'")
+            score = instance.get("bbox_score")
+            yield _Row(key, xyc.ravel().tolist(), score, _person_id(instance.get("track_id")))
+
+
+def _mmpose_keys(frames: list[Any]) -> list[int]:
+    return [frame.get("frame_id", i) if isinstance(frame, dict) else i for i, frame in enumerate(frames)]
+
+
+def _mediapipe_rows(frames: list[Any], size_px: tuple[int, int], path: Path) -> Iterator[_Row]:
+    """x is in image widths and y in image heights; a frame holds nothing, landmarks, or one such list per person."""
+    width_px, height_px = size_px
+    for i, frame in enumerate(frames):
+        if isinstance(frame, dict):
+            frame = frame.get("landmarks", frame.get("pose_landmarks"))
+        if isinstance(frame, dict):  # protocol buffer as JSON
+            frame = frame.get("landmark")
+        poses = _list(frame or [], f"{path}: frame {i}")
+        for pose in [poses] if poses and isinstance(poses[0], dict) else poses:
+            try:
+                values = [v for p in pose for v in (p["x"] * width_px, p["y"] * height_px, p["visibility"])]
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"{path}: frame {i}: a landmark needs numbers x, y and visibility") from error
+            yield _Row(i, values, None, None)
+
+
+def _field(entry: Any, name: str, where: str) -> Any:
+    if not isinstance(entry, dict) or name not in entry:
+        found = ", ".join(map(repr, entry)) if isinstance(entry, dict) else type(entry).__name__
+        raise ValueError(f"{where} has no {name!r} (found: {found})")
+    return entry[name]
+
+
+def _list(value: Any, where: Path | str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{where}: expected a list of frames or people, got {type(value).__name__}")
+    return value
+
+
+def _person_id(value: Any) -> str | None:
+    """Ids come as 3, 3.0, [3] or [[3.0], [3.0]]; OpenPose writes -1 for "not tracked"."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, float | int):
+        return str(int(value)) if value >= 0 else None
+    return value if isinstance(value, str) else None
+
+
+def _collect(
+    rows: Iterable[_Row],
+    frames: Iterable[int | str] | None,
+    known: dict[int, JointLayout],
+    layout: JointLayout | None,
+    path: Path,
+) -> Detections:
+    """Checks the detections; `frames` names all frames of the file if some may have no detection."""
+    rows = list(rows)
+    numbers = _frame_numbers([row.frame for row in rows] if frames is None else list(frames), path)
+    if not rows:
+        raise ValueError(f"{path}: no person was detected in any of its {len(numbers)} frames")
+    rows.sort(key=lambda row: numbers[row.frame])
+    values = _number_array(rows, path)
+    layout = _choose_layout(values.shape[1], known, layout, path)
+    xyc = values[:, : layout.joint_count]
+
+    bad = ~(np.abs(xyc) < _LARGEST)
+    bad[..., 2] |= xyc[..., 2] < 0
+    if bad.any():
+        i, joint, axis = (int(index) for index in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{path}: frame {rows[i].frame!r}, joint {layout.joints[joint]!r}: {('x', 'y', 'confidence')[axis]} is "
+            f"{xyc[i, joint, axis]:g}; a joint that was not seen has 0, 0, 0"
+        )
+    seen = np.flatnonzero(xyc[..., 2].any(1))
+    if len(seen) == 0:
+        raise ValueError(f"{path}: no joint of any person was seen (every confidence is 0)")
+    rows, xyc = [rows[i] for i in seen], xyc[seen]
+    xyc[..., 2] = np.minimum(xyc[..., 2], 1)  # older AlphaPose goes up to 6, COCO's visibility up to 2
+    means = xyc[..., 2].mean(1)
+    scores = [row.score if isinstance(row.score, float | int) else mean for row, mean in zip(rows, means, strict=True)]
+    first = min(numbers.values())
+    return Detections(
+        xyc=xyc,
+        frame=np.array([numbers[row.frame] - first for row in rows]),
+        frame_count=max(numbers.values()) - first + 1,
+        score=np.array(scores, dtype=float),
+        person=_person_ids(rows, path),
+        layout=layout,
+    )
+
+
+def _frame_numbers(keys: list[int | str], path: Path) -> dict[int | str, int]:
+    """A number is itself, a file name has its last integer; names without one, or not all different, are counted."""
+    for key in keys:
+        if not isinstance(key, int | str):
+            raise ValueError(f"{path}: a frame must be an integer or a file name, got {key!r}")
+    keys = list(dict.fromkeys(keys))
+    digits = [re.findall(r"\d+", re.sub(r"\.[A-Za-z]\w*$", "", str(key))) for key in keys]
+    numbers = [int(found[-1]) for found in digits if found]
+    if len(set(numbers)) < len(keys):
+        numbers = list(range(len(keys)))
+    if max(numbers) - min(numbers) > 100 * len(keys) + 10_000:
+        raise ValueError(
+            f"{path}: frames run from {min(numbers)} to {max(numbers)}, yet only {len(keys)} are there; "
+            "these image ids do not count the frames of a video: number them in order"
+        )
+    return dict(zip(keys, numbers, strict=True))
+
+
+def _number_array(rows: list[_Row], path: Path) -> Float[np.ndarray, "detections joints 3"]:
+    expected = next((len(row.values) for row in rows if isinstance(row.values, list)), 0)
+    for row in rows:
+        if not isinstance(row.values, list) or len(row.values) != expected or expected % 3:
+            got = f"{len(row.values)} numbers" if isinstance(row.values, list) else repr(row.values)
+            raise ValueError(
+                f"{path}: frame {row.frame!r}: keypoints must be a list of x, y, confidence for each joint, as many in "
+                f"every frame (expected {expected} numbers, got {got})"
+            )
+    try:
+        return np.array([row.values for row in rows], dtype=np.float64).reshape(len(rows), -1, 3)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: keypoints hold something that is not a number: {error}") from error
+
+
+def _choose_layout(
+    joint_count: int, known: dict[int, JointLayout], layout: JointLayout | None, path: Path
+) -> JointLayout:
+    chosen = known.get(joint_count) if layout is None else layout
+    if chosen is None:
+        fitting = [name for name, choice in LAYOUTS.items() if choice.joint_count == joint_count]
+        choices = " or ".join(f"layout={name!r}" for name in fitting) or f"a JointLayout (known: {', '.join(LAYOUTS)})"
+        raise ValueError(f"{path}: the order of its {joint_count} joints is not known; pass {choices}")
+    if joint_count != chosen.joint_count and chosen != known.get(joint_count):
+        raise ValueError(
+            f"{path}: {joint_count} joints per person, layout {chosen.name!r} has {chosen.joint_count}; "
+            f"pass layout= as the detector wrote it (known: {', '.join(LAYOUTS)})"
+        )
+    return chosen
+
+
+def _person_ids(rows: list[_Row], path: Path) -> list[str] | None:
+    """AlphaPose without tracking calls everybody 0: one id for several detections of one frame is none."""
+    ids = [row.person for row in rows if row.person is not None]
+    if not ids or (len(set(ids)) == 1 and len({row.frame for row in rows}) < len(rows)):
+        return None
+    if len(ids) < len(rows):
+        lacking = next(row for row in rows if row.person is None)
+        raise ValueError(
+            f"{path}: frame {lacking.frame!r}: a detection has no person id, others have; give all or none one"
+        )
+    return ids
