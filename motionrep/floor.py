@@ -11,9 +11,11 @@ from motionrep.layouts import SMPL_24
 from motionrep.retargeting import body_kinematics
 from motionrep.types import BodyMotion
 
-_FEET = ("left", "right")
+_ANKLES = [SMPL_24.index("left_ankle"), SMPL_24.index("right_ankle")]
 _SOLE_THICKNESS_M = 0.015
 _SLOW_M_PER_S = 0.15
+_FLAT_COSINE = 0.966  # 15 degrees
+_TOLERANCES_M = (0.1, 0.04, 0.025, 0.025)
 _SHORTEST_SLOPE_M = 1.5
 _FLOOR_QUANTILE = 0.05
 
@@ -21,7 +23,8 @@ _FLOOR_QUANTILE = 0.05
 def sole_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, "frames 2"]:
     """Height (y, metres) of the lowest point of the left and the right sole.
 
-    Sole points are the surface's lowest 1.5 cm in the rest pose; each is taken to be rigid with the ankle or the toes.
+    Sole points are the rest surface's lowest 1.5 cm between heel and ball, taken to be rigid with the ankle.
+    Toes do not count: in most files they do not bend, so that pushing off drives them centimetres into the floor.
     """
     rest_joint_m = body.rest_joints(motion.betas)
     rotmat, joint_m = body_kinematics(motion.local_rotmat, motion.translation_m, rest_joint_m)
@@ -29,13 +32,9 @@ def sole_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, "frames 
     in_sole = rest_vertex_m[:, 1] < rest_vertex_m[:, 1].min() + _SOLE_THICKNESS_M
     carrier = body.skin_weights.argmax(-1)
     feet = []
-    for side in _FEET:
-        lowest = []
-        for joint in (SMPL_24.index(f"{side}_ankle"), SMPL_24.index(f"{side}_foot")):
-            sole = rest_vertex_m[in_sole & (carrier == joint)] - rest_joint_m[joint]
-            if len(sole):
-                lowest.append((rotmat[:, joint, 1] @ sole.T).amin(-1) + joint_m[:, joint, 1])
-        feet.append(torch.stack(lowest).amin(0))
+    for ankle in _ANKLES:
+        sole = rest_vertex_m[in_sole & (carrier == ankle)] - rest_joint_m[ankle]
+        feet.append((rotmat[:, ankle, 1] @ sole.T).amin(-1) + joint_m[:, ankle, 1])
     return torch.stack(feet, -1)
 
 
@@ -65,27 +64,26 @@ def raised(motion: BodyMotion, height_m: Float[Tensor, ""]) -> BodyMotion:
 
 
 def level_floor(motion: BodyMotion, body: BodyModel) -> BodyMotion:
-    """Takes out a slope of the floor along z, fitted as height = a + k z to the soles of feet that hardly move.
+    """Takes out a slope of the floor along z, fitted as height = a + k z to soles that stand still and flat.
 
     For motions on a flat floor only. A clip whose standing feet cover less than 1.5 m of z is returned as it is.
     """
-    ankles = [SMPL_24.index(f"{side}_ankle") for side in _FEET]
-    joint_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)[:, ankles]
-    if len(joint_m) < 3:
+    if motion.frame_count < 2:
         return motion
-    velocity = torch.gradient(joint_m, spacing=1 / motion.fps, dim=0)[0]
-    height, z = sole_height_m(motion, body), joint_m[..., 2]
-    slow = (velocity.norm(dim=-1) < _SLOW_M_PER_S) & (height < floor_height_m(motion, body) + 0.1)
-    height, z = height[slow], z[slow]
-    slope = 0.0
-    for tolerance_m in (0.1, 0.04, 0.025, 0.025):  # a slow foot may still be in the air: drop what lies off the line
-        if len(z) < 2 or float(z.max() - z.min()) < _SHORTEST_SLOPE_M:
+    rotmat, joint_m = body_kinematics(motion.local_rotmat, motion.translation_m, body.rest_joints(motion.betas))
+    ankle_m, uprightness = joint_m[:, _ANKLES], rotmat[:, _ANKLES, 1, 1]
+    speed_m_per_s = torch.gradient(ankle_m, spacing=1 / motion.fps, dim=0)[0].norm(dim=-1)
+    standing = (speed_m_per_s < _SLOW_M_PER_S) & (uprightness > _FLAT_COSINE)
+    height_m, z_m = sole_height_m(motion, body)[standing], ankle_m[..., 2][standing]
+    slope = torch.zeros(())
+    for tolerance_m in _TOLERANCES_M:  # a foot may also hover or stand on something: drop what lies off the line
+        if len(z_m) == 0 or z_m.max() - z_m.min() < _SHORTEST_SLOPE_M:
             return motion
-        centred = z - z.mean()
-        slope = float(centred @ height / (centred @ centred))
-        residual = height - height.mean() - slope * centred
-        near = (residual - residual.median()).abs() < tolerance_m
-        height, z = height[near], z[near]
-    tilt = torch.zeros_like(motion.translation_m)
-    tilt[:, 1] = slope * motion.translation_m[:, 2]
-    return replace(motion, translation_m=motion.translation_m - tilt)
+        centred_m = z_m - z_m.mean()
+        slope = centred_m @ height_m / (centred_m @ centred_m)
+        residual_m = height_m - slope * z_m
+        near = (residual_m - residual_m.median()).abs() < tolerance_m
+        height_m, z_m = height_m[near], z_m[near]
+    translation_m = motion.translation_m.clone()
+    translation_m[:, 1] -= slope * translation_m[:, 2]
+    return replace(motion, translation_m=translation_m)

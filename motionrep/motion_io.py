@@ -34,8 +34,8 @@ def load_motion(path: Path, body_model: str = "open", skeleton: SkeletonMap | No
       are kept, also a T-pose at the start. The floor is where the lower sole's 5th percentile is.
     * AMASS `.npz` (SMPL-H and SMPL-X generation): turned from z up to y up; 22 joints are read, hands stay flat. With
       `body_model="open"` the betas, which belong to SMPL and mean nothing on another body, become 0 and the soles
-      are put on the floor; the path keeps its length, since the recorded person's size is not known. With the SMPL file that the recording belongs
-      to, betas (the first ten) and translation are kept.
+      are put on the floor; the path keeps its length, since the recorded person's size is not known. With the SMPL file
+      that the recording belongs to, betas (the first ten) and the person's place are kept.
     * motionrep's own `.npz` (`save_motion`): exactly as saved, including body model and frame; the other arguments do
       not matter.
 

@@ -96,9 +96,9 @@ def retarget(
     """Local rotations and translation (metres) that make the mean body (betas = 0) move as the file's skeleton does.
 
     World rotations are copied, up to the rest-pose corrections of `SkeletonMap.bone_ends`; these are computed on the
-    mean body, and the rotations hold for every other shape too (see `translation_for_betas`). The hips' midpoint follows
-    the file's, scaled by the ratio of the leg lengths. Half of each wrist's twist about the forearm is moved to the
-    elbow, as in a real forearm: skinning pinches a wrist that twists alone. The hand's rotation is not changed by it.
+    mean body, and the rotations hold for every other shape too (see `translation_for_betas`). The hips' midpoint
+    follows the file's, scaled by the ratio of the leg lengths. Half of each wrist's twist about the forearm is moved to
+    the elbow, as in a real forearm: skinning pinches a wrist that twists alone. The hand's world rotation stays.
 
     Raises:
         ValueError: The file lacks joints of the map.
@@ -169,7 +169,7 @@ def translation_for_betas(
     translation_m: Float[Tensor, "*batch frames 3"],
     root_rotmat: Float[Tensor, "*batch frames 3 3"],
     body: BodyModel,
-    betas_from: Float[Tensor, " betas"],
+    betas_from: Float[Tensor, "*#batch betas"],
     betas_to: Float[Tensor, "*batch betas"],
 ) -> Float[Tensor, "*batch frames 3"]:
     """Translation that carries a motion over to other shapes of the same body; the rotations stay as they are.
@@ -179,7 +179,7 @@ def translation_for_betas(
     """
     rest_from, rest_to = body.rest_joints(betas_from), body.rest_joints(betas_to)
     mid_hips = translation_m + _mid_hips_from_translation(root_rotmat, rest_from)
-    scale = _leg_length(rest_to[..., _LEGS, :]) / _leg_length(rest_from[_LEGS])
+    scale = _leg_length(rest_to[..., _LEGS, :]) / _leg_length(rest_from[..., _LEGS, :])
     return _translation_from_mid_hips(scale[..., None, None] * mid_hips, root_rotmat, rest_to)
 
 

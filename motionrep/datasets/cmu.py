@@ -46,10 +46,10 @@ class MotionClip:
 def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionClip]:
     """The motion clips of a folder on the open body, at their own frame rate.
 
-    With an `index.csv` (the CMU clips): its rows in order. A clip starts at `first_frame`, after the artificial T-pose;
-    its floor is levelled and put at y = 0; the two clips with a reversed left elbow are repaired. Frames in `bad_ranges`
-    and frames where a joint jumps are not usable, but stay. Without an index: every .bvh and .npz below the folder,
-    sorted, except AMASS's shape.npz and *_stagei.npz; one in eight is "val", by a hash of its path in the folder.
+    With an `index.csv` (the CMU clips): its rows in order. A clip starts at `first_frame`, after the artificial
+    T-pose; its floor is levelled and put at y = 0; the two clips with a reversed left elbow are repaired. Frames in
+    `bad_ranges` and frames where a joint jumps are not usable, but stay. Without an index: every .bvh and .npz below
+    the folder, sorted, except AMASS's shape.npz and *_stagei.npz; one in eight is "val", by a hash of its path.
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
