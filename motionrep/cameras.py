@@ -37,7 +37,17 @@ class PinholeCamera:
 def camera_from_world_looking(
     eye_m: Float[Tensor, "3"], target_m: Float[Tensor, "3"], roll_rad: float = 0.0
 ) -> Float[Tensor, "4 4"]:
-    """Transform of a camera at `eye_m` that looks at `target_m`, in a world whose y axis points up."""
+    """Transform of a camera at `eye_m` that looks at `target_m`, in a world whose y axis points up.
+
+    A positive roll turns the camera clockwise, seen from behind it, so that the picture's content turns anticlockwise.
+
+    Raises:
+        ValueError: The camera would look straight up or down or at its own place, so that no direction is "right".
+    """
+    if bool((target_m - eye_m)[[0, 2]].abs().max() < 1e-6):
+        raise ValueError(
+            f"target_m must not be straight above or below eye_m, got {target_m.tolist()}, {eye_m.tolist()}"
+        )
     forward = torch.nn.functional.normalize(target_m - eye_m, dim=0)
     right = torch.nn.functional.normalize(torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0])), dim=0)
     down = torch.linalg.cross(forward, right)
@@ -79,7 +89,9 @@ def translation_from_keypoints(
         ValueError: No keypoint has a positive confidence.
     """
     if not bool((confidence > 0).any()):
-        raise ValueError("no keypoint of the clip has a confidence above 0, so the person cannot be placed in the camera")
+        raise ValueError(
+            "no keypoint of the clip has a confidence above 0, so the person cannot be placed in the camera"
+        )
     x, y, z = point_m.double().cpu().numpy().transpose(2, 0, 1)
     weight = confidence.double().cpu().numpy() ** 2
     u, v = ((xy_px.double().cpu().numpy() - np.array(camera.center_px)) / camera.focal_px).transpose(2, 0, 1)

@@ -12,16 +12,18 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Yields a path beside `path` to write a file or folder to; renames it to `path` at the end.
 
     The temporary name keeps the suffix, since many writers choose the format by it. When the block raises, what was
-    written is removed and an older `path` stays as it was. Parent folders are made.
+    written is removed and an older `path` stays as it was. Parent folders are made. A folder replaces a folder with all
+    that is in it, a file never replaces a folder.
 
     Raises:
-        OSError: The disk is full or the folder cannot be written to; the message names `path`.
+        OSError: The disk is full, the folder cannot be written to, or a folder is in the file's place; the message
+            names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        if path.is_dir():
+        if beside.is_dir() and path.is_dir():
             shutil.rmtree(path)
         beside.replace(path)
     except OSError as error:
