@@ -22,7 +22,7 @@ _FIELDS = {
     "shapedirs": ("V", 3, "10+"),
     "posedirs": ("V", 3, 207),
 }
-# Names of the landmarks in the file of the open body, which are those of smplx.
+# Landmarks are stored under the names that smplx has for them.
 _STORED_LANDMARKS = {
     "nose": "nose", "leye": "left_eye", "reye": "right_eye", "lear": "left_ear", "rear": "right_ear",
     "LBigToe": "left_big_toe", "RBigToe": "right_big_toe", "LSmallToe": "left_small_toe",
@@ -37,7 +37,9 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
     rest pose, 6,999 vertices and no pose correctives. Its ten betas are its own: betas of SMPL mean nothing on it.
 
     A path is an .npz in SMPL's format: `v_template`, `f`, `weights`, `J_regressor` (dense), `kintree_table`,
-    `shapedirs` (the first ten are used) and, optionally, `posedirs`. SMPL itself is yours to obtain under its own licence.
+    `shapedirs` (the first ten are used) and, optionally, `posedirs`. SMPL itself has to be obtained under its licence.
+    Landmark vertices are read from `vertex_id_names` and `vertex_id_values`, or else found on the surface (see
+    `motionrep.body.points.find_landmarks`).
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -48,11 +50,10 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
         raise FileNotFoundError(f"{path}: no such file; pass 'open' or the path of an .npz in SMPL's format")
     fields = _read_fields(path)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(fields[key])) for key in _FIELDS if key in fields}
-    if "vertex_id_names" in fields:
-        stored = dict(zip(fields["vertex_id_names"].tolist(), fields["vertex_id_values"].tolist(), strict=True))
-        landmark_ids = {landmark: stored[name] for name, landmark in _STORED_LANDMARKS.items()}
-    else:
-        landmark_ids = find_landmarks(tensors["v_template"], tensors["weights"])
+    landmark_ids = find_landmarks(tensors["v_template"], tensors["weights"])
+    if "vertex_id_names" in fields and "vertex_id_values" in fields:
+        stored = zip(fields["vertex_id_names"].tolist(), fields["vertex_id_values"].tolist(), strict=True)
+        landmark_ids |= {_STORED_LANDMARKS[name]: index for name, index in stored if name in _STORED_LANDMARKS}
     return BodyModel(
         name=str(name_or_path),
         template_vertex_m=tensors["v_template"],
@@ -69,7 +70,7 @@ def _read_fields(path: Path) -> dict[str, np.ndarray]:
     """Checked fields of the file: float32, integers int64, ten shape directions, no `posedirs` when all are zero."""
     if path.suffix == ".pkl":
         raise ValueError(
-            f"{path}: pickled SMPL files are not read yet; save its fields as an .npz of plain arrays, J_regressor dense"
+            f"{path}: pickled SMPL files are not read yet; save the fields as an .npz of dense arrays instead"
         )
     try:
         with np.load(path, allow_pickle=False) as file:

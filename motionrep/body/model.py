@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from motionrep.body.points import LANDMARKS, landmark_regressors
+from motionrep.body.points import LANDMARKS, layout_regressors
 from motionrep.layouts import SMPL_24, JointLayout
 from motionrep.types import BodyMotion, MeshMotion
 
@@ -19,9 +19,9 @@ class BodyModel(nn.Module):
     (clips, frames, 24, 3, 3) go with betas of shape (clips, 1, 10).
 
     `points` gives the joints of another layout without skinning the whole surface. A layout is one matrix
-    `(layout joints, 24 + 11)` over the posed joints and 11 posed landmark vertices (nose, eyes, ears, toes, heels), so
-    its result is the same as applying that matrix to `joints` and `vertices`. `motionrep.body.points` says where each
-    point sits.
+    `(layout joints, 24 + 12)` over the posed joints and 12 posed landmark vertices (nose, eyes, ears, top of the head,
+    toes, heels), so its result is the same as applying that matrix to `joints` and `vertices`. Where each point sits is
+    said in `motionrep.body.points`.
 
     Args:
         name: What `load_body_model` takes to load this body.
@@ -72,7 +72,7 @@ class BodyModel(nn.Module):
             "landmark_ids": ids,
             "_parent_index": torch.tensor((0, *self.parents[1:])),
         }
-        regressors = landmark_regressors(template_joint_m, template_vertex_m, ids)
+        regressors = layout_regressors(template_joint_m, template_vertex_m[ids])
         buffers |= {f"_points_{layout}": matrix for layout, matrix in regressors.items()}
         for key, value in buffers.items():
             self.register_buffer(key, value, persistent=False)
@@ -145,7 +145,7 @@ class BodyModel(nn.Module):
         if motion.body_model != self.name:
             raise ValueError(
                 f"the motion is for body {motion.body_model!r}, this is {self.name!r}, and betas of one body mean "
-                f"nothing on another; use load_body_model({motion.body_model!r}), or replace the motion's body_model and betas"
+                f"nothing on another; use load_body_model({motion.body_model!r}), or replace body_model and betas"
             )
         with torch.no_grad():
             chunks = [

@@ -1,28 +1,26 @@
 """Where the points of other joint layouts sit on a body: one matrix per layout over joints and landmark vertices.
 
-Limb joints are the body's joint centres in every layout; eyes, ears, the nose of `coco_17` and `halpe_26`, toes and
-heels are vertices of the surface. The rest:
+Limb joints are the body's joint centres in every layout; eyes, ears, the nose of `coco_17` and `halpe_26`, the top of
+the head (`head` of `h36m_17` and `halpe_26`), toes and heels are vertices of the surface. The rest:
 
 - pelvis (`h36m_17`), hip (`halpe_26`): the middle of the hip joints.
 - thorax (`h36m_17`), neck (`halpe_26`): base of the neck, just above the line between the shoulders. It moves with the
   chest, not with the arms.
 - spine (`h36m_17`): on the spine, 48 % of the way up from the pelvis to the thorax.
-- nose (`h36m_17`): the middle of the head between the ears, at the height of the nose.
-- head (`h36m_17`, `halpe_26`): the top of the head.
+- nose (`h36m_17`): the middle of the head, below its top and at the height of the nose. It turns with the head.
 
-The weights of the last three are solved on the body's mean shape. Both points of the head are affine combinations of
-points that turn with the head (head joint, nose, eyes, ears).
+The weights of the last two are solved on the body's mean shape.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24
 
 LANDMARKS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_big_toe", "right_big_toe", "left_small_toe",
-    "right_small_toe", "left_heel", "right_heel",
+    "right_small_toe", "left_heel", "right_heel", "head_top",
 )  # fmt: skip
 
 _SOURCES = (*SMPL_24.joints, *LANDMARKS)
@@ -32,20 +30,18 @@ _THORAX = {"left_collar": 0.325, "right_collar": 0.325, "neck": 0.35}
 _SPINE_FRACTION = 0.233 / (0.233 + 0.257)
 
 
-def landmark_regressors(
-    joint_m: Float[Tensor, "24 3"], vertex_m: Float[Tensor, "vertices 3"], landmark_ids: Int[Tensor, " landmarks"]
+def layout_regressors(
+    joint_m: Float[Tensor, "24 3"], landmark_m: Float[Tensor, "landmarks 3"]
 ) -> dict[str, Float[Tensor, "joints sources"]]:
     """Matrix of each layout, by its name, from the rest pose of the mean shape; rows sum to 1."""
-    source_m = torch.cat([joint_m, vertex_m[landmark_ids]])
-    ear, nose = source_m[_SOURCES.index("left_ear")], source_m[_SOURCES.index("nose")]
-    middle_of_head_m = torch.stack([nose[0], nose[1], ear[2]])
-    head_top = _head_recipe(source_m, vertex_m[vertex_m[:, 1].argmax()])
+    source_m = torch.cat([joint_m, landmark_m])
+    head_top = {"head_top": 1.0}
     recipes = {
         H36M_17: {
             "pelvis": _MID_HIPS,
             "spine": _spine_recipe(source_m),
             "thorax": _THORAX,
-            "nose": _head_recipe(source_m, middle_of_head_m),
+            "nose": _middle_of_head_recipe(source_m),
             "head": head_top,
         },
         COCO_17: {},
@@ -61,25 +57,24 @@ def landmark_regressors(
 def find_landmarks(vertex_m: Float[Tensor, "vertices 3"], weights: Float[Tensor, "vertices 24"]) -> dict[str, int]:
     """Landmark vertices by geometry, for a body in the T-pose that faces +z with y up and its left at +x.
 
-    Nose: front-most vertex of the head. Ears: outermost ones, between the heights of nose and top of the head. Eyes:
+    Top of the head: highest vertex. Nose: front-most vertex of the head. Ears: outermost ones above the nose. Eyes:
     nearest to 0.35 of the way from the midline to the ear and 0.29 of the way from the nose to the top of the head
-    (the open body's proportions), in the front half. Heel: rearmost vertex of the foot in the lowest 4 cm. Big and
-    small toe: furthest along the inner and outer diagonals.
+    (the open body's proportions), in front of the ears. Heel: rearmost vertex of the foot in its lowest 4 cm. Toes:
+    there furthest to the front, the big one also to the inside and the small one to the outside.
     """
     part = weights.argmax(1)
-    found: dict[str, int] = {}
+    found = {"head_top": int(vertex_m[:, 1].argmax())}
 
     def furthest(score: Tensor, where: Tensor) -> int:
         return int(score.masked_fill(~where, -torch.inf).argmax())
 
     head = part == SMPL_24.index("head")
     found["nose"] = furthest(vertex_m[:, 2] - vertex_m[:, 0].abs(), head)
-    nose_m = vertex_m[found["nose"]]
-    head_top = vertex_m[:, 1].max()
+    nose_m, head_top_m = vertex_m[found["nose"]], vertex_m[found["head_top"]]
     for side, sign in (("left", 1.0), ("right", -1.0)):
         out, up, front = (vertex_m * vertex_m.new_tensor([sign, 1.0, 1.0])).unbind(1)
         ear = furthest(out, head & (up > nose_m[1]))
-        wanted = torch.stack([0.35 * out[ear], nose_m[1] + 0.29 * (head_top - nose_m[1])])
+        wanted = torch.stack([0.35 * out[ear], nose_m[1] + 0.29 * (head_top_m[1] - nose_m[1])])
         eye = furthest(-torch.stack([out, up], 1).sub(wanted).norm(dim=1), head & (front > vertex_m[ear, 2]))
         foot = (part == SMPL_24.index(f"{side}_foot")) | (part == SMPL_24.index(f"{side}_ankle"))
         low = foot & (up < up.min() + 0.04)
@@ -106,12 +101,12 @@ def _spine_recipe(source_m: Tensor) -> dict[str, float]:
     return {"spine1": 1 - weight, "spine2": weight}
 
 
-def _head_recipe(source_m: Tensor, target_m: Tensor) -> dict[str, float]:
-    """Smallest affine weights, equal left and right, that put a midline point at the target's height and depth."""
-    groups = (("head",), ("nose",), ("left_eye", "right_eye"), ("left_ear", "right_ear"))
+def _middle_of_head_recipe(source_m: Tensor) -> dict[str, float]:
+    """Smallest affine weights, equal left and right, of a point as high as the nose and as deep as the head's top."""
+    groups = (("head",), ("nose",), ("head_top",), ("left_eye", "right_eye"), ("left_ear", "right_ear"))
     group_m = torch.stack([source_m[[_SOURCES.index(name) for name in group]].mean(0) for group in groups])
-    ones = group_m.new_ones(len(groups))
-    equations = torch.stack([ones, group_m[:, 1], group_m[:, 2]]).double()
-    wanted = torch.stack([ones[0], target_m[1], target_m[2]]).double()
+    _, height_m, depth_m = group_m.unbind(1)
+    equations = torch.stack([torch.ones_like(height_m), height_m, depth_m]).double()
+    wanted = torch.stack([torch.ones_like(height_m[0]), height_m[1], depth_m[2]]).double()
     weights = torch.linalg.pinv(equations) @ wanted
     return {name: float(w) / len(group) for group, w in zip(groups, weights, strict=True) for name in group}
