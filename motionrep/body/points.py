@@ -1,9 +1,11 @@
 """Where the points of other joint layouts sit on a body: one matrix per layout over joints and landmark vertices.
 
-Limb joints are the body's joint centres in every layout; eyes, ears, the nose of `coco_17` and `halpe_26`, the top of
+Limb joints below the hips and shoulders are the body's joint centres in every layout; eyes, ears, the nose of `coco_17` and `halpe_26`, the top of
 the head (`head` of `h36m_17` and `halpe_26`), toes and heels are vertices of the surface. The rest:
 
-- pelvis (`h36m_17`), hip (`halpe_26`): the middle of the hip joints.
+- hips (`h36m_17`, `coco_17`, `halpe_26`): 0.133 m to either side, as in Human3.6M, and half-way up from the hip joints
+  to the pelvis joint; data sets and detectors put them there, and body models lower and closer together.
+- pelvis (`h36m_17`), hip (`halpe_26`): the middle of those hips.
 - thorax (`h36m_17`), neck (`halpe_26`): base of the neck, just above the line between the shoulders. It moves with the
   chest, not with the arms.
 - spine (`h36m_17`): on the spine, 48 % of the way up from the pelvis to the thorax.
@@ -24,7 +26,8 @@ LANDMARKS = (
 )  # fmt: skip
 
 _SOURCES = (*SMPL_24.joints, *LANDMARKS)
-_MID_HIPS = {"left_hip": 0.5, "right_hip": 0.5}
+_MID_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
+_HALF_HIP_WIDTH_M = 0.133
 _THORAX = {"left_collar": 0.325, "right_collar": 0.325, "neck": 0.35}
 # Human3.6M's standard skeleton: pelvis to spine 0.233 m, spine to thorax 0.257 m.
 _SPINE_FRACTION = 0.233 / (0.233 + 0.257)
@@ -36,16 +39,18 @@ def layout_regressors(
     """Matrix of each layout, by its name, from the rest pose of the mean shape; rows sum to 1."""
     source_m = torch.cat([joint_m, landmark_m])
     head_top = {"head_top": 1.0}
+    hips = _hip_recipes(joint_m)
     recipes = {
-        H36M_17: {
+        H36M_17: hips
+        | {
             "pelvis": _MID_HIPS,
             "spine": _spine_recipe(source_m),
             "thorax": _THORAX,
             "nose": _middle_of_head_recipe(source_m),
             "head": head_top,
         },
-        COCO_17: {},
-        HALPE_26: {"head": head_top, "neck": _THORAX, "hip": _MID_HIPS},
+        COCO_17: hips,
+        HALPE_26: hips | {"head": head_top, "neck": _THORAX, "hip": _MID_HIPS},
         SMPL_24: {},
     }
     return {
@@ -90,6 +95,17 @@ def _row(recipe: dict[str, float]) -> Tensor:
     for source, weight in recipe.items():
         row[_SOURCES.index(source)] = weight
     return row
+
+
+def _hip_recipes(joint_m: Tensor) -> dict[str, dict[str, float]]:
+    """Hips at the wanted distance from each other, around `_MID_HIPS`."""
+    left, right = SMPL_24.index("left_hip"), SMPL_24.index("right_hip")
+    outward = _HALF_HIP_WIDTH_M / float((joint_m[left] - joint_m[right]).norm())
+    near, far = 0.25 + outward, 0.25 - outward
+    return {
+        "left_hip": {"left_hip": near, "right_hip": far, "pelvis": 0.5},
+        "right_hip": {"right_hip": near, "left_hip": far, "pelvis": 0.5},
+    }
 
 
 def _spine_recipe(source_m: Tensor) -> dict[str, float]:

@@ -1,0 +1,306 @@
+"""Training clips made on the fly from motion: another body, a virtual camera, a noisy detector.
+
+A batch is a dict of tensors, one entry per clip:
+
+    keypoints      (batch frames 17 3)      x and y normalised by the image width, and confidence; Human3.6M-17 order
+    valid          (batch frames) bool      False where a clip shorter than the window is padded by its last frame
+    position_m     (batch frames 17 3)      true Human3.6M-17 points relative to the pelvis, camera axes, metres
+    local_rotmat   (batch frames 24 3 3)    true pose; the first rotation is in camera axes
+    betas          (batch 10)               true shape of the open body
+    translation_m  (batch frames 3)         true translation in the camera
+    focal          (batch)                  focal length / (image width / 2): the unit of the normalised keypoints
+    label          (batch) int              index of the clip's action, -1 for none
+
+Every random number comes from `(seed, epoch, index)`: the same samples for any number of workers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from motionrep.body import BodyModel, load_body_model
+from motionrep.datasets.cmu import MotionClip
+from motionrep.datasets.detections import DetectorNoise, detect
+from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, to_h36m_17
+from motionrep.retargeting import translation_for_betas
+
+_IMAGE_SIZES_PX = ((1000, 1000), (1920, 1080), (1280, 720), (640, 480), (1080, 1920))
+_LONGEST_BRIDGED_GAP_S = 0.1
+_SHORTEST_RUN_S = 0.5
+_LAYOUT_CHANCES = ((H36M_17, 0.5), (COCO_17, 0.25), (HALPE_26, 0.25))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Usable motion without a gap, at the frame rate of its file, world frame."""
+
+    quaternion: Float[Tensor, "frames 24 4"]
+    translation_m: Float[Tensor, "frames 3"]
+    betas: Float[Tensor, " betas"]
+    fps: float
+    label: int
+    name: str
+
+    @property
+    def seconds(self) -> float:
+        return (self.quaternion.shape[0] - 1) / self.fps
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything random about one sample."""
+
+    run: Run
+    start_s: float
+    speed: float
+    mirror: bool
+    betas: np.ndarray
+    yaw_rad: float
+    pitch_rad: float
+    roll_rad: float
+    distance_m: float
+    hfov_rad: float
+    aim_m: np.ndarray
+    size_px: tuple[int, int]
+    layout_index: int
+    rng: np.random.Generator
+
+
+class SynthesizedClips(Dataset):
+    """Windows of motion seen by random cameras; keys are `(epoch, index)`, whole batches through `__getitems__`.
+
+    Args:
+        window: Frames of motion in a sample, at `fps`.
+        padded_to: Frames of a sample after padding by its last frame; the encoder's window.
+        length: Samples per epoch, each at a random place; None walks through every window once, without
+            speed change or mirror (for validation), `stride` frames apart, each from `views` cameras.
+        labels: Classes; clips of other actions are left out. Empty for no classification.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[MotionClip],
+        window: int,
+        padded_to: int,
+        fps: float = 30.0,
+        seed: int = 0,
+        length: int | None = None,
+        stride: int | None = None,
+        views: int = 1,
+        labels: Sequence[str] = (),
+        noise: DetectorNoise | None = None,
+        h36m_only: bool = False,
+    ) -> None:
+        self.body: BodyModel = load_body_model("open")
+        self.window, self.padded_to, self.fps, self.seed, self.views = window, padded_to, fps, seed, views
+        self.labels = tuple(labels)
+        self.noise = noise or DetectorNoise()
+        self.length = length
+        self.layout_chances = np.array([chance for _, chance in _LAYOUT_CHANCES])
+        if h36m_only:
+            self.layout_chances = np.array([1.0, 0.0, 0.0])
+        self.runs = [run for clip in clips for run in _runs_of(clip, self.labels)]
+        if not self.runs:
+            raise ValueError(
+                f"{len(clips)} motion clips hold no usable run of {_SHORTEST_RUN_S} s"
+                + (f" with an action among {', '.join(self.labels)}" if self.labels else "")
+            )
+        self.chances = _chances(self.runs, by_class=bool(self.labels))
+        self.places = _places(self.runs, window / fps, (stride or window) / fps)
+
+    def __len__(self) -> int:
+        return self.length if self.length is not None else len(self.places) * self.views
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        return {name: tensor[0] for name, tensor in self.__getitems__([key]).items()}
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+        """A batch for the given `(epoch, index)` pairs; use `collate_fn=lambda batch: batch` in a DataLoader."""
+        views = [self._draw(epoch, index) for epoch, index in keys]
+        return self._show(views)
+
+    def _draw(self, epoch: int, index: int) -> View:
+        rng = np.random.default_rng((self.seed, epoch, index))
+        if self.length is None:
+            run, start_s = self.places[index // self.views]
+            speed, mirror = 1.0, False
+        else:
+            run = self.runs[rng.choice(len(self.runs), p=self.chances)]
+            speed, mirror = rng.uniform(0.8, 1.25), bool(rng.random() < 0.5)
+            start_s = rng.uniform(0, max(run.seconds - self.window / self.fps * speed, 0.0) + 1e-9)
+        return View(
+            run, start_s, speed, mirror,
+            betas=rng.standard_normal(self.body.beta_count),
+            yaw_rad=rng.uniform(-np.pi, np.pi),
+            pitch_rad=np.radians(rng.uniform(-5, 35)),
+            roll_rad=np.radians(rng.normal(0, 3)),
+            distance_m=rng.uniform(3, 7),
+            hfov_rad=np.radians(rng.uniform(35, 65)),
+            aim_m=rng.normal(0, 0.2, 3),
+            size_px=_IMAGE_SIZES_PX[rng.integers(len(_IMAGE_SIZES_PX))],
+            layout_index=int(rng.choice(3, p=self.layout_chances)),
+            rng=rng,
+        )  # fmt: skip
+
+    def _show(self, views: list[View]) -> dict[str, Tensor]:
+        """The batch that the drawn views see."""
+        rotmat, translation_m, frame_counts = self._play(views)
+        betas = torch.tensor(np.stack([view.betas for view in views]), dtype=torch.float32)
+        given = torch.stack([view.run.betas for view in views])
+        translation_m = translation_for_betas(translation_m, rotmat[:, :, 0], self.body, given, betas)
+        shape = betas[:, None]
+        world_m = self.body.points(H36M_17, rotmat, shape, translation_m)
+        camera_rotmat, camera_m, focal = _cameras(views, world_m)
+
+        def in_camera(point_m: Tensor) -> Tensor:
+            return point_m @ camera_rotmat.mT[:, None] + camera_m[:, None, None]
+
+        true_m = in_camera(world_m)
+        keypoints = torch.zeros(*true_m.shape[:3], 3)
+        for index, (layout, _) in enumerate(_LAYOUT_CHANCES):
+            rows = [i for i, view in enumerate(views) if view.layout_index == index]
+            if not rows:
+                continue
+            seen = self.body.points(layout, rotmat[rows], shape[rows], translation_m[rows])
+            seen = seen @ camera_rotmat[rows].mT[:, None] + camera_m[rows][:, None, None]
+            xy = seen[..., :2] / seen[..., 2:] * focal[rows, None, None, None]
+            for i, row in enumerate(rows):
+                detected, confidence = detect(xy[i], layout, self.noise, views[row].rng)
+                detected, confidence = to_h36m_17(detected, confidence, layout)
+                detected = torch.where(confidence[..., None] > 0, detected, 0.0)
+                keypoints[row] = torch.cat([detected, confidence[..., None]], dim=-1)
+
+        pelvis_m = self.body.rest_joints(shape)[:, :, 0]
+        turned = torch.cat([camera_rotmat[:, None, None] @ rotmat[:, :, :1], rotmat[:, :, 1:]], dim=2)
+        moved = in_camera((translation_m + pelvis_m)[:, :, None])[:, :, 0] - pelvis_m
+        batch = {
+            "keypoints": keypoints,
+            "position_m": true_m - true_m[:, :, :1],
+            "local_rotmat": turned,
+            "translation_m": moved,
+        }
+        frame = torch.arange(self.padded_to)
+        last = torch.tensor(frame_counts)[:, None] - 1
+        source = torch.minimum(frame, last)
+        batch = {name: torch.stack([t[i] for t, i in zip(tensor, source, strict=True)]) for name, tensor in batch.items()}
+        return batch | {
+            "valid": frame <= last,
+            "betas": betas,
+            "focal": focal,
+            "label": torch.tensor([view.run.label for view in views]),
+        }
+
+    def _play(self, views: list[View]) -> tuple[Tensor, Tensor, list[int]]:
+        """Rotations, translations (world) and number of real frames of each view; padded by the last frame to `window`."""
+        quaternions, translations, counts = [], [], []
+        for view in views:
+            run = view.run
+            at_s = view.start_s + np.arange(self.window) / self.fps * view.speed
+            counts.append(max(int((at_s <= run.seconds + 1e-6).sum()), 1))
+            at = torch.from_numpy(np.minimum(at_s, run.seconds) * run.fps).float()
+            before = at.floor().long().clamp(max=run.quaternion.shape[0] - 2)
+            share = (at - before)[:, None]
+            a, b = run.quaternion[before], run.quaternion[before + 1]
+            quaternion = torch.lerp(a, b, share[..., None])  # signs are continuous, neighbours milliseconds apart
+            moved = torch.lerp(run.translation_m[before], run.translation_m[before + 1], share)
+            if view.mirror:
+                quaternion = quaternion[:, list(SMPL_24.flip_indices)] * torch.tensor([1.0, -1.0, -1.0, 1.0])
+                moved = moved * torch.tensor([-1.0, 1.0, 1.0])
+            quaternions.append(quaternion)
+            translations.append(moved)
+        rotmat = roma.unitquat_to_rotmat(torch.nn.functional.normalize(torch.stack(quaternions), dim=-1))
+        return rotmat, torch.stack(translations), counts
+
+
+def _cameras(views: list[View], world_m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rotation (batch 3 3) and translation (batch 3) to the camera, and focal length over half the image width.
+
+    Cameras step back from their drawn distance until every joint is in the picture and more than 1 m away.
+    """
+
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32)
+
+    yaw, pitch, roll = (column([getattr(v, f"{n}_rad") for v in views]) for n in ("yaw", "pitch", "roll"))
+    facing = roma.euler_to_rotmat("ZXY", torch.stack([roll, pitch, yaw], dim=-1))  # world axes to camera axes, y still up
+    rotation = torch.tensor([1.0, -1.0, -1.0])[:, None] * facing
+    aim = column(np.array([v.aim_m for v in views]).tolist())
+    center = world_m[:, :, 0].mean(1) + aim
+    focal = 1 / torch.tan(column([v.hfov_rad for v in views]) / 2)
+    aspect = column([v.size_px[1] / v.size_px[0] for v in views])
+    half_size = torch.stack([torch.ones_like(aspect), aspect], dim=-1)
+    distance = column([v.distance_m for v in views])
+    relative = (world_m - center[:, None, None]) @ rotation.mT[:, None]
+    for _ in range(12):
+        depth = relative[..., 2] + distance[:, None, None]
+        xy = relative[..., :2] / depth.clamp(min=0.1)[..., None] * focal[:, None, None, None]
+        fits = (depth.amin((1, 2)) > 1) & (xy.abs() < half_size[:, None, None]).all(-1).all(-1).all(-1)
+        if bool(fits.all()):
+            break
+        distance = torch.where(fits, distance, distance * 1.2)
+    translation = -(rotation @ center[..., None])[..., 0]
+    translation[:, 2] += distance
+    return rotation, translation, focal
+
+
+def _runs_of(clip: MotionClip, labels: tuple[str, ...]) -> list[Run]:
+    """Stretches of usable frames; gaps of up to a tenth of a second (single-frame jumps) are bridged by interpolation."""
+    if labels and clip.action not in labels:
+        return []
+    motion = clip.motion
+    good = clip.usable.nonzero()[:, 0].tolist()
+    if not good:
+        return []
+    longest_gap = int(_LONGEST_BRIDGED_GAP_S * motion.fps)
+    stretches, start = [], 0
+    for k in range(1, len(good) + 1):
+        if k == len(good) or good[k] - good[k - 1] > longest_gap:
+            stretches.append(good[start:k])
+            start = k
+    quaternion = _continuous(roma.rotmat_to_unitquat(motion.local_rotmat))
+    runs = []
+    for frames in stretches:
+        if (frames[-1] - frames[0]) / motion.fps < _SHORTEST_RUN_S:
+            continue
+        wanted = np.arange(frames[0], frames[-1] + 1)
+        place = np.searchsorted(frames, wanted, side="right") - 1
+        before = np.array(frames)[place]
+        after = np.array(frames)[np.minimum(place + 1, len(frames) - 1)]
+        share = torch.from_numpy((wanted - before) / np.maximum(after - before, 1)).float()
+        a, b = quaternion[before], quaternion[after]
+        bridged = torch.nn.functional.normalize(a + share[:, None, None] * (b - a), dim=-1)
+        moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], share[:, None])
+        label = labels.index(clip.action) if labels and clip.action is not None else -1
+        runs.append(Run(bridged, moved, motion.betas, motion.fps, label, clip.name))
+    return runs
+
+
+def _continuous(quaternion: Float[Tensor, "frames joints 4"]) -> Float[Tensor, "frames joints 4"]:
+    """The same rotations with signs chosen so that neighbouring frames are close."""
+    flips = (quaternion[1:] * quaternion[:-1]).sum(-1) < 0
+    sign = torch.cat([torch.ones_like(quaternion[:1, :, 0]), torch.where(flips, -1.0, 1.0)]).cumprod(0)
+    return quaternion * sign[..., None]
+
+
+def _chances(runs: list[Run], by_class: bool) -> np.ndarray:
+    """Chance of each run: its share of the time, or every class alike and within it the share of the time."""
+    seconds = np.array([run.seconds for run in runs])
+    if by_class:
+        label = np.array([run.label for run in runs])
+        seconds = seconds / np.bincount(label, weights=seconds)[label]
+    return seconds / seconds.sum()
+
+
+def _places(runs: list[Run], window_s: float, stride_s: float) -> list[tuple[Run, float]]:
+    """Every window in order; what is left over at the end of a run counts when it is at least half a window."""
+    places = []
+    for run in runs:
+        count = max(1, int((run.seconds - window_s / 2) / stride_s) + 1)
+        places += [(run, k * stride_s) for k in range(count)]
+    return places
