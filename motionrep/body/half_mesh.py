@@ -8,7 +8,7 @@ import heapq
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 _WEIGHT_COST = 2e-4  # of merging vertices with different skin weights, relative to squared distance from the planes
 _LENGTH_COST = 1e-3  # keeps flat regions, where every plane fits, from growing needles
@@ -22,10 +22,10 @@ def mirror_map(vertex_m: Float[np.ndarray, "vertices 3"]) -> Int[np.ndarray, " v
     Raises:
         ValueError: A vertex has no mirror image within 1e-9 m.
     """
-    distance_m, mirror = cKDTree(vertex_m).query(vertex_m * [-1, 1, 1])
+    distance_m, mirror = KDTree(vertex_m).query(vertex_m * [-1, 1, 1])
     if distance_m.max() > 1e-9:
         raise ValueError(f"vertex {distance_m.argmax()} is {distance_m.max():g} m from the mirror image of any other")
-    return mirror
+    return np.asarray(mirror)
 
 
 def close_holes(

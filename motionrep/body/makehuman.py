@@ -71,8 +71,15 @@ class MakeHuman:
         Args:
             parameters: All phenotypes (`gender` is 0 for male, `age` is 2/3 for a young adult and 1 for an old one,
                 the others span 0 to 1) and local changes from -1 to 1; values outside are extrapolated.
+
+        Raises:
+            ValueError: A phenotype is missing, or a local change was not read.
         """
-        weights = _word_weights(parameters)
+        missing = {*_ANCHORS, *_ETHNICITIES} - parameters.keys()
+        weights = _word_weights(parameters) if not missing else {}
+        unread = weights.keys() - {word for words in self.targets for word in words}
+        if missing or unread:
+            raise ValueError(f"parameters: missing {sorted(missing)}, not read from the wheel {sorted(unread)}")
         ones = np.ones(len(parameters["gender"]))
         coefficients = np.stack([np.prod([weights.get(w, 0 * ones) for w in words], 0) for words in self.targets], 1)
         offsets = self.target_offset_m.reshape(len(self.targets), -1)

@@ -37,7 +37,7 @@ _MIN_WEIGHT = 1e-3
 _HIP_WIDTH = 0.85  # MakeHuman's hip joints are 22 cm apart, anatomy has about 18, SMPL 13
 _COLLAR_RAISE_DEG = 15.0
 # Directions of the limbs in the T-pose, for the left side. SMPL's rest shins lean back by about 6 degrees.
-_THIGH, _SHIN, _ARM, _HAND = (0.09, -1, -0.01), (-0.02, -1, -0.10), (1, 0, 0), (1, -0.05, 0)
+_THIGH, _SHIN, _ARM, _HAND = (0.09, -1.0, -0.01), (-0.02, -1.0, -0.10), (1.0, 0.0, 0.0), (1.0, -0.05, 0.0)
 # Rotation vectors, in degrees, of the left joints of a pose that bends every limb.
 _BENT_DEG = {
     "hip": (-80, 0, 0),
