@@ -1,0 +1,181 @@
+"""One picture of a scene: a lit surface, a checkered floor that fades out, and a soft shadow on it.
+
+World axes: right-handed, metres, y up, floor at y = 0. Colours are display values (sRGB) between 0 and 1.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, normalize
+
+from motionrep.cameras import PinholeCamera, to_camera
+from motionrep.rendering.raster import NEAR_M, rasterize, screen_points
+
+_TOP, _BOTTOM = (0.975, 0.98, 0.985), (0.92, 0.925, 0.935)  # background
+_TILES = (0.90, 0.905, 0.915), (0.78, 0.79, 0.81)
+_TILE_M = 0.5
+_FADE_M = (1.4, 4.2)
+_SHADOW_SLANT = (0.25, -0.2)  # horizontal shift of a point's shadow per metre of height
+_SHADOW_DARKNESS = 0.42
+_SHADOW_BLUR_M = 0.035
+_SHADOW_TEXEL_M = 0.015
+_SHADOW_TEXELS = 256
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What a camera sees behind the people; the same for every frame while the camera stands still.
+
+    `floor_m` is where (x, z) each pixel's ray meets the floor, `floor_opacity` 0 where there is none.
+    """
+
+    camera: PinholeCamera
+    color: Float[Tensor, "height width 3"]
+    floor_m: Float[Tensor, "height width 2"]
+    floor_opacity: Float[Tensor, "height width"]
+
+
+def make_backdrop(
+    camera: PinholeCamera, floor_center_m: Float[Tensor, "3"] | None, device: torch.device | str = "cpu"
+) -> Backdrop:
+    """The empty scene; the floor fades out around `floor_center_m`, None means no floor."""
+    width, height = camera.width_px, camera.height_px
+    ramp = torch.linspace(0, 1, height, device=device)[:, None, None]
+    color = ramp.new_tensor(_TOP) * (1 - ramp) + ramp.new_tensor(_BOTTOM) * ramp
+    color = color.expand(height, width, 3)
+    rotation, eye = _pose(camera, device)
+    if floor_center_m is None or eye[1] < 0.05:
+        return Backdrop(camera, color, color.new_zeros(height, width, 2), color.new_zeros(height, width))
+    x = (torch.arange(width + 1, device=device) + 0.5 - camera.center_px[0]) / camera.focal_px
+    y = (torch.arange(height + 1, device=device) + 0.5 - camera.center_px[1]) / camera.focal_px
+    ray = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(height + 1, width + 1, device=device)], -1)
+    ray = ray @ rotation
+    reach = eye[1] / (-ray[..., 1]).clamp(min=1e-4)
+    hit = eye[[0, 2]] + ray[..., [0, 2]] * reach[..., None]
+    floor_m = hit[:-1, :-1]
+    footprint = (hit[:-1, 1:] - floor_m).abs() + (hit[1:, :-1] - floor_m).abs()
+    stripes = _square_wave(floor_m / _TILE_M, footprint / _TILE_M)
+    mix = (0.5 + 0.5 * stripes[..., 0] * stripes[..., 1])[..., None]
+    tiles = color.new_tensor(_TILES[0]) * mix + color.new_tensor(_TILES[1]) * (1 - mix)
+    distance = (floor_m - floor_center_m.to(device)[[0, 2]]).norm(dim=-1)
+    near = 1 - ((distance - _FADE_M[0]) / (_FADE_M[1] - _FADE_M[0])).clamp(0, 1)
+    opacity = near * near * (3 - 2 * near) * (ray[:-1, :-1, 1] < -1e-3)
+    return Backdrop(camera, color + opacity[..., None] * (tiles - color), floor_m, opacity)
+
+
+def vertex_normals(vertex_m: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]) -> Float[Tensor, "vertices 3"]:
+    """Unit normals, the mean of the adjoining faces' weighted by area; they point outside."""
+    corner = vertex_m[faces]
+    normal = torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    total = torch.zeros_like(vertex_m)
+    for i in range(3):
+        total.index_add_(0, faces[:, i], normal)
+    return normalize(total, dim=-1)
+
+
+def draw(
+    vertex_m: Float[Tensor, "vertices 3"],
+    faces: Int[Tensor, "faces 3"],
+    vertex_color: Float[Tensor, "vertices 3"],
+    backdrop: Backdrop,
+    supersample: int = 2,
+) -> UInt8[Tensor, "height width 3"]:
+    """The surface in front of a backdrop; each pixel is the mean of `supersample` squared samples."""
+    image = backdrop.color.clone()
+    _add_shadow(image, vertex_m, faces, backdrop)
+    camera = backdrop.camera
+    screen = screen_points(to_camera(vertex_m, camera), camera)
+    left, top, right, bottom = _window(screen, camera.width_px, camera.height_px)
+    if left < right and top < bottom:
+        columns, rows = (right - left) * supersample, (bottom - top) * supersample
+        screen = (screen - screen[:, 2:] * screen.new_tensor([left, top, 0])) * screen.new_tensor(
+            [supersample, supersample, 1]
+        )
+        seen = rasterize(screen[None], faces, columns, rows)
+        attribute = torch.cat([vertex_m, vertex_normals(vertex_m, faces), vertex_color], 1)
+        sample = seen.interpolate(attribute[None], faces)
+        layer = image.new_zeros(rows * columns, 4)
+        layer[seen.pixel, :3] = _light(sample[:, :3], sample[:, 3:6], sample[:, 6:], camera)
+        layer[seen.pixel, 3] = 1
+        layer = avg_pool2d(layer.reshape(rows, columns, 4).permute(2, 0, 1)[None], supersample)[0].permute(1, 2, 0)
+        part = image[top:bottom, left:right]
+        part.mul_(1 - layer[..., 3:]).add_(layer[..., :3])
+    return (image * 255 + 0.5).clamp(0, 255).byte()
+
+
+def _light(point_m: Tensor, normal: Tensor, color: Tensor, camera: PinholeCamera) -> Tensor:
+    """Light from the sky and the floor, a wide key light from the camera's upper left, and darker grazing angles."""
+    rotation, eye = _pose(camera, point_m.device)
+    normal = normalize(normal, dim=-1)
+    to_eye = normalize(eye - point_m, dim=-1)
+    key = normalize(point_m.new_tensor([-0.45, -0.65, -0.75]) @ rotation, dim=0)
+    sky = 0.5 + 0.5 * normal[:, 1]
+    wrapped = ((normal @ key + 0.35) / 1.35).clamp(min=0)
+    facing = (normal * to_eye).sum(-1).clamp(0, 1)
+    shine = (normal * normalize(key + to_eye, dim=-1)).sum(-1).clamp(min=0) ** 24
+    brightness = (0.36 + 0.24 * sky + 0.48 * wrapped) * (1 - 0.4 * (1 - facing) ** 3)
+    return (color * brightness[:, None] + 0.05 * shine[:, None]).clamp(0, 1)
+
+
+def _add_shadow(image: Tensor, vertex_m: Tensor, faces: Tensor, backdrop: Backdrop) -> None:
+    """Darkens the floor of `image`: the surface's parallel projection onto it, drawn as a small blurred texture."""
+    if not bool((backdrop.floor_opacity > 0).any()):
+        return
+    height = vertex_m[:, 1:2].clamp(min=0)
+    flat = vertex_m[:, [0, 2]] + height * height.new_tensor(_SHADOW_SLANT)
+    margin = 4 * _SHADOW_BLUR_M
+    low, high = flat.amin(0) - margin, flat.amax(0) + margin
+    texel_m = max(_SHADOW_TEXEL_M, float((high - low).max()) / _SHADOW_TEXELS)
+    width, rows = (math.ceil(float(n) / texel_m) for n in high - low)
+    texture_point = torch.cat([(flat - low) / texel_m, torch.ones_like(height)], 1)
+    mask = image.new_zeros(rows * width)
+    mask[rasterize(texture_point[None], faces, width, rows, back_faces="show").pixel] = 1
+    mask = _blurred(mask.reshape(1, 1, rows, width), _SHADOW_BLUR_M / texel_m)
+
+    border = [[low[0], 0, low[1]], [low[0], 0, high[1]], [high[0], 0, low[1]], [high[0], 0, high[1]]]
+    camera = backdrop.camera
+    corner = screen_points(to_camera(vertex_m.new_tensor(border), camera), camera)
+    left, top, right, bottom = _window(corner, camera.width_px, camera.height_px)
+    if left >= right or top >= bottom:
+        return
+    grid = (backdrop.floor_m[top:bottom, left:right] - low) / (low.new_tensor([width, rows]) * texel_m) * 2 - 1
+    shade = grid_sample(mask, grid[None], align_corners=False)[0, 0] * backdrop.floor_opacity[top:bottom, left:right]
+    image[top:bottom, left:right] *= 1 - _SHADOW_DARKNESS * shade[..., None]
+
+
+def _window(screen: Tensor, width_px: int, height_px: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of the image that the points can touch."""
+    if float(screen[:, 2].min()) < NEAR_M:
+        return 0, 0, width_px, height_px
+    xy = screen[:, :2] / screen[:, 2:]
+    (left, top), (right, bottom) = xy.amin(0).floor().tolist(), xy.amax(0).ceil().tolist()
+    return max(0, int(left)), max(0, int(top)), min(width_px, int(right)), min(height_px, int(bottom))
+
+
+def _pose(camera: PinholeCamera, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Rotation camera from world, and the eye's place in the world."""
+    transform = camera.camera_from_world.to(device, torch.float32)
+    rotation = transform[:3, :3]
+    return rotation, -rotation.T @ transform[:3, 3]
+
+
+def _square_wave(x: Tensor, width: Tensor) -> Tensor:
+    """Mean over `width` of the wave that is 1 on even and -1 on odd unit intervals."""
+
+    def integral(t: Tensor) -> Tensor:
+        return 1 - (t % 2 - 1).abs()
+
+    width = width.clamp(min=1e-4)
+    return ((integral(x + width / 2) - integral(x - width / 2)) / width).clamp(-1, 1)
+
+
+def _blurred(mask: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of a picture (1, 1, rows, columns)."""
+    radius = max(1, math.ceil(2.5 * sigma))
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=mask.device) / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    mask = conv2d(mask, kernel[None, None, None], padding=(0, radius))
+    return conv2d(mask, kernel[None, None, :, None], padding=(radius, 0))

@@ -1,0 +1,102 @@
+"""Skeletons: keypoints drawn on an image, and joints in space as a mesh of balls and rods."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from motionrep.layouts import JointLayout
+from motionrep.types import Keypoints
+
+LEFT, RIGHT, MIDDLE = (0.13, 0.47, 0.75), (0.87, 0.36, 0.24), (0.36, 0.40, 0.45)
+
+_PAPER = (0.975, 0.977, 0.98)
+_BALL_RADIUS_M, _ROD_RADIUS_M = 0.032, 0.02
+_SIDES, _RINGS = 12, 7
+
+
+def joint_color(joint: str) -> tuple[float, float, float]:
+    """Colour of a joint and of its bone: blue on the left, red on the right, grey in the middle."""
+    return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else MIDDLE
+
+
+def draw_keypoints(
+    keypoints: Keypoints, frame: int, width_px: int, height_px: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """One frame's skeleton, scaled to fit a picture; the clip's image is white in it.
+
+    Joints with confidence 0 and their bones are left out, the less confident ones are paler.
+    """
+    sharp = 2  # drawn large and shrunk, for smooth edges
+    scale = min(width_px / keypoints.width_px, height_px / keypoints.height_px) * sharp
+    origin = (
+        np.array([width_px * sharp - keypoints.width_px * scale, height_px * sharp - keypoints.height_px * scale]) / 2
+    )
+    picture = Image.new("RGB", (width_px * sharp, height_px * sharp), _rgb(_PAPER))
+    pen = ImageDraw.Draw(picture)
+    end = origin + np.array([keypoints.width_px, keypoints.height_px]) * scale
+    pen.rectangle([*origin, *end], fill=(255, 255, 255))
+    xy = keypoints.xy_px[frame].cpu().numpy() * scale + origin
+    confidence = keypoints.confidence[frame].clamp(max=1).tolist()
+    unit = sharp * min(width_px, height_px) / 480
+    names = keypoints.layout.joints
+    for joint, parent in keypoints.layout.bones:
+        certain = min(confidence[joint], confidence[parent])
+        if certain > 0:
+            color = _paler(joint_color(names[joint]), certain)
+            pen.line([*xy[joint], *xy[parent]], fill=color, width=max(1, round(4.5 * unit)))
+    for joint in sorted(range(len(names)), key=confidence.__getitem__):
+        if confidence[joint] > 0:
+            pen.circle(tuple(xy[joint]), 4.2 * unit, fill=_paler(joint_color(names[joint]), confidence[joint]))
+    return np.asarray(picture.reduce(sharp))
+
+
+def stick_figure(layout: JointLayout) -> tuple[Int[Tensor, "faces 3"], Float[Tensor, "vertices 3"]]:
+    """Faces and vertex colours of `stick_figure_vertices`."""
+    grid = torch.arange((_RINGS - 1) * _SIDES).reshape(_RINGS - 1, _SIDES)
+    after = grid - grid % _SIDES + (grid + 1) % _SIDES
+    tube = torch.stack([grid, after, grid + _SIDES, after, after + _SIDES, grid + _SIDES], -1).reshape(-1, 3)
+    owners = [*range(layout.joint_count), *(joint for joint, _ in layout.bones)]
+    faces = torch.cat([tube + i * _RINGS * _SIDES for i in range(len(owners))])
+    color = torch.tensor([joint_color(layout.joints[joint]) for joint in owners])
+    return faces, color.repeat_interleave(_RINGS * _SIDES, 0)
+
+
+def stick_figure_vertices(
+    position_m: Float[Tensor, "frames joints 3"], layout: JointLayout
+) -> Float[Tensor, "frames vertices 3"]:
+    """Surface of a ball at every joint and a rod along every bone; all are tubes of rings with closed ends."""
+    child, parent = (list(ends) for ends in zip(*layout.bones, strict=True))
+    start, end = position_m[:, parent], position_m[:, child]
+    up = torch.zeros_like(position_m)
+    up[..., 1] = 1
+    latitude = torch.linspace(-math.pi / 2, math.pi / 2, _RINGS).to(position_m)
+    ball = _tubes(position_m, up, _BALL_RADIUS_M * latitude.sin(), _BALL_RADIUS_M * latitude.cos())
+    along = torch.linspace(0, 1, _RINGS).to(position_m) * (end - start).norm(dim=-1, keepdim=True)
+    width = torch.full_like(along, _ROD_RADIUS_M)
+    return torch.cat([ball, _tubes(start, normalize(end - start, dim=-1), along, width)], 1).flatten(1, 3)
+
+
+def _tubes(base_m: Tensor, axis: Tensor, along_m: Tensor, radius_m: Tensor) -> Tensor:
+    """Rings of points around axes: frames items rings sides 3."""
+    helper = torch.where(axis[..., :1].abs() < 0.7, axis.new_tensor([1.0, 0, 0]), axis.new_tensor([0, 0, 1.0]))
+    side = normalize(torch.linalg.cross(axis, helper), dim=-1)
+    angle = torch.arange(_SIDES).to(axis) * (2 * math.pi / _SIDES)
+    other = torch.linalg.cross(axis, side)
+    circle = side[..., None, :] * angle.cos()[:, None] + other[..., None, :] * angle.sin()[:, None]
+    center = base_m[..., None, :] + axis[..., None, :] * along_m[..., None]
+    return center[..., None, :] + circle[..., None, :, :] * radius_m[..., None, None]
+
+
+def _paler(color: tuple[float, float, float], certain: float) -> tuple[int, int, int]:
+    strength = 0.25 + 0.75 * certain
+    return _rgb(tuple(1 - strength * (1 - part) for part in color))
+
+
+def _rgb(color: tuple[float, ...]) -> tuple[int, int, int]:
+    red, green, blue = (round(255 * part) for part in color)
+    return red, green, blue

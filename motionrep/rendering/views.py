@@ -1,0 +1,113 @@
+"""Where a motion stands on the floor, and where the cameras stand that look at it."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv1d, normalize, pad
+
+from motionrep.cameras import PinholeCamera, camera_from_world_looking
+
+_LEVEL_DEG, _TILTED_DEG = 15.0, 60.0
+_FOLLOW_M = 1.2
+_FOLLOW_SIGMA_S = 0.6
+_FLOOR_QUANTILE = 0.05
+_FIELD_OF_VIEW_DEG = 32.0
+_MARGIN = 1.06
+_ELEVATION_DEG = 9.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A motion placed in a world whose y axis points up and whose floor is y = 0.
+
+    The viewer in front of the person stands in the direction +z. `center_m` is what placed cameras look at, one point per frame (the same for all if the person stays in place);
+    everything lies within `radius_m` of it.
+    """
+
+    world_from_motion: Float[Tensor, "4 4"]
+    center_m: Float[Tensor, "frames 3"]
+    radius_m: float
+
+    @property
+    def follows(self) -> bool:
+        """The person walks so far that the cameras go along."""
+        return bool((self.center_m != self.center_m[0]).any())
+
+
+def up_in_camera(trunk: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """Up, in camera axes, guessed from the mean direction of the trunk over a clip.
+
+    The camera's own up (-y) when the trunk is within 15 degrees of it, since most cameras are level and people lean,
+    and beyond 60 degrees, where the person lies or hangs; the trunk's direction in between.
+    """
+    level = trunk.new_tensor([0.0, -1.0, 0.0])
+    trunk = normalize(trunk, dim=0)
+    angle_deg = math.degrees(math.acos(max(-1.0, min(1.0, float(trunk @ level)))))
+    return trunk if _LEVEL_DEG < angle_deg < _TILTED_DEG else level
+
+
+def make_stage(
+    sample_m: Float[Tensor, "samples points 3"],
+    sample_frame: list[int],
+    path_m: Float[Tensor, "frames 3"],
+    fps: float,
+    up: Float[Tensor, "3"],
+    front: Float[Tensor, "3"],
+    floor_is_zero: bool,
+) -> Stage:
+    """Finds the floor and the extent of a motion from some of its frames.
+
+    Args:
+        sample_m: Surface or joints in the motion's own axes at the frames `sample_frame`.
+        path_m: About the middle of the person in every frame.
+        front: Towards the viewer in front, not parallel to `up`.
+        floor_is_zero: The motion's floor is y = 0; otherwise it is put at the 5th percentile of the lowest points.
+    """
+    side = normalize(torch.linalg.cross(up, front), dim=0)
+    rotation = torch.stack([side, up, torch.linalg.cross(side, up)])
+    world_from_motion = torch.eye(4)
+    world_from_motion[:3, :3] = rotation
+    sample_m, path_m = sample_m @ rotation.T, path_m @ rotation.T
+    if not floor_is_zero:
+        floor = torch.quantile(sample_m[..., 1].amin(1), _FLOOR_QUANTILE)
+        world_from_motion[1, 3] = -floor
+        shift = torch.stack([torch.zeros(()), floor, torch.zeros(())])
+        sample_m, path_m = sample_m - shift, path_m - shift
+    low, high = sample_m.amin((0, 1)), sample_m.amax((0, 1))
+    center_m = ((low + high) / 2).expand(len(path_m), 3)
+    if float((path_m.amax(0) - path_m.amin(0))[[0, 2]].max()) > _FOLLOW_M:
+        center_m = center_m.clone()
+        center_m[:, [0, 2]] = _smooth(path_m[:, [0, 2]], _FOLLOW_SIGMA_S * fps)
+    radius_m = float((sample_m - center_m[sample_frame][:, None]).norm(dim=-1).max())
+    return Stage(world_from_motion, center_m, radius_m)
+
+
+def placed_camera(stage: Stage, frame: int, azimuth_deg: float, width_px: int, height_px: int) -> PinholeCamera:
+    """A camera that sees the whole person, turned from the front by an angle about the vertical."""
+    focal_px = min(width_px, height_px) / 2 / math.tan(math.radians(_FIELD_OF_VIEW_DEG) / 2)
+    distance_m = _MARGIN * stage.radius_m / math.sin(math.radians(_FIELD_OF_VIEW_DEG) / 2)
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(_ELEVATION_DEG)
+    flat = math.cos(elevation)
+    direction = torch.tensor([flat * math.sin(azimuth), math.sin(elevation), flat * math.cos(azimuth)])
+    center_m = stage.center_m[frame]
+    transform = camera_from_world_looking(center_m + distance_m * direction, center_m)
+    return PinholeCamera(focal_px, (width_px / 2, height_px / 2), width_px, height_px, transform)
+
+
+def fitted(camera: PinholeCamera, width_px: int, height_px: int) -> PinholeCamera:
+    """The camera with its image scaled to fit a picture of another size, in the middle of it."""
+    scale = min(width_px / camera.width_px, height_px / camera.height_px)
+    x = camera.center_px[0] * scale + (width_px - camera.width_px * scale) / 2
+    y = camera.center_px[1] * scale + (height_px - camera.height_px * scale) / 2
+    return replace(camera, focal_px=camera.focal_px * scale, center_px=(x, y), width_px=width_px, height_px=height_px)
+
+
+def _smooth(path: Tensor, sigma_frames: float) -> Tensor:
+    """Gaussian mean over time (frames, channels); the ends are held."""
+    radius = max(1, math.ceil(3 * sigma_frames))
+    weight = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma_frames) ** 2)
+    padded = pad(path.T[:, None], (radius, radius), mode="replicate")
+    return conv1d(padded, (weight / weight.sum())[None, None])[:, 0].T
