@@ -1,0 +1,192 @@
+import pytest
+import torch
+
+from motionrep.layouts import (
+    COCO_17,
+    H36M_17,
+    HALPE_26,
+    LAYOUTS,
+    MPI_INF_3DHP_28,
+    NTU_25,
+    OPENPOSE_18,
+    OPENPOSE_25,
+    SMPL_24,
+    JointLayout,
+    find_layout,
+    flip_index_tensor,
+    h36m_17_weights,
+    mirror_name,
+    to_h36m_17,
+)
+
+every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+LIMBS = [f"{side}_{joint}" for side in ("left", "right") for joint in
+         ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")]  # fmt: skip
+
+
+def of(layout: JointLayout, points: torch.Tensor, joint: str) -> torch.Tensor:
+    return points[..., layout.index(joint), :]
+
+
+def converted(layout: JointLayout) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points that differ from joint to joint, before and after conversion."""
+    points = torch.randn(3, layout.joint_count, 2, generator=torch.Generator().manual_seed(0))
+    return points, to_h36m_17(points, torch.ones(3, layout.joint_count), layout)[0]
+
+
+@every_layout
+def test_the_name_ends_in_the_joint_count_and_joints_have_distinct_names(layout):
+    assert int(layout.name.rpartition("_")[2]) == layout.joint_count == len(set(layout.joints))
+    assert not [joint for joint in layout.joints if "left_" in joint[1:] or "right_" in joint[1:]]
+
+
+@every_layout
+def test_bones_form_trees_over_joints_of_the_layout(layout):
+    assert len(layout.parents) == layout.joint_count
+    assert set(layout.parents) - {""} <= set(layout.joints)
+    for joint in range(layout.joint_count):
+        chain = [joint]
+        while layout.parent_indices[chain[-1]] >= 0:
+            chain.append(layout.parent_indices[chain[-1]])
+            assert len(chain) <= layout.joint_count, f"{layout.joints[joint]} is its own ancestor"
+    assert len(layout.bones) == sum(parent >= 0 for parent in layout.parent_indices)
+
+
+@every_layout
+def test_mirror_images_pair_left_with_right_and_twice_is_nothing(layout):
+    flip = flip_index_tensor(layout)
+    assert flip[flip].tolist() == list(range(layout.joint_count))
+    for joint, mirrored in zip(layout.joints, flip.tolist(), strict=True):
+        assert layout.joints[mirrored] == mirror_name(joint)
+        assert (layout.joints[mirrored] == joint) == (not joint.startswith(("left_", "right_")))
+
+
+@every_layout
+def test_mirrored_bones_are_bones(layout):
+    flip = layout.flip_indices
+    mirrored = {frozenset((flip[joint], flip[parent])) for joint, parent in layout.bones}
+    assert mirrored == {frozenset(bone) for bone in layout.bones}
+
+
+@every_layout
+def test_limbs_keep_their_name_in_human36m(layout):
+    points, h36m = converted(layout)
+    for joint in LIMBS:
+        torch.testing.assert_close(of(H36M_17, h36m, joint), of(layout, points, joint))
+
+
+@every_layout
+def test_rows_of_the_conversion_sum_to_one(layout):
+    torch.testing.assert_close(h36m_17_weights(layout).sum(1), torch.ones(17))
+
+
+@every_layout
+def test_converting_commutes_with_mirroring(layout):
+    points, h36m = converted(layout)
+    mirrored = to_h36m_17(points[:, layout.flip_indices], torch.ones(3, layout.joint_count), layout)[0]
+    torch.testing.assert_close(mirrored, h36m[:, H36M_17.flip_indices])
+
+
+@every_layout
+def test_a_point_has_the_lowest_confidence_of_what_it_is_made_of(layout):
+    confidence = torch.linspace(0.1, 0.9, layout.joint_count).expand(2, -1)
+    lowest = to_h36m_17(torch.zeros(2, layout.joint_count, 2), confidence, layout)[1]
+    for row, weights in enumerate(h36m_17_weights(layout)):
+        assert float(lowest[1, row]) == pytest.approx(float(confidence[1, weights != 0].min()))
+
+
+@every_layout
+def test_a_standing_skeleton_stays_in_order_from_head_to_hip(layout):
+    """Heights of a standing person, y down: head above thorax above spine above pelvis."""
+    heights = {
+        "head_top": 1.0, "head": 0.9, "eye": 0.88, "nose": 0.85, "neck": 0.75, "spine_shoulder": 0.73, "shoulder": 0.72,
+        "thorax": 0.72, "spine4": 0.7, "spine3": 0.66, "spine_mid": 0.63, "spine2": 0.62, "spine": 0.6, "spine1": 0.58,
+        "pelvis": 0.5, "mid_hip": 0.5, "hip": 0.5, "knee": 0.25, "ankle": 0.0,
+    }  # fmt: skip
+    y = torch.tensor(
+        [[-heights.get(joint.removeprefix("left_").removeprefix("right_"), 0.4)] for joint in layout.joints]
+    )
+    h36m = to_h36m_17(y, torch.ones(layout.joint_count), layout)[0][:, 0]
+    order = [float(h36m[H36M_17.index(joint)]) for joint in ("head", "nose", "thorax", "spine", "pelvis", "left_knee")]
+    assert order == sorted(order)
+
+
+def mid(layout, points, *joints):
+    return torch.stack([of(layout, points, joint) for joint in joints]).mean(0)
+
+
+def test_coco_recipe():
+    points, h36m = converted(COCO_17)
+    hips, shoulders = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
+    torch.testing.assert_close(of(H36M_17, h36m, "pelvis"), mid(COCO_17, points, *hips))
+    torch.testing.assert_close(of(H36M_17, h36m, "thorax"), mid(COCO_17, points, *shoulders))
+    torch.testing.assert_close(of(H36M_17, h36m, "spine"), mid(COCO_17, points, *hips, *shoulders))
+    torch.testing.assert_close(of(H36M_17, h36m, "nose"), of(COCO_17, points, "nose"))
+    torch.testing.assert_close(of(H36M_17, h36m, "head"), mid(COCO_17, points, "left_eye", "right_eye"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "pelvis", "thorax"),
+    [
+        (HALPE_26, ["hip"], ["neck"]),
+        (OPENPOSE_25, ["mid_hip"], ["neck"]),
+        (OPENPOSE_18, ["left_hip", "right_hip"], ["neck"]),
+        (SMPL_24, ["left_hip", "right_hip"], ["neck"]),
+        (NTU_25, ["left_hip", "right_hip"], ["spine_shoulder"]),
+        (MPI_INF_3DHP_28, ["pelvis"], ["neck"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, JointLayout) else None,
+)
+def test_pelvis_and_thorax_recipes(layout, pelvis, thorax):
+    points, h36m = converted(layout)
+    torch.testing.assert_close(of(H36M_17, h36m, "pelvis"), mid(layout, points, *pelvis))
+    torch.testing.assert_close(of(H36M_17, h36m, "thorax"), mid(layout, points, *thorax))
+
+
+def test_human36m_is_converted_to_itself():
+    points, h36m = converted(H36M_17)
+    assert torch.equal(points, h36m)
+
+
+def test_positions_of_joints_that_files_rely_on():
+    """Golden: the field's documented orders."""
+    assert [H36M_17.index(joint) for joint in ("pelvis", "right_hip", "left_hip", "thorax", "head")] == [0, 1, 4, 8, 10]
+    assert [H36M_17.index(joint) for joint in ("left_shoulder", "right_shoulder", "right_wrist")] == [11, 14, 16]
+    assert H36M_17.parent_indices == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
+    assert [COCO_17.index(joint) for joint in ("nose", "left_shoulder", "right_hip", "right_ankle")] == [0, 5, 12, 16]
+    assert [HALPE_26.index(joint) for joint in ("head", "neck", "hip", "left_small_toe", "right_heel")] == [
+        17,
+        18,
+        19,
+        22,
+        25,
+    ]
+    assert [OPENPOSE_25.index(joint) for joint in ("neck", "mid_hip", "left_hip", "left_small_toe")] == [1, 8, 12, 20]
+    assert [OPENPOSE_18.index(joint) for joint in ("right_hip", "left_hip", "left_ear")] == [8, 11, 17]
+    assert [SMPL_24.index(joint) for joint in ("left_hip", "right_hip", "neck", "right_hand")] == [1, 2, 12, 23]
+    assert [NTU_25.index(joint) for joint in ("left_hip", "right_hip", "spine_shoulder", "right_thumb")] == [
+        12,
+        16,
+        20,
+        24,
+    ]
+    assert [find_layout("mediapipe_33").index(joint) for joint in ("left_shoulder", "right_foot_index")] == [11, 32]
+    assert [find_layout("mpi_inf_3dhp_17").index(joint) for joint in ("head_top", "pelvis", "head")] == [0, 14, 16]
+    assert [MPI_INF_3DHP_28.index(joint) for joint in ("pelvis", "left_hip", "right_hip", "right_toe")] == [
+        4,
+        18,
+        23,
+        27,
+    ]
+
+
+def test_unknown_names_are_answered_with_the_nearest_known_one():
+    with pytest.raises(ValueError, match="did you mean 'left_knee'"):
+        H36M_17.index("left_kne")
+    with pytest.raises(ValueError, match=r"did you mean 'coco_17'\? \(known: h36m_17"):
+        find_layout("coco17")
+
+
+def test_a_layout_without_a_recipe_is_an_error():
+    with pytest.raises(ValueError, match=r"no conversion from layout 'hand_2' to h36m_17 \(known"):
+        h36m_17_weights(JointLayout("hand_2", ("wrist", "tip"), ("", "wrist")))
