@@ -3,17 +3,21 @@
 An encoder is an `nn.Module` with these attributes; nothing else is asked of it:
 
 - `architecture`: its key in `ENCODERS`; `name`: which weights these are
-- `layout`, `input_channels` (2: x, y; 3: x, y, confidence), `normalisation` (see `motionrep.embedding.normalise`)
+- `layout`, `input_channels` (2: x, y; 3: x, y, confidence), `normalisation` ("width": `motionrep.embedding.normalise`)
 - `frames`: the window it reads; `channels`: what it puts out per joint
 - `config`: keyword arguments that build the same encoder again
 """
 
-from collections.abc import Callable
-
-from torch import nn
-
 from motionrep.encoders.ktpformer import KTPFormer
+from motionrep.encoders.published import from_published, load_published, pose3d_head
+from motionrep.encoders.saving import ENCODERS, load_encoder, save_encoder
 
-ENCODERS: dict[str, Callable[..., nn.Module]] = {"ktpformer": KTPFormer}
-
-__all__ = ["ENCODERS", "KTPFormer"]
+__all__ = [
+    "ENCODERS",
+    "KTPFormer",
+    "from_published",
+    "load_encoder",
+    "load_published",
+    "pose3d_head",
+    "save_encoder",
+]

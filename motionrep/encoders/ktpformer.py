@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.encoders.layers import (
-    ChannelBatchNorm,
     FrameGraphConvolution,
+    GraphLayer,
     JointGraphConvolution,
     TransformerBlock,
     graph_adjacency,
@@ -83,16 +83,14 @@ class KTPFormer(nn.Module):
         skeleton = graph_adjacency(self.layout.bones, joints)
         chain = graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
 
-        self.joint_prior = nn.ModuleDict(
-            {"gconv": JointGraphConvolution(input_channels, channels, skeleton), "bn": ChannelBatchNorm(channels)}
-        )
+        self.joint_prior = GraphLayer(JointGraphConvolution(input_channels, channels, skeleton))
         if input_channels == 3:
-            nn.init.zeros_(self.joint_prior["gconv"].W[:, 2])
+            nn.init.zeros_(self.joint_prior.gconv.W[:, 2])
         self.joint_position = nn.Parameter(torch.zeros(1, joints, channels))
         self.joint_prior_block = TransformerBlock(channels, heads, "joints", mlp_ratio, attention_eps=1e-5)
-        self.frame_priors = nn.ModuleList(
-            nn.ModuleDict({"gconv": FrameGraphConvolution(channels, channels, chain), "bn": ChannelBatchNorm(channels)})
-            for _ in range(2)
+        self.frame_priors = nn.Sequential(
+            GraphLayer(FrameGraphConvolution(channels, channels, chain)),
+            GraphLayer(FrameGraphConvolution(channels, channels, chain)),
         )
         self.frame_position = nn.Parameter(torch.zeros(1, frames, channels))
         self.frame_prior_block = TransformerBlock(channels, heads, "frames", mlp_ratio, attention_eps=1e-5)
@@ -117,19 +115,14 @@ class KTPFormer(nn.Module):
             raise ValueError(
                 f"{self.architecture}: expected keypoints batch x {expected}, got {tuple(keypoints.shape)}"
             )
-        x = _graph_layer(self.joint_prior, keypoints) + self.joint_position[:, None]
+        x = self.joint_prior(keypoints) + self.joint_position[:, None]
         x = self.joint_norm(self.joint_prior_block(x))
-        first, second = self.frame_priors
-        x = x + _graph_layer(second, _graph_layer(first, x)) + self.frame_position[:, :, None]
+        x = x + self.frame_priors(x) + self.frame_position[:, :, None]
         x = self.frame_norm(self.frame_prior_block(x))
         for joint_block, frame_block in zip(self.joint_blocks, self.frame_blocks, strict=True):
             x = self.joint_norm(joint_block(x))
             x = self.frame_norm(frame_block(x))
         return x
-
-
-def _graph_layer(layer: nn.Module, x: Tensor) -> Tensor:
-    return F.relu(layer["bn"](layer["gconv"](x)))
 
 
 def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
@@ -144,9 +137,9 @@ def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
     }
 
 
-def with_confidence(weights: dict[str, Tensor], encoder: nn.Module) -> dict[str, Tensor]:
-    """Weights for (x, y) with a row of zeros for the confidence that a three-channel encoder reads."""
-    key = "encoder.joint_prior.gconv.W"
-    if encoder.config["input_channels"] == 3 and key in weights and weights[key].shape[1] == 2:
+def with_confidence(weights: dict[str, Tensor], input_channels: int) -> dict[str, Tensor]:
+    """Weights for (x, y) with a row of zeros for the confidence when the encoder reads three channels."""
+    key = "joint_prior.gconv.W"
+    if input_channels == 3 and key in weights and weights[key].shape[1] == 2:
         return {**weights, key: F.pad(weights[key], (0, 0, 0, 1))}
     return weights

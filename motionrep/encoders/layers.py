@@ -134,6 +134,18 @@ class FrameGraphConvolution(GraphConvolution):
         return own + mixed.unflatten(-1, own.shape[2:]) + self.bias
 
 
+class GraphLayer(nn.Module):
+    """Graph convolution, batch normalisation over everything but the channels, ReLU."""
+
+    def __init__(self, gconv: GraphConvolution):
+        super().__init__()
+        self.gconv = gconv
+        self.bn = ChannelBatchNorm(gconv.bias.shape[0])
+
+    def forward(self, x: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints outputs"]:
+        return F.relu(self.bn(self.gconv(x)))
+
+
 class ChannelBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of the last axis; every other axis counts as batch."""
 

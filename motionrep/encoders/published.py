@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from motionrep.encoders import ktpformer
 from motionrep.encoders.ktpformer import KTPFormer
+from motionrep.unpickling import read_checkpoint
 
 Names = tuple[tuple[str, str], ...]
 
@@ -16,28 +20,46 @@ class PublishedFormat:
     """How one architecture is published.
 
     Attributes:
-        names: Pairs (prefix in files, prefix here); the first that fits a name counts, in both directions.
-        signature: Names that only this architecture has.
+        names: Pairs (prefix in files, prefix here); the first that fits a name counts, in both directions. Every
+            entry of a file begins with one of them or with `head.`.
         config: Reads what shapes tell of the configuration.
-        adapt: Changes entries, named as here, to fit a configuration that differs from the published one.
+        adapt: Makes entries, named as here, fit the number of input channels.
     """
 
-    build: Callable[..., nn.Module]
+    build: Callable[..., Any]
     names: Names
-    signature: tuple[str, ...]
     config: Callable[[Mapping[str, Tensor]], dict[str, int | float]]
-    adapt: Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]
+    adapt: Callable[[dict[str, Tensor], int], dict[str, Tensor]]
 
 
 PUBLISHED: dict[str, PublishedFormat] = {
     "ktpformer": PublishedFormat(
-        build=KTPFormer,
-        names=ktpformer.PUBLISHED_NAMES,
-        signature=("kpattention.attn.Spatial_pos_embed", "tpattention.attn.Temporal_pos_embed"),
-        config=ktpformer.published_config,
-        adapt=ktpformer.with_confidence,
+        KTPFormer, ktpformer.PUBLISHED_NAMES, ktpformer.published_config, ktpformer.with_confidence
     ),
 }
+
+
+def load_published(path: Path) -> tuple[nn.Module, nn.Module]:
+    """Encoder and 3D pose head from a published checkpoint (.bin, .pth), whose architecture is recognised.
+
+    Nothing in the file is run.
+
+    Raises:
+        ValueError: The file is damaged, holds no weights, or weights that fit no known architecture.
+    """
+    content = read_checkpoint(path)
+    weights = next((content[key] for key in ("model_pos", "model", "state_dict") if key in content), content)
+    if not isinstance(weights, dict) or not weights or not all(isinstance(w, Tensor) for w in weights.values()):
+        raise ValueError(
+            f"{path}: expected a dict of weights under 'model_pos', 'model' or 'state_dict', "
+            f"the file holds {_some([str(key) for key in content])}"
+        )
+    try:
+        encoder, head = from_published(_nearest(weights), weights)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    cast(Any, encoder).name = path.stem
+    return encoder, head
 
 
 def pose3d_head(channels: int) -> nn.Sequential:
@@ -64,71 +86,73 @@ def from_published(
         raise ValueError(f"unknown published architecture {architecture!r} (known: {', '.join(PUBLISHED)})")
     published = PUBLISHED[architecture]
     weights = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
-    missing = [name for name in published.signature if name not in weights]
-    if missing:
-        found = recognise(weights)
-        reason = f"they are those of {found!r}" if found else "no architecture known here has these names"
-        raise ValueError(
-            f"the weights are not a published {architecture}: {len(missing)} expected names are missing "
-            f"({_some(missing)}), the first names are {_some(list(weights))}; {reason}"
-        )
     try:
-        shapes = published.config(weights)
-    except (KeyError, IndexError) as error:
-        raise ValueError(f"the weights are not a whole published {architecture}: no usable entry {error}") from error
-    encoder = published.build(**{**shapes, **config})
-    head = pose3d_head(int(encoder.config["channels"]))
-    model = nn.ModuleDict({"encoder": encoder, "head": head})
+        config = {**published.config(weights), **config}
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(_mismatch(architecture, weights)) from error
+    encoder = published.build(**config)
+    head = pose3d_head(int(config["channels"]))
 
     renamed = {_renamed(name, published.names): tensor for name, tensor in weights.items()}
-    renamed = published.adapt(renamed, encoder)
-    _require_fit(architecture, published.names, renamed, model.state_dict())
-    model.load_state_dict(renamed, strict=True)
-    model.eval()
-    return encoder, head
+    renamed = published.adapt(renamed, int(config["input_channels"]))
+    expected = {**encoder.state_dict(), **head.state_dict(prefix="head.")}
+    require_fit(architecture, renamed, expected, partial(_published_name, names=published.names))
+    encoder.load_state_dict({name: tensor for name, tensor in renamed.items() if not name.startswith("head.")})
+    head.load_state_dict({f"{i}.{kind}": renamed[f"head.{i}.{kind}"] for i in (0, 1) for kind in ("weight", "bias")})
+    return encoder.eval(), head.eval()
 
 
-def recognise(weights: Mapping[str, Tensor]) -> str | None:
-    """The published architecture that has such names, if it is one of those known here."""
-    names = {name.removeprefix("module.") for name in weights}
-    return next((key for key, entry in PUBLISHED.items() if names.issuperset(entry.signature)), None)
-
-
-def _renamed(name: str, names: Names) -> str:
-    if name.startswith("head."):
-        return name
-    for published, own in names:
-        if name.startswith(published):
-            return "encoder." + own + name.removeprefix(published)
-    return "encoder." + name
-
-
-def _published_name(name: str, names: Names) -> str:
-    name = name.removeprefix("encoder.")
-    for published, own in names:
-        if name.startswith(own):
-            return published + name.removeprefix(own)
-    return name
-
-
-def _require_fit(architecture: str, names: Names, got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    missing = [_published_name(name, names) for name in expected if name not in got]
-    unexpected = [_published_name(name, names) for name in got if name not in expected]
+def require_fit(
+    architecture: str,
+    got: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    shown: Callable[[str], str] = str,
+) -> None:
+    """Raises ValueError that lists missing and unexpected names and wrong shapes, each as `shown` writes it."""
+    missing = [shown(name) for name in expected if name not in got]
+    unexpected = [shown(name) for name in got if name not in expected]
     wrong = [
-        f"{_published_name(name, names)} {tuple(got[name].shape)} instead of {tuple(tensor.shape)}"
+        f"{shown(name)} {tuple(got[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in expected.items()
         if name in got and got[name].shape != tensor.shape
     ]
-    problems = [
-        f"{len(found)} {what}: {_some(found)}"
-        for what, found in (("missing", missing), ("unexpected", unexpected), ("of wrong shape", wrong))
-        if found
-    ]
+    lists = (("missing", missing), ("unexpected", unexpected), ("of wrong shape", wrong))
+    problems = [f"{len(names)} {what} ({_some(names)})" for what, names in lists if names]
     if problems:
         raise ValueError(
             f"the weights do not fit {architecture}: {'; '.join(problems)}. "
-            "They are of a variant of the model, incomplete, or the configuration given is not theirs"
+            "They are incomplete, of a variant of the model, or of another configuration than the one given"
         )
+
+
+def _nearest(weights: Mapping[str, Tensor]) -> str:
+    """The architecture with the most prefixes that occur in the weights."""
+    names = [name.removeprefix("module.") for name in weights]
+
+    def hits(architecture: str) -> int:
+        return sum(any(name.startswith(prefix) for name in names) for prefix, _ in PUBLISHED[architecture].names)
+
+    return max(PUBLISHED, key=hits)
+
+
+def _mismatch(architecture: str, weights: Mapping[str, Tensor]) -> str:
+    prefixes = [prefix for prefix, _ in PUBLISHED[architecture].names]
+    missing = [p + "*" * p.endswith(".") for p in prefixes if not any(name.startswith(p) for name in weights)]
+    unexpected = [name for name in weights if not name.startswith((*prefixes, "head."))]
+    return (
+        f"the weights are not those of a published {architecture}: no {_some(missing)} ({len(missing)} groups of names "
+        f"missing); {len(unexpected)} of {len(weights)} names unexpected ({_some(unexpected)}). "
+        f"They are probably of another architecture (known here: {', '.join(PUBLISHED)})"
+    )
+
+
+def _renamed(name: str, names: Names) -> str:
+    published, own = next((pair for pair in names if name.startswith(pair[0])), ("", ""))
+    return own + name.removeprefix(published)
+
+
+def _published_name(name: str, names: Names) -> str:
+    return _renamed(name, tuple((own, published) for published, own in names))
 
 
 def _some(names: list[str], limit: int = 4) -> str:

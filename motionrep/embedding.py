@@ -1,0 +1,131 @@
+"""From the keypoints of a clip to its motion embedding."""
+
+import dataclasses
+from typing import cast
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor, nn
+
+from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
+from motionrep.types import Keypoints, MotionEmbedding
+from motionrep.windows import blend_weights, padded, window_starts
+
+
+def embed(
+    keypoints: Keypoints,
+    encoder: nn.Module,
+    *,
+    overlap: float = 0.5,
+    flip: bool = False,
+    batch_size: int = 16,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> MotionEmbedding:
+    """The encoder's representation of every joint in every frame; float32, on the CPU.
+
+    The clip is converted to the encoder's layout, normalised (`encoder_input`) and cut into overlapping windows whose
+    results are blended. A clip shorter than the window is filled up with its last frame, and the result cropped.
+    The encoder is moved to `device` and stays there; its training mode is left as it was.
+
+    Args:
+        overlap: Share of a window that the next one repeats; at 0 results may jump from one window to the next.
+        flip: Averages with the representation of the mirrored clip, left and right swapped back. The average cannot
+            tell left from right in the image: it suits tasks for which a motion and its mirror image are the same, and
+            heads trained on it. The field's flip averaging of 3D poses is another thing: it averages the heads'
+            outputs, after x of the mirrored one was negated; use `mirrored` for it.
+        batch_size: Windows encoded at a time; bounds the memory beside the result.
+        dtype: float32, or bfloat16 to encode faster and less exactly on hardware that has it.
+
+    Raises:
+        ValueError: No conversion from the clip's layout to the encoder's, or an option out of range.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
+    keypoints = keypoints.as_h36m_17()
+    values = _encoded(encoder_input(keypoints, encoder), encoder, overlap, batch_size, torch.device(device), dtype)
+    if flip:
+        other = encoder_input(mirrored(keypoints), encoder)
+        other = _encoded(other, encoder, overlap, batch_size, torch.device(device), dtype)
+        values = (values + other[:, flip_index_tensor(keypoints.layout)]) / 2
+    return MotionEmbedding(values, keypoints, str(encoder.name))
+
+
+def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "frames 17 inputs"]:
+    """Keypoints as the encoder reads them: Human3.6M-17 order, normalised, unseen joints made harmless.
+
+    With a confidence channel (at most 1), x, y and confidence of an unseen joint are 0. Without one, its x and y run
+    on a straight line between the frames in which it was seen and stand still before the first and after the last; a
+    joint that was never seen lies in the middle of the image.
+
+    Raises:
+        ValueError: No conversion from the clip's layout, or a normalisation that is not known.
+    """
+    layout = cast(JointLayout, encoder.layout)
+    if layout != H36M_17 or encoder.normalisation != "width":
+        raise ValueError(
+            f"{encoder.name}: only layout 'h36m_17' with normalisation 'width' is known, the encoder declares "
+            f"{layout.name!r} and {encoder.normalisation!r}"
+        )
+    keypoints = keypoints.as_h36m_17()
+    xy = normalise(keypoints.xy_px, keypoints.width_px, keypoints.height_px)
+    seen = keypoints.confidence > 0
+    if encoder.input_channels == 2:
+        return _filled(xy, seen)
+    return torch.cat([xy.where(seen[..., None], 0), keypoints.confidence.clamp(max=1)[..., None]], -1)
+
+
+def normalise(
+    xy_px: Float[Tensor, "*batch joints 2"],
+    width_px: int | float | Shaped[Tensor, "*#batch"],
+    height_px: int | float | Shaped[Tensor, "*#batch"],
+) -> Float[Tensor, "*batch joints 2"]:
+    """Pixels to units of half the image width, origin in the middle: x runs from -1 to 1, y from -h/w to h/w."""
+    width, height = (torch.as_tensor(size).to(xy_px)[..., None, None] for size in (width_px, height_px))
+    return (2 * xy_px - torch.cat([width, height], -1)) / width
+
+
+def mirrored(keypoints: Keypoints) -> Keypoints:
+    """The clip as a camera behind a mirror sees it: left and right are swapped in the image and in the names."""
+    index = flip_index_tensor(keypoints.layout, keypoints.xy_px.device)
+    x, y = keypoints.xy_px[:, index].unbind(-1)
+    xy_px = torch.stack([keypoints.width_px - x, y], -1)
+    return dataclasses.replace(keypoints, xy_px=xy_px, confidence=keypoints.confidence[:, index])
+
+
+@torch.no_grad()
+def _encoded(
+    inputs: Tensor, encoder: nn.Module, overlap: float, batch_size: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    window, channels = cast(int, encoder.frames), cast(int, encoder.channels)
+    frames = inputs.shape[0]
+    inputs = padded(inputs.cpu(), window)
+    starts = window_starts(frames, window, overlap)
+    weights = blend_weights(starts, window)
+    values = torch.zeros(*inputs.shape[:2], channels)
+    training = encoder.training
+    encoder.to(device).eval()
+    try:
+        for first in range(0, len(starts), batch_size):
+            batch = torch.stack([inputs[s : s + window] for s in starts[first : first + batch_size]]).to(device)
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                encoded = encoder(batch).float().cpu()
+            for start, result, weight in zip(starts[first:], encoded, weights[first:], strict=False):
+                values[start : start + window] += result * weight[:, None, None]
+    finally:
+        encoder.train(training)
+    return values[:frames]
+
+
+def _filled(xy: Float[Tensor, "frames joints 2"], seen: Bool[Tensor, "frames joints"]) -> Tensor:
+    """Unseen joints on a line between the nearest frames that saw them, zeros where none did."""
+    frames = xy.shape[0]
+    time = torch.arange(frames, device=xy.device)[:, None].expand_as(seen)
+    before = time.where(seen, -1).cummax(0).values
+    after = time.where(seen, frames).flip(0).cummin(0).values.flip(0)
+    before, after = before.where(before >= 0, after), after.where(after < frames, before)
+    share = ((time - before) / (after - before).clamp(min=1))[..., None].to(xy)
+    start, end = (xy.gather(0, index.clamp(0, frames - 1)[..., None].expand_as(xy)) for index in (before, after))
+    return (start + share * (end - start)).where(seen.any(0)[:, None], 0)
