@@ -3,7 +3,6 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import roma
 import torch
 from jaxtyping import Float
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
 from motionrep.body.loading import load_body_model
@@ -57,6 +57,8 @@ def load_motion(path: Path, body_model: str = "open", skeleton: SkeletonMap | No
             raise ValueError(f"{path}: {error}") from error
     if path.suffix.lower() != ".npz":
         raise ValueError(f"{path}: unknown kind of motion file {path.suffix!r}; expected .bvh or .npz")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: not a readable .npz file, it was cut off or is of another kind; get it again")
     try:
         with np.load(path, allow_pickle=False) as file:
             if "local_rotmat" in file:
@@ -141,7 +143,7 @@ def with_betas(motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas
     return raised(shaped, floor_height_m(motion, body) - floor_height_m(shaped, body))
 
 
-def _from_own(path: Path, file: Mapping[str, np.ndarray]) -> BodyMotion:
+def _from_own(path: Path, file: NpzFile) -> BodyMotion:
     frame = str(_array(path, file, "frame"))
     if frame not in ("camera", "world"):
         raise ValueError(f"{path}: 'frame' must be camera or world, got {frame!r}")
@@ -153,7 +155,7 @@ def _from_own(path: Path, file: Mapping[str, np.ndarray]) -> BodyMotion:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _from_amass(path: Path, file: Mapping[str, np.ndarray], body: BodyModel) -> BodyMotion:
+def _from_amass(path: Path, file: NpzFile, body: BodyModel) -> BodyMotion:
     rate = next((name for name in ("mocap_framerate", "mocap_frame_rate") if name in file), None)
     if rate is None or "poses" not in file or "trans" not in file:
         raise ValueError(
@@ -184,7 +186,7 @@ def _from_amass(path: Path, file: Mapping[str, np.ndarray], body: BodyModel) -> 
     return put_on_floor(motion, body) if body.name == "open" else motion
 
 
-def _array(path: Path, file: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def _array(path: Path, file: NpzFile, name: str) -> np.ndarray:
     if name not in file:
         raise ValueError(f"{path}: no field {name!r} (fields: {', '.join(file)})")
     try:

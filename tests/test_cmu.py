@@ -1,0 +1,147 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from motionrep.body.loading import load_body_model
+from motionrep.datasets.cmu import load_motion_folder
+from motionrep.floor import sole_height_m
+from motionrep.layouts import SMPL_24
+from motionrep.motion_io import load_motion, save_motion
+
+CLIP = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
+CMU = Path(os.environ.get("MOTIONREP_CMU_BVH", Path(__file__).parents[2] / "shared" / "data" / "cmu_bvh"))
+HEADER = "clip_id,subject,path,fps,frames,description,action,split,core,quality,first_frame,bad_ranges\n"
+needs_cmu = pytest.mark.skipif(not CMU.is_dir(), reason="no CMU clips; name their folder in MOTIONREP_CMU_BVH")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "02").mkdir()
+    shutil.copy(CLIP, tmp_path / "02" / "02_01.bvh")
+    return tmp_path
+
+
+def _index(folder: Path, *rows: str) -> None:
+    (folder / "index.csv").write_text(HEADER + "\n".join(rows) + "\n")
+
+
+def test_an_indexed_clip_starts_at_its_first_frame_and_marks_bad_frames_of_the_file(folder):
+    _index(folder, '02_01,2,02/02_01.bvh,120,60,"walk, slowly",walk,train,1,A,10,20-21;59-59')
+    (clip,) = load_motion_folder(folder)
+    assert (clip.name, clip.action, clip.split, clip.core, clip.subject) == ("02_01", "walk", "train", True, "2")
+    assert (clip.motion.frame_count, clip.motion.fps) == (50, 120.0)
+    assert (~clip.usable).nonzero().flatten().tolist() == [10, 11, 49]
+    whole = load_motion(CLIP)
+    torch.testing.assert_close(clip.motion.local_rotmat, whole.local_rotmat[10:])
+
+
+def test_only_clips_of_the_split_are_read(folder):
+    _index(
+        folder,
+        "02_01,2,02/02_01.bvh,120,60,walk,walk,val,1,A,10,",
+        "02_99,2,02/missing.bvh,120,60,walk,walk,train,1,A,10,",
+    )
+    assert [clip.name for clip in load_motion_folder(folder, "val")] == ["02_01"]
+    with pytest.raises(FileNotFoundError, match=r"missing\.bvh: listed in index\.csv but not there"):
+        load_motion_folder(folder)
+
+
+def test_a_jump_of_a_single_frame_is_marked(folder):
+    lines = CLIP.read_text().splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("Frame Time")) + 1
+    numbers = lines[header + 30].split()
+    lines[header + 30] = " ".join([str(float(numbers[0]) + 10), *numbers[1:]])  # 10 cm along x
+    (folder / "02" / "02_01.bvh").write_text("\n".join(lines) + "\n")
+    _index(folder, "02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,10,")
+    (clip,) = load_motion_folder(folder)
+    assert (~clip.usable).nonzero().flatten().tolist() == [19, 20, 21]
+
+
+def test_the_reversed_elbow_is_repaired_in_its_two_clips_only(folder):
+    _index(
+        folder,
+        "01_01,1,02/02_01.bvh,120,60,jump,jump,train,1,A,10,",
+        "02_01,2,02/02_01.bvh,120,60,jump,jump,train,1,A,10,",
+    )
+    repaired, as_is = load_motion_folder(folder)
+    differs = (repaired.motion.local_rotmat - as_is.motion.local_rotmat).abs().amax((0, 2, 3)) > 1e-3
+    assert {joint for joint, d in zip(SMPL_24.joints, differs, strict=True) if d} == {"left_elbow"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,test,1,A,10,", "index.csv, row 2"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A", "index.csv, row 2"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,60,", "first_frame is 60, the file has 60 frames"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,10,50-60", "'50-60' is no range within 60 frames"),
+    ],
+)
+def test_a_broken_index_is_refused(folder, row, message):
+    _index(folder, row)
+    with pytest.raises(ValueError, match=message):
+        load_motion_folder(folder)
+
+
+def test_a_folder_without_index_gives_every_motion_file(folder):
+    save_motion(load_motion(CLIP), folder / "own.npz")
+    np.savez(folder / "shape.npz", betas=np.zeros(16))
+    np.savez(folder / "x_stagei.npz", betas=np.zeros(16))
+    clips = load_motion_folder(folder)
+    assert [clip.name for clip in clips] == ["02/02_01.bvh", "own.npz"]
+    assert all(clip.split in ("train", "val") and clip.action is None for clip in clips)
+    parts = [clip.name for split in ("train", "val") for clip in _clips_or_none(folder, split)]
+    assert sorted(parts) == ["02/02_01.bvh", "own.npz"]
+
+
+def _clips_or_none(folder, split):
+    try:
+        return load_motion_folder(folder, split)
+    except ValueError:
+        return []
+
+
+def test_wrong_folders_and_splits_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        load_motion_folder(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"no index\.csv and no \.bvh or \.npz"):
+        load_motion_folder(tmp_path)
+    with pytest.raises(ValueError, match="split must be"):
+        load_motion_folder(tmp_path, "test")
+
+
+@needs_cmu
+@pytest.mark.slow
+def test_all_cmu_clips_load_with_soles_on_the_floor_and_joints_that_bend_the_right_way():
+    clips = load_motion_folder(CMU)
+    body = load_body_model("open")
+    assert len(clips) == 87
+    assert {clip.split for clip in clips} == {"train", "val"}
+    for clip in clips:
+        motion = clip.motion
+        lowest = sole_height_m(motion, body)[clip.usable].amin(-1)
+        assert float(lowest.min()) > -0.06, clip.name
+        if clip.action in ("walk", "drink", "wash", "laugh", "swordplay"):
+            assert float(lowest.median()) < 0.05, clip.name
+        assert _share_bent_forwards(motion, body, "knee", "ankle", clip.usable, +1) > 0.98, clip.name
+        assert _share_bent_forwards(motion, body, "elbow", "wrist", clip.usable, -1) > 0.98, clip.name
+
+
+def _share_bent_forwards(motion, body, middle, end, usable, sign) -> float:
+    """Share of frames in which neither hinge bends the wrong way by more than 10 degrees about its rest axis.
+
+    Knees turn about the body's x axis; elbows bend the forearm forward, left about -y and right about +y.
+    """
+    good = torch.ones(int(usable.sum()), dtype=torch.bool)
+    for side in ("left", "right"):
+        rotmat = motion.local_rotmat[usable, SMPL_24.index(f"{side}_{middle}")]
+        rest = body.rest_joints(torch.zeros(10))
+        bone = rest[SMPL_24.index(f"{side}_{end}")] - rest[SMPL_24.index(f"{side}_{middle}")]
+        turned = rotmat @ torch.nn.functional.normalize(bone, dim=0)
+        forwards = turned[:, 2] * -sign  # a knee brings the shin back, an elbow the forearm forward
+        good &= forwards > -0.17
+    return float(good.float().mean())

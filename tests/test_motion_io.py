@@ -1,0 +1,204 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import roma
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from motionrep.body.loading import load_body_model
+from motionrep.layouts import SMPL_24
+from motionrep.motion_io import load_motion, resample, save_motion, with_betas
+from motionrep.retargeting import CMU_DAZ, SkeletonMap
+from motionrep.types import BodyMotion
+
+CLIP = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
+# AMASS turns SMPL's y-up body upright by 90 degrees about x; z is up then.
+UPRIGHT_IN_Z_UP = [np.pi / 2, 0.0, 0.0]
+
+
+@pytest.fixture(scope="module")
+def walk():
+    return load_motion(CLIP)
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body_model("open")
+
+
+def _amass(generation: str, frames: int = 4) -> dict[str, np.ndarray]:
+    width, rate = {"smplh": (156, "mocap_framerate"), "smplx": (165, "mocap_frame_rate")}[generation]
+    poses = np.zeros((frames, width))
+    poses[:, :3] = UPRIGHT_IN_Z_UP
+    poses[:, 3 * SMPL_24.index("left_elbow") + 1] = -np.pi / 2  # forearm forward
+    poses[:, 66:] = 0.3  # fingers and face, which are not read
+    trans = np.stack([np.arange(frames) * 0.1, np.arange(frames) * -0.2, np.full(frames, 0.9)], 1)
+    fields = {"poses": poses, "trans": trans, "betas": np.full(16, 0.5), rate: np.array(120.0)}
+    return fields | {"gender": np.array("male" if generation == "smplx" else b"female")}
+
+
+def _joints(motion, body):
+    position_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
+    return dict(zip(SMPL_24.joints, position_m.unbind(1), strict=True))
+
+
+def test_a_bvh_clip_stands_on_the_floor_head_up(walk, body):
+    assert (walk.frame_count, walk.fps, walk.frame, walk.body_model) == (60, 120.0, "world", "open")
+    assert not walk.betas.any()
+    joints = _joints(walk, body)
+    assert 1.3 < float(joints["head"][:, 1].min()) < float(joints["head"][:, 1].max()) < 1.7
+    assert 0.03 < float(joints["left_ankle"][:, 1].min()) < 0.12
+
+
+def test_a_skeleton_can_be_passed(walk):
+    same = SkeletonMap("mine", CMU_DAZ.metres_per_unit, CMU_DAZ.joints, CMU_DAZ.bone_ends)
+    assert torch.equal(load_motion(CLIP, skeleton=same).local_rotmat, walk.local_rotmat)
+    other = SkeletonMap("mine", 1.0, CMU_DAZ.joints | {"head": "Head"})
+    with pytest.raises(ValueError, match=r"first_60\.bvh: skeleton map 'mine' names joints that the file lacks: Head"):
+        load_motion(CLIP, skeleton=other)
+
+
+def test_an_unknown_skeleton_names_the_file(tmp_path):
+    path = tmp_path / "other.bvh"
+    path.write_text(CLIP.read_text().replace("lShin", "LeftLeg"))
+    with pytest.raises(ValueError, match=r"other\.bvh: skeleton not recognised \(cmu_daz lacks lShin\).*LeftLeg"):
+        load_motion(path)
+
+
+@pytest.mark.parametrize("frame", ["world", "camera"])
+def test_save_and_load_give_back_the_same_numbers(walk, tmp_path, frame):
+    motion = replace(walk, betas=torch.randn(10), fps=29.97, frame=frame, body_model="bodies/SMPL_NEUTRAL.npz")
+    save_motion(motion, tmp_path / "new" / "walk.npz")
+    loaded = load_motion(tmp_path / "new" / "walk.npz")
+    for name in ("local_rotmat", "translation_m", "betas"):
+        assert torch.equal(getattr(loaded, name), getattr(motion, name))
+    assert (loaded.fps, loaded.frame, loaded.body_model) == (29.97, frame, "bodies/SMPL_NEUTRAL.npz")
+
+
+def test_save_refuses_another_suffix(walk, tmp_path):
+    with pytest.raises(ValueError, match=r"walk\.bvh: save_motion writes \.npz"):
+        save_motion(walk, tmp_path / "walk.bvh")
+
+
+@pytest.mark.parametrize("generation", ["smplh", "smplx"])
+def test_amass_stands_upright_on_the_open_body(tmp_path, body, generation):
+    np.savez(tmp_path / "clip_poses.npz", **_amass(generation))
+    motion = load_motion(tmp_path / "clip_poses.npz")
+    assert (motion.fps, motion.frame, motion.frame_count) == (120.0, "world", 4)
+    assert not motion.betas.any()
+    joints = _joints(motion, body)
+    assert bool((joints["head"][:, 1] > joints["pelvis"][:, 1] + 0.5).all())
+    assert 0.03 < float(joints["left_ankle"][0, 1]) < 0.12
+    assert bool((joints["left_wrist"][:, 2] > joints["left_elbow"][:, 2] + 0.2).all())
+    torch.testing.assert_close(motion.local_rotmat[:, 22:], torch.eye(3).repeat(4, 2, 1, 1))
+    step = joints["pelvis"].diff(dim=0)  # z-up (0.1, -0.2, 0) is y-up (0.1, 0, 0.2)
+    torch.testing.assert_close(step, torch.tensor([0.1, 0.0, 0.2]).expand(3, 3), atol=1e-5, rtol=0)
+
+
+def test_amass_on_its_own_body_keeps_shape_and_place(tmp_path, body):
+    """The pelvis must be where z-up SMPL puts it, also when it is not the body's origin."""
+    path = tmp_path / "smpl_like.npz"
+    shift_m = np.array([0.0, -0.22, 0.03], dtype=np.float32)
+    np.savez(
+        path,
+        v_template=body.template_vertex_m.numpy() + shift_m,
+        f=body.faces.numpy(),
+        weights=body.skin_weights.numpy(),
+        J_regressor=_joint_regressor(),
+        kintree_table=np.array([body.parents, range(24)]),
+        shapedirs=body.shape_directions_m.numpy(),
+    )
+    fields = _amass("smplh")
+    np.savez(tmp_path / "clip.npz", **fields)
+    motion = load_motion(tmp_path / "clip.npz", str(path))
+    own = load_body_model(path)
+    assert motion.betas.tolist() == [0.5] * 10
+    in_z_up = torch.from_numpy(fields["trans"]).float() + own.rest_joints(motion.betas)[0]
+    expected = torch.stack([in_z_up[:, 0], in_z_up[:, 2], -in_z_up[:, 1]], -1)
+    torch.testing.assert_close(_joints(motion, own)["pelvis"], expected, atol=1e-5, rtol=0)
+
+
+def _joint_regressor() -> np.ndarray:
+    import motionrep.body.loading as loading
+
+    with np.load(Path(loading.__file__).with_name("open_body.npz"), allow_pickle=False) as file:
+        return file["J_regressor"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trans": None}, "no AMASS motion and none of motionrep's"),
+        ({"mocap_framerate": None}, "no AMASS motion and none of motionrep's"),
+        ({"poses": np.zeros((4, 63))}, r"expected poses \(frames, 156 or 165\)"),
+        ({"trans": np.zeros((3, 3))}, r"expected poses \(frames, 156 or 165\)"),
+        ({"poses": np.full((4, 156), np.nan)}, "NaN"),
+        ({"poses": np.array([{}] * 4)}, "'poses' holds Python objects, which are never unpickled"),
+    ],
+)
+def test_a_broken_amass_file_names_file_and_field(tmp_path, change, message):
+    fields = {name: value for name, value in (_amass("smplh") | change).items() if value is not None}
+    np.savez(tmp_path / "clip.npz", **fields)
+    with pytest.raises(ValueError, match=r"clip\.npz: .*" + message):
+        load_motion(tmp_path / "clip.npz")
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.bvh"):
+        load_motion(tmp_path / "none.bvh")
+    (tmp_path / "clip.fbx").write_bytes(b"Kaydara")
+    with pytest.raises(ValueError, match=r"clip\.fbx: unknown kind of motion file '\.fbx'"):
+        load_motion(tmp_path / "clip.fbx")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ValueError, match=r"cut\.npz: not a readable \.npz"):
+        load_motion(tmp_path / "cut.npz")
+    (tmp_path / "text.npz").write_bytes(b"hello")
+    with pytest.raises(ValueError, match=r"text\.npz: not a readable \.npz"):
+        load_motion(tmp_path / "text.npz")
+
+
+def _turning(frames: int, fps: float) -> BodyMotion:
+    """Every joint turns about z at a steady 1 rad/s while the body moves along x at 1 m/s."""
+    seconds = torch.arange(frames) / fps
+    turn = roma.rotvec_to_rotmat(torch.stack([0 * seconds, 0 * seconds, seconds], -1))
+    place = torch.stack([seconds, 0 * seconds, 0 * seconds], -1)
+    return BodyMotion(turn[:, None].repeat(1, 24, 1, 1), place, torch.zeros(10), "open", fps, "world")
+
+
+@given(frames=st.integers(1, 40), fps=st.sampled_from([24.0, 29.97, 30.0, 59.94, 120.0]), to=st.floats(5, 240))
+def test_resampling_a_steady_motion_gives_the_same_motion(frames, fps, to):
+    resampled, motion = resample(_turning(frames, fps), to), _turning(frames, fps)
+    expected = _turning(resampled.frame_count, to)
+    torch.testing.assert_close(resampled.local_rotmat, expected.local_rotmat, atol=2e-4, rtol=0)
+    torch.testing.assert_close(resampled.translation_m, expected.translation_m, atol=2e-4, rtol=0)
+    lost_s = (motion.frame_count - 1) / fps - (resampled.frame_count - 1) / to
+    assert -1e-4 < lost_s < 1 / to + 1e-4
+    assert resampled.fps == to
+
+
+def test_resampling_to_a_divisor_keeps_frames(walk):
+    assert resample(walk, 120.0) is walk
+    half = resample(walk, 60.0)
+    torch.testing.assert_close(half.local_rotmat, walk.local_rotmat[::2], atol=1e-6, rtol=0)
+    torch.testing.assert_close(half.translation_m, walk.translation_m[::2])
+    with pytest.raises(ValueError, match="positive number"):
+        resample(walk, 0.0)
+
+
+def test_another_shape_walks_on_the_same_floor(walk, body):
+    tall = torch.zeros(10)
+    tall[0] = 2.0
+    shaped = with_betas(walk, body, tall)
+    assert torch.equal(shaped.local_rotmat, walk.local_rotmat)
+    before, after = _joints(walk, body), _joints(shaped, body)
+    longer = float(after["pelvis"][-1, 2] - after["pelvis"][0, 2]) / float(
+        before["pelvis"][-1, 2] - before["pelvis"][0, 2]
+    )
+    assert 1.02 < longer < 1.3
+    assert float(after["head"][:, 1].mean()) > float(before["head"][:, 1].mean()) + 0.05
+    assert abs(float(after["left_ankle"][:, 1].min() - before["left_ankle"][:, 1].min())) < 0.03
+    with pytest.raises(ValueError, match="mean nothing on it"):
+        with_betas(replace(walk, body_model="smpl"), body, tall)
