@@ -31,14 +31,17 @@ def window_starts(frames: int, window: int, overlap: float = 0.5) -> tuple[int, 
 def blend_weights(starts: Sequence[int], window: int) -> Float[Tensor, "windows window"]:
     """Weight of every frame of every window; the weights of one frame of the clip sum to 1.
 
-    Each window's weight falls towards its ends as a squared sine, so a result changes over without a seam wherever
-    windows overlap.
+    Weights fall as a squared sine from the middle of a window towards each end that another window continues, so a
+    result changes over without a seam wherever windows overlap.
     """
     bell = torch.sin((torch.arange(window, dtype=torch.float64) + 0.5) * math.pi / window).square()
+    rising = bell.where(torch.arange(window) < window / 2, 1)
+    bells = bell.repeat(len(starts), 1)
+    bells[0], bells[-1] = rising.flip(0), rising
     total = torch.zeros(max(starts) + window, dtype=torch.float64)
-    for start in starts:
-        total[start : start + window] += bell
-    return torch.stack([bell / total[start : start + window] for start in starts]).float()
+    for start, weight in zip(starts, bells, strict=True):
+        total[start : start + window] += weight
+    return torch.stack([w / total[s : s + window] for s, w in zip(starts, bells, strict=True)]).float()
 
 
 def padded(values: Float[Tensor, "frames joints channels"], window: int) -> Float[Tensor, "padded joints channels"]:

@@ -1,0 +1,135 @@
+"""What holds for every encoder in the table."""
+
+import json
+
+import pytest
+import torch
+from golden import fill
+from safetensors.torch import load_file, save_file
+
+from motionrep.encoders import ENCODERS, load_encoder, save_encoder
+from motionrep.layouts import H36M_17
+
+SMALL = {"frames": 9, "channels": 32, "depth": 2, "heads": 4, "input_channels": 3}
+
+
+@pytest.fixture(params=sorted(ENCODERS))
+def encoder(request):
+    """Small, with every parameter moved away from its initial value, so that none is without effect."""
+    torch.manual_seed(0)
+    encoder = ENCODERS[request.param](**SMALL)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return encoder.eval()
+
+
+@pytest.fixture
+def keypoints():
+    return torch.randn(3, 9, 17, 3, generator=torch.Generator().manual_seed(1))
+
+
+def test_declarations_are_true(encoder, keypoints):
+    assert ENCODERS[encoder.architecture]
+    assert (encoder.frames, encoder.channels, encoder.input_channels) == (9, 32, 3)
+    assert encoder.layout == H36M_17
+    assert encoder(keypoints).shape == (3, 9, 17, 32)
+    rebuilt = ENCODERS[encoder.architecture](**encoder.config)
+    assert rebuilt.config == encoder.config
+    rebuilt.load_state_dict(encoder.state_dict())
+
+
+def test_gradients_reach_every_parameter(encoder, keypoints):
+    encoder.train()(keypoints).square().sum().backward()
+    assert [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_bfloat16_training_has_the_gradients_of_float32(encoder, keypoints):
+    """The CPU takes another path through attention in bfloat16 training; see `layers._attend`."""
+    gradients = []
+    for enabled in (False, True):
+        encoder.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            encoder(keypoints).float().square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in encoder.parameters()]))
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+def test_evaluation_is_deterministic_and_training_drops_paths(encoder, keypoints):
+    assert torch.equal(encoder(keypoints), encoder(keypoints))
+    rebuilt = ENCODERS[encoder.architecture](**{**encoder.config, "drop_path": 0.5}).train()
+    assert not torch.equal(rebuilt(keypoints), rebuilt(keypoints))
+
+
+def test_a_batch_is_the_same_as_one_by_one(encoder, keypoints):
+    singly = torch.cat([encoder(clip[None]) for clip in keypoints])
+    torch.testing.assert_close(encoder(keypoints), singly, atol=1e-5, rtol=0)
+
+
+def test_a_wrong_window_is_refused(encoder, keypoints):
+    with pytest.raises(ValueError, match="9"):
+        encoder(keypoints[:, :5])
+
+
+def test_saving_and_loading_is_exact(encoder, keypoints, tmp_path):
+    save_encoder(encoder, tmp_path / "mine", card="# Mine")
+    loaded = load_encoder(tmp_path / "mine")
+    assert torch.equal(loaded(keypoints), encoder(keypoints))
+    assert not loaded.training
+    assert loaded.name == "mine"
+    assert (tmp_path / "mine" / "README.md").read_text() == "# Mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_files_are_loaded_in_float32(encoder, keypoints, tmp_path, dtype):
+    save_encoder(encoder, tmp_path / "mine")
+    file = tmp_path / "mine" / "model.safetensors"
+    save_file({k: v.to(dtype) if v.is_floating_point() else v for k, v in load_file(file).items()}, file)
+    loaded = load_encoder(tmp_path / "mine")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    torch.testing.assert_close(loaded(keypoints), encoder(keypoints), atol=0.1, rtol=0)
+
+
+def _damage(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_damaged_folders_are_refused_by_name(encoder, tmp_path):
+    folder = tmp_path / "mine"
+    save_encoder(encoder, folder)
+    _damage(folder, config={**encoder.config, "depth": 3})
+    with pytest.raises(ValueError, match=r"model\.safetensors: .* missing"):
+        load_encoder(folder)
+    _damage(folder, config={**encoder.config, "dept": 3})
+    with pytest.raises(ValueError, match=r"config\.json.*dept"):
+        load_encoder(folder)
+    _damage(folder, architecture="ktp")
+    with pytest.raises(ValueError, match=r"unknown architecture 'ktp' \(known: .*ktpformer"):
+        load_encoder(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="not a whole encoder"):
+        load_encoder(folder)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="no encoder 'ktpformer-xyz'"):
+        load_encoder("ktpformer-xyz")
+
+
+def test_an_unreachable_hub_is_said_so(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    def offline(*_args, **_kwargs):
+        raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    with pytest.raises(ValueError, match="Hub could not be read"):
+        load_encoder("someone/encoder")
+
+
+def test_a_published_file_becomes_an_encoder():
+    encoder = load_encoder(fill.FOLDER / "ktpformer_f9_d32_l1.official.bin")
+    _, _, arrays = fill.load("ktpformer_f9_d32_l1")
+    torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=1e-4, rtol=0)
