@@ -151,7 +151,7 @@ def _mmpose_rows(frames: list[Any], path: Path) -> Iterator[_Row]:
             yield _Row(key, xyc.ravel().tolist(), score, _person_id(instance.get("track_id")))
 
 
-def _mmpose_keys(frames: list[Any]) -> list[int]:
+def _mmpose_keys(frames: list[Any]) -> list[Any]:
     return [frame.get("frame_id", i) if isinstance(frame, dict) else i for i, frame in enumerate(frames)]
 
 
@@ -169,7 +169,8 @@ def _mediapipe_rows(frames: list[Any], size_px: tuple[int, int], path: Path) -> 
                 values = [v for p in pose for v in (p["x"] * width_px, p["y"] * height_px, p["visibility"])]
             except (KeyError, TypeError) as error:
                 raise ValueError(f"{path}: frame {i}: a landmark needs numbers x, y and visibility") from error
-            yield _Row(i, values, None, None)
+            if values:
+                yield _Row(i, values, None, None)
 
 
 def _field(entry: Any, name: str, where: str) -> Any:
@@ -196,7 +197,7 @@ def _person_id(value: Any) -> str | None:
 
 def _collect(
     rows: Iterable[_Row],
-    frames: Iterable[int | str] | None,
+    frames: Iterable[Any] | None,
     known: dict[int, JointLayout],
     layout: JointLayout | None,
     path: Path,
@@ -237,7 +238,7 @@ def _collect(
     )
 
 
-def _frame_numbers(keys: list[int | str], path: Path) -> dict[int | str, int]:
+def _frame_numbers(keys: list[Any], path: Path) -> dict[int | str, int]:
     """A number is itself, a file name has its last integer; names without one, or not all different, are counted."""
     for key in keys:
         if not isinstance(key, int | str):
