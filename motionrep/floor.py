@@ -29,11 +29,11 @@ def sole_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, "frames 
     rest_joint_m = body.rest_joints(motion.betas)
     rotmat, joint_m = body_kinematics(motion.local_rotmat, motion.translation_m, rest_joint_m)
     rest_vertex_m = body.rest_vertices(motion.betas)
-    in_sole = rest_vertex_m[:, 1] < rest_vertex_m[:, 1].min() + _SOLE_THICKNESS_M
     carrier = body.skin_weights.argmax(-1)
     feet = []
     for ankle in _ANKLES:
-        sole = rest_vertex_m[in_sole & (carrier == ankle)] - rest_joint_m[ankle]
+        foot = rest_vertex_m[carrier == ankle]
+        sole = foot[foot[:, 1] < foot[:, 1].min() + _SOLE_THICKNESS_M] - rest_joint_m[ankle]
         feet.append((rotmat[:, ankle, 1] @ sole.T).amin(-1) + joint_m[:, ankle, 1])
     return torch.stack(feet, -1)
 

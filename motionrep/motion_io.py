@@ -144,6 +144,8 @@ def with_betas(motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas
 
 
 def _from_own(path: Path, file: NpzFile) -> BodyMotion:
+    if (found := str(_array(path, file, "format"))) != _FORMAT:
+        raise ValueError(f"{path}: 'format' is {found!r}, this version reads {_FORMAT!r}")
     frame = str(_array(path, file, "frame"))
     if frame not in ("camera", "world"):
         raise ValueError(f"{path}: 'frame' must be camera or world, got {frame!r}")

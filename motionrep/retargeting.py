@@ -32,11 +32,10 @@ class SkeletonMap:
     the file's joint that its bone points to ("lFoot end" is the End Site below lFoot): the body's bone is turned to
     point the same way, which makes up for the difference between the two rest poses (T-pose, arms at 45 degrees).
     Joints without an entry are taken to have the same rest orientation. The file's axes must be those of the world,
-    y up, and its rest pose must face +z.
+    y up, and its rest pose must face +z; its unit of length does not matter, since the legs give the scale.
     """
 
     name: str
-    metres_per_unit: float
     joints: dict[str, str]
     bone_ends: dict[str, str] = field(default_factory=dict)
 
@@ -49,8 +48,6 @@ class SkeletonMap:
             raise ValueError(
                 f"SkeletonMap {self.name!r}: bone_ends may name mapped limb joints only, got {', '.join(unusable)}"
             )
-        if not self.metres_per_unit > 0:
-            raise ValueError(f"SkeletonMap {self.name!r}: metres_per_unit must be positive, got {self.metres_per_unit}")
 
     def missing_from(self, joints: tuple[str, ...]) -> list[str]:
         """The file joints that the map needs and a skeleton lacks."""
@@ -68,7 +65,6 @@ def _sides(table: dict[str, str]) -> dict[str, str]:
 # and buttocks never move and its feet have no toe joint, so collars, toes and hands are rigid with their parents.
 CMU_DAZ = SkeletonMap(
     name="cmu_daz",
-    metres_per_unit=0.01,
     joints={"pelvis": "hip", "spine1": "abdomen", "spine2": "chest", "neck": "neck", "head": "head"}
     | _sides({"*_hip": "*Thigh", "*_knee": "*Shin", "*_ankle": "*Foot"})
     | _sides({"*_shoulder": "*Shldr", "*_elbow": "*ForeArm", "*_wrist": "*Hand"}),
@@ -86,7 +82,7 @@ def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
     lacking = "; ".join(f"{name} lacks {', '.join(known.missing_from(joints))}" for name, known in SKELETONS.items())
     raise ValueError(
         f"skeleton not recognised ({lacking}); its joints are {', '.join(joints)}. Pass skeleton=SkeletonMap(name, "
-        "metres_per_unit, joints={SMPL_24 joint: joint of the file}, bone_ends={limb joint: joint its bone points to})"
+        "joints={SMPL_24 joint: joint of the file}, bone_ends={limb joint: joint of the file its bone points to})"
     )
 
 
@@ -109,7 +105,7 @@ def retarget(
             f"(joints of the file: {', '.join(bvh.joints)})"
         )
     file_index = {ours: bvh.joints.index(theirs) for ours, theirs in skeleton.joints.items()}
-    rest = body.rest_joints(torch.zeros(10))
+    rest = body.rest_joints(torch.zeros(body.beta_count))
     file_rest = forward_kinematics(torch.eye(3).expand(len(bvh.joints), 3, 3), bvh.offset, bvh.parents)[1]
     file_rotmat, file_position = forward_kinematics(bvh.local_rotmat, bvh.local_position, bvh.parents)
 
@@ -202,8 +198,8 @@ def _translation_from_mid_hips(
 
 def _leg_length(legs: Float[Tensor, "*batch 6 3"]) -> Float[Tensor, "*batch"]:
     """Thigh plus shin, mean of both sides; the joints are ordered as in `_LEGS`."""
-    left, right = legs[..., 0::2, :], legs[..., 1::2, :]
-    return sum((side.diff(dim=-2).norm(dim=-1).sum(-1) for side in (left, right)), torch.zeros(())) / 2
+    bones = legs.unflatten(-2, (3, 2)).diff(dim=-3)  # batch, thigh and shin, sides, 3
+    return bones.norm(dim=-1).sum(-2).mean(-1)
 
 
 def _smallest_rotation(from_direction: Float[Tensor, "3"], to_direction: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:

@@ -54,9 +54,9 @@ def test_a_bvh_clip_stands_on_the_floor_head_up(walk, body):
 
 
 def test_a_skeleton_can_be_passed(walk):
-    same = SkeletonMap("mine", CMU_DAZ.metres_per_unit, CMU_DAZ.joints, CMU_DAZ.bone_ends)
+    same = SkeletonMap("mine", CMU_DAZ.joints, CMU_DAZ.bone_ends)
     assert torch.equal(load_motion(CLIP, skeleton=same).local_rotmat, walk.local_rotmat)
-    other = SkeletonMap("mine", 1.0, CMU_DAZ.joints | {"head": "Head"})
+    other = SkeletonMap("mine", CMU_DAZ.joints | {"head": "Head"})
     with pytest.raises(ValueError, match=r"first_60\.bvh: skeleton map 'mine' names joints that the file lacks: Head"):
         load_motion(CLIP, skeleton=other)
 
@@ -76,6 +76,15 @@ def test_save_and_load_give_back_the_same_numbers(walk, tmp_path, frame):
     for name in ("local_rotmat", "translation_m", "betas"):
         assert torch.equal(getattr(loaded, name), getattr(motion, name))
     assert (loaded.fps, loaded.frame, loaded.body_model) == (29.97, frame, "bodies/SMPL_NEUTRAL.npz")
+
+
+def test_a_later_format_and_a_missing_field_are_named(tmp_path):
+    np.savez(tmp_path / "clip.npz", local_rotmat=np.zeros(1), format=np.array("motionrep body motion 2"))
+    with pytest.raises(ValueError, match=r"clip\.npz: 'format' is 'motionrep body motion 2'"):
+        load_motion(tmp_path / "clip.npz")
+    np.savez(tmp_path / "clip.npz", local_rotmat=np.zeros(1))
+    with pytest.raises(ValueError, match=r"clip\.npz: no field 'format'"):
+        load_motion(tmp_path / "clip.npz")
 
 
 def test_save_refuses_another_suffix(walk, tmp_path):

@@ -126,10 +126,8 @@ def test_an_unknown_skeleton_is_described_and_says_how_to_go_on():
 
 def test_a_skeleton_map_is_checked():
     with pytest.raises(ValueError, match="must also name left_hip"):
-        SkeletonMap("mine", 1.0, {"pelvis": "Hips"})
+        SkeletonMap("mine", {"pelvis": "Hips"})
     with pytest.raises(ValueError, match="did you mean 'left_knee'"):
-        SkeletonMap("mine", 1.0, {**CMU_DAZ.joints, "left_kne": "x"})
+        SkeletonMap("mine", {**CMU_DAZ.joints, "left_kne": "x"})
     with pytest.raises(ValueError, match="limb joints only, got head"):
-        SkeletonMap("mine", 1.0, CMU_DAZ.joints, {"head": "leftEye"})
-    with pytest.raises(ValueError, match="must be positive"):
-        SkeletonMap("mine", 0.0, CMU_DAZ.joints)
+        SkeletonMap("mine", CMU_DAZ.joints, {"head": "leftEye"})
