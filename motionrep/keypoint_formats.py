@@ -17,7 +17,7 @@ _BODY = {17: COCO_17, 26: HALPE_26, 133: COCO_17, 136: HALPE_26}
 _OPENPOSE = {18: OPENPOSE_18, 25: OPENPOSE_25}
 _MEDIAPIPE = {33: MEDIAPIPE_33}
 # MMPose files may name the data set of their detector; others with 17 points (PoseTrack, animals) have other orders.
-_MMPOSE = {None: _BODY, "coco": _BODY, "coco_wholebody": _BODY, "halpe": _BODY, "halpe26": _BODY, "h36m": {17: H36M_17}}
+_MMPOSE = {"coco": _BODY, "coco_wholebody": _BODY, "halpe": _BODY, "halpe26": _BODY, "h36m": {17: H36M_17}}
 
 _LARGEST = 1e9
 _FORMATS = "AlphaPose, COCO results, MMPose, MediaPipe, a folder of OpenPose files, motionrep's own .npz"
@@ -62,7 +62,8 @@ def read_detections(path: Path, layout: JointLayout | None, size_px: tuple[int, 
     if _is_openpose(data):
         data = {path.name: data}
     if isinstance(data, dict) and "instance_info" in data:
-        dataset = (data.get("meta_info") or {}).get("dataset_name")
+        meta = data.get("meta_info")
+        dataset = str(meta.get("dataset_name", "coco")) if isinstance(meta, dict) else "coco"
         frames = _list(data["instance_info"], path)
         return _collect(_mmpose_rows(frames, path), _mmpose_keys(frames), _MMPOSE.get(dataset, {}), layout, path)
     if isinstance(data, dict) and any(map(_is_openpose, data.values())):
@@ -131,7 +132,7 @@ def _openpose_rows(frames: dict[str, Any], path: Path) -> Iterator[_Row]:
         where = f"{path}: frame {name!r}"
         people = frame.get("people", frame.get("bodies")) if _is_openpose(frame) else None
         for person in _list(people, where):
-            values = _field(person, "joints" if "joints" in person else "pose_keypoints_2d", where)
+            values = _field(person, "joints" if "bodies" in frame else "pose_keypoints_2d", where)
             if values:  # empty when only hands or a face were found
                 yield _Row(name, values, None, _person_id(person.get("person_id")))
 
@@ -143,7 +144,7 @@ def _mmpose_rows(frames: list[Any], path: Path) -> Iterator[_Row]:
             keypoints, scores = _field(instance, "keypoints", where), _field(instance, "keypoint_scores", where)
             try:
                 xyc = np.column_stack([np.array(keypoints, dtype=float), np.array(scores, dtype=float)])
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 xyc = np.empty((0, 0))
             if xyc.shape[1] != 3:
                 raise ValueError(f"{where}: 'keypoints' must be pairs [x, y], one for each of the 'keypoint_scores'")
@@ -167,7 +168,7 @@ def _mediapipe_rows(frames: list[Any], size_px: tuple[int, int], path: Path) -> 
         for pose in [poses] if poses and isinstance(poses[0], dict) else poses:
             try:
                 values = [v for p in pose for v in (p["x"] * width_px, p["y"] * height_px, p["visibility"])]
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, OverflowError) as error:
                 raise ValueError(f"{path}: frame {i}: a landmark needs numbers x, y and visibility") from error
             if values:
                 yield _Row(i, values, None, None)
@@ -190,8 +191,10 @@ def _person_id(value: Any) -> str | None:
     """Ids come as 3, 3.0, [3] or [[3.0], [3.0]]; OpenPose writes -1 for "not tracked"."""
     while isinstance(value, list) and value:
         value = value[0]
-    if isinstance(value, float | int):
-        return str(int(value)) if value >= 0 else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int):
+        return str(value) if value >= 0 else None
     return value if isinstance(value, str) else None
 
 
@@ -204,9 +207,9 @@ def _collect(
 ) -> Detections:
     """Checks the detections; `frames` names all frames of the file if some may have no detection."""
     rows = list(rows)
-    numbers = _frame_numbers([row.frame for row in rows] if frames is None else list(frames), path)
     if not rows:
-        raise ValueError(f"{path}: no person was detected in any of its {len(numbers)} frames")
+        raise ValueError(f"{path}: no person was detected in any frame")
+    numbers = _frame_numbers([row.frame for row in rows] if frames is None else list(frames), path)
     rows.sort(key=lambda row: numbers[row.frame])
     values = _number_array(rows, path)
     layout = _choose_layout(values.shape[1], known, layout, path)
@@ -226,7 +229,8 @@ def _collect(
     rows, xyc = [rows[i] for i in seen], xyc[seen]
     xyc[..., 2] = np.minimum(xyc[..., 2], 1)  # older AlphaPose goes up to 6, COCO's visibility up to 2
     means = xyc[..., 2].mean(1)
-    scores = [row.score if isinstance(row.score, float | int) else mean for row, mean in zip(rows, means, strict=True)]
+    has_score = [isinstance(row.score, float | int) and abs(row.score) < _LARGEST for row in rows]
+    scores = [row.score if has else mean for row, has, mean in zip(rows, has_score, means, strict=True)]
     first = min(numbers.values())
     return Detections(
         xyc=xyc,
@@ -267,7 +271,7 @@ def _number_array(rows: list[_Row], path: Path) -> Float[np.ndarray, "detections
             )
     try:
         return np.array([row.values for row in rows], dtype=np.float64).reshape(len(rows), -1, 3)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: keypoints hold something that is not a number: {error}") from error
 
 

@@ -1,5 +1,6 @@
 import json
 import logging
+import random
 
 import numpy as np
 import pytest
@@ -309,7 +310,7 @@ def changed(index, value):
         ([], "holds no detections"),
         ({}, "holds no detections"),
         ([None, None], "holds no detections"),
-        ([mmpose_frame(0), mmpose_frame(1)], "no person was detected in any of its 2 frames"),
+        ([mmpose_frame(0), mmpose_frame(1)], "no person was detected in any frame"),
         ([alphapose("0.jpg", person(17) * [1, 1, 0], 1)], "no joint of any person was seen"),
         ("text", "not a keypoint format motionrep knows: str"),
         ([1, 2], "not a keypoint format motionrep knows: list"),
@@ -343,6 +344,9 @@ def changed(index, value):
             "frame 0: 'keypoints' must",
         ),
         ([{"instances": [{"keypoints": [[1.0, 2.0]] * 17}]}], "frame 0 has no 'keypoint_scores'"),
+        ({"meta_info": [], "instance_info": []}, "no person was detected in any frame"),
+        ({"0.jpg": {"people": [None]}}, "frame '0.jpg' has no 'pose_keypoints_2d' .found: NoneType"),
+        ([{"image_id": 0, "keypoints": [10**400] * 51}], "keypoints hold something that is not a number"),
         ([{"instances": {}}], "frame 0: expected a list of frames or people, got dict"),
         ([[{"x": 0.5, "y": 0.5}] * 33], "frame 0: a landmark needs numbers x, y and visibility"),
         ({"0.jpg": {"people": []}, "1.jpg": {}}, "frame '1.jpg': expected a list of frames or people, got NoneType"),
@@ -353,6 +357,45 @@ def test_content_that_cannot_be_right_is_named(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         load(path)
     assert str(caught.value).startswith(str(path))
+
+
+def damaged(content, rng):
+    """The content with one value at any depth removed or replaced by something that does not belong there."""
+    junk = [None, -1, "x", [], {}, [1], 1e300, float("nan"), float("inf"), True, [[]], [None], 10**400]
+    content, places = json.loads(json.dumps(content)), []
+
+    def walk(value):
+        for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+            places.append((value, key))
+            walk(value[key])
+
+    walk(content)
+    holder, key = rng.choice(places)
+    if rng.random() < 0.2:
+        del holder[key]
+    else:
+        holder[key] = rng.choice(junk)
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [alphapose(f"{t}.jpg", person(17), 1) for t in range(2)],
+        {"0.jpg": openpose_people(person(25)), "1.jpg": openpose_people(person(25))},
+        {"meta_info": {"dataset_name": "coco"}, "instance_info": [mmpose_frame(1, person(17))]},
+        [landmarks(person(33)), {"pose_landmarks": landmarks(person(33))}],
+    ],
+    ids=["alphapose", "openpose", "mmpose", "mediapipe"],
+)
+def test_a_damaged_file_loads_or_is_a_value_error_that_names_it(tmp_path, content):
+    rng = random.Random(0)
+    for _ in range(150):
+        path = written(tmp_path, damaged(content, rng))
+        try:
+            load(path)
+        except ValueError as error:
+            assert str(error).startswith(str(path)), error
 
 
 @pytest.mark.parametrize(
