@@ -1,4 +1,4 @@
-"""Motion from a short table: anatomical angles for trunk and arms, paths for pelvis and feet, legs by inverse kinematics.
+"""Motion from a short table: angles for trunk and arms, paths for pelvis and feet, legs by inverse kinematics.
 
 A channel is one number over time. Angles are in degrees and 0 when standing upright with hanging arms and straight
 fingers; lengths are in metres on a body whose soles are 0.944 m below its pelvis, and scale with the body's legs.
@@ -18,7 +18,8 @@ from torch import Tensor
 from motionrep.body.model import BodyModel
 from motionrep.layouts import SMPL_24, mirror_name
 
-Keys = Mapping[float, float]
+Number = float | int
+Keys = Mapping[float, Number]
 
 _REFERENCE_HEIGHT_M = 0.944
 _BODY_CHANNELS = {
@@ -53,7 +54,7 @@ _SIDE_CHANNELS = {
 CHANNELS = _BODY_CHANNELS | {f"{side}_{name}": at for side in ("left", "right") for name, at in _SIDE_CHANNELS.items()}
 """Every channel with its value where a table says nothing."""
 
-# A quarter of what lifts the arm happens in the collar bone; the spine's motion is spread over its three joints.
+# A fifth of what lifts the arm happens in the collar bone; the spine's motion is spread over its three joints.
 _COLLAR_SHARE = 0.2
 _SPINE_SHARE = {"spine1": 0.3, "spine2": 0.3, "spine3": 0.4}
 _HEAD_SHARE = {"neck": 0.4, "head": 0.6}
@@ -124,9 +125,7 @@ class Rig:
         return float(self.at("pelvis")[1] - self.floor_m) / _REFERENCE_HEIGHT_M
 
 
-def pose(
-    rig: Rig, channels: Mapping[str, Tensor]
-) -> tuple[Float[Tensor, "frames 24 3 3"], Float[Tensor, "frames 3"]]:
+def pose(rig: Rig, channels: Mapping[str, Tensor]) -> tuple[Float[Tensor, "frames 24 3 3"], Float[Tensor, "frames 3"]]:
     """Local rotations of a body and its translation, which puts the soles of planted feet on the floor, y = 0."""
     get = channels.__getitem__
     pelvis = _euler("YXZ", get("pelvis_yaw"), get("pelvis_tilt"), get("pelvis_roll"))
@@ -154,7 +153,7 @@ def pose(
 def advance(keys: Keys) -> float:
     """What a channel gains with each cycle: 0 unless its last key comes one whole cycle after its first."""
     first, last = min(keys), max(keys)
-    return keys[last] - keys[first] if last - first > 1 - 1e-9 else 0.0
+    return float(keys[last] - keys[first]) if last - first > 1 - 1e-9 else 0.0
 
 
 def mirror_channels(channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -230,7 +229,7 @@ def _knee_flexion(thigh_m: Tensor, shin_m: Tensor, distance_m: Tensor) -> Tensor
 
 
 def _basis(along: Tensor, axis: Tensor) -> Tensor:
-    """Rotation matrices whose first column points along the first vector, with the second vector in their first plane."""
+    """Rotation matrices whose first column points along the first vector and second column towards the other."""
     return roma.special_gramschmidt(torch.stack([along, axis], -1))
 
 
