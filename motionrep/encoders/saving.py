@@ -11,13 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-import motionrep.weights
 from motionrep.encoders.ktpformer import KTPFormer
 from motionrep.encoders.published import load_published, require_fit
 from motionrep.files import written_beside
+from motionrep.weights import shipped
 
 ENCODERS: dict[str, Callable[..., Any]] = {"ktpformer": KTPFormer}
-_SHIPPED = Path(str(motionrep.weights.__file__)).parent
 
 
 def load_encoder(name_or_path: str | Path) -> nn.Module:
@@ -30,41 +29,40 @@ def load_encoder(name_or_path: str | Path) -> nn.Module:
     Raises:
         ValueError: Nothing of that name, or files that are damaged or do not fit the architecture.
     """
-    path = Path(name_or_path)
-    shipped = sorted(file.parent.name for file in _SHIPPED.glob("*/config.json"))
-    if str(name_or_path) in shipped:
-        return _load_folder(_SHIPPED / path)
+    path, known = Path(name_or_path), shipped("architecture")
+    if str(name_or_path) in known:
+        return _load_folder(known[str(name_or_path)])
     if path.is_dir():
         return _load_folder(path)
     if path.is_file():
         return load_published(path)[0]
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
         return _load_folder(_downloaded(str(name_or_path)))
-    near = difflib.get_close_matches(str(name_or_path), shipped, 1)
+    near = difflib.get_close_matches(str(name_or_path), known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(
-        f"no encoder {str(name_or_path)!r}: not a shipped name ({', '.join(shipped) or 'none shipped'}), "
+        f"no encoder {str(name_or_path)!r}: not a shipped name ({', '.join(known) or 'none shipped'}), "
         f"not a folder or file{hint}"
     )
 
 
 def save_encoder(encoder: nn.Module, folder: str | Path, card: str = "") -> None:
-    """Writes the encoder to a folder that `load_encoder` reads; an older folder is replaced once all is written.
+    """Writes the encoder, under its `name`, to a folder that `load_encoder` reads; an older folder is replaced.
 
-    Weights keep their dtype. The folder's name becomes the encoder's name.
+    Weights keep their dtype.
 
     Args:
         card: The model card, Markdown; README.md says only what the configuration is when empty.
     """
     folder = Path(folder)
-    config = {"architecture": encoder.architecture, "name": folder.name, "config": encoder.config}
+    config = {"architecture": encoder.architecture, "name": encoder.name, "config": encoder.config}
     text = json.dumps(config, indent=2) + "\n"
     with written_beside(folder) as beside:
         beside.mkdir()
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
         save_file(weights, beside / "model.safetensors")
         (beside / "config.json").write_text(text, encoding="utf-8")
-        (beside / "README.md").write_text(card or f"# {folder.name}\n\n```json\n{text}```\n", encoding="utf-8")
+        (beside / "README.md").write_text(card or f"# {encoder.name}\n\n```json\n{text}```\n", encoding="utf-8")
 
 
 def _load_folder(folder: Path) -> nn.Module:
