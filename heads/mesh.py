@@ -33,7 +33,9 @@ class MeshHead(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
         self.mix = nn.Sequential(nn.Linear(17 * joint_channels, hidden), nn.GELU())
-        self.refine = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.refine = nn.Sequential(
+            nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden)
+        )
         self.pose = nn.Linear(hidden, 24 * 6)
         self.shape = nn.Linear(hidden, self.body.beta_count)
         for layer in (self.pose, self.shape):
@@ -92,5 +94,7 @@ class MeshHead(nn.Module):
         """Human3.6M-17, SMPL-24 and Halpe-26 points relative to the middle of the hips."""
         rotmat, betas = pose["local_rotmat"], pose["betas"][:, None]
         still = rotmat.new_zeros(*rotmat.shape[:2], 3)
-        points = torch.cat([self.body.points(layout, rotmat, betas, still) for layout in (H36M_17, SMPL_24, HALPE_26)], 2)
+        points = torch.cat(
+            [self.body.points(layout, rotmat, betas, still) for layout in (H36M_17, SMPL_24, HALPE_26)], 2
+        )
         return points - points[:, :, :1]

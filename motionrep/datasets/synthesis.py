@@ -27,7 +27,7 @@ from torch.utils.data import Dataset
 from motionrep.body import BodyModel, load_body_model
 from motionrep.datasets.cmu import MotionClip
 from motionrep.datasets.detections import DetectorNoise, detect
-from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, to_h36m_17
+from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, JointLayout, to_h36m_17
 from motionrep.retargeting import translation_for_betas
 
 _IMAGE_SIZES_PX = ((1000, 1000), (1920, 1080), (1280, 720), (640, 480), (1080, 1920))
@@ -68,7 +68,7 @@ class View:
     hfov_rad: float
     aim_m: np.ndarray
     size_px: tuple[int, int]
-    layout_index: int
+    layout: JointLayout
     rng: np.random.Generator
 
 
@@ -81,6 +81,8 @@ class SynthesizedClips(Dataset):
         length: Samples per epoch, each at a random place; None walks through every window once, without
             speed change or mirror (for validation), `stride` frames apart, each from `views` cameras.
         labels: Classes; clips of other actions are left out. Empty for no classification.
+        layout: What the detector reports before conversion to Human3.6M-17; None draws it for each sample (half
+            Human3.6M-17 itself, the rest COCO-17 and Halpe-26), so that an encoder knows the keypoints users have.
     """
 
     def __init__(
@@ -95,16 +97,15 @@ class SynthesizedClips(Dataset):
         views: int = 1,
         labels: Sequence[str] = (),
         noise: DetectorNoise | None = None,
-        h36m_only: bool = False,
+        layout: JointLayout | None = None,
     ) -> None:
         self.body: BodyModel = load_body_model("open")
         self.window, self.padded_to, self.fps, self.seed, self.views = window, padded_to, fps, seed, views
         self.labels = tuple(labels)
         self.noise = noise or DetectorNoise()
         self.length = length
-        self.layout_chances = np.array([chance for _, chance in _LAYOUT_CHANCES])
-        if h36m_only:
-            self.layout_chances = np.array([1.0, 0.0, 0.0])
+        chances = _LAYOUT_CHANCES if layout is None else ((layout, 1.0),)
+        self.layouts, self.layout_chances = tuple(zip(*chances, strict=True))
         self.runs = [run for clip in clips for run in _runs_of(clip, self.labels)]
         if not self.runs:
             raise ValueError(
@@ -144,7 +145,7 @@ class SynthesizedClips(Dataset):
             hfov_rad=np.radians(rng.uniform(35, 65)),
             aim_m=rng.normal(0, 0.2, 3),
             size_px=_IMAGE_SIZES_PX[rng.integers(len(_IMAGE_SIZES_PX))],
-            layout_index=int(rng.choice(3, p=self.layout_chances)),
+            layout=self.layouts[int(np.searchsorted(np.cumsum(self.layout_chances), rng.random()))],
             rng=rng,
         )  # fmt: skip
 
@@ -163,8 +164,8 @@ class SynthesizedClips(Dataset):
 
         true_m = in_camera(world_m)
         keypoints = torch.zeros(*true_m.shape[:3], 3)
-        for index, (layout, _) in enumerate(_LAYOUT_CHANCES):
-            rows = [i for i, view in enumerate(views) if view.layout_index == index]
+        for layout in self.layouts:
+            rows = [i for i, view in enumerate(views) if view.layout == layout]
             if not rows:
                 continue
             seen = self.body.points(layout, rotmat[rows], shape[rows], translation_m[rows])
@@ -188,7 +189,9 @@ class SynthesizedClips(Dataset):
         frame = torch.arange(self.padded_to)
         last = torch.tensor(frame_counts)[:, None] - 1
         source = torch.minimum(frame, last)
-        batch = {name: torch.stack([t[i] for t, i in zip(tensor, source, strict=True)]) for name, tensor in batch.items()}
+        batch = {
+            name: torch.stack([t[i] for t, i in zip(tensor, source, strict=True)]) for name, tensor in batch.items()
+        }
         return batch | {
             "valid": frame <= last,
             "betas": betas,
@@ -228,7 +231,9 @@ def _cameras(views: list[View], world_m: Tensor) -> tuple[Tensor, Tensor, Tensor
         return torch.tensor(values, dtype=torch.float32)
 
     yaw, pitch, roll = (column([getattr(v, f"{n}_rad") for v in views]) for n in ("yaw", "pitch", "roll"))
-    facing = roma.euler_to_rotmat("ZXY", torch.stack([roll, pitch, yaw], dim=-1))  # world axes to camera axes, y still up
+    facing = roma.euler_to_rotmat(
+        "ZXY", torch.stack([roll, pitch, yaw], dim=-1)
+    )  # world axes to camera axes, y still up
     rotation = torch.tensor([1.0, -1.0, -1.0])[:, None] * facing
     aim = column(np.array([v.aim_m for v in views]).tolist())
     center = world_m[:, :, 0].mean(1) + aim

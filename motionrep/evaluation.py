@@ -1,0 +1,177 @@
+"""Scores of a head on synthesised clips, and the protocol they were measured under."""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from motionrep.body import load_body_model
+from motionrep.datasets.cmu import load_motion_folder
+from motionrep.datasets.synthesis import SynthesizedClips
+from motionrep.encoders import load_encoder
+from motionrep.files import written_beside
+from motionrep.head_api import load_head
+from motionrep.layouts import H36M_17, find_layout
+from motionrep.metrics import (
+    accel_error_mm_per_s2,
+    inner_frames,
+    macro_accuracy,
+    mpjpe_mm,
+    pa_mpjpe_mm,
+    pve_mm,
+    top1,
+)
+
+logger = logging.getLogger(__name__)
+UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2"}
+
+
+class Scores:
+    """Collects the errors of batches; every valid frame of every clip counts alike.
+
+    Args:
+        fps: Frame rate of the clips.
+        vertex_step: PVE is measured on every so many-th frame, since meshes cost most of the time.
+    """
+
+    def __init__(self, fps: float, vertex_step: int = 1) -> None:
+        self.body = load_body_model("open")
+        self.fps, self.vertex_step = fps, vertex_step
+        self.values: dict[str, list[Tensor]] = defaultdict(list)
+
+    def add(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
+        """Reads the outputs that `head_api.Head` names, and leaves others alone."""
+        if "logit" in output:
+            self.values["logit"].append(output["logit"])
+            self.values["label"].append(batch["label"])
+        if "local_rotmat" in output:
+            rotmat, betas = output["local_rotmat"], output["betas"][:, None]
+            position_m = self.body.points(H36M_17, rotmat, betas, torch.zeros(()).expand(*rotmat.shape[:2], 3))
+            self._add_positions(position_m, batch)
+            self._add_vertices(output, batch)
+        elif "position_m" in output:
+            self._add_positions(output["position_m"], batch)
+
+    def result(self) -> dict[str, float]:
+        """Means so far; `UNITS` has the units, accuracies are shares."""
+        values = {name: torch.cat(parts) for name, parts in self.values.items()}
+        scores = {}
+        if "logit" in values:
+            logit, label = values.pop("logit"), values.pop("label")
+            scores = {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
+        return scores | {name: float(value.mean()) for name, value in values.items()}
+
+    def _add_positions(self, position_m: Tensor, batch: Mapping[str, Tensor]) -> None:
+        valid, target_m = batch["valid"], batch["position_m"]
+        self.values["mpjpe"].append(mpjpe_mm(position_m, target_m)[valid])
+        self.values["pa_mpjpe"].append(pa_mpjpe_mm(position_m[valid], target_m[valid]))
+        inner = inner_frames(valid)
+        self.values["accel_error"].append(accel_error_mm_per_s2(position_m, target_m, self.fps)[inner])
+
+    def _add_vertices(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
+        for clip in range(batch["valid"].shape[0]):
+            frames = batch["valid"][clip].nonzero()[:: self.vertex_step, 0]
+            vertex_m, root_m = [], []
+            for pose in (output, batch):
+                rotmat, betas = pose["local_rotmat"][clip, frames], pose["betas"][clip]
+                still = rotmat.new_zeros(len(frames), 3)
+                vertex_m.append(self.body.vertices(rotmat, betas, still))
+                root_m.append(self.body.points(H36M_17, rotmat, betas, still)[:, 0])
+            self.values["pve"].append(pve_mm(*vertex_m, *root_m))
+
+
+def evaluate(
+    data: Path,
+    encoder: str,
+    head: str,
+    output: Path | None = None,
+    split: Literal["train", "val"] = "val",
+    layout: str = "h36m_17",
+    views: int = 4,
+    seed: int = 1000,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    batch_size: int = 16,
+) -> dict[str, Any]:
+    """Scores of a trained encoder and head on the clips of a motion folder, seen by random cameras.
+
+    Args:
+        data: Folder of motion files, as for `finetune`.
+        encoder: A shipped name or a folder.
+        head: A shipped name or a folder.
+        output: A JSON file to write the result to.
+        split: Which part of the data.
+        layout: What the simulated detector reports: h36m_17, coco_17 or halpe_26.
+        views: Random cameras, bodies and detections for each window.
+        seed: Decides the cameras, bodies and detections.
+        precision: Arithmetic of the encoder.
+        batch_size: Clips at a time.
+
+    Returns:
+        `metrics`, `units`, and the `protocol` they were measured under; compare numbers of equal protocols only.
+    """
+    trained, network = load_head(head), load_encoder(encoder)
+    require_trained_together(trained, network)
+    labels = tuple(getattr(trained, "labels", ()))
+    fps = 30.0
+    window, stride = (int(2 * fps), int(fps)) if labels else (network.frames, network.frames)
+    clips = [clip for clip in load_motion_folder(data, split) if not labels or clip.core]
+    samples = SynthesizedClips(
+        clips, window, network.frames, fps, seed, stride=stride, views=views, labels=labels, layout=find_layout(layout)
+    )
+    scores = Scores(fps)
+    for first in range(0, len(samples), batch_size):
+        batch = samples.__getitems__([(0, i) for i in range(first, min(first + batch_size, len(samples)))])
+        scores.add(forward(network, trained, batch, precision), batch)
+        logger.info("evaluated %d of %d windows", min(first + batch_size, len(samples)), len(samples))
+    result = {
+        "metrics": scores.result(),
+        "units": UNITS,
+        "protocol": {
+            "id": "synthetic-views-1",
+            "split": split,
+            "clips": len(clips),
+            "windows": len(samples),
+            "window_frames": window,
+            "stride_frames": stride,
+            "fps": fps,
+            "views_per_window": views,
+            "seed": seed,
+            "keypoints": f"{layout} with simulated detector noise",
+            "bodies": "open body, betas N(0, 1)",
+            "alignment": "pelvis (mid hips) at the origin, no scale alignment except in pa_mpjpe",
+            "precision": precision,
+        },
+        "encoder": encoder,
+        "head": head,
+    }
+    if output is not None:
+        with written_beside(output) as beside:
+            beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def require_trained_together(head: nn.Module, encoder: nn.Module) -> None:
+    """Raises ValueError when a trained head belongs to another encoder."""
+    wanted = getattr(head, "trained_on", None)
+    if wanted not in (None, encoder.name):
+        raise ValueError(f"the head was trained on encoder {wanted!r}, got {encoder.name!r}; pass --encoder {wanted}")
+
+
+@torch.no_grad()
+def forward(
+    encoder: nn.Module, head: nn.Module, batch: Mapping[str, Tensor], precision: Literal["float32", "bfloat16"]
+) -> dict[str, Tensor]:
+    """What the head makes of a batch of synthesised clips."""
+    return head(encode(encoder, batch, precision), batch["valid"])
+
+
+def encode(encoder: nn.Module, batch: Mapping[str, Tensor], precision: Literal["float32", "bfloat16"]) -> Tensor:
+    """Representation of a batch, float32; encoders without a confidence channel get x and y only."""
+    keypoints = batch["keypoints"][..., : encoder.input_channels]
+    with torch.autocast(keypoints.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        return encoder(keypoints).float()

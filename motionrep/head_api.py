@@ -1,0 +1,158 @@
+"""What a head is, and how one is found, saved and loaded.
+
+A head turns an encoder's representation into something a person wants. Any installed package may add heads through
+the entry point group "motionrep.heads" (name -> class); those of motionrep itself come the same way.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from motionrep.encoders.published import require_fit
+from motionrep.files import written_beside
+from motionrep.types import MotionEmbedding
+from motionrep.weights import shipped
+
+GROUP = "motionrep.heads"
+Batch = Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Head(Protocol):
+    """An `nn.Module` built as `HeadClass(channels=..., **config)`; `channels` is the encoder's output width.
+
+    Output names that the evaluation knows: `position_m` (batch frames 17 3: Human3.6M-17 points relative to the pelvis,
+    camera axes), `local_rotmat` (batch frames 24 3 3) with `betas` (batch 10), and `logit` (batch classes).
+    A head with other outputs trains just as well and is judged by its validation loss.
+    """
+
+    config: dict[str, Any]
+
+    def forward(
+        self, representation: Float[Tensor, "batch frames joints channels"], valid: Bool[Tensor, "batch frames"]
+    ) -> dict[str, Tensor]:
+        """Named outputs. `valid` is False for frames that only pad a short clip to the encoder's window."""
+        ...
+
+    def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Named, weighted scalar terms; training minimises their sum. Batches are described in `datasets.synthesis`."""
+        ...
+
+    def predict(self, embedding: MotionEmbedding) -> Any:
+        """What the head has to say about one clip, as one of the types in `motionrep.types` or its own."""
+        ...
+
+
+def head_entry_points() -> dict[str, EntryPoint]:
+    """Every installed head by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def head_class(name: str) -> Any:
+    """The class registered under a name. Raises ValueError that lists the installed heads."""
+    installed = head_entry_points()
+    if name not in installed:
+        near = difflib.get_close_matches(name, installed, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"unknown head {name!r}{hint} (installed: {', '.join(sorted(installed))}); "
+            f"a package adds one through the entry point group {GROUP!r}"
+        )
+    return installed[name].load()
+
+
+def representation_of(
+    embedding: MotionEmbedding,
+) -> tuple[Float[Tensor, "1 frames joints channels"], Bool[Tensor, "1 frames"]]:
+    """An embedding as a batch of one, every frame valid: the two arguments of `Head.forward`."""
+    values = embedding.values[None]
+    return values, values.new_ones(values.shape[:2], dtype=torch.bool)
+
+
+def require_same_encoder(head: nn.Module, embedding: MotionEmbedding) -> None:
+    """Raises ValueError when a trained head is given embeddings of another encoder than its own."""
+    wanted = getattr(head, "trained_on", None)
+    if wanted is not None and wanted != embedding.encoder:
+        raise ValueError(
+            f"{type(head).__name__} was trained on embeddings of encoder {wanted!r}, got one of {embedding.encoder!r}; "
+            f"embed the clip with load_encoder({wanted!r})"
+        )
+
+
+def save_head(head: nn.Module, folder: Path, name: str, encoder: str, card: str = "") -> None:
+    """Writes `model.safetensors`, `config.json` and, as README.md, the card.
+
+    Args:
+        name: The entry point under which the head's class is registered.
+        encoder: Name of the encoder whose embeddings the head was trained on.
+    """
+    with written_beside(folder) as beside:
+        beside.mkdir()
+        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in head.state_dict().items()}
+        save_file(tensors, beside / "model.safetensors")
+        config = {"head": name, "config": head.config, "encoder": encoder}
+        (beside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        if card:
+            (beside / "README.md").write_text(card)
+
+
+def load_head(name_or_folder: str | Path) -> nn.Module:
+    """A trained head, ready to predict: a shipped name such as "mesh-ktpformer-s", or a folder written by `save_head`.
+
+    Raises:
+        FileNotFoundError: Neither a shipped head nor a folder.
+        ValueError: The head's class is not installed, or the files are damaged or do not fit it.
+    """
+    folder = _head_folder(name_or_folder)
+    config = _head_config(folder)
+    try:
+        weights = load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder}: not a whole head (config.json and model.safetensors): {error}") from error
+    name = config["head"]
+    head = head_class(name)(**config["config"])
+    weights = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
+    try:
+        require_fit(f"head {name!r}", weights, head.state_dict())
+    except ValueError as error:
+        raise ValueError(f"{folder}/model.safetensors: {error}") from error
+    head.load_state_dict(weights)
+    head.trained_on = config["encoder"]
+    return head.eval()
+
+
+def trained_head_name(name_or_folder: str | Path) -> str:
+    """The entry point under which the class of a trained head is registered."""
+    return _head_config(_head_folder(name_or_folder))["head"]
+
+
+def _head_folder(name_or_folder: str | Path) -> Path:
+    folder = shipped("head").get(str(name_or_folder), Path(name_or_folder))
+    if not folder.is_dir():
+        known = shipped("head")
+        near = difflib.get_close_matches(str(name_or_folder), known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise FileNotFoundError(
+            f"no head {str(name_or_folder)!r}: not a shipped name ({', '.join(known) or 'none shipped'}), "
+            f"not a folder{hint}"
+        )
+    return folder
+
+
+def _head_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return {key: config[key] for key in ("head", "config", "encoder")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}/config.json: not that of a head ('head', 'config', 'encoder'): {error!r}"
+        ) from error

@@ -1,0 +1,300 @@
+"""Fine-tuning: an encoder and a head on clips synthesised from motion files. Needs the extra `train`."""
+
+import json
+import logging
+import math
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import lightning
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler
+
+from motionrep.datasets.cmu import MotionClip, load_motion_folder
+from motionrep.datasets.synthesis import SynthesizedClips
+from motionrep.encoders import ENCODERS, load_encoder, save_encoder
+from motionrep.evaluation import Scores, encode, require_trained_together
+from motionrep.files import written_beside
+from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
+
+logger = logging.getLogger(__name__)
+VALIDATION_SEED = 2000
+# The first of these that a head is scored by decides which epoch is best: (metric, is more better).
+_JUDGED_BY = (("pve", "min"), ("mpjpe", "min"), ("macro_accuracy", "max"), ("loss", "min"))
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """What to train and how long; every field can stand in the YAML file and on the command line.
+
+    Attributes:
+        head: Name of an installed head (`motionrep list`) to train from scratch, or a trained head to go on with.
+        head_config: Options of a new head's class, beside `channels`.
+        encoder: A shipped name, a folder or a published checkpoint to start from; null for `new_encoder`.
+        new_encoder: `architecture` and options of an encoder to train from scratch; only when `encoder` is null.
+        tune: `full` trains the encoder along with the head, `frozen` leaves it as it is.
+        classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
+        window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
+        fps: Frame rate of the samples.
+        epochs: Number of epochs.
+        clips_per_epoch: Samples in an epoch.
+        batch_size: Samples in a step.
+        head_lr: Peak learning rate of the head; cosine decay to zero after a short linear warm-up.
+        encoder_lr: Peak learning rate of the encoder.
+        weight_decay: AdamW's weight decay.
+        precision: Arithmetic of the encoder; bfloat16 is several times faster on CPUs with AMX and on GPUs.
+        validation_views: Random cameras for each validation window.
+        seed: Decides every random number.
+    """
+
+    head: str
+    head_config: dict[str, Any] = field(default_factory=dict)
+    encoder: str | None = None
+    new_encoder: dict[str, Any] | None = None
+    tune: Literal["full", "frozen"] = "full"
+    classes: Literal["none", "core"] = "none"
+    window: int | None = None
+    fps: float = 30.0
+    epochs: int = 30
+    clips_per_epoch: int = 1024
+    batch_size: int = 32
+    head_lr: float = 1e-3
+    encoder_lr: float = 1e-3
+    weight_decay: float = 0.01
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    validation_views: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.encoder is None) == (self.new_encoder is None):
+            raise ValueError("give either 'encoder' (to start from) or 'new_encoder' (to train from scratch)")
+        if self.tune == "frozen" and self.new_encoder is not None:
+            raise ValueError("tune: frozen needs a trained encoder; give 'encoder' instead of 'new_encoder'")
+        for name in ("epochs", "clips_per_epoch", "batch_size", "validation_views"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.clips_per_epoch < self.batch_size:
+            raise ValueError(f"clips_per_epoch {self.clips_per_epoch} is less than batch_size {self.batch_size}")
+
+
+def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = False) -> dict[str, float]:
+    """Trains, keeps the best epoch, and writes it as `encoder/` and `head/` into the run folder.
+
+    The run folder also holds config.yaml, versions.json, metrics.csv (every epoch), metrics.json (the best one) and the
+    checkpoints to resume from.
+
+    Args:
+        config: What to train.
+        data: Folder with an index.csv, or of .bvh and .npz motion files (see `datasets.cmu.load_motion_folder`).
+        output: The run folder.
+        resume: Goes on after the last finished epoch of the run in `output`.
+
+    Returns:
+        Validation metrics of the best epoch.
+
+    Raises:
+        ValueError: The folder holds another run, there is nothing to resume, or the configuration does not fit.
+    """
+    last = output / "checkpoints" / "last.ckpt"
+    if resume and not last.is_file():
+        raise ValueError(f"{output}: nothing to resume, {last} does not exist; leave out --resume to start")
+    if not resume and last.is_file():
+        raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
+    lightning.seed_everything(config.seed, verbose=False)
+    labels, train, val = _datasets(config, data)
+    encoder, head, head_name = _networks(config, labels)
+    train_set = SynthesizedClips(
+        train, config.window or encoder.frames, encoder.frames, config.fps, config.seed, config.clips_per_epoch,
+        labels=labels,
+    )  # fmt: skip
+    val_window = config.window or encoder.frames
+    val_set = SynthesizedClips(
+        val, val_window, encoder.frames, config.fps, VALIDATION_SEED, stride=val_window // 2 if labels else None,
+        views=config.validation_views, labels=labels,
+    )  # fmt: skip
+    output.mkdir(parents=True, exist_ok=True)
+    _write_run_files(config, output)
+
+    steps = config.clips_per_epoch // config.batch_size * config.epochs
+    module = Tuning(encoder, head, config, steps)
+    best = ModelCheckpoint(output / "checkpoints", "best", monitor="judged", mode="min", save_last=True)
+    trainer = lightning.Trainer(
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=1,
+        gradient_clip_val=1.0,
+        callbacks=[best, _EpochLines()],
+        logger=CSVLogger(output, name="", version=""),
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(
+        module,
+        DataLoader(train_set, config.batch_size, sampler=_EpochKeys(len(train_set)), collate_fn=_as_is, drop_last=True),
+        DataLoader(val_set, config.batch_size, sampler=_EpochKeys(len(val_set), fixed=True), collate_fn=_as_is),
+        ckpt_path=last if resume else None,
+        weights_only=True,
+    )
+    checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+    module.load_state_dict(checkpoint["state_dict"])
+    if config.tune == "full":
+        encoder.name = output.resolve().name
+        save_encoder(encoder, output / "encoder")
+    save_head(head, output / "head", head_name, encoder.name)
+    with written_beside(output / "metrics.json") as beside:
+        beside.write_text(json.dumps(checkpoint["scores"], indent=2) + "\n", encoding="utf-8")
+    return checkpoint["scores"]
+
+
+class Tuning(lightning.LightningModule):
+    """An encoder, a head, their optimiser, and the scores of the latest validation."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module, config: FinetuneConfig, steps: int) -> None:
+        super().__init__()
+        self.encoder, self.head, self.config, self.steps = encoder, head, config, steps
+        self.scores: dict[str, float] = {}
+        if config.tune == "frozen":
+            encoder.requires_grad_(False)
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout then depends on the epoch alone, so a resumed run repeats what it would have done.
+        torch.manual_seed(self.config.seed * 100_003 + self.current_epoch)
+        self.encoder.train(self.config.tune == "full")
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        output = self.head(encode(self.encoder, batch, self.config.precision), batch["valid"])
+        terms = self.head.loss(output, batch)
+        self.log_dict({f"train_{name}": value.detach() for name, value in terms.items()}, on_step=False, on_epoch=True)
+        total = torch.stack(list(terms.values())).sum()
+        self.log("train_loss", total.detach(), on_step=False, on_epoch=True, prog_bar=True)
+        return total
+
+    def on_validation_epoch_start(self) -> None:
+        self.collected = Scores(self.config.fps, vertex_step=9)
+        self.losses: list[Tensor] = []
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        output = self.head(encode(self.encoder, batch, self.config.precision), batch["valid"])
+        self.losses.append(torch.stack(list(self.head.loss(output, batch).values())).sum())
+        self.collected.add(output, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.scores = {"loss": float(torch.stack(self.losses).mean())} | self.collected.result()
+        name, better = next(pair for pair in _JUDGED_BY if pair[0] in self.scores)
+        self.log_dict({f"val_{key}": value for key, value in self.scores.items()})
+        self.log("judged", self.scores[name] if better == "min" else -self.scores[name], logger=False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["scores"] = self.scores
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        groups = [{"params": list(self.head.parameters()), "lr": config.head_lr}]
+        if config.tune == "full":
+            groups.append({"params": list(self.encoder.parameters()), "lr": config.encoder_lr})
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.98))
+        warm_up = max(1, min(100, self.steps // 10))
+
+        def share(step: int) -> float:
+            return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _EpochKeys(Sampler[tuple[int, int]]):
+    """`(epoch, index)` for every sample, so that each epoch draws new views; `fixed` repeats those of epoch 0."""
+
+    def __init__(self, length: int, fixed: bool = False) -> None:
+        self.length, self.fixed, self.epoch = length, fixed, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter([(self.epoch, index) for index in range(self.length)])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = 0 if self.fixed else epoch
+
+
+class _EpochLines(Callback):
+    """One line of validation scores per epoch in the log."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        scores = "  ".join(f"{name} {value:.4g}" for name, value in cast(Tuning, pl_module).scores.items())
+        logger.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, scores)
+
+
+def _datasets(config: FinetuneConfig, data: Path) -> tuple[tuple[str, ...], list[MotionClip], list[MotionClip]]:
+    """Class labels, training clips, validation clips."""
+    clips = load_motion_folder(data)
+    if config.classes == "none":
+        labels: tuple[str, ...] = ()
+    else:
+        clips = [clip for clip in clips if clip.core]
+        labels = tuple(sorted({clip.action for clip in clips if clip.action is not None}))
+        if not labels:
+            raise ValueError(f"{data}: no clip of a core class; classification needs an index.csv with labels")
+    train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
+    if not train or not val:
+        raise ValueError(f"{data}: {len(train)} training and {len(val)} validation clips; both must be there")
+    return labels, train, val
+
+
+def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[nn.Module, nn.Module, str]:
+    """Encoder, head, and the name the head's class is registered under."""
+    if config.new_encoder is not None:
+        options = dict(config.new_encoder)
+        architecture = options.pop("architecture", None)
+        if architecture not in ENCODERS:
+            raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
+        encoder = ENCODERS[architecture](**options)
+    else:
+        encoder = load_encoder(str(config.encoder))
+    if config.head not in head_entry_points():
+        head, name = load_head(config.head), trained_head_name(config.head)
+        require_trained_together(head, encoder)
+        return encoder, head, name
+    options = dict(config.head_config) | ({"labels": list(labels)} if labels else {})
+    try:
+        head = head_class(config.head)(channels=encoder.channels, **options)
+    except TypeError as error:
+        raise ValueError(f"head_config does not fit head {config.head!r}: {error}") from error
+    return encoder, head, config.head
+
+
+def _write_run_files(config: FinetuneConfig, output: Path) -> None:
+    packages = ("motionrep", "torch", "lightning", "numpy", "roma")
+    versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
+    for name, text in (
+        ("config.yaml", yaml.safe_dump(asdict(config), sort_keys=False)),
+        ("versions.json", json.dumps(versions, indent=2) + "\n"),
+    ):
+        with written_beside(output / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+
+
+def _commit() -> str:
+    """Commit of the source tree motionrep runs from; "not a checkout" for an installed package."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not a checkout"
+
+
+def _as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    return batch
