@@ -127,9 +127,10 @@ def test_other_files_are_named(tmp_path, content):
 
 
 def test_files_without_weights_say_what_they_hold(tmp_path):
-    torch.save({"epoch": 3, "lr": 0.1}, tmp_path / "c.pth")
-    with pytest.raises(ValueError, match=r"c\.pth: expected a dict of weights .* holds epoch, lr"):
-        load_published(tmp_path / "c.pth")
+    for content in ({"epoch": 3, "lr": 0.1}, {"epoch": 3, "lr": 0.1, "model": {0: torch.ones(1)}}):
+        torch.save(content, tmp_path / "c.pth")
+        with pytest.raises(ValueError, match=r"c\.pth: expected a dict of weights .* holds epoch, lr"):
+            load_published(str(tmp_path / "c.pth"))
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
@@ -153,9 +154,10 @@ def test_what_does_not_fit_is_listed_by_its_published_name():
     assert "1 of wrong shape (head.1.bias (4,) instead of (3,))" in str(error.value)
 
 
-def test_prefixes_of_parallel_training_are_dropped():
+def test_prefixes_of_parallel_training_are_dropped_and_counters_may_be_missing():
     _, weights, arrays = fill.load("ktpformer_f9_d32_l1")
-    encoder, _ = from_published("ktpformer", {"module." + name: tensor for name, tensor in weights.items()})
+    prefixed = {"module." + name: tensor for name, tensor in weights.items() if "num_batches" not in name}
+    encoder, _ = from_published("ktpformer", prefixed)
     torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
 
 

@@ -39,7 +39,7 @@ PUBLISHED: dict[str, PublishedFormat] = {
 }
 
 
-def load_published(path: Path) -> tuple[nn.Module, nn.Module]:
+def load_published(path: str | Path) -> tuple[nn.Module, nn.Module]:
     """Encoder and 3D pose head from a published checkpoint (.bin, .pth), whose architecture is recognised.
 
     Nothing in the file is run.
@@ -47,9 +47,10 @@ def load_published(path: Path) -> tuple[nn.Module, nn.Module]:
     Raises:
         ValueError: The file is damaged, holds no weights, or weights that fit no known architecture.
     """
+    path = Path(path)
     content = read_checkpoint(path)
     weights = next((content[key] for key in ("model_pos", "model", "state_dict") if key in content), content)
-    if not isinstance(weights, dict) or not weights or not all(isinstance(w, Tensor) for w in weights.values()):
+    if not isinstance(weights, dict) or not weights or not _all_named_tensors(weights):
         raise ValueError(
             f"{path}: expected a dict of weights under 'model_pos', 'model' or 'state_dict', "
             f"the file holds {_some([str(key) for key in content])}"
@@ -76,7 +77,8 @@ def from_published(
     """Encoder and 3D pose head from published names and shapes, both in evaluation mode.
 
     Args:
-        state_dict: Every entry of the model; the prefix `module.` is dropped.
+        state_dict: Every entry of the model; the prefix `module.` is dropped. Only the counters of batch normalisation
+            (`num_batches_tracked`), which change no output, may be missing.
         config: Replaces what shapes tell. The number of heads is not in the shapes: 8 unless given, as published.
 
     Raises:
@@ -93,9 +95,10 @@ def from_published(
     encoder = published.build(**config)
     head = pose3d_head(int(config["channels"]))
 
-    renamed = {_renamed(name, published.names): tensor for name, tensor in weights.items()}
-    renamed = published.adapt(renamed, int(config["input_channels"]))
     expected = {**encoder.state_dict(), **head.state_dict(prefix="head.")}
+    renamed = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
+    renamed |= {_renamed(name, published.names): tensor for name, tensor in weights.items()}
+    renamed = published.adapt(renamed, int(config["input_channels"]))
     require_fit(architecture, renamed, expected, partial(_published_name, names=published.names))
     encoder.load_state_dict({name: tensor for name, tensor in renamed.items() if not name.startswith("head.")})
     head.load_state_dict({f"{i}.{kind}": renamed[f"head.{i}.{kind}"] for i in (0, 1) for kind in ("weight", "bias")})
@@ -123,6 +126,10 @@ def require_fit(
             f"the weights do not fit {architecture}: {'; '.join(problems)}. "
             "They are incomplete, of a variant of the model, or of another configuration than the one given"
         )
+
+
+def _all_named_tensors(weights: Mapping[Any, Any]) -> bool:
+    return all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items())
 
 
 def _nearest(weights: Mapping[str, Tensor]) -> str:
