@@ -24,6 +24,8 @@ from motionrep.rendering.video import check_video_path, write_video
 from motionrep.rendering.views import Stage, fitted, make_stage, placed_camera, up_in_camera
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MeshMotion
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 View = Literal["camera", "side"]
 Motion = BodyMotion | MeshMotion | JointMotion
 
@@ -45,7 +47,7 @@ def render(
     views: Sequence[View] = ("camera", "side"),
     width_px: int | None = None,
     height_px: int = 480,
-    fps: float | None = None,
+    fps: float | int | None = None,
     supersample: int = 2,
     device: str = "cpu",
     progress: bool = False,
@@ -75,7 +77,7 @@ def render(
         device=device,
     )
     shown = tqdm(frames, total=_frame_count(motion), unit="frame", disable=None if progress else True)
-    return write_video(shown, path, fps or motion.fps)
+    return write_video(iter(shown), path, fps or motion.fps)
 
 
 def render_frames(
@@ -263,9 +265,6 @@ def _side_by_side(panels: list[tuple[str, np.ndarray]]) -> np.ndarray:
         image.paste(Image.fromarray(picture), (left, 0))
         pen.text((left + width / 2, height + _LABEL_PX / 2), title, fill=(90, 95, 105), font=font, anchor="mm")
     return np.asarray(image)
-
-
-Given, Made = TypeVar("Given"), TypeVar("Made")
 
 
 def _in_order(make: Callable[[Given], Made], items: Iterable[Given], workers: int) -> Iterator[Made]:

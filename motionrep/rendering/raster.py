@@ -78,7 +78,7 @@ def rasterize(
     edge = edge[:, :, image, face] * volume.sign()
     inverse_depth = (edge[0] + edge[1] + edge[2]) / volume.abs()
     in_front = inverse_depth.new_tensor([[0], [0], [1 / NEAR_M]]) - inverse_depth
-    planes = [*edge, in_front] if bool(crosses.any()) else [*edge]
+    planes = [in_front, *edge] if bool(crosses.any()) else [*edge]
 
     row_face, step = _expand(rows)
     row_y = top[row_face] + step
@@ -92,26 +92,28 @@ def rasterize(
         right = torch.where(slope < 0, torch.minimum(right, crossing), right)
         right = right.masked_fill((slope == 0) & (offset < 0), 0)
         lines.append((slope, offset))
-    left, right = left.ceil().long(), right.ceil().long()
-    length = (right - left).clamp(min=0)
+    left, right = left.ceil(), right.ceil()
+    lines.append((inverse_depth[0][row_face], inverse_depth[1][row_face] * row_y + inverse_depth[2][row_face]))
+    slopes = torch.stack([slope for slope, _ in lines[-4:]], 1).float()
+    starts = torch.stack([slope * left + offset for slope, offset in lines[-4:]], 1).float()
 
-    row, step = _expand(length)
-    x = left[row] + step
-    pixel = ((image[row_face] * height_px + row_y) * width_px)[row] + x
-    near_slope = inverse_depth[0][row_face]
-    near_offset = inverse_depth[1][row_face] * row_y + inverse_depth[2][row_face]
-    nearness = near_slope[row] * x + near_offset[row]
-    key = (
-        nearness.float().view(torch.int32).long() << 32 | row_face[row]
-    )  # bits of positive floats sort like the floats
+    row, step = _expand((right - left).clamp(min=0).long())
+    pixel = ((image[row_face] * height_px + row_y) * width_px + left.long())[row] + step
+    nearness = slopes[:, 3][row] * step + starts[:, 3][row]
+    key = nearness.view(torch.int32).long() << 32 | row  # the bits of positive floats sort like the floats
     best = key.new_full((screen.shape[0] * height_px * width_px,), -1).scatter_reduce_(0, pixel, key, "amax")
     seen = (best[pixel] == key).nonzero()[:, 0]
 
-    row, x = row[seen], x[seen]
-    first, second, third = (slope[row] * x + offset[row] for slope, offset in lines[:3])
-    weight = (torch.stack([first, second, third], 1) / (first + second + third)[:, None]).to(screen.dtype)
+    row = row[seen]
+    weight = torch.addcmul(starts[:, :3][row], slopes[:, :3][row], step[seen, None].float())
+    weight = weight / (weight[:, 0] + weight[:, 1] + weight[:, 2])[:, None]
     owner = row_face[row]
-    return Fragments(pixel[seen], image[owner], face[owner], weight, (1 / nearness[seen]).to(screen.dtype))
+    return Fragments(pixel[seen], image[owner], face[owner], weight, 1 / nearness[seen])
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    """Cross product along the first axis; the same numbers with the sign changed when a and b change places."""
+    return torch.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def _expand(count: Int[Tensor, " items"]) -> tuple[Int[Tensor, " total"], Int[Tensor, " total"]]:
@@ -119,8 +121,3 @@ def _expand(count: Int[Tensor, " items"]) -> tuple[Int[Tensor, " total"], Int[Te
     item = torch.repeat_interleave(count)
     start = count.cumsum(0) - count
     return item, torch.arange(len(item), device=count.device) - start[item]
-
-
-def _cross(a: Tensor, b: Tensor) -> Tensor:
-    """Cross product along the first axis; the same numbers with the sign changed when a and b change places."""
-    return torch.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])

@@ -14,7 +14,7 @@ from motionrep.types import Keypoints
 
 LEFT, RIGHT, MIDDLE = (0.13, 0.47, 0.75), (0.87, 0.36, 0.24), (0.36, 0.40, 0.45)
 
-_PAPER = (0.975, 0.977, 0.98)
+_PAPER, _IMAGE = (0.90, 0.905, 0.915), (0.965, 0.97, 0.975)
 _BALL_RADIUS_M, _ROD_RADIUS_M = 0.032, 0.02
 _SIDES, _RINGS = 12, 7
 
@@ -27,19 +27,19 @@ def joint_color(joint: str) -> tuple[float, float, float]:
 def draw_keypoints(
     keypoints: Keypoints, frame: int, width_px: int, height_px: int
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One frame's skeleton, scaled to fit a picture; the clip's image is white in it.
+    """One frame's skeleton, scaled to fit a picture; the clip's image is the lighter part.
 
     Joints with confidence 0 and their bones are left out, the less confident ones are paler.
     """
     sharp = 2  # drawn large and shrunk, for smooth edges
-    scale = min(width_px / keypoints.width_px, height_px / keypoints.height_px) * sharp
-    origin = (
-        np.array([width_px * sharp - keypoints.width_px * scale, height_px * sharp - keypoints.height_px * scale]) / 2
-    )
+    paper = np.array([width_px, height_px]) * sharp
+    size = np.array([keypoints.width_px, keypoints.height_px])
+    scale = (paper / size).min()
+    size = size * scale
+    origin = (paper - size) / 2
     picture = Image.new("RGB", (width_px * sharp, height_px * sharp), _rgb(_PAPER))
     pen = ImageDraw.Draw(picture)
-    end = origin + np.array([keypoints.width_px, keypoints.height_px]) * scale
-    pen.rectangle([*origin, *end], fill=(255, 255, 255))
+    pen.rectangle([*origin, *(origin + size)], fill=_rgb(_IMAGE))
     xy = keypoints.xy_px[frame].cpu().numpy() * scale + origin
     confidence = keypoints.confidence[frame].clamp(max=1).tolist()
     unit = sharp * min(width_px, height_px) / 480

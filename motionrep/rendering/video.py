@@ -18,7 +18,7 @@ _BT709 = 1  # FFmpeg's number for the colour matrix, primaries and transfer curv
 _GIF_MAX_FPS = 50  # viewers play frames shorter than 1/50 s far too slowly
 
 
-def write_video(frames: Iterable[Picture], path: Path | str, fps: float) -> Path:
+def write_video(frames: Iterable[Picture], path: Path | str, fps: float | int) -> Path:
     """Writes RGB frames of equal size, one at a time as they come, and returns the path.
 
     The suffix chooses the format: `.mp4` is H.264 (an odd width or height is padded by a pixel), `.gif` drops frames
@@ -34,7 +34,7 @@ def write_video(frames: Iterable[Picture], path: Path | str, fps: float) -> Path
         raise ValueError(f"fps must be a positive number of frames per second, got {fps}")
     with written_beside(path) as beside:
         write = {".mp4": _write_mp4, ".gif": _write_gif, "": _write_folder}[path.suffix.lower()]
-        write(_of_one_size(frames), beside, fps)
+        write(_of_one_size(frames), beside, float(fps))
     return path
 
 

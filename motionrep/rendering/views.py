@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv1d, normalize, pad
+from torch.nn.functional import conv1d, normalize
 
 from motionrep.cameras import PinholeCamera, camera_from_world_looking
 
@@ -23,8 +23,8 @@ _ELEVATION_DEG = 9.0
 class Stage:
     """A motion placed in a world whose y axis points up and whose floor is y = 0.
 
-    The viewer in front of the person stands in the direction +z. `center_m` is what placed cameras look at, one point per frame (the same for all if the person stays in place);
-    everything lies within `radius_m` of it.
+    The viewer in front of the person stands in the direction +z. `center_m` is what placed cameras look at, one point
+    per frame (the same for all if the person stays in place); everything lies within `radius_m` of it.
     """
 
     world_from_motion: Float[Tensor, "4 4"]
@@ -106,8 +106,9 @@ def fitted(camera: PinholeCamera, width_px: int, height_px: int) -> PinholeCamer
 
 
 def _smooth(path: Tensor, sigma_frames: float) -> Tensor:
-    """Gaussian mean over time (frames, channels); the ends are held."""
-    radius = max(1, math.ceil(3 * sigma_frames))
+    """Gaussian mean over time (frames, channels); beyond its ends the path goes on as its point reflection."""
+    radius = min(math.ceil(3 * sigma_frames), len(path) - 1)
+    before = 2 * path[:1] - path[1 : radius + 1].flip(0)
+    after = 2 * path[-1:] - path[-radius - 1 : -1].flip(0)
     weight = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma_frames) ** 2)
-    padded = pad(path.T[:, None], (radius, radius), mode="replicate")
-    return conv1d(padded, (weight / weight.sum())[None, None])[:, 0].T
+    return conv1d(torch.cat([before, path, after]).T[:, None], (weight / weight.sum())[None, None])[:, 0].T
