@@ -26,6 +26,8 @@ def embed(
 
     The clip is converted to the encoder's layout, normalised (`encoder_input`) and cut into overlapping windows whose
     results are blended. A clip shorter than the window is filled up with its last frame, and the result cropped.
+    An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each of
+    the n places to start; every frame is encoded once, and a moving average over n frames joins them.
     The encoder is moved to `device` and stays there; its training mode is left as it was.
 
     Args:
@@ -45,10 +47,10 @@ def embed(
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
     keypoints = keypoints.as_h36m_17()
-    values = _encoded(encoder_input(keypoints, encoder), encoder, overlap, batch_size, torch.device(device), dtype)
+    options = (overlap, batch_size, torch.device(device), dtype)
+    values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)
     if flip:
-        other = encoder_input(mirrored(keypoints), encoder)
-        other = _encoded(other, encoder, overlap, batch_size, torch.device(device), dtype)
+        other = encode(encoder_input(mirrored(keypoints), encoder), keypoints.fps, encoder, *options)
         values = (values + other[:, flip_index_tensor(keypoints.layout)]) / 2
     return MotionEmbedding(values, keypoints, str(encoder.name))
 
@@ -93,6 +95,37 @@ def mirrored(keypoints: Keypoints) -> Keypoints:
     x, y = keypoints.xy_px[:, index].unbind(-1)
     xy_px = torch.stack([keypoints.width_px - x, y], -1)
     return dataclasses.replace(keypoints, xy_px=xy_px, confidence=keypoints.confidence[:, index])
+
+
+def encode(
+    inputs: Float[Tensor, "frames 17 inputs"],
+    fps: float,
+    encoder: nn.Module,
+    overlap: float = 0.5,
+    batch_size: int = 16,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "frames 17 channels"]:
+    """What `embed` does once the keypoints are normalised (`encoder_input`)."""
+    step = max(1, round(fps / encoder.fps)) if encoder.fps else 1
+    step = min(step, inputs.shape[0])
+    device = device or torch.device("cpu")
+    values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
+    for start in range(step):
+        values[start::step] = _encoded(inputs[start::step], encoder, overlap, batch_size, device, dtype)
+    return _moving_average(values, step)
+
+
+def _moving_average(values: Float[Tensor, "frames joints channels"], width: int) -> Tensor:
+    """Mean over `width` frames, centred (an even width counts its two outermost frames half); ends repeat."""
+    if width == 1:
+        return values
+    reach = width // 2
+    weights = values.new_ones(2 * reach + 1)
+    weights[[0, -1]] = (width - (2 * reach - 1)) / 2
+    frame = torch.arange(values.shape[0])[:, None] + torch.arange(-reach, reach + 1)
+    frame = frame.clamp(0, values.shape[0] - 1)
+    return sum(w * values[index] for w, index in zip((weights / width).tolist(), frame.T, strict=True))
 
 
 @torch.no_grad()

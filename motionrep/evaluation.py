@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from motionrep.body import load_body_model
 from motionrep.datasets.cmu import load_motion_folder
-from motionrep.datasets.synthesis import SynthesizedClips
+from motionrep.datasets.synthesis import PER_FRAME, SynthesizedClips
+from motionrep.embedding import encode
 from motionrep.encoders import load_encoder
 from motionrep.files import written_beside
 from motionrep.head_api import load_head
@@ -28,6 +30,7 @@ from motionrep.metrics import (
 )
 
 logger = logging.getLogger(__name__)
+_WINDOW = 81
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2"}
 
 
@@ -95,7 +98,6 @@ def evaluate(
     views: int = 4,
     seed: int = 1000,
     precision: Literal["float32", "bfloat16"] = "float32",
-    batch_size: int = 16,
 ) -> dict[str, Any]:
     """Scores of a trained encoder and head on the clips of a motion folder, seen by random cameras.
 
@@ -109,7 +111,6 @@ def evaluate(
         views: Random cameras, bodies and detections for each window.
         seed: Decides the cameras, bodies and detections.
         precision: Arithmetic of the encoder.
-        batch_size: Clips at a time.
 
     Returns:
         `metrics`, `units`, and the `protocol` they were measured under; compare numbers of equal protocols only.
@@ -118,16 +119,21 @@ def evaluate(
     require_trained_together(trained, network)
     labels = tuple(getattr(trained, "labels", ()))
     fps = 30.0
-    window, stride = (int(2 * fps), int(fps)) if labels else (network.frames, network.frames)
+    window, stride = (int(2 * fps), int(fps)) if labels else (_WINDOW, _WINDOW)
     clips = [clip for clip in load_motion_folder(data, split) if not labels or clip.core]
     samples = SynthesizedClips(
-        clips, window, network.frames, fps, seed, stride=stride, views=views, labels=labels, layout=find_layout(layout)
+        clips, window, window, fps, seed, stride=stride, views=views, labels=labels, layout=find_layout(layout)
     )
     scores = Scores(fps)
-    for first in range(0, len(samples), batch_size):
-        batch = samples.__getitems__([(0, i) for i in range(first, min(first + batch_size, len(samples)))])
-        scores.add(forward(network, trained, batch, precision), batch)
-        logger.info("evaluated %d of %d windows", min(first + batch_size, len(samples)), len(samples))
+    for index in tqdm(range(len(samples)), unit="clip", disable=None):
+        batch = samples.__getitems__([(0, index)])
+        frames = int(batch["valid"].sum())
+        inputs = batch["keypoints"][0, :frames, :, : network.input_channels]
+        representation = encode(inputs, fps, network, dtype=getattr(torch, precision))
+        valid = batch["valid"][:, :frames]
+        cropped = {key: tensor[:, :frames] if key in PER_FRAME else tensor for key, tensor in batch.items()}
+        with torch.no_grad():
+            scores.add(trained(representation[None], valid), cropped)
     result = {
         "metrics": scores.result(),
         "units": UNITS,
@@ -160,18 +166,3 @@ def require_trained_together(head: nn.Module, encoder: nn.Module) -> None:
     wanted = getattr(head, "trained_on", None)
     if wanted not in (None, encoder.name):
         raise ValueError(f"the head was trained on encoder {wanted!r}, got {encoder.name!r}; pass --encoder {wanted}")
-
-
-@torch.no_grad()
-def forward(
-    encoder: nn.Module, head: nn.Module, batch: Mapping[str, Tensor], precision: Literal["float32", "bfloat16"]
-) -> dict[str, Tensor]:
-    """What the head makes of a batch of synthesised clips."""
-    return head(encode(encoder, batch, precision), batch["valid"])
-
-
-def encode(encoder: nn.Module, batch: Mapping[str, Tensor], precision: Literal["float32", "bfloat16"]) -> Tensor:
-    """Representation of a batch, float32; encoders without a confidence channel get x and y only."""
-    keypoints = batch["keypoints"][..., : encoder.input_channels]
-    with torch.autocast(keypoints.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return encoder(keypoints).float()

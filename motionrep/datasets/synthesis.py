@@ -30,6 +30,7 @@ from motionrep.datasets.detections import DetectorNoise, detect
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, JointLayout, to_h36m_17
 from motionrep.retargeting import translation_for_betas
 
+PER_FRAME = ("keypoints", "valid", "position_m", "local_rotmat", "translation_m")
 _IMAGE_SIZES_PX = ((1000, 1000), (1920, 1080), (1280, 720), (640, 480), (1080, 1920))
 _LONGEST_BRIDGED_GAP_S = 0.1
 _SHORTEST_RUN_S = 0.5

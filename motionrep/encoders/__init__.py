@@ -4,7 +4,8 @@ An encoder is an `nn.Module` with these attributes; nothing else is asked of it:
 
 - `architecture`: its key in `ENCODERS`; `name`: which weights these are
 - `layout`, `input_channels` (2: x, y; 3: x, y, confidence), `normalisation` ("width": `motionrep.embedding.normalise`)
-- `frames`: the window it reads; `channels`: what it puts out per joint
+- `frames`: the window it reads; `fps`: the frame rate it was trained on, None for any; `channels`: what it puts out per
+  joint
 - `config`: keyword arguments that build the same encoder again
 """
 

@@ -49,6 +49,8 @@ class KTPFormer(nn.Module):
     Args:
         depth: Pairs of blocks after the two with priors.
         drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
+        fps: Frame rate of the clips it was trained on; None when they had several or it is not known. `embed` gives it
+            every n-th frame of faster clips, so that motion has the speed it knows.
     """
 
     architecture = "ktpformer"
@@ -64,6 +66,7 @@ class KTPFormer(nn.Module):
         mlp_ratio: float = 2.0,
         input_channels: int = 2,
         drop_path: float = 0.1,
+        fps: float | None = None,
     ):
         super().__init__()
         if input_channels not in (2, 3):
@@ -76,9 +79,10 @@ class KTPFormer(nn.Module):
             "mlp_ratio": mlp_ratio,
             "input_channels": input_channels,
             "drop_path": drop_path,
+            "fps": fps,
         }
         self.name = self.architecture
-        self.frames, self.channels, self.input_channels = frames, channels, input_channels
+        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
         joints = self.layout.joint_count
         skeleton = graph_adjacency(self.layout.bones, joints)
         chain = graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
@@ -115,9 +119,10 @@ class KTPFormer(nn.Module):
             raise ValueError(
                 f"{self.architecture}: expected keypoints batch x {expected}, got {tuple(keypoints.shape)}"
             )
-        x = self.joint_prior(keypoints) + self.joint_position[:, None]
-        x = self.joint_norm(self.joint_prior_block(x))
-        x = x + self.frame_priors(x) + self.frame_position[:, :, None]
+        # Positions take the dtype of x: under autocast all that follows then stays in bfloat16.
+        x = self.joint_prior(keypoints)
+        x = self.joint_norm(self.joint_prior_block(x + self.joint_position[:, None].to(x.dtype)))
+        x = x + self.frame_priors(x) + self.frame_position[:, :, None].to(x.dtype)
         x = self.frame_norm(self.frame_prior_block(x))
         for joint_block, frame_block in zip(self.joint_blocks, self.frame_blocks, strict=True):
             x = self.joint_norm(joint_block(x))
