@@ -36,7 +36,7 @@ class _Echo(nn.Module):
     """Puts out what it reads, so that whatever embedding does to frames can be seen."""
 
     name = architecture = "echo"
-    layout, normalisation, input_channels, frames, channels = H36M_17, "width", 2, 9, 2
+    layout, normalisation, input_channels, frames, channels, fps = H36M_17, "width", 2, 9, 2, None
 
     def forward(self, x):
         return x
@@ -144,6 +144,20 @@ def test_bfloat16_is_close_and_comes_back_in_float32():
     exact, rough = embed(clip, encoder).values, embed(clip, encoder, dtype=torch.bfloat16).values
     assert rough.dtype == torch.float32
     assert (rough - exact).abs().mean() < 0.02 * exact.abs().mean()
+
+
+def test_a_fast_clip_is_read_at_the_encoders_frame_rate():
+    """At twice the encoder's rate even and odd frames are separate clips, joined by a moving average."""
+    encoder = _encoder()
+    clip = dataclasses.replace(_clip(18), fps=60.0)
+    own, encoder.fps = embed(clip, encoder).values, 30.0
+    halves = [
+        dataclasses.replace(clip, xy_px=clip.xy_px[i::2], confidence=clip.confidence[i::2], fps=30.0) for i in (0, 1)
+    ]
+    even, odd = (embed(half, encoder).values for half in halves)
+    values = embed(clip, encoder).values
+    torch.testing.assert_close(values[4], odd[1] / 4 + even[2] / 2 + odd[2] / 4, atol=1e-5, rtol=0)
+    assert not torch.allclose(values, own, atol=1e-3)
 
 
 def test_the_encoders_mode_and_the_clip_are_left_alone():
