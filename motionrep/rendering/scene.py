@@ -19,7 +19,7 @@ _TOP, _BOTTOM = (0.975, 0.98, 0.985), (0.92, 0.925, 0.935)  # background
 _TILES = (0.90, 0.905, 0.915), (0.78, 0.79, 0.81)
 _TILE_M = 0.5
 _FADE_M = (1.4, 4.2)
-_SHADOW_SLANT = (0.25, -0.2)  # horizontal shift of a point's shadow per metre of height
+_SHADOW_SLANT = (-0.16, -0.2)  # horizontal shift of a point's shadow per metre of height, away from both views
 _SHADOW_DARKNESS = 0.42
 _SHADOW_BLUR_M = 0.035
 _SHADOW_TEXEL_M = 0.015
@@ -52,19 +52,23 @@ def make_backdrop(
         return Backdrop(camera, color, color.new_zeros(height, width, 2), color.new_zeros(height, width))
     x = (torch.arange(width + 1, device=device) + 0.5 - camera.center_px[0]) / camera.focal_px
     y = (torch.arange(height + 1, device=device) + 0.5 - camera.center_px[1]) / camera.focal_px
-    ray = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(height + 1, width + 1, device=device)], -1)
-    ray = ray @ rotation
-    reach = eye[1] / (-ray[..., 1]).clamp(min=1e-4)
-    hit = eye[[0, 2]] + ray[..., [0, 2]] * reach[..., None]
-    floor_m = hit[:-1, :-1]
-    footprint = (hit[:-1, 1:] - floor_m).abs() + (hit[1:, :-1] - floor_m).abs()
-    stripes = _square_wave(floor_m / _TILE_M, footprint / _TILE_M)
-    mix = (0.5 + 0.5 * stripes[..., 0] * stripes[..., 1])[..., None]
-    tiles = color.new_tensor(_TILES[0]) * mix + color.new_tensor(_TILES[1]) * (1 - mix)
-    distance = (floor_m - floor_center_m.to(device)[[0, 2]]).norm(dim=-1)
+    ray = [rotation[0, axis] * x + rotation[1, axis] * y[:, None] + rotation[2, axis] for axis in range(3)]
+    reach = eye[1] / (-ray[1]).clamp(min=1e-4)
+    floor_m, stripes = [], []
+    for axis in (0, 2):
+        hit = eye[axis] + ray[axis] * reach
+        footprint = (hit[:-1, 1:] - hit[:-1, :-1]).abs() + (hit[1:, :-1] - hit[:-1, :-1]).abs()
+        floor_m.append(hit[:-1, :-1])
+        stripes.append(_square_wave(floor_m[-1] / _TILE_M, footprint / _TILE_M))
+    light = 0.5 + 0.5 * stripes[0] * stripes[1]
+    distance = torch.hypot(floor_m[0] - float(floor_center_m[0]), floor_m[1] - float(floor_center_m[2]))
     near = 1 - ((distance - _FADE_M[0]) / (_FADE_M[1] - _FADE_M[0])).clamp(0, 1)
-    opacity = near * near * (3 - 2 * near) * (ray[:-1, :-1, 1] < -1e-3)
-    return Backdrop(camera, color + opacity[..., None] * (tiles - color), floor_m, opacity)
+    opacity = near * near * (3 - 2 * near) * (ray[1][:-1, :-1] < -1e-3)
+    channels = [
+        torch.lerp(color[..., i], dark + light * (bright - dark), opacity)
+        for i, (bright, dark) in enumerate(zip(*_TILES, strict=True))
+    ]
+    return Backdrop(camera, torch.stack(channels, -1), torch.stack(floor_m, -1), opacity)
 
 
 def vertex_normals(vertex_m: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]) -> Float[Tensor, "vertices 3"]:
@@ -164,7 +168,7 @@ def _square_wave(x: Tensor, width: Tensor) -> Tensor:
     """Mean over `width` of the wave that is 1 on even and -1 on odd unit intervals."""
 
     def integral(t: Tensor) -> Tensor:
-        return 1 - (t % 2 - 1).abs()
+        return 1 - (t - 2 * (t / 2).floor() - 1).abs()
 
     width = width.clamp(min=1e-4)
     return ((integral(x + width / 2) - integral(x - width / 2)) / width).clamp(-1, 1)
