@@ -64,10 +64,10 @@ def compare(checkpoint: Path | None, windows: int, repeats: int, note: str = "")
 
     expected = next(iter(poses_mm.values()))
     lines = [
-        f"KTPFormer, {encoder.frames} frames, {encoder.channels} channels, "
-        f"{'published' if checkpoint else 'random'} weights; windows without overlap in one batch: {windows}; median of "
-        f"{repeats} repeats (fastest in brackets). Deviation of the pose head's output from the first row's, whose coordinates "
-        f"spread by {expected.std():.0f} mm (standard deviation).",
+        f"KTPFormer, {encoder.frames} frames, {encoder.channels} channels, {'published' if checkpoint else 'random'} "
+        f"weights; windows without overlap in one batch: {windows}; median of {repeats} repeats (fastest in brackets). "
+        f"Deviation of the pose head's output from the first row's, whose coordinates spread by {expected.std():.0f} mm "
+        "(standard deviation).",
         "",
         f"{_machine()}. {note}".strip(),
         "",

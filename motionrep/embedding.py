@@ -107,8 +107,8 @@ def encode(
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "frames 17 channels"]:
     """What `embed` does once the keypoints are normalised (`encoder_input`)."""
-    step = max(1, round(fps / encoder.fps)) if encoder.fps else 1
-    step = min(step, inputs.shape[0])
+    known = cast(float | None, encoder.fps)
+    step = min(max(1, round(fps / known)), inputs.shape[0]) if known else 1
     device = device or torch.device("cpu")
     values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
     for start in range(step):
@@ -125,7 +125,8 @@ def _moving_average(values: Float[Tensor, "frames joints channels"], width: int)
     weights[[0, -1]] = (width - (2 * reach - 1)) / 2
     frame = torch.arange(values.shape[0])[:, None] + torch.arange(-reach, reach + 1)
     frame = frame.clamp(0, values.shape[0] - 1)
-    return sum(w * values[index] for w, index in zip((weights / width).tolist(), frame.T, strict=True))
+    terms = (w * values[index] for w, index in zip((weights / width).tolist(), frame.T, strict=True))
+    return sum(terms, torch.zeros_like(values))
 
 
 @torch.no_grad()
