@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="Markdown file to write")
     options = parser.parse_args()
     report = compare(options.checkpoint, options.windows, options.repeats, options.note)
-    print(report)  # noqa: T201
+    print(report)
     if options.output:
         options.output.write_text(report, encoding="utf-8")
 
@@ -66,8 +66,8 @@ def compare(checkpoint: Path | None, windows: int, repeats: int, note: str = "")
     lines = [
         f"KTPFormer, {encoder.frames} frames, {encoder.channels} channels, {'published' if checkpoint else 'random'} "
         f"weights; windows without overlap in one batch: {windows}; median of {repeats} repeats (fastest in brackets). "
-        f"Deviation of the pose head's output from the first row's, whose coordinates spread by {expected.std():.0f} mm "
-        "(standard deviation).",
+        f"Deviation of the pose head's output from the first row's, whose coordinates spread by "
+        f"{expected.std():.0f} mm (standard deviation).",
         "",
         f"{_machine()}. {note}".strip(),
         "",

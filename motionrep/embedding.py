@@ -26,8 +26,8 @@ def embed(
 
     The clip is converted to the encoder's layout, normalised (`encoder_input`) and cut into overlapping windows whose
     results are blended. A clip shorter than the window is filled up with its last frame, and the result cropped.
-    An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each of
-    the n places to start; every frame is encoded once, and a moving average over n frames joins them.
+    An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each
+    of the n places to start; every frame is encoded once, and a moving average over n frames joins them.
     The encoder is moved to `device` and stays there; its training mode is left as it was.
 
     Args:
