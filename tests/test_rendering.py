@@ -325,6 +325,10 @@ def test_wrong_calls_say_what_is_wrong(tmp_path):
     motion = _waving(3)
     with pytest.raises(ValueError, match="2 frames, the motion has 3"):
         render(motion, tmp_path / "clip.gif", keypoints=_keypoints(_waving(2)))
+    with pytest.raises(ValueError, match="no frames"):
+        render(_waving(0), tmp_path / "clip.gif")
+    with pytest.raises(ValueError, match="fps"):
+        render(motion, tmp_path / "clip.gif", fps=0.0)
     with pytest.raises(ValueError, match="no views"):
         render(motion, tmp_path / "clip.gif", views=())
     with pytest.raises(ValueError, match=r"'\.webm'"):

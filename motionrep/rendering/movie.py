@@ -77,7 +77,7 @@ def render(
         device=device,
     )
     shown = tqdm(frames, total=_frame_count(motion), unit="frame", disable=None if progress else True)
-    return write_video(iter(shown), path, fps or motion.fps)
+    return write_video(iter(shown), path, motion.fps if fps is None else fps)
 
 
 def render_frames(
@@ -107,9 +107,11 @@ def render_frames(
         supersample: Samples per pixel along x and y: 1 is fast and jagged, 2 is smooth.
 
     Raises:
-        ValueError: Keypoints that do not belong to the motion, or an unknown view.
+        ValueError: A motion without frames, keypoints that do not belong to it, or an unknown view.
     """
     count = _frame_count(motion)
+    if count == 0:
+        raise ValueError("the motion has no frames")
     if keypoints is not None and keypoints.frame_count != count:
         raise ValueError(f"keypoints have {keypoints.frame_count} frames, the motion has {count}; pass the same clip")
     if unknown := [view for view in views if view not in ("camera", "side")]:
