@@ -51,6 +51,8 @@ class KTPFormer(nn.Module):
         drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
         fps: Frame rate of the clips it was trained on; None when they had several or it is not known. `embed` gives it
             every n-th frame of faster clips, so that motion has the speed it knows.
+        local_input: Gives the first layer x and y relative to the person's mean place and size in the window as well. An
+            addition of motionrep: the published model has to learn that a person may stand anywhere and at any distance.
     """
 
     architecture = "ktpformer"
@@ -67,6 +69,7 @@ class KTPFormer(nn.Module):
         input_channels: int = 2,
         drop_path: float = 0.1,
         fps: float | None = None,
+        local_input: bool = False,
     ):
         super().__init__()
         if input_channels not in (2, 3):
@@ -80,14 +83,16 @@ class KTPFormer(nn.Module):
             "input_channels": input_channels,
             "drop_path": drop_path,
             "fps": fps,
+            "local_input": local_input,
         }
         self.name = self.architecture
         self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
+        self.local_input = local_input
         joints = self.layout.joint_count
         skeleton = graph_adjacency(self.layout.bones, joints)
         chain = graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
 
-        self.joint_prior = GraphLayer(JointGraphConvolution(input_channels, channels, skeleton))
+        self.joint_prior = GraphLayer(JointGraphConvolution(input_channels + 2 * local_input, channels, skeleton))
         if input_channels == 3:
             nn.init.zeros_(self.joint_prior.gconv.W[:, 2])
         self.joint_position = nn.Parameter(torch.zeros(1, joints, channels))
@@ -119,6 +124,8 @@ class KTPFormer(nn.Module):
             raise ValueError(
                 f"{self.architecture}: expected keypoints batch x {expected}, got {tuple(keypoints.shape)}"
             )
+        if self.local_input:
+            keypoints = torch.cat([keypoints, _local(keypoints)], -1)
         # Positions take the dtype of x: under autocast all that follows then stays in bfloat16.
         x = self.joint_prior(keypoints)
         x = self.joint_norm(self.joint_prior_block(x + self.joint_position[:, None].to(x.dtype)))
@@ -128,6 +135,16 @@ class KTPFormer(nn.Module):
             x = self.joint_norm(joint_block(x))
             x = self.frame_norm(frame_block(x))
         return x
+
+
+def _local(keypoints: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints 2"]:
+    """x and y less their mean over the window's seen joints, over their standard deviation; 0 where unseen."""
+    xy = keypoints[..., :2]
+    seen = (keypoints[..., 2:] > 0).to(xy) if keypoints.shape[-1] == 3 else torch.ones_like(xy[..., :1])
+    count = seen.sum((1, 2), keepdim=True).clamp(min=1)
+    centred = (xy - (xy * seen).sum((1, 2), keepdim=True) / count) * seen
+    size = (centred.square().sum((1, 2, 3), keepdim=True) / count).sqrt()
+    return centred / size.clamp(min=1e-3)
 
 
 def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:

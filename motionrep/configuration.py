@@ -1,0 +1,61 @@
+"""Settings of a training run: one flat dataclass, written in YAML."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """What to train and how long; every field can stand in the YAML file and on the command line.
+
+    Attributes:
+        head: Name of an installed head (`motionrep list`) to train from scratch, or a trained head to go on with.
+        head_config: Options of a new head's class, beside `channels`.
+        encoder: A shipped name, a folder or a published checkpoint to start from; null for `new_encoder`.
+        new_encoder: `architecture` and options of an encoder to train from scratch; only when `encoder` is null.
+        tune: `full` trains the encoder along with the head, `frozen` leaves it as it is.
+        classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
+        window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
+        fps: Frame rate of the samples.
+        epochs: Number of epochs.
+        clips_per_epoch: Samples in an epoch.
+        batch_size: Samples in a step.
+        head_lr: Peak learning rate of the head (AdamW); cosine decay to zero after a short linear warm-up.
+        encoder_lr: Peak learning rate of the encoder.
+        weight_decay: Weight decay.
+        optimizer: Of the encoder. `muon` orthogonalises the steps of its weight matrices, at ten times `encoder_lr`,
+            and leaves the rest to AdamW; from scratch it needs far fewer steps.
+        precision: Arithmetic of the encoder; bfloat16 is several times faster on CPUs with AMX and on GPUs.
+        validation_views: Random cameras for each validation window.
+        seed: Decides every random number.
+    """
+
+    head: str
+    head_config: dict[str, Any] = field(default_factory=dict)
+    encoder: str | None = None
+    new_encoder: dict[str, Any] | None = None
+    tune: Literal["full", "frozen"] = "full"
+    classes: Literal["none", "core"] = "none"
+    window: int | None = None
+    fps: float = 30.0
+    epochs: int = 30
+    clips_per_epoch: int = 1024
+    batch_size: int = 32
+    head_lr: float = 1e-3
+    encoder_lr: float = 1e-3
+    weight_decay: float = 0.01
+    optimizer: Literal["muon", "adamw"] = "muon"
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    validation_views: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.encoder is None) == (self.new_encoder is None):
+            raise ValueError("give either 'encoder' (to start from) or 'new_encoder' (to train from scratch)")
+        if self.tune == "frozen" and self.new_encoder is not None:
+            raise ValueError("tune: frozen needs a trained encoder; give 'encoder' instead of 'new_encoder'")
+        for name in ("epochs", "clips_per_epoch", "batch_size", "validation_views"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.clips_per_epoch < self.batch_size:
+            raise ValueError(f"clips_per_epoch {self.clips_per_epoch} is less than batch_size {self.batch_size}")
