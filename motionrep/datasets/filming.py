@@ -60,6 +60,9 @@ def film(
     """What a detector would report of a motion in the camera's axes."""
     point_m = body.points(layout, motion.local_rotmat, motion.betas, motion.translation_m)
     xy_px, confidence = detect(
-        project(point_m, dataclasses.replace(camera, camera_from_world=torch.eye(4))), layout, noise or DetectorNoise(), rng
+        project(point_m, dataclasses.replace(camera, camera_from_world=torch.eye(4))),
+        layout,
+        noise or DetectorNoise(),
+        rng,
     )
     return Keypoints(xy_px, confidence, layout, motion.fps, camera.width_px, camera.height_px)
