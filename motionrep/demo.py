@@ -66,7 +66,7 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
 
 
 def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:
-    """`mpjpe`, `pa_mpjpe`, `pve` (mm) and `accel_error` (mm/s^2) of a recovered motion, both in the same camera's axes."""
+    """`mpjpe`, `pa_mpjpe`, `pve` (mm), `accel_error` (mm/s^2) of a recovered motion; both in the same camera's axes."""
     scores = Scores(truth.fps)
     position_m = body.points(H36M_17, truth.local_rotmat, truth.betas, truth.translation_m)
     target = {

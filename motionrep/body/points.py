@@ -1,7 +1,8 @@
 """Where the points of other joint layouts sit on a body: one matrix per layout over joints and landmark vertices.
 
-Limb joints below the hips and shoulders are the body's joint centres in every layout; eyes, ears, the nose of `coco_17` and `halpe_26`, the top of
-the head (`head` of `h36m_17` and `halpe_26`), toes and heels are vertices of the surface. The rest:
+Limb joints below the hips and shoulders are the body's joint centres in every layout; eyes, ears, the nose of `coco_17`
+and `halpe_26`, the top of the head (`head` of `h36m_17` and `halpe_26`), toes and heels are vertices of the surface.
+The rest:
 
 - hips (`h36m_17`, `coco_17`, `halpe_26`): 0.133 m to either side, as in Human3.6M, and half-way up from the hip joints
   to the pelvis joint; data sets and detectors put them there, and body models lower and closer together.

@@ -59,10 +59,5 @@ def film(
 ) -> Keypoints:
     """What a detector would report of a motion in the camera's axes."""
     point_m = body.points(layout, motion.local_rotmat, motion.betas, motion.translation_m)
-    xy_px, confidence = detect(
-        project(point_m, dataclasses.replace(camera, camera_from_world=torch.eye(4))),
-        layout,
-        noise or DetectorNoise(),
-        rng,
-    )
+    xy_px, confidence = detect(project(point_m, camera), layout, noise or DetectorNoise(), rng)
     return Keypoints(xy_px, confidence, layout, motion.fps, camera.width_px, camera.height_px)
