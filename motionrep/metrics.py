@@ -19,10 +19,12 @@ def pa_mpjpe_mm(
 ) -> Float[Tensor, "*batch"]:
     """MPJPE of each pose after the similarity transform (rotation, scale, translation) that fits it best ("protocol 2").
 
-    The rotation is proper: a mirrored pose does not become right.
+    The rotation is proper: a mirrored pose does not become right. A pose without extent counts as its middle point.
     """
-    rotation, translation, scale = roma.rigid_points_registration(predicted_m, target_m, compute_scaling=True)
-    aligned = scale[..., None, None] * (predicted_m @ rotation.mT) + translation[..., None, :]
+    rotation, _, scale = roma.rigid_points_registration(predicted_m, target_m, compute_scaling=True)
+    scale = scale.nan_to_num(nan=0.0, posinf=0.0)  # 0 / 0 where all predicted joints are in one place
+    predicted_m, target_m = (point_m - point_m.mean(-2, keepdim=True) for point_m in (predicted_m, target_m))
+    aligned = scale[..., None, None] * (predicted_m @ rotation.mT)
     return 1000 * (aligned - target_m).norm(dim=-1).mean(-1)
 
 
