@@ -17,7 +17,8 @@ from motionrep.layouts import JointLayout
 # Standard deviation of a good detection and chance of an outlier, by joint; lengths are in halves of the longer side of
 # the person's box. Joints of the face, hands and feet that are not named take "other".
 _JOINT_NOISE = {
-    "pelvis": (0.0037, 0.001), "hip": (0.0045, 0.03), "spine": (0.0045, 0.04), "thorax": (0.005, 0.08), "neck": (0.005, 0.08),
+    "pelvis": (0.0037, 0.001), "hip": (0.0045, 0.03), "spine": (0.0045, 0.04), "thorax": (0.005, 0.08),
+    "neck": (0.005, 0.08),
     "nose": (0.0035, 0.03), "head": (0.0034, 0.02), "shoulder": (0.0075, 0.12), "elbow": (0.0055, 0.19), "wrist": (0.0055, 0.28),
     "knee": (0.006, 0.12), "ankle": (0.009, 0.14), "other": (0.005, 0.05),
 }  # fmt: skip
@@ -39,6 +40,13 @@ class DetectorNoise:
     """Share of frames without any detection, in short runs."""
     swap: float = 0.01
     """Share of frames in which the left and right of the legs, or of the arms, are exchanged, in short runs."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength[0] <= self.strength[1]:
+            raise ValueError(f"strength must be a range of positive factors, low to high, got {self.strength}")
+        for name in ("missing_joint", "missing_frame", "swap"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
 
 
 def detect(
@@ -91,7 +99,7 @@ def _noise_of(joint: str) -> tuple[float, float]:
     return _JOINT_NOISE.get(joint.removeprefix("left_").removeprefix("right_"), _JOINT_NOISE["other"])
 
 
-def _runs(rng: np.random.Generator, frames: int, columns: int, share: float, mean_length: float) -> np.ndarray:
+def _runs(rng: np.random.Generator, frames: int, columns: int, share: float, mean_length: int) -> np.ndarray:
     """Booleans (frames, columns) of which about `share` are True, in runs of about `mean_length` frames."""
     starts = rng.random((frames, columns)) < share / mean_length
     lengths = rng.geometric(1 / mean_length, (frames, columns))
