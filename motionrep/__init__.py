@@ -1,1 +1,38 @@
-"""Keypoints in, motion representation, any head, something you can look at."""
+"""Keypoints in, motion representation, any head, something you can look at.
+
+clips = motionrep.load_keypoints("dance.json", size_px=(1920, 1080))
+embedding = motionrep.embed(clips[0], motionrep.load_encoder("ktpformer-s"))
+motion = motionrep.load_head("mesh-ktpformer-s").predict(embedding)
+motionrep.render(motion, "dance.mp4", keypoints=clips[0])
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from motionrep.body import load_body_model
+from motionrep.embedding import embed
+from motionrep.encoders import load_encoder, save_encoder
+from motionrep.head_api import load_head
+from motionrep.keypoint_io import load_keypoints, save_keypoints
+from motionrep.rendering import render
+from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
+
+if TYPE_CHECKING:
+    from motionrep.motion_io import load_joint_motion, load_motion, save_motion
+
+__version__ = version("motionrep")
+
+__all__ = [
+    "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
+    "embed", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints", "load_motion",
+    "render", "save_encoder", "save_keypoints", "save_motion",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Motion files need roma, whose import takes as long as torch's: it waits until they are used."""
+    if name in ("load_joint_motion", "load_motion", "save_motion"):
+        from motionrep import motion_io
+
+        return getattr(motion_io, name)
+    raise AttributeError(f"module 'motionrep' has no attribute {name!r}")

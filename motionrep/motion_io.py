@@ -1,10 +1,13 @@
-"""Body motion from files: BVH, AMASS, and motionrep's own .npz; resampling and other body shapes."""
+"""Motion from files: BVH, AMASS, and motionrep's own .npz; resampling and other body shapes."""
 
 import math
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import roma
@@ -18,10 +21,12 @@ from motionrep.body.model import BodyModel
 from motionrep.bvh import BvhMotion, read_bvh
 from motionrep.files import written_beside
 from motionrep.floor import floor_height_m, put_on_floor, raised
+from motionrep.layouts import JointLayout
 from motionrep.retargeting import SkeletonMap, find_skeleton, retarget, translation_for_betas
-from motionrep.types import BodyMotion
+from motionrep.types import BodyMotion, JointMotion
 
 _FORMAT = "motionrep body motion 1"
+_JOINT_FORMAT = "motionrep joint motion 1"
 _AMASS_JOINTS = 22  # SMPL's 24 without the hands, which SMPL-H and SMPL-X give fingers instead
 # AMASS has z up: x stays, z becomes y, y becomes -z.
 _Y_UP_FROM_Z_UP = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
@@ -57,15 +62,36 @@ def load_motion(path: Path, body_model: str = "open", skeleton: SkeletonMap | No
             raise ValueError(f"{path}: {error}") from error
     if path.suffix.lower() != ".npz":
         raise ValueError(f"{path}: unknown kind of motion file {path.suffix!r}; expected .bvh or .npz")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not a readable .npz file, it was cut off or is of another kind; get it again")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if "local_rotmat" in file:
-                return _from_own(path, file)
-            return _from_amass(path, file, load_body_model(body_model))
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path}: not a readable .npz file ({error}); get it again") from error
+    with _opened(path) as file:
+        if "local_rotmat" in file:
+            return _from_own(path, file)
+        if "position_m" in file:
+            raise ValueError(f"{path}: holds joint positions and no body; read it with load_joint_motion")
+        return _from_amass(path, file, load_body_model(body_model))
+
+
+def load_joint_motion(path: Path) -> JointMotion:
+    """Reads joint positions from the .npz of `save_motion`, exactly as saved.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: A broken file, or one of another kind; names the file and what is wrong.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    with _opened(path) as file:
+        if (found := str(_array(path, file, "format"))) != _JOINT_FORMAT:
+            raise ValueError(f"{path}: 'format' is {found!r}, this version reads {_JOINT_FORMAT!r}")
+        joints, parents = (tuple(_array(path, file, name).tolist()) for name in ("joints", "parents"))
+        frame = str(_array(path, file, "frame"))
+        if frame not in ("root", "camera", "world"):
+            raise ValueError(f"{path}: 'frame' must be root, camera or world, got {frame!r}")
+        position_m, fps = torch.from_numpy(_array(path, file, "position_m")), float(_array(path, file, "fps"))
+        try:
+            layout = JointLayout(str(_array(path, file, "layout")), joints, parents)
+            return JointMotion(position_m, layout, fps, frame)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
 
 def motion_from_bvh(bvh: BvhMotion, body: BodyModel, skeleton: SkeletonMap | None = None) -> BodyMotion:
@@ -79,25 +105,24 @@ def motion_from_bvh(bvh: BvhMotion, body: BodyModel, skeleton: SkeletonMap | Non
     return put_on_floor(motion, body)
 
 
-def save_motion(motion: BodyMotion, path: Path) -> None:
-    """Writes a motion to motionrep's own .npz; `load_motion` gives back the same numbers.
+def save_motion(motion: BodyMotion | JointMotion, path: Path) -> None:
+    """Writes a motion to motionrep's own .npz; `load_motion` or `load_joint_motion` gives back the same numbers.
 
     Raises:
         ValueError: The name does not end in .npz.
     """
     if path.suffix.lower() != ".npz":
         raise ValueError(f"{path}: save_motion writes .npz files, give the file that suffix")
+    if isinstance(motion, JointMotion):
+        layout, tensors = motion.layout, ("position_m",)
+        fields = {"format": _JOINT_FORMAT, "layout": layout.name, "joints": layout.joints, "parents": layout.parents}
+    else:
+        tensors = ("local_rotmat", "translation_m", "betas")
+        fields = {"format": _FORMAT, "body_model": motion.body_model}
+    fields |= {name: getattr(motion, name).detach().cpu().numpy() for name in tensors}
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items()}
     with written_beside(path) as beside:
-        np.savez_compressed(
-            beside,
-            format=np.array(_FORMAT),
-            local_rotmat=motion.local_rotmat.detach().cpu().numpy(),
-            translation_m=motion.translation_m.detach().cpu().numpy(),
-            betas=motion.betas.detach().cpu().numpy(),
-            body_model=np.array(motion.body_model),
-            fps=np.array(motion.fps),
-            frame=np.array(motion.frame),
-        )
+        np.savez_compressed(beside, fps=motion.fps, frame=motion.frame, **arrays)
 
 
 def resample(motion: BodyMotion, fps: float) -> BodyMotion:
@@ -141,6 +166,17 @@ def with_betas(motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas
     if motion.frame == "camera":
         return shaped
     return raised(shaped, floor_height_m(motion, body) - floor_height_m(shaped, body))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: not a readable .npz file, it was cut off or is of another kind; get it again")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            yield file
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path}: not a readable .npz file ({error}); get it again") from error
 
 
 def _from_own(path: Path, file: NpzFile) -> BodyMotion:

@@ -107,6 +107,10 @@ class JointMotion:
         _require_finite("JointMotion.position_m", self.position_m)
         _require_fps("JointMotion", self.fps)
 
+    @property
+    def frame_count(self) -> int:
+        return self.position_m.shape[0]
+
 
 @dataclass(frozen=True)
 class BodyMotion:

@@ -1,0 +1,220 @@
+"""The command line, thin over the library: `motionrep COMMAND --help` explains each command."""
+
+import json
+import logging
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import motionrep
+from motionrep.cli_options import command_parser, parse_finetune
+from motionrep.encoders import ENCODERS
+from motionrep.files import written_beside
+from motionrep.head_api import head_entry_points
+from motionrep.layouts import LAYOUTS
+from motionrep.tables import write_embeddings
+from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints
+from motionrep.weights import shipped
+
+Size = tuple[int, int]
+Precision = Literal["float32", "bfloat16"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns 0, 2 after one line about what is wrong with the input, or 130 when interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with_traceback = "--traceback" in arguments
+    arguments = [argument for argument in arguments if argument != "--traceback"]
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("motionrep").setLevel(logging.INFO)
+    try:
+        # The settings of a training run are many and also stand in YAML files, so they have a parser of their own.
+        if arguments[:1] == ["finetune"]:
+            finetune(arguments[1:])
+            return 0
+        parser = command_parser({name: (command.__doc__ or "") for name, command in _COMMANDS.items()})
+        options = vars(parser.parse_args(arguments))
+        command = options.pop("command")
+        if command is None:
+            parser.print_help()
+        else:
+            _COMMANDS[command](**options)
+    except KeyboardInterrupt:
+        if with_traceback:
+            raise
+        print("motionrep: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        if with_traceback:
+            raise
+        print(f"motionrep: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def demo(output: Path, clips: int, seed: int) -> None:
+    """Makes example clips, embeds them, recovers the motion, and writes a video to look at."""
+    from motionrep.demo import run_demo
+
+    print(run_demo(output, clips, seed))
+
+
+def embed(
+    keypoints: Path, output: Path, encoder: str, level: Literal["clip", "frame", "joint"], layout: str | None,
+    fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
+) -> None:  # fmt: skip
+    """Writes the motion embeddings of every person in a keypoint file as a Parquet table."""
+    people = _load_people(keypoints, layout, fps, size)
+    network = motionrep.load_encoder(encoder)
+    dtype = getattr(torch, precision)
+    embeddings = [motionrep.embed(person, network, flip=flip, device=device, dtype=dtype) for person in people]
+    write_embeddings(embeddings, output, level, [keypoints.stem] * len(people))
+    frames = sum(person.frame_count for person in people)
+    print(f"{output}: {len(people)} person(s), {frames} frames, {network.channels} channels")
+
+
+def predict(
+    keypoints: Path, output: Path, head: str, encoder: str | None, video: bool, layout: str | None,
+    fps: float | None, size: Size | None, device: str, precision: Precision,
+) -> None:  # fmt: skip
+    """Runs a head on every person in a keypoint file: 3D pose, body mesh or action."""
+    people = _load_people(keypoints, layout, fps, size)
+    trained: Any = motionrep.load_head(head)
+    network = motionrep.load_encoder(_encoder_for(trained, head) if encoder is None else encoder)
+    for index, person in enumerate(people):
+        embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision))
+        result = trained.predict(embedding)
+        path = output / f"{keypoints.stem}_{index}"
+        if isinstance(result, BodyMotion | JointMotion):
+            path = path.with_name(path.name + ".npz")
+            motionrep.save_motion(result, path)
+            print(f"{path}: person {person.person}, {result.frame_count} frames in {result.frame} axes")
+            if video:
+                movie = path.with_suffix(".mp4")
+                print(motionrep.render(result, movie, keypoints=person, device=device, progress=True))
+        elif video:
+            raise ValueError(
+                f"--video: head {head!r} gives {type(result).__name__}, which cannot be drawn; leave it out"
+            )
+        elif isinstance(result, ActionScores):
+            path = path.with_name(path.name + ".json")
+            probability = dict(zip(result.labels, result.probability().tolist(), strict=True))
+            content = {"person": person.person, "best": result.best, "probability": probability}
+            with written_beside(path) as beside:
+                beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            print(f"{path}: person {person.person}, {result.best} ({probability[result.best]:.0%})")
+        else:
+            print(f"person {person.person}: {result}")
+
+
+def render(
+    motion: Path, output: Path, keypoints: Path | None, person: int, views: list[Literal["camera", "side"]],
+    height: int, supersample: int, layout: str | None, fps: float | None, size: Size | None, device: str,
+) -> None:  # fmt: skip
+    """Renders a motion file as a video, or as pictures."""
+    if motion.suffix.lower() == ".json" or motion.is_dir() or "0.xy_px" in _npz_fields(motion):
+        raise ValueError(f"{motion}: holds keypoints, not a motion; run motionrep predict on it first")
+    load = motionrep.load_joint_motion if "position_m" in _npz_fields(motion) else motionrep.load_motion
+    shown = load(motion)
+    clip: Keypoints | None = None
+    if keypoints is not None:
+        people = _load_people(keypoints, layout, fps, size)
+        if not 0 <= person < len(people):
+            raise ValueError(f"{keypoints}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
+        clip = people[person]
+    print(
+        motionrep.render(
+            shown, output, keypoints=clip, views=views, height_px=height, supersample=supersample, device=device,
+            progress=True,
+        )
+    )  # fmt: skip
+
+
+def convert(source: Path, output: Path, layout: str | None, fps: float | None, size: Size | None) -> None:
+    """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS) to .npz."""
+    if not _is_motion(source):
+        people = _load_people(source, layout, fps, size)
+        motionrep.save_keypoints(people, output)
+        print(f"{output}: {len(people)} person(s), {people[0].frame_count} frames at {people[0].fps:g} fps")
+        return
+    if given := [name for name, value in (("layout", layout), ("fps", fps), ("size", size)) if value is not None]:
+        raise ValueError(f"{source}: a motion file, and --{given[0]} is for keypoints; leave it out")
+    motion = motionrep.load_motion(source)
+    motionrep.save_motion(motion, output)
+    print(f"{output}: {motion.frame_count} frames at {motion.fps:g} fps")
+
+
+def evaluate(
+    data: Path, encoder: str, head: str, output: Path | None, split: Literal["train", "val"], layout: str, views: int,
+    seed: int, precision: Precision,
+) -> None:  # fmt: skip
+    """Measures an encoder and a head on motion files; prints the errors with their protocol."""
+    from motionrep.evaluation import evaluate as run
+
+    result = run(data, encoder, head, output, split, layout, views, seed, precision)
+    for name, value in result["metrics"].items():
+        print(f"{name:15s} {value:9.3f} {result['units'].get(name, '')}".rstrip())
+    print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))
+
+
+def finetune(arguments: Sequence[str]) -> None:
+    """Trains a head, and the encoder with it, on motion files; settings in YAML."""
+    config, data, output, resume = parse_finetune(arguments)
+    try:
+        from motionrep.training import finetune as run
+    except ModuleNotFoundError as error:
+        raise ImportError(f'training needs {error.name}: pip install "motionrep[train]"') from error
+    with redirect_stdout(sys.stderr):  # Lightning draws its progress bars on the standard output
+        scores = run(config, data, output, resume)
+    print(f"{output}: best epoch " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+
+
+def list_() -> None:
+    """Lists encoders, heads, shipped weights and joint layouts."""
+    for title, names in (
+        ("encoder architectures", ENCODERS),
+        ("heads", sorted(head_entry_points())),
+        ("shipped encoders", shipped("architecture")),
+        ("shipped heads", shipped("head")),
+        ("joint layouts", [f"{name} ({layout.joint_count} joints)" for name, layout in LAYOUTS.items()]),
+    ):
+        print(f"{title}: {', '.join(names) or 'none'}")
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "finetune": finetune,
+    "evaluate": evaluate, "list": list_,
+}  # fmt: skip
+
+
+def _load_people(path: Path, layout: str | None, fps: float | None, size: Size | None) -> list[Keypoints]:
+    if _is_motion(path):
+        raise ValueError(f"{path}: holds a motion, not keypoints; motionrep render shows it, convert reads it")
+    return motionrep.load_keypoints(path, layout, fps, size)
+
+
+def _is_motion(path: Path) -> bool:
+    return path.suffix.lower() == ".bvh" or bool(_npz_fields(path) & {"local_rotmat", "position_m", "poses"})
+
+
+def _npz_fields(path: Path) -> set[str]:
+    """Names of the arrays of an .npz file; none for any other file."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return set()
+    with zipfile.ZipFile(path) as file:
+        return {name.removesuffix(".npy") for name in file.namelist()}
+
+
+def _encoder_for(trained: Any, head: str) -> str:
+    """Name of the shipped encoder that a head was trained on."""
+    name = str(trained.trained_on)
+    if name not in shipped("architecture"):
+        raise ValueError(
+            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder as --encoder"
+        )
+    return name
