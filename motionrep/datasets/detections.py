@@ -18,8 +18,8 @@ from motionrep.layouts import JointLayout
 # the person's box. Joints of the face, hands and feet that are not named take "other".
 _JOINT_NOISE = {
     "pelvis": (0.0037, 0.001), "hip": (0.0045, 0.03), "spine": (0.0045, 0.04), "thorax": (0.005, 0.08),
-    "neck": (0.005, 0.08),
-    "nose": (0.0035, 0.03), "head": (0.0034, 0.02), "shoulder": (0.0075, 0.12), "elbow": (0.0055, 0.19), "wrist": (0.0055, 0.28),
+    "neck": (0.005, 0.08), "nose": (0.0035, 0.03), "head": (0.0034, 0.02), "shoulder": (0.0075, 0.12),
+    "elbow": (0.0055, 0.19), "wrist": (0.0055, 0.28),
     "knee": (0.006, 0.12), "ankle": (0.009, 0.14), "other": (0.005, 0.05),
 }  # fmt: skip
 _OUTLIER_RANGE = 0.03

@@ -16,6 +16,7 @@ Every random number comes from `(seed, epoch, index)`: the same samples for any 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import roma
@@ -80,7 +81,7 @@ class SynthesizedClips(Dataset):
         window: Frames of motion in a sample, at `fps`.
         padded_to: Frames of a sample after padding by its last frame; the encoder's window.
         length: Samples per epoch, each at a random place; None walks through every window once, without
-            speed change or mirror (for validation), `stride` frames apart, each from `views` cameras.
+            speed change or mirror (for validation), `stride` frames apart (None: `window`), from `views` cameras each.
         labels: Classes; clips of other actions are left out. Empty for no classification.
         layout: What the detector reports before conversion to Human3.6M-17; None draws it for each sample (half
             Human3.6M-17 itself, the rest COCO-17 and Halpe-26), so that an encoder knows the keypoints users have.
@@ -100,6 +101,8 @@ class SynthesizedClips(Dataset):
         noise: DetectorNoise | None = None,
         layout: JointLayout | None = None,
     ) -> None:
+        if window > padded_to:
+            raise ValueError(f"a window of {window} frames does not fit into {padded_to}, the encoder's")
         self.body: BodyModel = load_body_model("open")
         self.window, self.padded_to, self.fps, self.seed, self.views = window, padded_to, fps, seed, views
         self.labels = tuple(labels)
@@ -201,7 +204,7 @@ class SynthesizedClips(Dataset):
         }
 
     def _play(self, views: list[View]) -> tuple[Tensor, Tensor, list[int]]:
-        """Rotations, translations (world) and number of real frames of each view; padded by the last frame to `window`."""
+        """Rotations, translations (world) and number of real frames of each view, padded to `window`."""
         quaternions, translations, counts = [], [], []
         for view in views:
             run = view.run
@@ -228,16 +231,14 @@ def _cameras(views: list[View], world_m: Tensor) -> tuple[Tensor, Tensor, Tensor
     Cameras step back from their drawn distance until every joint is in the picture and more than 1 m away.
     """
 
-    def column(values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32)
+    def column(values: list[Any]) -> Tensor:
+        return torch.tensor(np.array(values), dtype=torch.float32)
 
     yaw, pitch, roll = (column([getattr(v, f"{n}_rad") for v in views]) for n in ("yaw", "pitch", "roll"))
-    facing = roma.euler_to_rotmat(
-        "ZXY", torch.stack([roll, pitch, yaw], dim=-1)
-    )  # world axes to camera axes, y still up
+    # World axes to camera axes, y still up.
+    facing = roma.euler_to_rotmat("ZXY", torch.stack([roll, pitch, yaw], dim=-1))
     rotation = torch.tensor([1.0, -1.0, -1.0])[:, None] * facing
-    aim = column(np.array([v.aim_m for v in views]).tolist())
-    center = world_m[:, :, 0].mean(1) + aim
+    center = world_m[:, :, 0].mean(1) + column([v.aim_m for v in views])
     focal = 1 / torch.tan(column([v.hfov_rad for v in views]) / 2)
     aspect = column([v.size_px[1] / v.size_px[0] for v in views])
     half_size = torch.stack([torch.ones_like(aspect), aspect], dim=-1)
@@ -256,14 +257,14 @@ def _cameras(views: list[View], world_m: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _runs_of(clip: MotionClip, labels: tuple[str, ...]) -> list[Run]:
-    """Stretches of usable frames; gaps of up to a tenth of a second (single-frame jumps) are bridged by interpolation."""
+    """Stretches of usable frames; gaps of up to a tenth of a second (single-frame jumps) are interpolated."""
     if labels and clip.action not in labels:
         return []
     motion = clip.motion
     good = clip.usable.nonzero()[:, 0].tolist()
     if not good:
         return []
-    longest_gap = int(_LONGEST_BRIDGED_GAP_S * motion.fps)
+    longest_gap = max(1, int(_LONGEST_BRIDGED_GAP_S * motion.fps))
     stretches, start = [], 0
     for k in range(1, len(good) + 1):
         if k == len(good) or good[k] - good[k - 1] > longest_gap:
