@@ -23,6 +23,7 @@ def random_camera(
     Args:
         motion: In frame "world".
     """
+    _require_frame(motion, "world")
     joint_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
     center_m = (joint_m.amin((0, 1)) + joint_m.amax((0, 1))) / 2
     yaw, pitch = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(3, 18))
@@ -41,6 +42,7 @@ def random_camera(
 
 def in_camera(motion: BodyMotion, body: BodyModel, camera: PinholeCamera) -> BodyMotion:
     """The same motion in the camera's axes instead of the world's."""
+    _require_frame(motion, "world")
     turn, shift_m = camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3]
     local_rotmat = motion.local_rotmat.clone()
     local_rotmat[:, 0] = turn @ local_rotmat[:, 0]
@@ -58,6 +60,12 @@ def film(
     noise: DetectorNoise | None = None,
 ) -> Keypoints:
     """What a detector would report of a motion in the camera's axes."""
+    _require_frame(motion, "camera")
     point_m = body.points(layout, motion.local_rotmat, motion.betas, motion.translation_m)
     xy_px, confidence = detect(project(point_m, camera), layout, noise or DetectorNoise(), rng)
     return Keypoints(xy_px, confidence, layout, motion.fps, camera.width_px, camera.height_px)
+
+
+def _require_frame(motion: BodyMotion, frame: str) -> None:
+    if motion.frame != frame:
+        raise ValueError(f"the motion must be in frame {frame!r}, got {motion.frame!r}; see in_camera")
