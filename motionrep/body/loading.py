@@ -1,6 +1,5 @@
-"""Bodies from files: the open body that comes with the package, and SMPL-format .npz files."""
+"""Bodies from files: the open body that comes with the package, and files of SMPL, SMPL-H and SMPL-X."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 
 from motionrep.body.model import BodyModel
 from motionrep.body.points import find_landmarks
+from motionrep.body.smpl_files import read_smpl_fields
 from motionrep.layouts import SMPL_24
 
 _OPEN_BODY = Path(__file__).with_name("open_body.npz")
@@ -36,18 +36,22 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
     "open" is the body that comes with the package: made of freely licensed MakeHuman data, with SMPL's 24 joints and
     rest pose, 6,999 vertices and no pose correctives. Its ten betas are its own: betas of SMPL mean nothing on it.
 
-    A path is an .npz in SMPL's format: `v_template`, `f`, `weights`, `J_regressor` (dense), `kintree_table`,
-    `shapedirs` (the first ten are used) and, optionally, `posedirs`. SMPL itself has to be obtained under its licence.
-    Landmark vertices are read from `vertex_id_names` and `vertex_id_values`, or else found on the surface (see
-    `motionrep.body.points.find_landmarks`).
+    A path is a file of SMPL, SMPL-H or SMPL-X as it is downloaded, .pkl or .npz; the models have to be obtained under
+    their licence. Needed are `v_template`, `f`, `weights`, `J_regressor`, `kintree_table`, `shapedirs` (the first ten
+    are used) and, optionally, `posedirs`. Pickles are read without chumpy and without running anything in them; the arrays
+    are kept next to them as .npz (see `motionrep.body.smpl_files`). SMPL-H (52 joints) and SMPL-X (55) become bodies of
+    24 joints with flat hands and a still face. Landmark vertices are read from `vertex_id_names` and
+    `vertex_id_values`, or else found on the surface (see `motionrep.body.points.find_landmarks`).
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not a SMPL-format .npz; the message names the field.
+        ValueError: The file is not one of SMPL's, or asks to import what those need not; the message says what.
     """
     path = _OPEN_BODY if name_or_path == "open" else Path(name_or_path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; pass 'open' or the path of an .npz in SMPL's format")
+        raise FileNotFoundError(
+            f"{path}: no such file; pass 'open' or the path of a SMPL, SMPL-H or SMPL-X file (.pkl, .npz)"
+        )
     fields = _read_fields(path)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(fields[key])) for key in _FIELDS if key in fields}
     landmark_ids = find_landmarks(tensors["v_template"], tensors["weights"])
@@ -68,17 +72,7 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
 
 def _read_fields(path: Path) -> dict[str, np.ndarray]:
     """Checked fields of the file: float32, integers int64, ten shape directions, no `posedirs` when all are zero."""
-    if path.suffix == ".pkl":
-        raise ValueError(
-            f"{path}: pickled SMPL files are not read yet; save the fields as an .npz of dense arrays instead"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            fields = {key: file[key] for key in (*_FIELDS, "vertex_id_names", "vertex_id_values") if key in file}
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path}: expected an .npz of plain numeric arrays, got: {error}; save every field as a dense array"
-        ) from error
+    fields = read_smpl_fields(path)
     for key in _FIELDS:
         if key not in fields and key != "posedirs":
             raise ValueError(f"{path}: no field {key!r}, which SMPL's format has; fields read: {', '.join(fields)}")
