@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[:1] == ["finetune"]:
             finetune(arguments[1:])
             return 0
-        parser = command_parser({name: (command.__doc__ or "") for name, command in _COMMANDS.items()})
+        parser = command_parser({name: (command.__doc__ or "") for name, command in COMMANDS.items()})
         options = vars(parser.parse_args(arguments))
         command = options.pop("command")
         if command is None:
             parser.print_help()
         else:
-            _COMMANDS[command](**options)
+            COMMANDS[command](**options)
     except KeyboardInterrupt:
         if with_traceback:
             raise
@@ -186,7 +186,7 @@ def list_() -> None:
         print(f"{title}: {', '.join(names) or 'none'}")
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "finetune": finetune,
     "evaluate": evaluate, "list": list_,
 }  # fmt: skip

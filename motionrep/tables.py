@@ -25,23 +25,26 @@ def write_embeddings(
 
     Raises:
         ImportError: pyarrow is not installed; the message says how to install it.
+        ValueError: No embeddings, or not as many names.
+        OSError: The file cannot be written; nothing is left of it.
     """
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError('Parquet files need pyarrow: pip install "motionrep[tables]"') from error
+    if not embeddings:
+        raise ValueError(f"{path}: no embeddings to write")
     names = clips if clips is not None else [embedding.keypoints.person for embedding in embeddings]
+    if len(names) != len(embeddings):
+        raise ValueError(f"{path}: {len(embeddings)} embeddings, {len(names)} clip names; each needs one")
     tables = []
     for name, embedding in zip(names, embeddings, strict=True):
-        columns, values = _rows(embedding, level)
+        own, values = _rows(embedding, level)
+        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder, "fps": embedding.fps}
+        columns = {key: [value] * len(values) for key, value in same.items()} | own
         flat = pa.array(values.reshape(-1), pa.float32())
-        constant = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder}
-        columns = {key: [value] * len(values) for key, value in constant.items()} | {
-            "fps": np.full(len(values), embedding.fps),
-            **columns,
-            "embedding": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
-        }
+        columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
         tables.append(pa.table(columns))
     with written_beside(path) as beside:
         parquet.write_table(pa.concat_tables(tables), beside)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motionrep.body.loading import load_body_model
-from motionrep.layouts import SMPL_24
-from motionrep.motion_io import load_motion, resample, save_motion, with_betas
+from motionrep.layouts import H36M_17, SMPL_24, JointLayout
+from motionrep.motion_io import load_joint_motion, load_motion, resample, save_motion, with_betas
 from motionrep.retargeting import CMU_DAZ, SkeletonMap
-from motionrep.types import BodyMotion
+from motionrep.types import BodyMotion, JointMotion
 
 CLIP = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
 # AMASS turns SMPL's y-up body upright by 90 degrees about x; z is up then.
@@ -211,3 +211,48 @@ def test_another_shape_walks_on_the_same_floor(walk, body):
     assert abs(float(after["left_ankle"][:, 1].min() - before["left_ankle"][:, 1].min())) < 0.03
     with pytest.raises(ValueError, match="mean nothing on it"):
         with_betas(replace(walk, body_model="smpl"), body, tall)
+
+
+def test_joint_positions_come_back_exactly(tmp_path):
+    layout = JointLayout("two", ("left_hand", "right_hand"), ("", "left_hand"))
+    motion = JointMotion(torch.rand(3, 2, 3), layout, 25.0, "root")
+    save_motion(motion, tmp_path / "made" / "m.npz")
+    back = load_joint_motion(tmp_path / "made" / "m.npz")
+    assert torch.equal(back.position_m, motion.position_m)
+    assert (back.layout, back.fps, back.frame, back.frame_count) == (layout, 25.0, "root", 3)
+
+
+def test_joints_and_bodies_are_not_taken_for_each_other(walk, tmp_path):
+    save_motion(walk, tmp_path / "body.npz")
+    save_motion(JointMotion(torch.rand(3, 17, 3), H36M_17, 25.0, "world"), tmp_path / "joints.npz")
+    with pytest.raises(ValueError, match=r"joints\.npz: .* load_joint_motion"):
+        load_motion(tmp_path / "joints.npz")
+    with pytest.raises(ValueError, match=r"body\.npz: 'format' is 'motionrep body motion 1'"):
+        load_joint_motion(tmp_path / "body.npz")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("frame", "moon", "'frame' must be root, camera or world"),
+        ("fps", -1.0, "positive number"),
+        ("position_m", np.full((3, 17, 3), np.nan), "NaN"),
+        ("position_m", np.zeros((3, 16, 3)), "expected shape any x 17 x 3"),
+        ("position_m", np.array([None]), "never unpickled"),
+        ("joints", None, "no field 'joints'"),
+    ],
+)
+def test_a_spoiled_joint_file_names_the_file_and_the_field(tmp_path, field, value, message):
+    path = tmp_path / "m.npz"
+    save_motion(JointMotion(torch.rand(3, 17, 3), H36M_17, 25.0, "world"), path)
+    with np.load(path) as file:
+        fields = dict(file)
+    if value is None:
+        del fields[field]
+    else:
+        fields[field] = np.asarray(value)
+    np.savez(path, **fields)
+    with pytest.raises(ValueError, match=rf"m\.npz: .*{message}"):
+        load_joint_motion(path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_joint_motion(tmp_path / "nowhere.npz")

@@ -1,0 +1,7 @@
+"""`python -m motionrep` is `motionrep`."""
+
+import sys
+
+from motionrep.cli import main
+
+sys.exit(main())
