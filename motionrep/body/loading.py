@@ -38,9 +38,9 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
 
     A path is a file of SMPL, SMPL-H or SMPL-X as it is downloaded, .pkl or .npz; the models have to be obtained under
     their licence. Needed are `v_template`, `f`, `weights`, `J_regressor`, `kintree_table`, `shapedirs` (the first ten
-    are used) and, optionally, `posedirs`. Pickles are read without chumpy and without running anything in them; the arrays
-    are kept next to them as .npz (see `motionrep.body.smpl_files`). SMPL-H (52 joints) and SMPL-X (55) become bodies of
-    24 joints with flat hands and a still face. Landmark vertices are read from `vertex_id_names` and
+    are used) and, optionally, `posedirs`. Pickles are read without chumpy and without running anything in them; the
+    arrays are kept next to them as .npz (see `motionrep.body.smpl_files`). SMPL-H (52 joints) and SMPL-X (55) become
+    bodies of 24 joints with flat hands and a still face. Landmark vertices are read from `vertex_id_names` and
     `vertex_id_values`, or else found on the surface (see `motionrep.body.points.find_landmarks`).
 
     Raises:

@@ -18,6 +18,7 @@ NEEDED = ("v_template", "f", "weights", "J_regressor", "kintree_table", "shapedi
 _LANDMARKS = ("vertex_id_names", "vertex_id_values")
 _FIELDS = (*NEEDED, "posedirs", *_LANDMARKS)
 _BROKEN = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+_BETAS = 10
 _CONVERTED = "motionrep body 1, from sha256 "
 
 _HEAD, _LEFT_WRIST, _LEFT_HAND = (SMPL_24.index(joint) for joint in ("head", "left_wrist", "left_hand"))
@@ -37,8 +38,6 @@ def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
         ValueError: The file is neither a pickle nor an .npz of plain arrays, or is broken.
     """
     fields = _from_pickle(path) if path.suffix.lower() == ".pkl" else _from_npz(path)
-    if "shapedirs" in fields:
-        fields["shapedirs"] = fields["shapedirs"][..., :10]
     return _on_24_joints(path, fields)
 
 
@@ -63,6 +62,9 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
     except (OSError, KeyError, *_BROKEN):
         pass  # not there yet, or damaged: it is made anew
     fields = read_smpl_pickle(path, _FIELDS)
+    if "shapedirs" in fields:
+        fields["shapedirs"] = fields["shapedirs"][..., :_BETAS]  # of up to 400
+    fields = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in fields.items()}
     if all(name in fields for name in NEEDED):
         try:
             with written_beside(converted) as beside:
