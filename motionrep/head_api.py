@@ -119,7 +119,10 @@ def load_head(name_or_folder: str | Path) -> nn.Module:
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{folder}: not a whole head (config.json and model.safetensors): {error}") from error
     name = config["head"]
-    head = head_class(name)(**config["config"])
+    try:
+        head = head_class(name)(**config["config"])
+    except TypeError as error:
+        raise ValueError(f"{folder}/config.json: 'config' does not build a head {name!r}: {error}") from error
     weights = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
     try:
         require_fit(f"head {name!r}", weights, head.state_dict())
