@@ -25,7 +25,8 @@ def embed(
     """The encoder's representation of every joint in every frame; float32, on the CPU.
 
     The clip is converted to the encoder's layout, normalised (`encoder_input`) and cut into overlapping windows whose
-    results are blended. A clip shorter than the window is filled up with its last frame, and the result cropped.
+    results are blended. A clip shorter than a fixed window is filled up with its last frame, and the result cropped;
+    encoders whose window is not fixed read it as it is.
     An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each
     of the n places to start; every frame is encoded once, and a moving average over n frames joins them.
     The encoder is moved to `device` and stays there; its training mode is left as it was.
@@ -60,23 +61,38 @@ def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "fr
 
     With a confidence channel (at most 1), x, y and confidence of an unseen joint are 0. Without one, its x and y run
     on a straight line between the frames in which it was seen and stand still before the first and after the last; a
-    joint that was never seen lies in the middle of the image.
+    joint that was never seen lies in the middle of the image or box.
 
     Raises:
         ValueError: No conversion from the clip's layout, or a normalisation that is not known.
     """
     layout = cast(JointLayout, encoder.layout)
-    if layout != H36M_17 or encoder.normalisation != "width":
-        raise ValueError(
-            f"{encoder.name}: only layout 'h36m_17' with normalisation 'width' is known, the encoder declares "
-            f"{layout.name!r} and {encoder.normalisation!r}"
-        )
+    if layout != H36M_17:
+        raise ValueError(f"{encoder.name}: only layout 'h36m_17' is known, the encoder declares {layout.name!r}")
     keypoints = keypoints.as_h36m_17()
     xy = normalise(keypoints.xy_px, keypoints.width_px, keypoints.height_px)
-    seen = keypoints.confidence > 0
+    read = as_declared(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
+    seen = read[..., 2] > 0
     if encoder.input_channels == 2:
-        return _filled(xy, seen)
-    return torch.cat([xy.where(seen[..., None], 0), keypoints.confidence.clamp(max=1)[..., None]], -1)
+        return _filled(read[..., :2], seen)
+    return read.where(seen[..., None], 0)
+
+
+def as_declared(
+    keypoints: Float[Tensor, "*batch frames joints 3"], encoder: nn.Module
+) -> Float[Tensor, "*batch frames joints 3"]:
+    """x and y (units of half the image width) and confidence, in the normalisation that the encoder declares.
+
+    Raises:
+        ValueError: A normalisation that is not known.
+    """
+    if encoder.normalisation == "width":
+        return keypoints
+    if encoder.normalisation == "crop":
+        return cropped(keypoints, cast(float, encoder.crop_ratio))
+    raise ValueError(
+        f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
+    )
 
 
 def normalise(
@@ -84,9 +100,29 @@ def normalise(
     width_px: int | float | Shaped[Tensor, "*#batch"],
     height_px: int | float | Shaped[Tensor, "*#batch"],
 ) -> Float[Tensor, "*batch joints 2"]:
-    """Pixels to units of half the image width, origin in the middle: x runs from -1 to 1, y from -h/w to h/w."""
+    """Pixels to units of half the image width, origin in the middle: x runs from -1 to 1, y from -h/w to h/w.
+
+    This is normalisation "width"; "crop" is `cropped`.
+    """
     width, height = (torch.as_tensor(size).to(xy_px)[..., None, None] for size in (width_px, height_px))
     return (2 * xy_px - torch.cat([width, height], -1)) / width
+
+
+def cropped(
+    keypoints: Float[Tensor, "*batch frames joints 3"], ratio: float = 1.0
+) -> Float[Tensor, "*batch frames joints 3"]:
+    """x, y (any unit) and confidence in one square box for the whole clip, x and y from -1 to 1 in it; 0 where unseen.
+
+    The box lies about the middle of all seen joints of all frames; its side is `ratio` times the longer side of
+    the smallest box that holds them. A clip with fewer than four seen joints in all its frames becomes zeros.
+    """
+    xy, seen = keypoints[..., :2], keypoints[..., 2:] > 0
+    low = xy.where(seen, torch.inf).amin((-3, -2), keepdim=True)
+    high = xy.where(seen, -torch.inf).amax((-3, -2), keepdim=True)
+    side = ratio * (high - low).amax(-1, keepdim=True)
+    inside = ((2 * xy - low - high) / side).clamp(-1, 1)
+    kept = seen & (seen.sum((-3, -2, -1), keepdim=True) >= 4) & (side > 0)
+    return torch.cat([inside, keypoints[..., 2:]], -1).where(kept, 0)
 
 
 def mirrored(keypoints: Keypoints) -> Keypoints:
@@ -135,6 +171,8 @@ def _encoded(
 ) -> Tensor:
     window, channels = cast(int, encoder.frames), cast(int, encoder.channels)
     frames = inputs.shape[0]
+    if not getattr(encoder, "fixed_window", True):
+        window = min(window, frames)
     inputs = padded(inputs.cpu(), window)
     starts = window_starts(frames, window, overlap)
     weights = blend_weights(starts, window)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from motionrep.embedding import embed, encoder_input, mirrored, normalise
-from motionrep.encoders import KTPFormer
+from motionrep.encoders import DSTformer, KTPFormer
 from motionrep.layouts import COCO_17, H36M_17
 from motionrep.types import Keypoints
 
@@ -175,3 +175,60 @@ def test_the_encoders_mode_and_the_clip_are_left_alone():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         embed(_clip(3), _encoder(), **options)
+
+
+@pytest.mark.parametrize("frames", [1, 5, 9, 20])
+def test_an_encoder_without_a_fixed_window_reads_short_clips_as_they_are(frames):
+    torch.manual_seed(0)
+    clip, encoder = _clip(frames), DSTformer(9, 16, 16, 1, 2).eval()
+    values = embed(clip, encoder).values
+    assert values.shape == (frames, 17, 16)
+    if frames <= 9:
+        with torch.no_grad():
+            expected = encoder(encoder_input(clip, encoder)[None])[0]
+        torch.testing.assert_close(values, expected, atol=1e-6, rtol=0)
+
+
+def _cropping(ratio=1.0, input_channels=3):
+    return DSTformer(9, 16, 16, 1, 2, input_channels=input_channels, normalisation="crop", crop_ratio=ratio).eval()
+
+
+def test_a_crop_holds_all_seen_joints_of_the_whole_clip():
+    """One box for all frames: a person who walks through the image stays seen walking."""
+    clip = _clip(20)
+    confidence = clip.confidence.clone()
+    confidence[4, :] = confidence[:, 3] = 0
+    seen = confidence > 0
+    xy_px = clip.xy_px.where(seen[..., None], -5000.0) + torch.linspace(0, 900, 20)[:, None, None] * seen[..., None]
+    read = encoder_input(dataclasses.replace(clip, xy_px=xy_px, confidence=confidence), _cropping())
+    low, high = xy_px[seen].amin(0), xy_px[seen].amax(0)
+    expected = (xy_px - (low + high) / 2) / ((high - low).max() / 2)
+    torch.testing.assert_close(read[seen][:, :2], expected[seen], atol=1e-5, rtol=0)
+    assert read[seen][:, :2].amax() == pytest.approx(1)
+    assert read[seen][:, :2].amin() == pytest.approx(-1)
+    assert not read[~seen].any()
+
+
+def test_a_crop_does_not_depend_on_where_and_how_large_the_person_is():
+    clip, encoder = _clip(20), _cropping()
+    other = dataclasses.replace(clip, xy_px=clip.xy_px * 3 + 200, width_px=4000, height_px=3000)
+    torch.testing.assert_close(encoder_input(other, encoder), encoder_input(clip, encoder), atol=1e-5, rtol=0)
+    wide = encoder_input(clip, _cropping(2.0))
+    torch.testing.assert_close(wide[..., :2] * 2, encoder_input(clip, encoder)[..., :2], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("input_channels", [2, 3])
+@pytest.mark.parametrize(("seen", "in_one_place"), [(0, False), (3, False), (17, True)])
+def test_a_crop_of_too_little_is_zeros(input_channels, seen, in_one_place):
+    clip = _clip(1)
+    confidence = (torch.arange(17)[None] < seen).float()
+    xy_px = torch.full_like(clip.xy_px, 7.0) if in_one_place else clip.xy_px
+    clip = dataclasses.replace(clip, xy_px=xy_px, confidence=confidence)
+    assert not encoder_input(clip, _cropping(input_channels=input_channels)).any()
+
+
+def test_unknown_normalisations_are_refused():
+    encoder = _encoder()
+    encoder.normalisation = "box"
+    with pytest.raises(ValueError, match="'box'"):
+        embed(_clip(3), encoder)

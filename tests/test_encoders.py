@@ -1,5 +1,6 @@
 """What holds for every encoder in the table."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,21 +8,28 @@ import torch
 from golden import fill
 from safetensors.torch import load_file, save_file
 
-from motionrep.encoders import ENCODERS, load_encoder, save_encoder
+from motionrep.embedding import embed
+from motionrep.encoders import ENCODERS, load_encoder, save_encoder, ssr_stf
 from motionrep.layouts import H36M_17
+from motionrep.types import Keypoints
 
 SMALL = {"frames": 9, "channels": 32, "depth": 2, "heads": 4, "input_channels": 3}
+INSIDE = {name: {"inner_channels": 16} for name in ("dstformer", "motionagformer", "ssr_stf")}
 
 
-@pytest.fixture(params=sorted(ENCODERS))
-def encoder(request):
+def build(architecture, **changes):
     """Small, with every parameter moved away from its initial value, so that none is without effect."""
     torch.manual_seed(0)
-    encoder = ENCODERS[request.param](**SMALL)
+    encoder = ENCODERS[architecture](**(SMALL | INSIDE.get(architecture, {}) | changes))
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return encoder.eval()
+
+
+@pytest.fixture(params=sorted(ENCODERS))
+def encoder(request):
+    return build(request.param)
 
 
 @pytest.fixture
@@ -66,9 +74,37 @@ def test_a_batch_is_the_same_as_one_by_one(encoder, keypoints):
     torch.testing.assert_close(encoder(keypoints), singly, atol=1e-5, rtol=0)
 
 
-def test_a_wrong_window_is_refused(encoder, keypoints):
-    with pytest.raises(ValueError, match="9"):
-        encoder(keypoints[:, :5])
+def test_the_window_is_what_the_encoder_declares(encoder, keypoints):
+    if encoder.fixed_window:
+        with pytest.raises(ValueError, match="batch x 9 frames"):
+            encoder(keypoints[:, :5])
+    else:
+        assert encoder(keypoints[:, :5]).shape == (3, 5, 17, 32)
+    with pytest.raises(ValueError, match="9 frames"):
+        encoder(torch.cat([keypoints, keypoints], 1))
+
+
+@pytest.mark.parametrize("input_channels", [2, 3])
+@pytest.mark.parametrize("architecture", sorted(ENCODERS))
+def test_unseen_frames_do_not_poison_the_rest(architecture, input_channels):
+    encoder = build(architecture, input_channels=input_channels)
+    xy_px = 640 * torch.rand(21, 17, 2, generator=torch.Generator().manual_seed(2))
+    confidence = torch.ones(21, 17)
+    confidence[6:9] = 0
+    clip = Keypoints(xy_px, confidence, H36M_17, 30.0, 640, 480)
+    damaged = dataclasses.replace(clip, xy_px=xy_px.where(confidence[..., None] > 0, 1e30))
+    values = embed(damaged, encoder).values
+    assert torch.equal(values, embed(clip, encoder).values)
+    assert values.isfinite().all()
+    nothing = embed(dataclasses.replace(clip, confidence=torch.zeros(21, 17)), encoder).values
+    assert nothing.isfinite().all()
+
+
+def test_impossible_sizes_are_refused(encoder):
+    with pytest.raises(ValueError, match="input_channels"):
+        build(encoder.architecture, input_channels=4)
+    with pytest.raises(ValueError, match="heads"):
+        build(encoder.architecture, heads=5)
 
 
 def test_saving_and_loading_is_exact(encoder, keypoints, tmp_path):
@@ -134,3 +170,18 @@ def test_a_published_file_becomes_an_encoder():
     encoder = load_encoder(fill.FOLDER / "ktpformer_f9_d32_l1.official.bin")
     _, _, arrays = fill.load("ktpformer_f9_d32_l1")
     torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=1e-4, rtol=0)
+
+
+def test_choices_of_ssr_stf_are_checked():
+    with pytest.raises(ValueError, match="kernels must be odd"):
+        build("ssr_stf", kernel=4)
+    assert sorted(ssr_stf.SIZES) == ["b", "l", "s", "xs"]
+
+
+def test_the_local_stream_of_ssr_stf_sees_as_far_as_its_kernels():
+    """A change in one frame reaches as many frames as both strips and the selection together."""
+    mixer = ssr_stf.SelectiveRefinement(8, kernel=3, dilated_kernel=3, dilation=4, selection_kernel=3)
+    clip = torch.randn(1, 40, 17, 8, requires_grad=True)
+    mixer(clip)[0, 20].sum().backward()
+    reached = clip.grad[0].abs().sum((1, 2)).nonzero().flatten().tolist()
+    assert (reached[0], reached[-1]) == (20 - 1 - 4 - 1, 20 + 1 + 4 + 1)

@@ -1,5 +1,6 @@
 """Published checkpoints and reference vectors."""
 
+import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,7 +11,18 @@ import torch
 from golden import fill
 from torch import nn
 
-from motionrep.encoders import KTPFormer, from_published, load_published, pose3d_head
+from motionrep.encoders import (
+    ENCODERS,
+    KTPFormer,
+    dstformer,
+    from_published,
+    load_encoder,
+    load_published,
+    motionagformer,
+    pose3d_head,
+)
+from motionrep.encoders.motionbert_heads import published_head
+from motionrep.encoders.published import PUBLISHED
 from motionrep.unpickling import Inert, read_checkpoint
 
 TOLERANCE = 1e-4
@@ -27,6 +39,22 @@ def test_reference_outputs_are_reproduced(name):
     torch.testing.assert_close(pose, arrays["output"], atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.parametrize("name", fill.NAMES)
+def test_containers_of_training_scripts_are_recognised(name, tmp_path):
+    config, weights, arrays = fill.load(name)
+    torch.save({"epoch": 1, "model": {"module." + key: value for key, value in weights.items()}}, tmp_path / "c.bin")
+    encoder = load_encoder(tmp_path / "c.bin")
+    assert (encoder.architecture, encoder.name, encoder.normalisation) == (config["architecture"], "c", "width")
+    torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "eps"), [("dstformer", 1e-6), ("mixste", 1e-6), ("motionagformer", 1e-5)])
+def test_layer_norm_constants_are_the_published_ones(name, eps):
+    """What a wrong one changes lies below the tolerance of the reference vectors."""
+    norms = [module for module in ENCODERS[name](frames=9, depth=1).modules() if isinstance(module, nn.LayerNorm)]
+    assert {norm.eps for norm in norms} == {eps}
+
+
 def test_ktpformer_mixes_two_layer_norm_constants():
     """Their difference lies below the tolerance of the reference vectors."""
     _, weights, _ = fill.load("ktpformer_f9_d32_l1")
@@ -38,10 +66,11 @@ def test_ktpformer_mixes_two_layer_norm_constants():
     assert head[0].eps == 1e-5
 
 
-def test_a_confidence_channel_leaves_published_weights_exact():
-    _, weights, arrays = fill.load("ktpformer_f9_d32_l1")
-    two, _ = from_published("ktpformer", weights)
-    three, _ = from_published("ktpformer", weights, input_channels=3)
+@pytest.mark.parametrize("name", ["ktpformer_f9_d32_l1", "mixste_f27_d64_l2"])
+def test_a_confidence_channel_leaves_published_weights_exact(name):
+    config, weights, arrays = fill.load(name)
+    two, _ = from_published(config["architecture"], weights)
+    three, _ = from_published(config["architecture"], weights, input_channels=3)
     confidence = torch.rand(*arrays["input"].shape[:3], 1)
     with torch.no_grad():
         got = three(torch.cat([arrays["input"], confidence], -1))
@@ -134,10 +163,13 @@ def test_files_without_weights_say_what_they_hold(tmp_path):
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
-    names = ("joints_embed.weight", "pos_embed", "temp_embed", "blocks_st.0.norm1_s.weight", "head.weight")
+    names = ("time_mlp.weight", "pos_embed", "head.weight")
     torch.save({"model_pos": {"module." + name: torch.zeros(2, 2) for name in names}}, tmp_path / "c.pth")
-    with pytest.raises(ValueError, match=r"c\.pth: .* 4 of 5 names unexpected \(joints_embed\.weight, .*architecture"):
+    with pytest.raises(ValueError, match=r"c\.pth: .* no architecture known here \(ktpformer, .*time_mlp\.weight"):
         load_published(tmp_path / "c.pth")
+    _, weights, _ = fill.load("mixste_f27_d64_l2")
+    with pytest.raises(ValueError, match=r"not those of a published ktpformer: .*W'; they hold 60 names"):
+        from_published("ktpformer", weights)
     with pytest.raises(ValueError, match="unknown published architecture 'ktp'"):
         from_published("ktp", {})
 
@@ -159,6 +191,100 @@ def test_prefixes_of_parallel_training_are_dropped_and_counters_may_be_missing()
     prefixed = {"module." + name: tensor for name, tensor in weights.items() if "num_batches" not in name}
     encoder, _ = from_published("ktpformer", prefixed)
     torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
+
+
+def test_in_the_wild_weights_can_be_said_to_need_crops():
+    _, weights, _ = fill.load("dstformer_f9_d32_l1")
+    encoder, _ = from_published("dstformer", weights, normalisation="crop")
+    assert (encoder.normalisation, encoder.crop_ratio) == ("crop", 1.0)
+    with pytest.raises(ValueError, match="crop_ratio positive"):
+        from_published("dstformer", weights, crop_ratio=0.0)
+
+
+@pytest.mark.parametrize("kind", ["mesh", "action", "embed"])
+def test_published_heads_are_reproduced(kind):
+    _, weights, arrays = fill.load(f"motionbert_{kind}_head")
+    head = published_head(weights).eval()
+    head.load_state_dict(weights)
+    with torch.no_grad():
+        output = head(arrays["input"])
+    output = output if isinstance(output, dict) else {"logits": output, "embedding": output}
+    for key in arrays.keys() - {"input"}:
+        torch.testing.assert_close(output[key], arrays[key], atol=TOLERANCE, rtol=0)
+
+
+def _fine_tuned(head: dict[str, list[int]], seed: int) -> dict[str, torch.Tensor]:
+    """A whole model as MotionBERT's fine-tuning writes it, with an encoder of 32 channels and one layer."""
+    shapes = json.loads((fill.FOLDER / "dstformer_f9_d32_l1.json").read_text())["state_dict"]
+    shapes = {f"backbone.{name}": shape for name, shape in shapes.items()}
+    shapes |= {f"head.{name}": shape for name, shape in head.items()}
+    return {f"module.{name}": value for name, value in fill.entries(shapes, seed).items()}
+
+
+def _head_shapes(kind: str, hidden: int) -> dict[str, list[int]]:
+    shapes = json.loads((fill.FOLDER / f"motionbert_{kind}_head.json").read_text())["state_dict"]
+    return {name: [hidden if size == 96 else size for size in shape] for name, shape in shapes.items()}
+
+
+def test_a_fine_tuned_mesh_model_is_read_without_its_body_model(tmp_path):
+    weights = _fine_tuned(_head_shapes("mesh", 48), 31)
+    licensed = {"module.head.smpl.v_template": torch.ones(5, 3), "module.head.smpl.parents": torch.arange(24)}
+    torch.save({"model": weights | licensed, "best_jpe": 50.0}, tmp_path / "mesh.bin")
+    encoder, head = load_published(tmp_path / "mesh.bin")
+    arrays = fill.outputs("motionbert_mesh_f8")
+    with torch.no_grad():
+        output = head(encoder(arrays["input"]))
+    assert (encoder.normalisation, encoder.crop_ratio) == ("crop", 1.0)
+    for key in ("rotmat", "betas"):
+        torch.testing.assert_close(output[key], arrays[key], atol=TOLERANCE, rtol=0)
+    assert len(head.state_dict()) == 20
+
+
+def test_a_fine_tuned_action_model_is_read(tmp_path):
+    weights = _fine_tuned(_head_shapes("action", 2048), 33)
+    torch.save({"model": weights, "best_acc": 0.9}, tmp_path / "action.bin")
+    encoder, head = load_published(tmp_path / "action.bin")
+    arrays = fill.outputs("motionbert_action_f8")
+    samples, persons = arrays["input"].shape[:2]
+    with torch.no_grad():
+        logits = head(encoder(arrays["input"].flatten(0, 1)).unflatten(0, (samples, persons)))
+    assert (encoder.normalisation, encoder.crop_ratio) == ("crop", 2.0)
+    torch.testing.assert_close(logits, arrays["logits"], atol=TOLERANCE, rtol=0)
+
+
+def test_what_does_not_fit_in_a_fine_tuned_model_is_listed():
+    weights = _fine_tuned(_head_shapes("embed", 96), 1)
+    from_published("dstformer", weights)
+    del weights["module.backbone.head.bias"]
+    weights |= {"module.head.other.weight": torch.zeros(1), "module.extra": torch.zeros(1)}
+    with pytest.raises(
+        ValueError, match=r"1 missing \(backbone\.head\.bias\); 2 unexpected \(head\.other\.weight, extra"
+    ):
+        from_published("dstformer", weights)
+    weights = {name: value for name, value in weights.items() if ".head.fc" not in name}
+    with pytest.raises(ValueError, match=r"unknown shape 'fc1\.weight'"):
+        from_published("dstformer", weights)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "millions", "entries"),
+    [
+        ("mixste", {"frames": 243}, 33.78, 204),
+        ("mixste", {"frames": 81}, 33.70, 204),
+        ("dstformer", dstformer.SIZES["full"], 42.47, 260),
+        ("dstformer", dstformer.SIZES["lite"], 16.00, 260),
+        ("motionagformer", motionagformer.SIZES["xs"], 2.24, None),
+        ("motionagformer", motionagformer.SIZES["s"], 4.82, None),
+        ("motionagformer", motionagformer.SIZES["b"], 11.72, None),
+        ("motionagformer", motionagformer.SIZES["l"], 19.01, None),
+    ],
+)
+def test_published_sizes(architecture, size, millions, entries):
+    with torch.device("meta"):
+        encoder = ENCODERS[architecture](**size)
+        head = PUBLISHED[architecture].pose_head(encoder.channels)
+    assert round(sum(p.numel() for module in (encoder, head) for p in module.parameters()) / 1e6, 2) == millions
+    assert entries in (None, len(encoder.state_dict()) + len(head.state_dict()))
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -17,26 +16,28 @@ from motionrep.encoders.layers import (
     JointGraphConvolution,
     TransformerBlock,
     graph_adjacency,
+    require_input_channels,
+    require_window,
 )
 from motionrep.layouts import H36M_17, JointLayout
 
-# (prefix in published files, prefix here); the first that fits counts, in both directions.
+# (regular expression of the name here, what it becomes in published files)
 PUBLISHED_NAMES = (
-    ("kpattention.attn.kpa.", "joint_prior."),
-    ("kpattention.attn.Spatial_pos_embed", "joint_position"),
-    ("kpattention.attn.norm1.", "joint_prior_block.norm1."),
-    ("kpattention.attn.", "joint_prior_block.attn."),
-    ("kpattention.", "joint_prior_block."),
-    ("tpattention.attn.tpa.gconv1.", "frame_priors.0."),
-    ("tpattention.attn.tpa.gconv2.", "frame_priors.1."),
-    ("tpattention.attn.Temporal_pos_embed", "frame_position"),
-    ("tpattention.attn.norm1.", "frame_prior_block.norm1."),
-    ("tpattention.attn.", "frame_prior_block.attn."),
-    ("tpattention.", "frame_prior_block."),
-    ("STEblocks.", "joint_blocks."),
-    ("TTEblocks.", "frame_blocks."),
-    ("Spatial_norm.", "joint_norm."),
-    ("Temporal_norm.", "frame_norm."),
+    (r"^joint_prior\.", "kpattention.attn.kpa."),
+    (r"^joint_position$", "kpattention.attn.Spatial_pos_embed"),
+    (r"^joint_prior_block\.norm1\.", "kpattention.attn.norm1."),
+    (r"^joint_prior_block\.attn\.", "kpattention.attn."),
+    (r"^joint_prior_block\.", "kpattention."),
+    (r"^frame_priors\.0\.", "tpattention.attn.tpa.gconv1."),
+    (r"^frame_priors\.1\.", "tpattention.attn.tpa.gconv2."),
+    (r"^frame_position$", "tpattention.attn.Temporal_pos_embed"),
+    (r"^frame_prior_block\.norm1\.", "tpattention.attn.norm1."),
+    (r"^frame_prior_block\.attn\.", "tpattention.attn."),
+    (r"^frame_prior_block\.", "tpattention."),
+    (r"^joint_blocks\.", "STEblocks."),
+    (r"^frame_blocks\.", "TTEblocks."),
+    (r"^joint_norm\.", "Spatial_norm."),
+    (r"^frame_norm\.", "Temporal_norm."),
 )
 
 
@@ -51,13 +52,15 @@ class KTPFormer(nn.Module):
         drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
         fps: Frame rate of the clips it was trained on; None when they had several or it is not known. `embed` gives it
             every n-th frame of faster clips, so that motion has the speed it knows.
-        local_input: Gives the first layer x and y relative to the person's mean place and size in the window as well. An
-            addition of motionrep: the published model has to learn that a person may stand anywhere and at any distance.
+        local_input: Gives the first layer x and y relative to the person's mean place and size in the window as well.
+            An addition of motionrep: the published model has to learn that a person may stand anywhere and at any
+            distance.
     """
 
     architecture = "ktpformer"
     layout: JointLayout = H36M_17
     normalisation = "width"
+    fixed_window = True
 
     def __init__(
         self,
@@ -72,8 +75,7 @@ class KTPFormer(nn.Module):
         local_input: bool = False,
     ):
         super().__init__()
-        if input_channels not in (2, 3):
-            raise ValueError(f"input_channels must be 2 (x, y) or 3 (x, y, confidence), got {input_channels}")
+        require_input_channels(input_channels)
         self.config = {
             "frames": frames,
             "channels": channels,
@@ -119,11 +121,7 @@ class KTPFormer(nn.Module):
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
         """Representation of windows of exactly `self.frames` frames, from normalised keypoints."""
-        expected = (self.frames, self.layout.joint_count, self.input_channels)
-        if keypoints.shape[1:] != expected:
-            raise ValueError(
-                f"{self.architecture}: expected keypoints batch x {expected}, got {tuple(keypoints.shape)}"
-            )
+        require_window(self, keypoints)
         if self.local_input:
             keypoints = torch.cat([keypoints, _local(keypoints)], -1)
         # Positions take the dtype of x: under autocast all that follows then stays in bfloat16.
@@ -157,11 +155,3 @@ def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
         "mlp_ratio": weights["kpattention.mlp.fc1.weight"].shape[0] / channels,
         "input_channels": inputs,
     }
-
-
-def with_confidence(weights: dict[str, Tensor], input_channels: int) -> dict[str, Tensor]:
-    """Weights for (x, y) with a row of zeros for the confidence when the encoder reads three channels."""
-    key = "joint_prior.gconv.W"
-    if input_channels == 3 and key in weights and weights[key].shape[1] == 2:
-        return {**weights, key: F.pad(weights[key], (0, 0, 0, 1))}
-    return weights

@@ -1,6 +1,7 @@
 """Layers that encoders share. Clips are `batch frames joints channels`; attention runs over frames or joints."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,12 +26,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
     ) -> Float[Tensor, "batch frames joints channels"]:
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
-        axes = (3, 0, 1, 4, 2, 5) if self.over == "joints" else (3, 0, 2, 4, 1, 5)
-        q, k, v = qkv.permute(axes).flatten(1, 2)  # rows heads tokens channels
-        mixed = _attend(q, k, v).unflatten(0, (x.shape[0], -1))
-        back = (0, 1, 3, 2, 4) if self.over == "joints" else (0, 3, 1, 2, 4)
-        return self.proj(mixed.permute(back).flatten(3))
+        return self.proj(attention(self.qkv(x).unflatten(-1, (3, self.heads, -1)), self.over))
 
 
 class MLP(nn.Module):
@@ -45,11 +41,58 @@ class MLP(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-class TransformerBlock(nn.Module):
-    """Pre-norm attention and MLP, each with a residual that whole rows skip with probability `drop_path` in training.
+class Block(nn.Module):
+    """Pre-norm mixer and MLP, each with a residual that whole rows skip with probability `drop_path` in training.
 
-    A row is what attention mixes: one frame, or one joint's path through the clip.
+    Args:
+        attn: Mixes tokens; takes and returns `batch frames joints channels`.
+        over: What it mixes, and with it what a row is: the joints of one frame, the frames of one joint, or (None) the
+            whole clip.
+        attention_eps: Epsilon of the norm before the mixer, where it is not `eps`.
+        layer_scale: Initial value of a learned factor for each channel of both residuals; None for no factors.
     """
+
+    def __init__(
+        self,
+        attn: nn.Module,
+        over: Axis | None,
+        channels: int,
+        mlp_ratio: float,
+        *,
+        drop_path: float = 0.0,
+        eps: float = 1e-6,
+        attention_eps: float | None = None,
+        layer_scale: float | None = None,
+    ):
+        super().__init__()
+        self.over = over
+        self.norm1 = nn.LayerNorm(channels, eps=eps if attention_eps is None else attention_eps)
+        self.attn = attn
+        self.norm2 = nn.LayerNorm(channels, eps=eps)
+        self.mlp = MLP(channels, int(channels * mlp_ratio))
+        self.drop_path = drop_path
+        scales = [None if layer_scale is None else nn.Parameter(torch.full((channels,), layer_scale)) for _ in "12"]
+        self.layer_scale_1, self.layer_scale_2 = scales
+
+    def forward(
+        self, x: Float[Tensor, "batch frames joints channels"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        x = x + self._residual(self.attn(self.norm1(x)), self.layer_scale_1)
+        return x + self._residual(self.mlp(self.norm2(x)), self.layer_scale_2)
+
+    def _residual(self, x: Tensor, scale: Tensor | None) -> Tensor:
+        if scale is not None:
+            x = x * scale.to(x.dtype)
+        if not self.training or self.drop_path == 0:
+            return x
+        batch, frames, joints, _ = x.shape
+        rows = (batch, frames if self.over == "joints" else 1, joints if self.over == "frames" else 1, 1)
+        kept = 1 - self.drop_path
+        return x * x.new_empty(rows).bernoulli_(kept).div_(kept)
+
+
+class TransformerBlock(Block):
+    """A block whose mixer is attention among joints or among frames."""
 
     def __init__(
         self,
@@ -62,27 +105,31 @@ class TransformerBlock(nn.Module):
         qkv_bias: bool = True,
         eps: float = 1e-6,
         attention_eps: float | None = None,
+        layer_scale: float | None = None,
     ):
+        super().__init__(
+            Attention(channels, heads, over, qkv_bias), over, channels, mlp_ratio,
+            drop_path=drop_path, eps=eps, attention_eps=attention_eps, layer_scale=layer_scale,
+        )  # fmt: skip
+
+
+class Fusion(nn.Module):
+    """Weighted sum of two streams; the weights of a token are the softmax of a linear layer that sees both streams.
+
+    Both streams count equally at first.
+    """
+
+    def __init__(self, channels: int):
         super().__init__()
-        self.norm1 = nn.LayerNorm(channels, eps=eps if attention_eps is None else attention_eps)
-        self.attn = Attention(channels, heads, over, qkv_bias)
-        self.norm2 = nn.LayerNorm(channels, eps=eps)
-        self.mlp = MLP(channels, int(channels * mlp_ratio))
-        self.drop_path = drop_path
+        self.gate = nn.Linear(2 * channels, 2)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, 0.5)
 
     def forward(
-        self, x: Float[Tensor, "batch frames joints channels"]
-    ) -> Float[Tensor, "batch frames joints channels"]:
-        x = x + self._dropped(self.attn(self.norm1(x)))
-        return x + self._dropped(self.mlp(self.norm2(x)))
-
-    def _dropped(self, x: Tensor) -> Tensor:
-        if not self.training or self.drop_path == 0:
-            return x
-        batch, frames, joints, _ = x.shape
-        rows = (batch, frames, 1, 1) if self.attn.over == "joints" else (batch, 1, joints, 1)
-        kept = 1 - self.drop_path
-        return x * x.new_empty(rows).bernoulli_(kept).div_(kept)
+        self, first: Float[Tensor, "*batch channels"], second: Float[Tensor, "*batch channels"]
+    ) -> Float[Tensor, "*batch channels"]:
+        weights = self.gate(torch.cat([first, second], -1)).softmax(-1).to(first.dtype)
+        return weights[..., :1] * first + weights[..., 1:] * second
 
 
 class GraphConvolution(nn.Module):
@@ -153,6 +200,17 @@ class ChannelBatchNorm(nn.BatchNorm1d):
         return super().forward(input.reshape(-1, input.shape[-1])).view(input.shape)
 
 
+def attention(
+    qkv: Float[Tensor, "batch frames joints 3 heads depth"], over: Axis
+) -> Float[Tensor, "batch frames joints channels"]:
+    """Softmax attention among joints or among frames; `channels` is heads times depth."""
+    axes = (3, 0, 1, 4, 2, 5) if over == "joints" else (3, 0, 2, 4, 1, 5)
+    q, k, v = qkv.permute(axes).flatten(1, 2)  # rows heads tokens depth
+    mixed = _attend(q, k, v).unflatten(0, (qkv.shape[0], -1))
+    back = (0, 1, 3, 2, 4) if over == "joints" else (0, 3, 1, 2, 4)
+    return mixed.permute(back).flatten(3)
+
+
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Fused attention, except where its backward pass is 4 to 12 times slower than plain products (torch 2.13)."""
     if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
@@ -167,3 +225,26 @@ def graph_adjacency(edges: tuple[tuple[int, int], ...], nodes: int) -> Float[Ten
         adjacency[a, b] = adjacency[b, a] = 1
     adjacency /= adjacency.sum(1, keepdim=True).clamp(min=1)
     return adjacency.fill_diagonal_(1)
+
+
+def drop_path_rates(last: float, depth: int) -> Sequence[float]:
+    """Growing linearly from 0 in the first of `depth` layers to `last` in the last."""
+    return [last * layer / max(depth - 1, 1) for layer in range(depth)]
+
+
+def require_input_channels(input_channels: int) -> None:
+    """Raises ValueError for anything but 2 or 3."""
+    if input_channels not in (2, 3):
+        raise ValueError(f"input_channels must be 2 (x, y) or 3 (x, y, confidence), got {input_channels}")
+
+
+def require_window(encoder: Any, keypoints: Tensor) -> None:
+    """Raises ValueError unless the keypoints have the shape that the encoder's declarations promise to read."""
+    frames, *rest = keypoints.shape[1:]
+    fits = frames == encoder.frames if encoder.fixed_window else 1 <= frames <= encoder.frames
+    if not fits or rest != [encoder.layout.joint_count, encoder.input_channels]:
+        expected = f"{'' if encoder.fixed_window else 'up to '}{encoder.frames}"
+        raise ValueError(
+            f"{encoder.architecture}: expected keypoints batch x {expected} frames x {encoder.layout.joint_count} "
+            f"joints x {encoder.input_channels}, got {tuple(keypoints.shape)}"
+        )

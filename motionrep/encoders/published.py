@@ -1,18 +1,36 @@
 """Checkpoints of published architectures: their names and shapes, and how they become encoders of this library."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
-from motionrep.encoders import ktpformer
+from motionrep.encoders import dstformer, ktpformer, mixste, motionagformer
+from motionrep.encoders.dstformer import DSTformer
 from motionrep.encoders.ktpformer import KTPFormer
+from motionrep.encoders.mixste import MixSTE
+from motionrep.encoders.motionagformer import MotionAGFormer
+from motionrep.encoders.motionbert_heads import MotionBERTMesh, published_head
 from motionrep.unpickling import read_checkpoint
 
-Names = tuple[tuple[str, str], ...]
+_BACKBONE = "backbone."
+
+
+def pose3d_head(channels: int) -> nn.Sequential:
+    """The pose head of KTPFormer and MixSTE: `head(encoder(x))` is the root-relative pose in metres, camera axes.
+
+    Its entries are `0` (LayerNorm) and `1` (Linear), as in published files after `head.`.
+    """
+    return nn.Sequential(nn.LayerNorm(channels, eps=1e-5), nn.Linear(channels, 3))
+
+
+def linear_pose3d_head(channels: int) -> nn.Linear:
+    """The pose head of DSTformer and MotionAGFormer; puts out normalised image units, z as x and y."""
+    return nn.Linear(channels, 3)
 
 
 @dataclass(frozen=True)
@@ -20,29 +38,45 @@ class PublishedFormat:
     """How one architecture is published.
 
     Attributes:
-        names: Pairs (prefix in files, prefix here); the first that fits a name counts, in both directions. Every
-            entry of a file begins with one of them or with `head.`.
+        names: Pairs (regular expression of a name here, what it becomes in files), applied one after the other.
         config: Reads what shapes tell of the configuration.
-        adapt: Makes entries, named as here, fit the number of input channels.
+        pose_head: Builds its pose head, whose names begin with `head.` in files.
+        first_layer: Name in files of the weights whose second axis is the input channels.
+        mark: A name that only files of this architecture hold.
     """
 
     build: Callable[..., Any]
-    names: Names
+    names: tuple[tuple[str, str], ...]
     config: Callable[[Mapping[str, Tensor]], dict[str, int | float]]
-    adapt: Callable[[dict[str, Tensor], int], dict[str, Tensor]]
+    pose_head: Callable[[int], nn.Module]
+    first_layer: str
+    mark: str
 
 
 PUBLISHED: dict[str, PublishedFormat] = {
     "ktpformer": PublishedFormat(
-        KTPFormer, ktpformer.PUBLISHED_NAMES, ktpformer.published_config, ktpformer.with_confidence
+        KTPFormer, ktpformer.PUBLISHED_NAMES, ktpformer.published_config, pose3d_head,
+        first_layer="kpattention.attn.kpa.gconv.W", mark="kpattention.attn.Spatial_pos_embed",
     ),
-}
+    "mixste": PublishedFormat(
+        MixSTE, mixste.PUBLISHED_NAMES, mixste.published_config, pose3d_head,
+        first_layer="Spatial_patch_to_embedding.weight", mark="Spatial_pos_embed",
+    ),
+    "dstformer": PublishedFormat(
+        DSTformer, dstformer.PUBLISHED_NAMES, dstformer.published_config, linear_pose3d_head,
+        first_layer="joints_embed.weight", mark="temp_embed",
+    ),
+    "motionagformer": PublishedFormat(
+        MotionAGFormer, motionagformer.PUBLISHED_NAMES, motionagformer.published_config, linear_pose3d_head,
+        first_layer="joints_embed.weight", mark="rep_logit.fc.weight",
+    ),
+}  # fmt: skip
 
 
-def load_published(path: str | Path) -> tuple[nn.Module, nn.Module]:
-    """Encoder and 3D pose head from a published checkpoint (.bin, .pth), whose architecture is recognised.
+def load_published(path: str | Path, **config: int | float | str) -> tuple[nn.Module, nn.Module]:
+    """Encoder and head from a published checkpoint (.bin, .pth, .pt), whose architecture is recognised.
 
-    Nothing in the file is run.
+    Nothing in the file is run. What the head is, and what `config` does: `from_published`.
 
     Raises:
         ValueError: The file is damaged, holds no weights, or weights that fit no known architecture.
@@ -56,30 +90,29 @@ def load_published(path: str | Path) -> tuple[nn.Module, nn.Module]:
             f"the file holds {_some([str(key) for key in content])}"
         )
     try:
-        encoder, head = from_published(_nearest(weights), weights)
+        encoder, head = from_published(_recognised(weights), weights, **config)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     cast(Any, encoder).name = path.stem
     return encoder, head
 
 
-def pose3d_head(channels: int) -> nn.Sequential:
-    """The published pose head: `head(encoder(x))` is the root-relative pose in metres, camera axes.
-
-    Its entries are `0` (LayerNorm) and `1` (Linear), as in published files after `head.`.
-    """
-    return nn.Sequential(nn.LayerNorm(channels, eps=1e-5), nn.Linear(channels, 3))
-
-
 def from_published(
-    architecture: str, state_dict: Mapping[str, Tensor], **config: int | float
+    architecture: str, state_dict: Mapping[str, Tensor], **config: int | float | str
 ) -> tuple[nn.Module, nn.Module]:
-    """Encoder and 3D pose head from published names and shapes, both in evaluation mode.
+    """Encoder and head from published names and shapes, both in evaluation mode.
+
+    The head is the 3D pose head; with a whole fine-tuned MotionBERT (names `backbone.*` and `head.*`) it is that
+    model's head (`motionrep.encoders.motionbert_heads`). The arrays of SMPL in such files (`head.smpl.*`) have a
+    licence of their own and are not read.
 
     Args:
         state_dict: Every entry of the model; the prefix `module.` is dropped. Only the counters of batch normalisation
             (`num_batches_tracked`), which change no output, may be missing.
-        config: Replaces what shapes tell. The number of heads is not in the shapes: 8 unless given, as published.
+        config: Replaces what shapes tell, or adds what they cannot: `heads` (8 unless given, as published),
+            `neighbours` of MotionAGFormer (2), and `normalisation` of DSTformer: "width" unless given for pose models,
+            as on the Human3.6M benchmark; pass "crop" for in-the-wild ones. Fine-tuned mesh and action models have
+            "crop" by themselves, the latter with `crop_ratio` 2.
 
     Raises:
         ValueError: Unknown architecture, or names or shapes that do not fit; lists them.
@@ -88,34 +121,59 @@ def from_published(
         raise ValueError(f"unknown published architecture {architecture!r} (known: {', '.join(PUBLISHED)})")
     published = PUBLISHED[architecture]
     weights = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
+    prefix = _BACKBONE if any(name.startswith(_BACKBONE) for name in weights) else ""
+    backbone = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    task_head = None
     try:
-        config = {**published.config(weights), **config}
+        defaults: dict[str, Any] = dict(published.config(backbone))
+        if prefix:
+            weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.smpl.")}
+            task_head = published_head(
+                {name.removeprefix("head."): tensor for name, tensor in weights.items() if name.startswith("head.")}
+            )
+            crop_ratio = 1.0 if isinstance(task_head, MotionBERTMesh) else 2.0
+            defaults |= {"normalisation": "crop", "crop_ratio": crop_ratio}
     except (KeyError, ValueError, IndexError) as error:
-        raise ValueError(_mismatch(architecture, weights)) from error
+        raise ValueError(
+            f"the weights are not those of a published {architecture}: missing or of unknown shape {error}; "
+            f"they hold {len(weights)} names ({_some(list(weights))}). They are probably incomplete or of another "
+            f"architecture (known here: {', '.join(PUBLISHED)})"
+        ) from error
+    config = {**defaults, **config}
     encoder = published.build(**config)
-    head = pose3d_head(int(config["channels"]))
+    pose_head = published.pose_head(int(config["channels"]))
 
-    expected = {**encoder.state_dict(), **head.state_dict(prefix="head.")}
-    renamed = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
-    renamed |= {_renamed(name, published.names): tensor for name, tensor in weights.items()}
-    renamed = published.adapt(renamed, int(config["input_channels"]))
-    require_fit(architecture, renamed, expected, partial(_published_name, names=published.names))
-    encoder.load_state_dict({name: tensor for name, tensor in renamed.items() if not name.startswith("head.")})
-    head.load_state_dict({f"{i}.{kind}": renamed[f"head.{i}.{kind}"] for i in (0, 1) for kind in ("weight", "bias")})
-    return encoder.eval(), head.eval()
+    # What the file must hold: each part of the model, with the name in files of each of its entries.
+    parts = [
+        (encoder, {prefix + published_name(name, published.names): name for name in encoder.state_dict()}),
+        (pose_head, {f"{prefix}head.{name}": name for name in pose_head.state_dict()}),
+    ]
+    if task_head is not None:
+        parts.append((task_head, {f"head.{name}": name for name in task_head.state_dict()}))
+    expected = {name: part.state_dict()[own] for part, names in parts for name, own in names.items()}
+    weights = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")} | weights
+    first = prefix + published.first_layer
+    if config["input_channels"] == 3 and first in weights and weights[first].shape[1] == 2:
+        weights[first] = torch.cat([weights[first], torch.zeros_like(weights[first][:, :1])], 1)
+    require_fit(architecture, weights, expected)
+    for part, names in parts:
+        part.load_state_dict({own: weights[name] for name, own in names.items()})
+    return encoder.eval(), (pose_head if task_head is None else task_head).eval()
 
 
-def require_fit(
-    architecture: str,
-    got: Mapping[str, Tensor],
-    expected: Mapping[str, Tensor],
-    shown: Callable[[str], str] = str,
-) -> None:
-    """Raises ValueError that lists missing and unexpected names and wrong shapes, each as `shown` writes it."""
-    missing = [shown(name) for name in expected if name not in got]
-    unexpected = [shown(name) for name in got if name not in expected]
+def published_name(name: str, names: tuple[tuple[str, str], ...]) -> str:
+    """What an encoder's entry is called in published files (`PublishedFormat.names`)."""
+    for pattern, published in names:
+        name = re.sub(pattern, published, name)
+    return name
+
+
+def require_fit(owner: str, got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raises ValueError that lists missing and unexpected names and wrong shapes."""
+    missing = [name for name in expected if name not in got]
+    unexpected = [name for name in got if name not in expected]
     wrong = [
-        f"{shown(name)} {tuple(got[name].shape)} instead of {tuple(tensor.shape)}"
+        f"{name} {tuple(got[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in expected.items()
         if name in got and got[name].shape != tensor.shape
     ]
@@ -123,7 +181,7 @@ def require_fit(
     problems = [f"{len(names)} {what} ({_some(names)})" for what, names in lists if names]
     if problems:
         raise ValueError(
-            f"the weights do not fit {architecture}: {'; '.join(problems)}. "
+            f"the weights do not fit {owner}: {'; '.join(problems)}. "
             "They are incomplete, of a variant of the model, or of another configuration than the one given"
         )
 
@@ -132,34 +190,15 @@ def _all_named_tensors(weights: Mapping[Any, Any]) -> bool:
     return all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items())
 
 
-def _nearest(weights: Mapping[str, Tensor]) -> str:
-    """The architecture with the most prefixes that occur in the weights."""
-    names = [name.removeprefix("module.") for name in weights]
-
-    def hits(architecture: str) -> int:
-        return sum(any(name.startswith(prefix) for name in names) for prefix, _ in PUBLISHED[architecture].names)
-
-    return max(PUBLISHED, key=hits)
-
-
-def _mismatch(architecture: str, weights: Mapping[str, Tensor]) -> str:
-    prefixes = [prefix for prefix, _ in PUBLISHED[architecture].names]
-    missing = [p + "*" * p.endswith(".") for p in prefixes if not any(name.startswith(p) for name in weights)]
-    unexpected = [name for name in weights if not name.startswith((*prefixes, "head."))]
-    return (
-        f"the weights are not those of a published {architecture}: no {_some(missing)} ({len(missing)} groups of names "
-        f"missing); {len(unexpected)} of {len(weights)} names unexpected ({_some(unexpected)}). "
-        f"They are probably of another architecture (known here: {', '.join(PUBLISHED)})"
+def _recognised(weights: Mapping[str, Tensor]) -> str:
+    names = {name.removeprefix("module.").removeprefix(_BACKBONE) for name in weights}
+    for architecture, published in PUBLISHED.items():
+        if published.mark in names:
+            return architecture
+    raise ValueError(
+        f"the weights are of no architecture known here ({', '.join(PUBLISHED)}); "
+        f"they hold {len(weights)} names ({_some(list(weights))})"
     )
-
-
-def _renamed(name: str, names: Names) -> str:
-    published, own = next((pair for pair in names if name.startswith(pair[0])), ("", ""))
-    return own + name.removeprefix(published)
-
-
-def _published_name(name: str, names: Names) -> str:
-    return _renamed(name, tuple((own, published) for published, own in names))
 
 
 def _some(names: list[str], limit: int = 4) -> str:

@@ -11,12 +11,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from motionrep.encoders.dstformer import DSTformer
 from motionrep.encoders.ktpformer import KTPFormer
+from motionrep.encoders.mixste import MixSTE
+from motionrep.encoders.motionagformer import MotionAGFormer
 from motionrep.encoders.published import load_published, require_fit
+from motionrep.encoders.ssr_stf import SSRSTF
 from motionrep.files import written_beside
 from motionrep.weights import shipped
 
-ENCODERS: dict[str, Callable[..., Any]] = {"ktpformer": KTPFormer}
+ENCODERS: dict[str, Callable[..., Any]] = {
+    "ktpformer": KTPFormer,
+    "dstformer": DSTformer,
+    "mixste": MixSTE,
+    "motionagformer": MotionAGFormer,
+    "ssr_stf": SSRSTF,
+}
 
 
 def load_encoder(name_or_path: str | Path) -> nn.Module:

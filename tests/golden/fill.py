@@ -1,7 +1,8 @@
 """Reference vectors: weights rebuilt from a rule, inputs and outputs computed once with the published model code.
 
-`NAME.json` lists the published names and shapes and a seed, `NAME.npz` holds `input`, `representation` and `output`
-in float32, evaluation mode. Tolerance 1e-4 absolute.
+`NAME.json` lists the published names and shapes and a seed, `NAME.npz` holds `input` and the expected outputs in
+float32, evaluation mode. Tolerance 1e-4 absolute. Nothing of that code and no trained weights are here.
+`motionbert_{mesh,action}_f8.npz` belong to whole fine-tuned models, encoder and head (`entries`, seeds 31 and 33).
 """
 
 import json
@@ -14,21 +15,25 @@ import torch
 from torch import Tensor
 
 FOLDER = Path(__file__).parent
-NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*_f*.json")))  # encoders
 
 
 def load(name: str) -> tuple[dict, dict[str, Tensor], dict[str, Tensor]]:
     """(configuration, weights by published name, arrays) of one reference."""
     meta = json.loads((FOLDER / f"{name}.json").read_text())
-    weights = {
-        key: torch.from_numpy(_entry(key, tuple(s), meta["weights_seed"])) for key, s in meta["state_dict"].items()
-    }
+    weights = entries(meta["state_dict"], meta["weights_seed"])
+    return {"architecture": meta["model"], **meta["config"]}, weights, outputs(name)
+
+
+def outputs(name: str) -> dict[str, Tensor]:
+    """Arrays of one reference."""
     with np.load(FOLDER / f"{name}.npz") as arrays:
-        return (
-            {"architecture": meta["model"], **meta["config"]},
-            weights,
-            {k: torch.from_numpy(v) for k, v in arrays.items()},
-        )
+        return {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+
+def entries(shapes: dict[str, list[int]], seed: int) -> dict[str, Tensor]:
+    """Weights by published name."""
+    return {key: torch.from_numpy(_entry(key, tuple(shape), seed)) for key, shape in shapes.items()}
 
 
 def _entry(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -1,0 +1,175 @@
+"""SSR-STF (arXiv 2412.19676): a local and a global stream side by side.
+
+An independent implementation from the paper's description. The authors published neither code nor weights, so it is
+compared with nothing, and the results they state are not claimed for it. What the paper leaves open is an argument of
+`SSRSTF`; weights that come with motionrep are of its own training.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motionrep.encoders.layers import (
+    Block,
+    Fusion,
+    attention,
+    drop_path_rates,
+    require_input_channels,
+    require_window,
+)
+from motionrep.layouts import H36M_17, JointLayout
+
+# Those of MotionAGFormer, from which the architecture descends; the paper's own are not all known.
+SIZES: dict[str, dict[str, int]] = {
+    "xs": {"depth": 12, "inner_channels": 64, "frames": 27},
+    "s": {"depth": 26, "inner_channels": 64, "frames": 81},
+    "b": {"depth": 16, "inner_channels": 128, "frames": 243},
+    "l": {"depth": 26, "inner_channels": 128, "frames": 243},
+}
+
+
+class SSRSTF(nn.Module):
+    """In each layer a global stream of criss-cross attention and a local one of large separable kernels; fused.
+
+    Reads clips of any length up to `frames`. From `heads` on the arguments are choices of this implementation.
+
+    Args:
+        frames: The longest clip it reads.
+        channels: What it puts out per joint, each between -1 and 1.
+        inner_channels: Channels inside.
+        heads: Half of them attend over joints, half over frames.
+        structure_kernel: Side of the depthwise kernel that gives attention the place of its values.
+        kernel: Length of the strips that see near frames and joints.
+        dilated_kernel: Length of the strips that see far ones, in steps of `dilation`.
+        selection_kernel: Side of the kernel that weighs near against far at every frame and joint.
+        layer_scale: Initial factor of every residual.
+        drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
+        fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
+    """
+
+    architecture = "ssr_stf"
+    layout: JointLayout = H36M_17
+    normalisation = "width"
+    fixed_window = False
+
+    def __init__(
+        self,
+        frames: int = 243,
+        channels: int = 512,
+        inner_channels: int = 128,
+        depth: int = 16,
+        input_channels: int = 3,
+        heads: int = 8,
+        mlp_ratio: float = 4.0,
+        structure_kernel: int = 3,
+        kernel: int = 5,
+        dilated_kernel: int = 7,
+        dilation: int = 3,
+        selection_kernel: int = 7,
+        layer_scale: float = 1e-5,
+        drop_path: float = 0.0,
+        fps: float | None = None,
+    ):
+        super().__init__()
+        require_input_channels(input_channels)
+        kernels = (structure_kernel, kernel, dilated_kernel, selection_kernel)
+        if any(size < 1 or size % 2 == 0 for size in kernels):
+            raise ValueError(f"kernels must be odd, so that each has a middle; got {kernels}")
+        if heads % 2 or inner_channels % heads:
+            raise ValueError(f"heads must be even and divide inner_channels ({inner_channels}), got {heads}")
+        self.config = {
+            "frames": frames, "channels": channels, "inner_channels": inner_channels, "depth": depth,
+            "input_channels": input_channels, "heads": heads, "mlp_ratio": mlp_ratio,
+            "structure_kernel": structure_kernel, "kernel": kernel, "dilated_kernel": dilated_kernel,
+            "dilation": dilation, "selection_kernel": selection_kernel, "layer_scale": layer_scale,
+            "drop_path": drop_path, "fps": fps,
+        }  # fmt: skip
+        self.name = self.architecture
+        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
+
+        def stream(*mixers: nn.Module) -> nn.ModuleList:
+            rates = drop_path_rates(drop_path, depth)
+            return nn.ModuleList(
+                Block(mixer, None, inner_channels, mlp_ratio, drop_path=rate, layer_scale=layer_scale)
+                for mixer, rate in zip(mixers, rates, strict=True)
+            )
+
+        self.embed = nn.Linear(input_channels, inner_channels)
+        self.joint_position = nn.Parameter(torch.zeros(1, 1, self.layout.joint_count, inner_channels))
+        self.frame_position = nn.Parameter(torch.zeros(1, frames, 1, inner_channels))
+        self.far_blocks = stream(*(CrissCrossAttention(inner_channels, heads, structure_kernel) for _ in range(depth)))
+        self.near_blocks = stream(
+            *(
+                SelectiveRefinement(inner_channels, kernel, dilated_kernel, dilation, selection_kernel)
+                for _ in range(depth)
+            )
+        )
+        self.fusions = nn.ModuleList(Fusion(inner_channels) for _ in range(depth))
+        self.norm = nn.LayerNorm(inner_channels, eps=1e-6)
+        self.representation = nn.Linear(inner_channels, channels)
+
+    def forward(
+        self, keypoints: Float[Tensor, "batch frames joints inputs"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        """Representation of clips of at most `self.frames` frames, from normalised keypoints."""
+        require_window(self, keypoints)
+        x = self.embed(keypoints)
+        x = x + (self.joint_position + self.frame_position[:, : x.shape[1]]).to(x.dtype)
+        for far, near, fuse in zip(self.far_blocks, self.near_blocks, self.fusions, strict=True):
+            x = fuse(far(x), near(x))
+        return torch.tanh(self.representation(self.norm(x)))
+
+
+class CrissCrossAttention(nn.Module):
+    """Half of the heads attend over the joints of a frame, the other half over the frames of a joint.
+
+    Each half adds a depthwise convolution of its values over frames and joints.
+    """
+
+    def __init__(self, channels: int, heads: int, structure_kernel: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.structure = _depthwise(channels, (structure_kernel, structure_kernel))
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(
+        self, x: Float[Tensor, "batch frames joints channels"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        over_joints, over_frames = qkv.chunk(2, dim=4)
+        mixed = torch.cat([attention(over_joints, "joints"), attention(over_frames, "frames")], -1)
+        value = qkv[:, :, :, 2].flatten(3).permute(0, 3, 1, 2)  # batch channels frames joints
+        return self.proj(mixed + self.structure(value).permute(0, 2, 3, 1))
+
+
+class SelectiveRefinement(nn.Module):
+    """Skeleton selective refine attention: large kernels, split into strips, say how much of each input counts.
+
+    The clip is read as an image of frames and joints; joints lie in the order of the layout.
+    """
+
+    def __init__(self, channels: int, kernel: int, dilated_kernel: int, dilation: int, selection_kernel: int):
+        super().__init__()
+        self.near = nn.Sequential(_depthwise(channels, (1, kernel)), _depthwise(channels, (kernel, 1)))
+        self.far = nn.Sequential(
+            _depthwise(channels, (1, dilated_kernel), dilation), _depthwise(channels, (dilated_kernel, 1), dilation)
+        )
+        self.near_proj = nn.Conv2d(channels, channels // 2, 1)
+        self.far_proj = nn.Conv2d(channels, channels // 2, 1)
+        self.select = nn.Conv2d(2, 2, selection_kernel, padding="same")
+        self.proj = nn.Conv2d(channels // 2, channels, 1)
+
+    def forward(
+        self, x: Float[Tensor, "batch frames joints channels"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        image = x.permute(0, 3, 1, 2)  # batch channels frames joints
+        near = self.near(image)
+        maps = torch.stack([self.near_proj(near), self.far_proj(self.far(near))], 1)  # batch 2 channels frames joints
+        both = maps.flatten(1, 2)
+        weights = self.select(torch.stack([both.mean(1), both.amax(1)], 1)).sigmoid()
+        return (image * self.proj((maps * weights[:, :, None]).sum(1))).permute(0, 2, 3, 1)
+
+
+def _depthwise(channels: int, kernel: tuple[int, int], dilation: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, kernel, padding="same", dilation=dilation, groups=channels)
