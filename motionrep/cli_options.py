@@ -105,7 +105,10 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
         help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default %(default)s).",
     )  # fmt: skip
     evaluate.add_argument(
-        "--views", type=int, default=4, help="Random cameras, bodies, detections per window (default %(default)s)."
+        "--views",
+        type=_positive,
+        default=4,
+        help="Random cameras, bodies, detections per window (default %(default)s).",
     )
     evaluate.add_argument("--seed", type=int, default=1000, help="Decides what is random (default %(default)s).")
     _add_precision(evaluate)
@@ -183,6 +186,12 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT in pixels such as 1920x1080, got {text!r}")
     return int(match[1]), int(match[2])
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    return int(text)
 
 
 def _device(name: str) -> str:

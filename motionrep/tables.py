@@ -25,7 +25,7 @@ def write_embeddings(
 
     Raises:
         ImportError: pyarrow is not installed; the message says how to install it.
-        ValueError: No embeddings, or not as many names.
+        ValueError: The name does not end in .parquet, no embeddings, or not as many names.
         OSError: The file cannot be written; nothing is left of it.
     """
     try:
@@ -33,6 +33,8 @@ def write_embeddings(
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError('Parquet files need pyarrow: pip install "motionrep[tables]"') from error
+    if path.suffix.lower() != ".parquet":
+        raise ValueError(f"{path}: embeddings are written as .parquet, give the file that suffix")
     if not embeddings:
         raise ValueError(f"{path}: no embeddings to write")
     names = clips if clips is not None else [embedding.keypoints.person for embedding in embeddings]

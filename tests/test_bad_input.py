@@ -119,6 +119,10 @@ def test_wrong_type(refused, tiny):
     assert "argument --fps: invalid float value: 'fast'" in refused("embed", tiny / "clip.json", "--fps", "fast")
 
 
+def test_no_views_measure_nothing(refused):
+    assert "--views: expected a number from 1 on, got '0'" in refused("evaluate", "--data", "d", "--views", "0")
+
+
 def test_unknown_device(refused, tiny):
     assert "--device: cannot compute on 'gpu'" in refused("embed", tiny / "clip.json", *SIZE, "--device", "gpu")
 
@@ -177,16 +181,16 @@ def test_a_head_of_another_encoder(refused, tiny, tmp_path):
 def test_a_checkpoint_of_another_architecture(refused, tiny, tmp_path):
     torch.save({"model": {"blocks.0.weight": torch.zeros(3, 3)}}, tmp_path / "other.bin")
     line = refused("embed", tiny / "clip.json", *SIZE, "--encoder", tmp_path / "other.bin")
-    assert "other.bin: the weights are not those of a published ktpformer" in line
+    assert "other.bin: the weights are not those of a published " in line
     assert "blocks.0.weight" in line
 
 
 def test_an_encoder_folder_of_another_architecture(refused, tiny, tmp_path):
     shutil.copytree(tiny / "encoder", tmp_path / "other")
-    config = json.loads((tmp_path / "other" / "config.json").read_text()) | {"architecture": "dstformer"}
+    config = json.loads((tmp_path / "other" / "config.json").read_text()) | {"architecture": "resnet"}
     (tmp_path / "other" / "config.json").write_text(json.dumps(config))
     line = refused("embed", tiny / "clip.json", *SIZE, "--encoder", tmp_path / "other")
-    assert "config.json: unknown architecture 'dstformer' (known: ktpformer)" in line
+    assert "config.json: unknown architecture 'resnet' (known: ktpformer" in line
 
 
 def test_a_truncated_checkpoint(refused, tiny, tmp_path):

@@ -68,6 +68,8 @@ def test_as_many_names_as_embeddings(two, tmp_path):
         write_embeddings(two, tmp_path / "e.parquet", clips=["a"])
     with pytest.raises(ValueError, match="no embeddings"):
         write_embeddings([], tmp_path / "e.parquet")
+    with pytest.raises(ValueError, match=r"e\.csv: embeddings are written as \.parquet"):
+        write_embeddings(two, tmp_path / "e.csv")
     assert not list(tmp_path.iterdir())
 
 
