@@ -1,6 +1,7 @@
 """From the skeleton of a motion file to the body: named joint tables, rest-pose corrections, other body shapes."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import roma
 import torch
@@ -31,13 +32,15 @@ class SkeletonMap:
     knees and ankles must be there; joints left out move rigidly with their parent. `bone_ends` names, for a limb joint,
     the file's joint that its bone points to ("lFoot end" is the End Site below lFoot): the body's bone is turned to
     point the same way, which makes up for the difference between the two rest poses (T-pose, arms at 45 degrees).
-    Joints without an entry are taken to have the same rest orientation. The file's axes must be those of the world,
+    Joints without an entry are taken to have the same rest orientation. `wrist_twist` says what becomes of the twist of
+    the wrists, see `retarget`. The file's axes must be those of the world,
     y up, and its rest pose must face +z; its unit of length does not matter, since the legs give the scale.
     """
 
     name: str
     joints: dict[str, str]
     bone_ends: dict[str, str] = field(default_factory=dict)
+    wrist_twist: Literal["shared", "kept"] = "shared"
 
     def __post_init__(self) -> None:
         for joint in self.joints:
@@ -71,15 +74,18 @@ CMU_DAZ = SkeletonMap(
     bone_ends=_sides({"*_hip": "*Shin", "*_knee": "*Foot", "*_ankle": "*Foot end"})
     | _sides({"*_shoulder": "*ForeArm", "*_elbow": "*Hand", "*_wrist": "*Mid1"}),
 )
-SKELETONS: dict[str, SkeletonMap] = {skeleton.name: skeleton for skeleton in (CMU_DAZ,)}
+# What `motionrep.export` writes: the body's own joints in its own rest pose.
+SMPL_BODY = SkeletonMap(name="smpl_24", joints={joint: joint for joint in SMPL_24.joints}, wrist_twist="kept")
+SKELETONS: dict[str, SkeletonMap] = {skeleton.name: skeleton for skeleton in (CMU_DAZ, SMPL_BODY)}
 
 
 def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
-    """The known skeleton whose joints are all among those named. Raises ValueError that says what is missing."""
+    """The known skeleton whose joints are all among those named. Raises ValueError with what the nearest one lacks."""
     for skeleton in SKELETONS.values():
         if not skeleton.missing_from(joints):
             return skeleton
-    lacking = "; ".join(f"{name} lacks {', '.join(known.missing_from(joints))}" for name, known in SKELETONS.items())
+    nearest = min(SKELETONS.values(), key=lambda known: len(known.missing_from(joints)))
+    lacking = f"{nearest.name} lacks {', '.join(nearest.missing_from(joints))}"
     raise ValueError(
         f"skeleton not recognised ({lacking}); its joints are {', '.join(joints)}. Pass skeleton=SkeletonMap(name, "
         "joints={SMPL_24 joint: joint of the file}, bone_ends={limb joint: joint of the file its bone points to})"
@@ -94,7 +100,8 @@ def retarget(
     World rotations are copied, up to the rest-pose corrections of `SkeletonMap.bone_ends`; these are computed on the
     mean body, and the rotations hold for every other shape too (see `translation_for_betas`). The hips' midpoint
     follows the file's, scaled by the ratio of the leg lengths. Half of each wrist's twist about the forearm is moved to
-    the elbow, as in a real forearm: skinning pinches a wrist that twists alone. The hand's world rotation stays.
+    the elbow, as in a real forearm, unless the map says that it is kept: skinning pinches a wrist that twists alone.
+    The hand's world rotation stays.
 
     Raises:
         ValueError: The file lacks joints of the map.
@@ -127,7 +134,8 @@ def retarget(
     scale = _leg_length(rest[_LEGS]) / _leg_length(file_legs)
     mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
     translation_m = _translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
-    return _share_wrist_twist(torch.stack(local_rotmat, 1), rest), translation_m
+    rotations = torch.stack(local_rotmat, 1)
+    return _share_wrist_twist(rotations, rest) if skeleton.wrist_twist == "shared" else rotations, translation_m
 
 
 def forward_kinematics(

@@ -1,0 +1,186 @@
+"""Motion for other programs: GLB, BVH, meshes as OBJ or PLY, and AMASS's .npz."""
+
+import glob
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from motionrep.body import BodyModel, load_body_model
+from motionrep.bvh_writer import write_bvh
+from motionrep.files import written_beside
+from motionrep.gltf import Figure, write_glb
+from motionrep.layouts import SMPL_24
+from motionrep.motion_io import resample
+from motionrep.types import BodyMotion
+
+EXPORT_SUFFIXES = (".glb", ".bvh", ".obj", ".ply", ".npz")
+
+_UNITS_PER_M = {"m": 1.0, "cm": 100.0}
+_TURN = {"y": np.eye(3), "z": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])}  # file from y up
+_UPRIGHT_FROM_CAMERA = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+_AMASS_JOINTS, _AMASS_NUMBERS, _AMASS_BETAS = 22, 156, 16  # of the SMPL-H generation; fingers have no motion here
+_MESHES_AT_ONCE = 32
+
+
+def export_motion(
+    motions: BodyMotion | Sequence[BodyMotion],
+    path: Path,
+    *,
+    unit: Literal["m", "cm"] = "m",
+    up: Literal["y", "z"] = "y",
+    fps: float | int | None = None,
+) -> None:
+    """Writes motion to a file that other programs open; the suffix says which.
+
+    * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`. Equal to the body's own
+      skinning at each frame, but for pose correctives, which only files of SMPL have and glTF does not.
+    * `.bvh`: the skeleton in its rest pose and its motion. `load_motion` reads it again when y is up; betas are lost.
+    * `.obj`, `.ply`: one mesh for each frame, `out/walk.obj` becomes `out/walk_000000.obj`, `out/walk_000001.obj` ...;
+      frames left there by a longer export are removed.
+    * `.npz`: AMASS's layout (poses of SMPL-H with hands at rest, trans, betas, gender, mocap_framerate), always in
+      metres and z up. `save_motion` writes motionrep's own, which keeps everything.
+
+    Motion in frame `camera` (x right, y down, z forward) is turned upright first, by half a turn about x: x right, y
+    up, z backward, and the origin stays at the camera.
+
+    Args:
+        motions: The motion of one person, or of several in the same frame of reference; .glb alone holds several.
+        unit: Length of 1 in the file. glTF's own is the metre.
+        up: The axis that points up; the whole scene and the rest pose are turned. glTF's own is y.
+        fps: Frame rate of the file, see `resample`; the motion's own when None.
+
+    Raises:
+        ValueError: Unknown suffix; no motion or no frames; several persons in a file for one; unit cm for .npz.
+        OSError: The file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in EXPORT_SUFFIXES:
+        raise ValueError(f"{path}: unknown kind of file {suffix!r}; motion is exported to {', '.join(EXPORT_SUFFIXES)}")
+    people = [motions] if isinstance(motions, BodyMotion) else list(motions)
+    _check(people, path, suffix)
+    if suffix == ".npz" and unit != "m":
+        raise ValueError(f"{path}: AMASS's .npz is always in metres, leave out unit={unit!r}")
+    bodies = {motion.body_model: load_body_model(motion.body_model) for motion in people}
+    people = [_prepared(motion, bodies[motion.body_model], fps) for motion in people]
+
+    scale, turn = _UNITS_PER_M[unit], _TURN[up]
+    body = bodies[people[0].body_model]
+    match suffix:
+        case ".glb":
+            write_glb([_figure(motion, bodies[motion.body_model], scale, turn) for motion in people], path)
+        case ".bvh":
+            write_bvh(_figure(people[0], body, scale, turn), path)
+        case ".npz":
+            _write_amass(people[0], body, path)
+        case _:
+            meshes = (scale * vertex_m @ turn.T for vertex_m in _meshes(people[0], body))
+            _write_sequence(meshes, body.faces.numpy(), _obj_bytes if suffix == ".obj" else _ply_bytes, path)
+
+
+def _check(people: list[BodyMotion], path: Path, suffix: str) -> None:
+    if not people or not all(motion.frame_count for motion in people):
+        raise ValueError(f"{path}: nothing to export, the motion has no frames")
+    if len(people) > 1 and suffix != ".glb":
+        raise ValueError(f"{path}: {suffix} holds one person, got {len(people)}; use .glb, or one file for each")
+    if len({motion.frame for motion in people}) > 1:
+        raise ValueError(f"{path}: some motions are in frame 'camera', others in 'world'; they must share one")
+
+
+def _prepared(motion: BodyMotion, body: BodyModel, fps: float | int | None) -> BodyMotion:
+    """On the CPU, at the wanted frame rate, y up."""
+    tensors = {name: getattr(motion, name).detach().cpu() for name in ("local_rotmat", "translation_m", "betas")}
+    motion = resample(replace(motion, **tensors), motion.fps if fps is None else float(fps))
+    return motion if motion.frame == "world" else _turned(motion, body, _UPRIGHT_FROM_CAMERA)
+
+
+def _turned(motion: BodyMotion, body: BodyModel, turn: Float[torch.Tensor, "3 3"]) -> BodyMotion:
+    """Turned about the origin. The root turns about the pelvis, so that is the point whose path is turned."""
+    pelvis_m = body.rest_joints(motion.betas)[0]
+    local_rotmat = motion.local_rotmat.clone()
+    local_rotmat[:, 0] = turn @ local_rotmat[:, 0]
+    translation_m = (motion.translation_m + pelvis_m) @ turn.T - pelvis_m
+    return replace(motion, local_rotmat=local_rotmat, translation_m=translation_m)
+
+
+def _figure(motion: BodyMotion, body: BodyModel, scale: float, turn: np.ndarray) -> Figure:
+    """The body and its motion in the file's unit and axes; body axes are turned along, so rotations are conjugated."""
+
+    def turned(position_m: torch.Tensor) -> np.ndarray:
+        return scale * position_m.double().numpy() @ turn.T
+
+    rest_joint_m = body.rest_joints(motion.betas)
+    return Figure(
+        joints=SMPL_24.joints,
+        parents=SMPL_24.parent_indices,
+        rest_joint=turned(rest_joint_m),
+        local_rotmat=turn @ motion.local_rotmat.double().numpy() @ turn.T,
+        root_position=turned(rest_joint_m[0] + motion.translation_m),
+        rest_vertex=turned(body.rest_vertices(motion.betas)),
+        faces=body.faces.numpy(),
+        skin_weights=body.skin_weights.double().numpy(),
+        fps=motion.fps,
+    )
+
+
+def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
+    motion = _turned(motion, body, torch.tensor(_TURN["z"], dtype=torch.float32))
+    rotmat = motion.local_rotmat[:, :_AMASS_JOINTS].double().numpy()
+    poses = np.zeros((motion.frame_count, _AMASS_NUMBERS))
+    poses[:, : 3 * _AMASS_JOINTS] = Rotation.from_matrix(rotmat.reshape(-1, 3, 3)).as_rotvec().reshape(len(rotmat), -1)
+    betas = np.zeros(_AMASS_BETAS)
+    betas[: len(motion.betas)] = motion.betas.numpy()
+    with written_beside(path) as beside:
+        np.savez_compressed(
+            beside,
+            poses=poses,
+            trans=motion.translation_m.double().numpy(),
+            betas=betas,
+            gender=np.array("neutral"),
+            mocap_framerate=np.array(float(motion.fps)),
+        )
+
+
+def _meshes(motion: BodyMotion, body: BodyModel) -> Iterator[Float[np.ndarray, "vertices 3"]]:
+    for start in range(0, motion.frame_count, _MESHES_AT_ONCE):
+        stop = start + _MESHES_AT_ONCE
+        part = replace(
+            motion, local_rotmat=motion.local_rotmat[start:stop], translation_m=motion.translation_m[start:stop]
+        )
+        yield from body.mesh(part).vertex_m.double().numpy()
+
+
+def _write_sequence(
+    meshes: Iterator[np.ndarray], faces: np.ndarray, as_bytes: Callable[[np.ndarray, np.ndarray], bytes], path: Path
+) -> None:
+    """All meshes are written to a folder beside before the first one takes its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+        for frame, vertex in enumerate(meshes):
+            (Path(folder) / f"{path.stem}_{frame:06d}{path.suffix}").write_bytes(as_bytes(vertex, faces))
+        for older in path.parent.glob(f"{glob.escape(path.stem)}_[0-9][0-9][0-9][0-9][0-9][0-9]{path.suffix}"):
+            older.unlink()
+        for written in sorted(Path(folder).iterdir()):
+            written.replace(path.parent / written.name)
+
+
+def _obj_bytes(vertex: np.ndarray, faces: np.ndarray) -> bytes:
+    lines = "v %.6f %.6f %.6f\n" * len(vertex) % tuple(vertex.ravel().tolist())
+    return (lines + "f %d %d %d\n" * len(faces) % tuple((faces + 1).ravel().tolist())).encode()
+
+
+def _ply_bytes(vertex: np.ndarray, faces: np.ndarray) -> bytes:
+    header = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {len(vertex)}\n"
+        "property float x\nproperty float y\nproperty float z\n"
+        f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    polygons = np.empty(len(faces), [("corners", "u1"), ("vertex", "<i4", 3)])
+    polygons["corners"], polygons["vertex"] = 3, faces
+    return header.encode() + vertex.astype("<f4").tobytes() + polygons.tobytes()
