@@ -183,7 +183,7 @@ def test_glb_of_one_frame_and_of_another_frame_rate(tmp_path, walk, body):
     export_motion(one, tmp_path / "one.glb")
     np.testing.assert_allclose(Glb(tmp_path / "one.glb").surfaces(0)[0], surface_m(one, body)[0], atol=1e-5)
     export_motion(walk, tmp_path / "slow.glb", fps=10)
-    slow = surface_m(resample(walk, 10), body)
+    slow = surface_m(resample(walk, 10.0), body)
     np.testing.assert_allclose(Glb(tmp_path / "slow.glb").surfaces(3)[0], slow[3], atol=1e-5)
 
 
