@@ -39,13 +39,12 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
     if not 1 <= clips <= len(AUTHORED):
         raise ValueError(f"clips must be 1 to {len(AUTHORED)}, got {clips}")
     names = list(AUTHORED)[:clips]
-    body = load_body_model("open")
+    body, encoder, mesh = load_body_model("open"), load_encoder(ENCODER), load_head(f"mesh-{ENCODER}")
     truth: dict[str, BodyMotion] = {}
     for name in tqdm(names, desc="example clips", disable=None):
         truth[name], keypoints = _filmed(name, seed, seconds, body)
         save_keypoints([keypoints], output / "keypoints" / f"{name}.json")
 
-    encoder, mesh = load_encoder(ENCODER), load_head(f"mesh-{ENCODER}")
     embeddings, recovered, rows = [], [], []
     for name in tqdm(names, desc="embed and recover", disable=None):
         clip = load_keypoints(output / "keypoints" / f"{name}.json", fps=_FPS, size_px=_SIZE_PX)[0]

@@ -17,7 +17,7 @@ _CARD = """# {name}
 
 A {kind} of motionrep, trained by that project. Licence: Apache-2.0.
 
-- **Data**: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), 64
+- **Data**: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), 65
   training clips of subjects 1 to 14 in the BVH conversion of B. Hahne; bodies, cameras and detections are simulated.
   No photograph and no licensed body model took part.
 - **How**: `motionrep finetune` with the configuration below{after}, commit {commit}, torch {torch}. {note}
