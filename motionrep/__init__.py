@@ -18,14 +18,15 @@ from motionrep.rendering import render
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
 
 if TYPE_CHECKING:
+    from motionrep.export import export_motion
     from motionrep.motion_io import load_joint_motion, load_motion, save_motion
 
 __version__ = version("motionrep")
 
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
-    "embed", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints", "load_motion",
-    "render", "save_encoder", "save_keypoints", "save_motion",
+    "embed", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints",
+    "load_motion", "render", "save_encoder", "save_keypoints", "save_motion",
 ]  # fmt: skip
 
 
@@ -35,4 +36,8 @@ def __getattr__(name: str) -> Any:
         from motionrep import motion_io
 
         return getattr(motion_io, name)
+    if name == "export_motion":
+        from motionrep.export import export_motion
+
+        return export_motion
     raise AttributeError(f"module 'motionrep' has no attribute {name!r}")

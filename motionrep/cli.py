@@ -149,6 +149,15 @@ def convert(source: Path, output: Path, layout: str | None, fps: float | None, s
     print(f"{output}: {motion.frame_count} frames at {motion.fps:g} fps")
 
 
+def export(
+    motions: list[Path], output: Path, unit: Literal["m", "cm"], up: Literal["y", "z"], fps: float | None
+) -> None:
+    """Writes motion for other programs: GLB, BVH, OBJ, PLY, AMASS's .npz."""
+    loaded = [motionrep.load_motion(path) for path in motions]
+    motionrep.export_motion(loaded, output, unit=unit, up=up, fps=fps)
+    print(f"{output}: {len(loaded)} person(s)")
+
+
 def evaluate(
     data: Path, encoder: str, head: str, output: Path | None, split: Literal["train", "val"], layout: str, views: int,
     seed: int, precision: Precision,
@@ -187,8 +196,8 @@ def list_() -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "finetune": finetune,
-    "evaluate": evaluate, "list": list_,
+    "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "export": export,
+    "finetune": finetune, "evaluate": evaluate, "list": list_,
 }  # fmt: skip
 
 

@@ -86,6 +86,19 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     convert.add_argument("--output", type=Path, required=True, help="The .npz, or for keypoints .json, to write.")
     _add_clip(convert)
 
+    export = commands["export"]
+    export.add_argument(
+        "motions", metavar="motion", nargs="+", type=Path,
+        help="A .npz of motionrep or AMASS, or a .bvh file; several share one .glb.",
+    )  # fmt: skip
+    export.add_argument(
+        "--output", type=Path, required=True,
+        help="A .glb, .bvh, AMASS .npz, or .obj or .ply of which there will be one for each frame.",
+    )  # fmt: skip
+    export.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default %(default)s).")
+    export.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default %(default)s).")
+    export.add_argument("--fps", type=float, help="Frames per second of the file; left out, the motion's.")
+
     evaluate = commands["evaluate"]
     evaluate.add_argument(
         "--data", type=Path, required=True, help="Folder with an index.csv, or of .bvh and .npz motion files."

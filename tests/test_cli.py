@@ -61,7 +61,7 @@ def test_without_a_command_the_commands_are_listed(run):
     status, listed, errors = run()
     assert (status, errors) == (0, "")
     assert run("--help")[:2] == (0, listed)
-    for name in ("demo", "embed", "predict", "render", "convert", "finetune", "evaluate", "list"):
+    for name in ("demo", "embed", "predict", "render", "convert", "export", "finetune", "evaluate", "list"):
         assert f"    {name} " in listed
 
 

@@ -13,13 +13,14 @@ import pytest
 import roma
 import torch
 
+from motionrep import cli
 from motionrep.body import load_body_model
 from motionrep.bvh import read_bvh
 from motionrep.datasets.authored import authored_motion
 from motionrep.export import export_motion
 from motionrep.floor import put_on_floor
 from motionrep.layouts import SMPL_24
-from motionrep.motion_io import load_motion, resample
+from motionrep.motion_io import load_motion, resample, save_motion
 from motionrep.retargeting import forward_kinematics
 from motionrep.types import BodyMotion
 
@@ -336,3 +337,15 @@ def test_what_cannot_be_exported_is_said(tmp_path, walk):
         with pytest.raises(OSError, match="file"):
             export_motion(walk, tmp_path / "file" / f"walk.{suffix}")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_command_exports_several_people(tmp_path, walk, tumble, body, capsys):
+    save_motion(walk, tmp_path / "walk.npz")
+    save_motion(tumble, tmp_path / "tumble.npz")
+    files = [str(tmp_path / name) for name in ("walk.npz", "tumble.npz", "two.glb")]
+    assert cli.main(["export", *files[:2], "--output", files[2], "--unit", "cm", "--up", "z"]) == 0
+    assert capsys.readouterr().out == f"{files[2]}: 2 person(s)\n"
+    shown = Glb(tmp_path / "two.glb").surfaces(3)
+    np.testing.assert_allclose(shown[1], 100 * surface_m(tumble, body)[3] @ Z_UP.T, atol=1e-3)
+    assert cli.main(["export", *files[:2], "--output", str(tmp_path / "two.bvh")]) == 2
+    assert "two.bvh: .bvh holds one person, got 2; use .glb" in capsys.readouterr().err
