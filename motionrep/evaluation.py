@@ -14,7 +14,7 @@ from tqdm import tqdm
 from motionrep.body import load_body_model
 from motionrep.datasets.cmu import load_motion_folder
 from motionrep.datasets.synthesis import PER_FRAME, SynthesizedClips
-from motionrep.embedding import encode
+from motionrep.embedding import as_declared, encode
 from motionrep.encoders import load_encoder
 from motionrep.files import written_beside
 from motionrep.head_api import load_head
@@ -128,7 +128,7 @@ def evaluate(
     for index in tqdm(range(len(samples)), unit="clip", disable=None):
         batch = samples.__getitems__([(0, index)])
         frames = int(batch["valid"].sum())
-        inputs = batch["keypoints"][0, :frames, :, : network.input_channels]
+        inputs = as_declared(batch["keypoints"][0, :frames], network)[..., : network.input_channels]
         representation = encode(inputs, fps, network, dtype=getattr(torch, precision))
         valid = batch["valid"][:, :frames]
         cropped = {key: tensor[:, :frames] if key in PER_FRAME else tensor for key, tensor in batch.items()}

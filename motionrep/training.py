@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Sampler
 from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.cmu import MotionClip, load_motion_folder
 from motionrep.datasets.synthesis import SynthesizedClips
+from motionrep.embedding import as_declared
 from motionrep.encoders import ENCODERS, load_encoder, save_encoder
 from motionrep.evaluation import Scores, require_trained_together
 from motionrep.files import written_beside
@@ -184,7 +185,7 @@ class Tuning(lightning.LightningModule):
 
     def _encoded(self, batch: dict[str, Tensor]) -> Tensor:
         """Representation, float32; encoders without a confidence channel get x and y only."""
-        keypoints = batch["keypoints"][..., : self.encoder.input_channels]
+        keypoints = as_declared(batch["keypoints"], self.encoder)[..., : self.encoder.input_channels]
         precision = self.config.precision
         with torch.autocast(keypoints.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return self.encoder(keypoints).float()

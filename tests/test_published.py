@@ -293,3 +293,8 @@ def test_ktpformer_has_the_published_size():
     count = sum(p.numel() for module in (encoder, head) for p in module.parameters())
     assert round(count / 1e6, 2) == 35.21
     assert len(encoder.state_dict()) + len(head.state_dict()) == 229
+
+
+def test_a_configuration_the_architecture_does_not_have_is_refused():
+    with pytest.raises(ValueError, match="does not fit ktpformer"):
+        load_published(OFFICIAL, normalisation="crop")

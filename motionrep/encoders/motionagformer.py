@@ -49,8 +49,8 @@ class MotionAGFormer(nn.Module):
     """In each layer an attention stream and a graph stream, both over joints and then over frames; fused.
 
     The window is fixed: `frames` is part of the weights. Which frames are neighbours in the graph of frames is a choice
-    that rounding can flip, so results of two devices may differ by 1e-2 in places; that choice is always made in
-    float32.
+    that rounding can flip, so results of two devices may differ by 1e-2 in places. It is never made in less than
+    float32, and in float32 on the CPU as the published model makes it.
 
     Args:
         channels: What it puts out per joint, each between -1 and 1.
@@ -125,10 +125,11 @@ class _Layer(nn.Module):
         drop_path: float,
     ):
         super().__init__()
+        # Plain attention rounds as the published model's, so that rounding links the same frames.
         common = {"layer_scale": layer_scale, "drop_path": drop_path, "eps": 1e-5}
         self.attention = nn.Sequential(
-            TransformerBlock(inner_channels, heads, "joints", mlp_ratio, qkv_bias=False, **common),
-            TransformerBlock(inner_channels, heads, "frames", mlp_ratio, qkv_bias=False, **common),
+            TransformerBlock(inner_channels, heads, "joints", mlp_ratio, qkv_bias=False, arithmetic="plain", **common),
+            TransformerBlock(inner_channels, heads, "frames", mlp_ratio, qkv_bias=False, arithmetic="plain", **common),
         )
         self.graph = nn.Sequential(
             Block(JointGraphMixer(inner_channels, layout), "joints", inner_channels, mlp_ratio, **common),
@@ -194,7 +195,8 @@ class FrameGraphMixer(GraphMixer):
 
     def _graph(self, z: Tensor) -> Tensor:
         with torch.autocast(z.device.type, enabled=False):
-            alike = z.float() @ z.float().transpose(-2, -1)
+            precise = z.to(torch.promote_types(z.dtype, torch.float32))
+            alike = precise @ precise.transpose(-2, -1)
             least = alike.topk(self.neighbours, -1).values[..., -1:]
             return _balanced((alike >= least).to(z.dtype))
 

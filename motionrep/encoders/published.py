@@ -140,7 +140,10 @@ def from_published(
             f"architecture (known here: {', '.join(PUBLISHED)})"
         ) from error
     config = {**defaults, **config}
-    encoder = published.build(**config)
+    try:
+        encoder = published.build(**config)
+    except TypeError as error:
+        raise ValueError(f"the configuration given does not fit {architecture}: {error}") from error
     pose_head = published.pose_head(int(config["channels"]))
 
     # What the file must hold: each part of the model, with the name in files of each of its entries.
