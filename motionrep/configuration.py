@@ -57,5 +57,9 @@ class FinetuneConfig:
         for name in ("epochs", "clips_per_epoch", "batch_size", "validation_views"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"window must be at least 1, got {self.window}; null takes the encoder's")
+        if not self.fps > 0:
+            raise ValueError(f"fps must be positive, got {self.fps}")
         if self.clips_per_epoch < self.batch_size:
             raise ValueError(f"clips_per_epoch {self.clips_per_epoch} is less than batch_size {self.batch_size}")

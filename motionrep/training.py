@@ -1,5 +1,6 @@
 """Fine-tuning: an encoder and a head on clips synthesised from motion files. Needs the extra `train`."""
 
+import csv
 import json
 import logging
 import math
@@ -82,7 +83,7 @@ def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = Fa
         accelerator="auto",
         devices=1,
         callbacks=[best, _EpochLines()],
-        logger=CSVLogger(output, name="", version=""),
+        logger=_epoch_table(output, last if resume else None),
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
@@ -118,11 +119,12 @@ class Tuning(lightning.LightningModule):
             encoder.requires_grad_(False)
 
     def on_train_epoch_start(self) -> None:
-        # Dropout then depends on the epoch alone, so a resumed run repeats what it would have done.
-        torch.manual_seed(self.config.seed * 100_003 + self.current_epoch)
         self.encoder.train(self.config.tune == "full")
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> None:
+        # Dropout then depends on the step alone, so a resumed run repeats what it would have done. Once per epoch is
+        # not enough: data loaders draw from the same generator, before the epoch's start or after it.
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
         output = self.head(self._encoded(batch), batch["valid"])
         terms = self.head.loss(output, batch)
         self.log_dict({f"train_{name}": value.detach() for name, value in terms.items()}, on_step=False, on_epoch=True)
@@ -216,6 +218,19 @@ class _EpochLines(Callback):
         logger.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, scores)
 
 
+def _epoch_table(output: Path, resumed: Path | None) -> CSVLogger:
+    """Writes metrics.csv; Lightning starts the file anew, so it is handed the finished epochs of a resumed run."""
+    rows: list[dict[str, Any]] = []
+    path = output / "metrics.csv"
+    if resumed is not None and path.is_file():
+        epoch = torch.load(resumed, weights_only=True, map_location="cpu")["epoch"]
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
+    table = CSVLogger(output, name="", version="")
+    table.experiment.metrics.extend(rows)
+    return table
+
+
 def _datasets(config: FinetuneConfig, data: Path) -> tuple[tuple[str, ...], list[MotionClip], list[MotionClip]]:
     """Class labels, training clips, validation clips."""
     clips = load_motion_folder(data)
@@ -239,11 +254,20 @@ def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[nn.Modul
         architecture = options.pop("architecture", None)
         if architecture not in ENCODERS:
             raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
-        encoder = ENCODERS[architecture](**options)
+        try:
+            encoder = ENCODERS[architecture](**options)
+        except TypeError as error:
+            raise ValueError(f"new_encoder does not fit architecture {architecture!r}: {error}") from error
     else:
         encoder = load_encoder(str(config.encoder))
+    if encoder.fps not in (None, config.fps):
+        raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
     if config.head not in head_entry_points():
-        head, name = load_head(config.head), trained_head_name(config.head)
+        try:
+            head, name = load_head(config.head), trained_head_name(config.head)
+        except FileNotFoundError as error:
+            installed = ", ".join(sorted(head_entry_points()))
+            raise ValueError(f"{error}, and not one of the installed heads ({installed})") from error
         require_trained_together(head, encoder)
         return encoder, head, name
     options = dict(config.head_config) | ({"labels": list(labels)} if labels else {})

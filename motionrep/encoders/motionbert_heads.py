@@ -5,7 +5,6 @@ They read the representation of `DSTformer`. Heads that motionrep trains itself 
 
 from collections.abc import Mapping
 
-import roma
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -73,6 +72,8 @@ class MotionBERTMesh(nn.Module):
         columns = pose.unflatten(-1, (24, 3, 2)).transpose(-2, -1)  # published as 3 x 2 matrices
         rotmat = rotmat_from_sixd(columns.flatten(-2))
         betas = shape[:, None].expand(-1, x.shape[1], -1)
+        import roma  # takes as long as torch to import, and only this head needs it
+
         theta = torch.cat([roma.rotmat_to_rotvec(rotmat).flatten(2), betas], -1)
         return {"rotmat": rotmat, "betas": betas, "theta": theta}
 
