@@ -39,8 +39,8 @@ def export_motion(
 ) -> None:
     """Writes motion to a file that other programs open; the suffix says which.
 
-    * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`. Equal to the body's own
-      skinning at each frame, but for pose correctives, which only files of SMPL have and glTF does not.
+    * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`. At each frame the
+      surface is the body's own, but for the pose correctives of SMPL's files, which are left out.
     * `.bvh`: the skeleton in its rest pose and its motion. `load_motion` reads it again when y is up; betas are lost.
     * `.obj`, `.ply`: one mesh for each frame, `out/walk.obj` becomes `out/walk_000000.obj`, `out/walk_000001.obj` ...;
       frames left there by a longer export are removed.
@@ -57,7 +57,8 @@ def export_motion(
         fps: Frame rate of the file, see `resample`; the motion's own when None.
 
     Raises:
-        ValueError: Unknown suffix; no motion or no frames; several persons in a file for one; unit cm for .npz.
+        ValueError: Unknown suffix, unit or axis; no motion or no frames; several persons in a file for one; unit cm for
+            .npz.
         OSError: The file cannot be written.
     """
     suffix = path.suffix.lower()
@@ -65,6 +66,8 @@ def export_motion(
         raise ValueError(f"{path}: unknown kind of file {suffix!r}; motion is exported to {', '.join(EXPORT_SUFFIXES)}")
     people = [motions] if isinstance(motions, BodyMotion) else list(motions)
     _check(people, path, suffix)
+    if unit not in _UNITS_PER_M or up not in _TURN:
+        raise ValueError(f"unit must be m or cm and up must be y or z, got {unit!r} and {up!r}")
     if suffix == ".npz" and unit != "m":
         raise ValueError(f"{path}: AMASS's .npz is always in metres, leave out unit={unit!r}")
     bodies = {motion.body_model: load_body_model(motion.body_model) for motion in people}

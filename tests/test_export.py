@@ -329,14 +329,24 @@ def test_what_cannot_be_exported_is_said(tmp_path, walk):
         ([walk, replace(walk, frame="camera")], "walk.glb", {}, "must share one"),
         (walk, "walk.npz", {"unit": "cm"}, "always in metres"),
         (walk, "walk.glb", {"fps": 0.0}, "fps must be a positive number"),
+        (replace(walk, body_model="smpl.npz"), "walk.glb", {}, r"smpl\.npz: no such file"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
             export_motion(motions, tmp_path / name, **options)
     (tmp_path / "file").write_text("")
     for suffix in ("glb", "bvh", "obj", "npz"):
         with pytest.raises(OSError, match="file"):
             export_motion(walk, tmp_path / "file" / f"walk.{suffix}")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_pose_correctives_are_left_out(tmp_path, tumble, body):
+    with np.load(Path(__file__).parents[1] / "motionrep" / "body" / "open_body.npz", allow_pickle=False) as file:
+        fields = dict(file)
+    fields["posedirs"] = np.full_like(fields["posedirs"], 1e-3)
+    np.savez(tmp_path / "corrected.npz", **fields)
+    export_motion(replace(tumble, body_model=str(tmp_path / "corrected.npz")), tmp_path / "plain.glb")
+    np.testing.assert_allclose(Glb(tmp_path / "plain.glb").surfaces(1)[0], surface_m(tumble, body)[1], atol=1e-5)
 
 
 def test_the_command_exports_several_people(tmp_path, walk, tumble, body, capsys):
