@@ -28,8 +28,12 @@ class ActionHead(nn.Module):
         super().__init__()
         self.labels = tuple(labels)
         self.config: dict[str, Any] = {
-            "channels": channels, "labels": list(labels), "hidden": hidden, "dropout": dropout, "joint_channels": joint_channels,
-        }  # fmt: skip
+            "channels": channels,
+            "labels": list(labels),
+            "hidden": hidden,
+            "dropout": dropout,
+            "joint_channels": joint_channels,
+        }
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
         self.classify = nn.Sequential(

@@ -22,6 +22,7 @@ class Pose3DHead(nn.Module):
     """
 
     trained_on: str | None = None
+    joint_weight: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()

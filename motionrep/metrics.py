@@ -1,5 +1,7 @@
 """Errors of 3D motion and scores of classifiers, as the field defines them. Millimetres, from metres."""
 
+from typing import cast
+
 import roma
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,11 +19,12 @@ def mpjpe_mm(
 def pa_mpjpe_mm(
     predicted_m: Float[Tensor, "*batch joints 3"], target_m: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch"]:
-    """MPJPE of each pose after the similarity transform (rotation, scale, translation) that fits it best ("protocol 2").
+    """MPJPE of each pose after the similarity (rotation, scale, translation) that fits it best ("protocol 2").
 
-    The rotation is proper: a mirrored pose does not become right. A pose without extent counts as its middle point.
+    The rotation is proper: a mirrored pose does not become right. A pose without extent counts as a point.
     """
-    rotation, _, scale = roma.rigid_points_registration(predicted_m, target_m, compute_scaling=True)
+    similarity = roma.rigid_points_registration(predicted_m, target_m, compute_scaling=True)
+    rotation, _, scale = cast(tuple[Tensor, Tensor, Tensor], similarity)
     scale = scale.nan_to_num(nan=0.0, posinf=0.0)  # 0 / 0 where all predicted joints are in one place
     predicted_m, target_m = (point_m - point_m.mean(-2, keepdim=True) for point_m in (predicted_m, target_m))
     aligned = scale[..., None, None] * (predicted_m @ rotation.mT)

@@ -110,7 +110,7 @@ def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = Fa
 class Tuning(lightning.LightningModule):
     """An encoder, a head, their optimiser, and the scores of the latest validation."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Module, config: FinetuneConfig, steps: int) -> None:
+    def __init__(self, encoder: Any, head: Any, config: FinetuneConfig, steps: int) -> None:
         super().__init__()
         self.encoder, self.head, self.config, self.steps = encoder, head, config, steps
         self.scores: dict[str, float] = {}
@@ -157,7 +157,7 @@ class Tuning(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        matrices: list[nn.Parameter] = []
+        matrices: list[Tensor] = []
         rest = list(self.encoder.parameters()) if config.tune == "full" else []
         if config.tune == "full" and config.optimizer == "muon":
             linear = [module.weight for module in self.encoder.modules() if isinstance(module, nn.Linear)]
@@ -247,7 +247,7 @@ def _datasets(config: FinetuneConfig, data: Path) -> tuple[tuple[str, ...], list
     return labels, train, val
 
 
-def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[nn.Module, nn.Module, str]:
+def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, Any, str]:
     """Encoder, head, and the name the head's class is registered under."""
     if config.new_encoder is not None:
         options = dict(config.new_encoder)
@@ -302,5 +302,5 @@ def _as_list(item: Any) -> list[Any]:
     return item if isinstance(item, list) else [item]
 
 
-def _as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def _as_is(batch: Any) -> Any:
     return batch

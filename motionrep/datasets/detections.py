@@ -85,7 +85,7 @@ def detect(
     for names in _SWAPPED_TOGETHER:
         swapped = _runs(rng, frames, 1, noise.swap, mean_length=4)[:, 0]
         for name in names:
-            pair = [layout.index(f"left_{name}"), layout.index(f"right_{name}")]
+            pair = np.array([layout.index(f"left_{name}"), layout.index(f"right_{name}")])
             xy[np.ix_(swapped, pair)] = xy[np.ix_(swapped, pair[::-1])]
             confidence[np.ix_(swapped, pair)] *= 0.8
     missing = _runs(rng, frames, joints, noise.missing_joint, mean_length=10)
