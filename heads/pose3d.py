@@ -18,17 +18,20 @@ _JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "nose": 1.5, "elbow": 4.0, "wrist":
 class Pose3DHead(nn.Module):
     """LayerNorm and one linear map per joint, as the published lifting networks end.
 
+    An encoder that was trained for another task spreads what it knows of a joint over the others: with `hidden` the map
+    is a perceptron of that width over all joints of a frame.
+
     Output `position_m` (batch frames 17 3): metres, camera axes, pelvis at the origin.
     """
 
     trained_on: str | None = None
     joint_weight: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, hidden: int = 0) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {"channels": channels}
+        self.config: dict[str, Any] = {"channels": channels, "hidden": hidden}
         self.norm = nn.LayerNorm(channels)
-        self.position = nn.Linear(channels, 3)
+        self.position = _over_all_joints(channels, hidden) if hidden else nn.Linear(channels, 3)
         weight = [_JOINT_WEIGHTS.get(j.removeprefix("left_").removeprefix("right_"), 1.0) for j in H36M_17.joints]
         self.register_buffer("joint_weight", torch.tensor(weight), persistent=False)
 
@@ -60,3 +63,17 @@ class Pose3DHead(nn.Module):
         require_same_encoder(self, embedding)
         output = self(*representation_of(embedding))
         return JointMotion(output["position_m"][0], H36M_17, embedding.fps, "root")
+
+
+def _over_all_joints(channels: int, hidden: int) -> nn.Module:
+    joints = H36M_17.joint_count
+    return nn.Sequential(
+        nn.Linear(channels, 64),
+        nn.Flatten(-2),
+        nn.Linear(joints * 64, hidden),
+        nn.GELU(),
+        nn.Linear(hidden, hidden),
+        nn.GELU(),
+        nn.Linear(hidden, joints * 3),
+        nn.Unflatten(-1, (joints, 3)),
+    )

@@ -15,7 +15,7 @@ from motionrep.head_api import load_head, save_head, trained_head_name
 
 _CARD = """# {name}
 
-A {kind} of motionrep, trained by that project. Licence: Apache-2.0.
+{kind_title} of motionrep, trained by that project. Licence: Apache-2.0.
 
 - **Data**: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), 65
   training clips of subjects 1 to 14 in the BVH conversion of B. Hahne; bodies, cameras and detections are simulated.
@@ -51,7 +51,7 @@ def pack(
     versions = json.loads((run / "versions.json").read_text())
     digest = hashlib.sha256((run / kind / "model.safetensors").read_bytes()).hexdigest()
     card = _CARD.format(
-        name=name, kind=kind, after=after, note=note, commit=versions["commit"], torch=versions["torch"], digest=digest,
+        name=name, kind_title=kind.title(), after=after, note=note, commit=versions["commit"], torch=versions["torch"], digest=digest,
         scores="\n".join(_quoted(json.loads(path.read_text())) for path in scores),
         config=(run / "config.yaml").read_text(),
     )  # fmt: skip
