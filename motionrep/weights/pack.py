@@ -51,7 +51,8 @@ def pack(
     versions = json.loads((run / "versions.json").read_text())
     digest = hashlib.sha256((run / kind / "model.safetensors").read_bytes()).hexdigest()
     card = _CARD.format(
-        name=name, kind_title=kind.title(), after=after, note=note, commit=versions["commit"], torch=versions["torch"], digest=digest,
+        name=name, kind_title=kind.title(), after=after, note=note, digest=digest,
+        commit=versions["commit"], torch=versions["torch"],
         scores="\n".join(_quoted(json.loads(path.read_text())) for path in scores),
         config=(run / "config.yaml").read_text(),
     )  # fmt: skip
