@@ -72,7 +72,9 @@ def embed(
     people = _load_people(keypoints, layout, fps, size)
     network = motionrep.load_encoder(encoder)
     dtype = getattr(torch, precision)
-    embeddings = [motionrep.embed(person, network, flip=flip, device=device, dtype=dtype) for person in people]
+    embeddings = [
+        motionrep.embed(person, network, flip=flip, device=device, dtype=dtype, progress=True) for person in people
+    ]
     write_embeddings(embeddings, output, level, [keypoints.stem] * len(people))
     frames = sum(person.frame_count for person in people)
     print(f"{output}: {len(people)} person(s), {frames} frames, {network.channels} channels")
@@ -87,7 +89,7 @@ def predict(
     trained: Any = motionrep.load_head(head)
     network = motionrep.load_encoder(_encoder_for(trained, head) if encoder is None else encoder)
     for index, person in enumerate(people):
-        embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision))
+        embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
         result = trained.predict(embedding)
         path = output / f"{keypoints.stem}_{index}"
         if isinstance(result, BodyMotion | JointMotion):

@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
@@ -21,6 +22,7 @@ def embed(
     batch_size: int = 16,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    progress: bool = False,
 ) -> MotionEmbedding:
     """The encoder's representation of every joint in every frame; float32, on the CPU.
 
@@ -39,6 +41,7 @@ def embed(
             outputs, after x of the mirrored one was negated; use `mirrored` for it.
         batch_size: Windows encoded at a time; bounds the memory beside the result.
         dtype: float32, or bfloat16 to encode faster and less exactly on hardware that has it.
+        progress: Show a progress bar on a terminal.
 
     Raises:
         ValueError: No conversion from the clip's layout to the encoder's, or an option out of range.
@@ -48,7 +51,7 @@ def embed(
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
     keypoints = keypoints.as_h36m_17()
-    options = (overlap, batch_size, torch.device(device), dtype)
+    options = (overlap, batch_size, torch.device(device), dtype, progress)
     values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)
     if flip:
         other = encode(encoder_input(mirrored(keypoints), encoder), keypoints.fps, encoder, *options)
@@ -141,6 +144,7 @@ def encode(
     batch_size: int = 16,
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
+    progress: bool = False,
 ) -> Float[Tensor, "frames 17 channels"]:
     """What `embed` does once the keypoints are normalised (`encoder_input`)."""
     known = cast(float | None, encoder.fps)
@@ -148,7 +152,7 @@ def encode(
     device = device or torch.device("cpu")
     values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
     for start in range(step):
-        values[start::step] = _encoded(inputs[start::step], encoder, overlap, batch_size, device, dtype)
+        values[start::step] = _encoded(inputs[start::step], encoder, overlap, batch_size, device, dtype, progress)
     return _moving_average(values, step)
 
 
@@ -167,7 +171,13 @@ def _moving_average(values: Float[Tensor, "frames joints channels"], width: int)
 
 @torch.no_grad()
 def _encoded(
-    inputs: Tensor, encoder: nn.Module, overlap: float, batch_size: int, device: torch.device, dtype: torch.dtype
+    inputs: Tensor,
+    encoder: nn.Module,
+    overlap: float,
+    batch_size: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: bool,
 ) -> Tensor:
     window, channels = cast(int, encoder.frames), cast(int, encoder.channels)
     frames = inputs.shape[0]
@@ -180,7 +190,8 @@ def _encoded(
     training = encoder.training
     encoder.to(device).eval()
     try:
-        for first in range(0, len(starts), batch_size):
+        batches = range(0, len(starts), batch_size)
+        for first in tqdm(batches, desc="embed", unit="batch", leave=False, disable=None if progress else True):
             batch = torch.stack([inputs[s : s + window] for s in starts[first : first + batch_size]]).to(device)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 encoded = encoder(batch).float().cpu()
