@@ -59,7 +59,7 @@ class ActionHead(nn.Module):
 
     @torch.no_grad()
     def predict(self, embedding: MotionEmbedding) -> ActionScores:
-        """Scores of the whole clip.
+        """Scores of the whole clip; trained on windows of two seconds, it is less sure of much longer clips.
 
         Raises:
             ValueError: The embedding comes from another encoder than the head was trained on.

@@ -82,8 +82,8 @@ def translation_from_keypoints(
 
     Each keypoint gives two equations linear in the translation t, `t_x - u t_z = u z - x` with `u = (x_px - c_x) / f`
     (and the same for y), weighted by its confidence; the second difference of t over time is held small, more so along
-    the line of sight, where single frames say little. One banded least-squares problem for the whole clip; frames
-    without keypoints are carried by their neighbours.
+    the line of sight, where single frames say little. One banded least-squares problem from the first to the last
+    frame with keypoints; frames without in between follow their neighbours, those before and after stand still.
 
     Raises:
         ValueError: No keypoint has a positive confidence.
@@ -92,6 +92,12 @@ def translation_from_keypoints(
         raise ValueError(
             "no keypoint of the clip has a confidence above 0, so the person cannot be placed in the camera"
         )
+    seen = (confidence > 0).any(1).nonzero()[:, 0]
+    first, last = int(seen[0]), int(seen[-1])
+    if first > 0 or last < len(confidence) - 1:
+        span = slice(first, last + 1)
+        inner = translation_from_keypoints(point_m[span], xy_px[span], confidence[span], camera, smoothness)
+        return inner[torch.arange(len(confidence)).sub(first).clamp(0, last - first)]
     x, y, z = point_m.double().cpu().numpy().transpose(2, 0, 1)
     weight = confidence.double().cpu().numpy() ** 2
     u, v = ((xy_px.double().cpu().numpy() - np.array(camera.center_px)) / camera.focal_px).transpose(2, 0, 1)

@@ -1,11 +1,12 @@
 """The whole way on example clips: motion, camera, detections, embedding, mesh, video, and the error of each."""
 
-import itertools
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from motionrep.body import BodyModel, load_body_model
@@ -14,6 +15,7 @@ from motionrep.datasets.filming import film, in_camera, random_camera
 from motionrep.embedding import embed
 from motionrep.encoders import load_encoder
 from motionrep.evaluation import UNITS, Scores
+from motionrep.files import written_beside
 from motionrep.head_api import load_head
 from motionrep.keypoint_io import load_keypoints, save_keypoints
 from motionrep.layouts import H36M_17, HALPE_26
@@ -25,13 +27,14 @@ from motionrep.types import BodyMotion, Keypoints
 ENCODER = "ktpformer-s"
 _FPS = 30.0
 _SIZE_PX = (1280, 720)
+_HEIGHT_PX = 360
 
 
 def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) -> str:
     """Fills `output` and returns a table of what was made, with the error against the known truth.
 
     `output` then holds `keypoints/NAME.json` (AlphaPose format), `embeddings.parquet` (one row per frame),
-    `motion/NAME.npz` (recovered, camera axes) and `demo.mp4`.
+    `motion/NAME.npz` (recovered, camera axes), `demo.mp4`, and `demo.png` with a frame of four clips.
 
     Raises:
         ValueError: More clips than there are example motions.
@@ -56,12 +59,23 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
         rows.append((name, clip.frame_count, *errors(motion, truth[name], body).values()))
     write_embeddings(embeddings, output / "embeddings.parquet", "frame", names)
 
-    frames = itertools.chain.from_iterable(
-        render_frames(motion, keypoints=clip, height_px=360) for motion, clip in recovered
-    )
-    total = sum(clip.frame_count for _, clip in recovered)
-    write_video(tqdm(frames, desc="video", total=total, unit="frame", disable=None), output / "demo.mp4", _FPS)
+    pictures: list[np.ndarray] = []
+    write_video(_frames(recovered, pictures), output / "demo.mp4", _FPS)
+    with written_beside(output / "demo.png") as beside:
+        Image.fromarray(np.concatenate(pictures[:4])).save(beside)
     return _table(rows, output)
+
+
+def _frames(recovered: list[tuple[BodyMotion, Keypoints]], pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames of all clips, one after the other; one of each clip is put aside in `pictures`."""
+    total = sum(clip.frame_count for _, clip in recovered)
+    with tqdm(desc="video", total=total, unit="frame", disable=None) as bar:
+        for motion, clip in recovered:
+            for index, frame in enumerate(render_frames(motion, keypoints=clip, height_px=_HEIGHT_PX)):
+                if index == clip.frame_count // 3:
+                    pictures.append(frame)
+                bar.update()
+                yield frame
 
 
 def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:
@@ -97,5 +111,5 @@ def _table(rows: list[tuple], output: Path) -> str:
     ]
     mean = np.mean([row[1:] for row in rows], axis=0)
     lines.append(f"{'mean':<14}{'':>7}{mean[1]:>9.0f}{mean[2]:>10.0f}{mean[3]:>8.0f}{mean[4] / 1000:>9.1f}")
-    made = f"{output}/: keypoints/*.json, embeddings.parquet, motion/*.npz, demo.mp4"
+    made = f"{output}/: keypoints/*.json, embeddings.parquet, motion/*.npz, demo.mp4, demo.png"
     return "\n".join([head, units, *lines, "", made])

@@ -48,7 +48,8 @@ class Scores:
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
     def add(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
-        """Reads the outputs that `head_api.Head` names, and leaves others alone."""
+        """Reads the outputs that `head_api.Head` names, on any device, and leaves others alone."""
+        output, batch = ({name: tensor.cpu() for name, tensor in part.items()} for part in (output, batch))
         if "logit" in output:
             self.values["logit"].append(output["logit"])
             self.values["label"].append(batch["label"])

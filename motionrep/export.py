@@ -31,7 +31,7 @@ _MESHES_AT_ONCE = 32
 
 def export_motion(
     motions: BodyMotion | Sequence[BodyMotion],
-    path: Path,
+    path: Path | str,
     *,
     unit: Literal["m", "cm"] = "m",
     up: Literal["y", "z"] = "y",
@@ -61,6 +61,7 @@ def export_motion(
             .npz.
         OSError: The file cannot be written.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in EXPORT_SUFFIXES:
         raise ValueError(f"{path}: unknown kind of file {suffix!r}; motion is exported to {', '.join(EXPORT_SUFFIXES)}")

@@ -27,6 +27,8 @@ def written_beside(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         beside.replace(path)
     except OSError as error:
+        if error.errno is None:
+            raise
         raise type(error)(error.errno, f"{path} was not written: {error.strerror or error}") from error
     finally:
         if beside.is_dir():

@@ -28,11 +28,12 @@ class Detections:
     """Every detection of a file, by frame; those of one frame in the file's order.
 
     `xyc` is x and y in pixels and confidence in [0, 1]. `frame` counts from the file's first frame, which may have no
-    detection. `person` is None when the file does not tell who is who.
+    detection and has the number `first_frame` in the file. `person` is None when the file does not tell who is who.
     """
 
     xyc: Float[np.ndarray, "detections joints 3"]
     frame: Int[np.ndarray, " detections"]
+    first_frame: int
     frame_count: int
     score: Float[np.ndarray, " detections"]
     person: list[str] | None
@@ -235,6 +236,7 @@ def _collect(
     return Detections(
         xyc=xyc,
         frame=np.array([numbers[row.frame] - first for row in rows]),
+        first_frame=first,
         frame_count=max(numbers.values()) - first + 1,
         score=np.array(scores, dtype=float),
         person=_person_ids(rows, path),

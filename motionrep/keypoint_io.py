@@ -35,8 +35,9 @@ def load_keypoints(
 
     Known are AlphaPose and COCO results, MMPose and MediaPipe JSON, a folder of OpenPose files (one per frame), and the
     .npz of `save_keypoints`. All clips span the file's frames from the first to the last, also where a person was not
-    seen (confidence 0). Frame numbers come from the file; image names count by their last integer, or by their order
-    when they have none or share it. Of two detections of a person in one frame the one with the higher score counts.
+    seen (confidence 0); `Keypoints.first_frame` is the number of the first in the file. Frame numbers come from the
+    file; image names count by their last integer, or by their order when they have none or share it. Of two detections
+    of a person in one frame the one with the higher score counts.
 
     Without ids in the file, people are followed from frame to frame: each detection goes to the person whose last
     keypoints, moved on at their last velocity, are nearest in the mean. Someone is new when that is more than 0.3
@@ -68,7 +69,7 @@ def load_keypoints(
             "(on the command line --size 1920x1080)"
         )
     if fps is None:
-        logger.info("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
+        logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
     detections = read_detections(path, layout, size_px)
     _check_size(detections, size_px, path)
     return _clips(detections, fps or DEFAULT_FPS, size_px)
@@ -77,8 +78,9 @@ def load_keypoints(
 def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
     """Writes clips as .npz, which `load_keypoints` gives back exactly, or as .json in AlphaPose's format.
 
-    AlphaPose's format is for other tools: it has no frame rate, image size or unseen frames, knows the layouts coco_17
-    and halpe_26, and names persons by integers (their place in `clips`, unless all names are different integers).
+    AlphaPose's format is for other tools: it has no frame rate or image size, leaves out unseen frames but for the
+    first and the last, knows the layouts coco_17 and halpe_26, and names persons by integers (their place in `clips`,
+    unless all names are different integers).
 
     Raises:
         ValueError: No clips, another suffix, or a layout that AlphaPose's format does not have.
@@ -127,7 +129,7 @@ def _clips(detections: Detections, fps: float, size_px: tuple[int, int]) -> list
         confidence = np.zeros(xy_px.shape[:2], dtype=np.float32)
         xy_px[frame], confidence[frame] = xyc[..., :2], xyc[..., 2]
         tensors = torch.from_numpy(xy_px), torch.from_numpy(confidence)
-        clips.append(Keypoints(*tensors, detections.layout, fps, size_px[0], size_px[1], person))
+        clips.append(Keypoints(*tensors, detections.layout, fps, *size_px, person, detections.first_frame))
     return clips
 
 
@@ -195,6 +197,7 @@ def _npz_fields(clip: Keypoints) -> dict[str, Any]:
         "fps": clip.fps,
         "size_px": (clip.width_px, clip.height_px),
         "person": clip.person,
+        "first_frame": clip.first_frame,
     }
 
 
@@ -216,6 +219,7 @@ def _load_npz(
                         width_px,
                         height_px,
                         str(file[f"{i}.person"]),
+                        int(file[f"{i}.first_frame"]),
                     )
                 )
             if not clips:
@@ -232,8 +236,10 @@ def _alphapose_entries(clips: Sequence[Keypoints], path: Path) -> list[dict[str,
         if clip.layout not in (COCO_17, HALPE_26):
             raise ValueError(f"{path}: AlphaPose's format has no layout {clip.layout.name!r}; save as .npz")
         xyc = torch.cat([clip.xy_px, clip.confidence.unsqueeze(-1)], dim=-1).double().cpu().numpy()
-        for frame in np.flatnonzero((xyc[..., 2] > 0).any(1)):
-            seen = xyc[frame, xyc[frame, :, 2] > 0]
+        is_seen = (xyc[..., 2] > 0).any(1)
+        is_seen[[0, -1]] = True  # an entry without confidence keeps the clip as long as it is
+        for frame in np.flatnonzero(is_seen):
+            seen = xyc[frame, xyc[frame, :, 2] > 0] if xyc[frame, :, 2].any() else np.zeros((1, 3))
             corner = seen[:, :2].min(0)
             entries.append(
                 {

@@ -32,7 +32,7 @@ _AMASS_JOINTS = 22  # SMPL's 24 without the hands, which SMPL-H and SMPL-X give 
 _Y_UP_FROM_Z_UP = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
 
 
-def load_motion(path: Path, body_model: str = "open", skeleton: SkeletonMap | None = None) -> BodyMotion:
+def load_motion(path: Path | str, body_model: str = "open", skeleton: SkeletonMap | None = None) -> BodyMotion:
     """Reads the motion of one body; y is up and the floor is y = 0.
 
     * `.bvh`: the skeleton's world rotations are copied to the body, see `retargeting.retarget`; betas are 0. All frames
@@ -52,6 +52,7 @@ def load_motion(path: Path, body_model: str = "open", skeleton: SkeletonMap | No
         FileNotFoundError: No such file.
         ValueError: Unknown kind of file or skeleton, or a broken file; names the file and what is wrong.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     if path.suffix.lower() == ".bvh":
@@ -70,13 +71,14 @@ def load_motion(path: Path, body_model: str = "open", skeleton: SkeletonMap | No
         return _from_amass(path, file, load_body_model(body_model))
 
 
-def load_joint_motion(path: Path) -> JointMotion:
+def load_joint_motion(path: Path | str) -> JointMotion:
     """Reads joint positions from the .npz of `save_motion`, exactly as saved.
 
     Raises:
         FileNotFoundError: No such file.
         ValueError: A broken file, or one of another kind; names the file and what is wrong.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     with _opened(path) as file:
@@ -105,12 +107,13 @@ def motion_from_bvh(bvh: BvhMotion, body: BodyModel, skeleton: SkeletonMap | Non
     return put_on_floor(motion, body)
 
 
-def save_motion(motion: BodyMotion | JointMotion, path: Path) -> None:
+def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
     """Writes a motion to motionrep's own .npz; `load_motion` or `load_joint_motion` gives back the same numbers.
 
     Raises:
         ValueError: The name does not end in .npz.
     """
+    path = Path(path)
     if path.suffix.lower() != ".npz":
         raise ValueError(f"{path}: save_motion writes .npz files, give the file that suffix")
     if isinstance(motion, JointMotion):

@@ -13,7 +13,7 @@ Level = Literal["clip", "frame", "joint"]
 
 
 def write_embeddings(
-    embeddings: Sequence[MotionEmbedding], path: Path, level: Level = "frame", clips: Sequence[str] | None = None
+    embeddings: Sequence[MotionEmbedding], path: Path | str, level: Level = "frame", clips: Sequence[str] | None = None
 ) -> None:
     """One row for each clip, frame, or joint of a frame.
 
@@ -28,6 +28,7 @@ def write_embeddings(
         ValueError: The name does not end in .parquet, no embeddings, or not as many names.
         OSError: The file cannot be written; nothing is left of it.
     """
+    path = Path(path)
     try:
         import pyarrow as pa
         from pyarrow import parquet

@@ -61,6 +61,8 @@ def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = Fa
     if not resume and last.is_file():
         raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
     lightning.seed_everything(config.seed, verbose=False)
+    if resume:
+        _require_same_settings(config, output / "config.yaml")
     labels, train, val = _datasets(config, data)
     encoder, head, head_name = _networks(config, labels)
     train_set = SynthesizedClips(
@@ -127,7 +129,9 @@ class Tuning(lightning.LightningModule):
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
         output = self.head(self._encoded(batch), batch["valid"])
         terms = self.head.loss(output, batch)
-        self.log_dict({f"train_{name}": value.detach() for name, value in terms.items()}, on_step=False, on_epoch=True)
+        self.log_dict(
+            {f"train_term_{name}": value.detach() for name, value in terms.items()}, on_step=False, on_epoch=True
+        )
         total = torch.stack(list(terms.values())).sum()
         self.log("train_loss", total.detach(), on_step=False, on_epoch=True, prog_bar=True)
         self.manual_backward(total)
@@ -252,6 +256,7 @@ def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, Any
     if config.new_encoder is not None:
         options = dict(config.new_encoder)
         architecture = options.pop("architecture", None)
+        options.setdefault("fps", config.fps)
         if architecture not in ENCODERS:
             raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
         try:
@@ -278,6 +283,15 @@ def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, Any
     return encoder, head, config.head
 
 
+def _require_same_settings(config: FinetuneConfig, path: Path) -> None:
+    """Raises ValueError when a run would be resumed with other settings than it was started with."""
+    started = yaml.safe_load(path.read_text(encoding="utf-8"))
+    changed = [f"{name} {started.get(name)!r} is now {value!r}" for name, value in asdict(config).items()
+               if started.get(name) != value]  # fmt: skip
+    if changed:
+        raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
+
+
 def _write_run_files(config: FinetuneConfig, output: Path) -> None:
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
@@ -291,9 +305,13 @@ def _write_run_files(config: FinetuneConfig, output: Path) -> None:
 
 def _commit() -> str:
     """Commit of the source tree motionrep runs from; "not a checkout" for an installed package."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    git = ["git", "-C", str(Path(__file__).parent)]
+    tracked, described = ["ls-files", "--error-unmatch", Path(__file__).name], ["describe", "--always", "--dirty"]
     try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        subprocess.run([*git, *tracked], capture_output=True, check=True)
+        return subprocess.run(
+            [*git, *described, "--abbrev=40"], capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "not a checkout"
 

@@ -5,7 +5,7 @@ Frames of reference: `root` has camera axes and its origin at the pelvis; `camer
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -22,7 +22,8 @@ class Keypoints:
     """2D keypoints of one person, as a detector saw them.
 
     `xy_px` has its origin at the image's top left corner. `confidence` is 0 for a joint or frame that was not seen
-    (its `xy_px` is then meaningless but finite) and positive otherwise.
+    (its `xy_px` is then meaningless but finite) and positive otherwise. `first_frame` is the number of the clip's first
+    frame in the file it came from.
     """
 
     xy_px: Float[Tensor, "frames joints 2"]
@@ -32,6 +33,7 @@ class Keypoints:
     width_px: int
     height_px: int
     person: str = "0"
+    first_frame: int = 0
 
     def __post_init__(self) -> None:
         _require_shape("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2))
@@ -57,7 +59,7 @@ class Keypoints:
         if self.layout == H36M_17:
             return self
         xy_px, confidence = to_h36m_17(self.xy_px, self.confidence, self.layout)
-        return Keypoints(xy_px, confidence, H36M_17, self.fps, self.width_px, self.height_px, self.person)
+        return replace(self, xy_px=xy_px, confidence=confidence, layout=H36M_17)
 
 
 @dataclass(frozen=True)

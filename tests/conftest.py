@@ -6,7 +6,7 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook(["motionrep", "motionrep_heads"], "beartype.beartype")
+install_import_hook(["motionrep", "motionrep_heads"], "typechecker.check")
 
 hypothesis.settings.register_profile("motionrep", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("motionrep")

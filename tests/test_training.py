@@ -43,14 +43,15 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
+def run(data, tmp_path_factory, one_thread):
     """A finished run of one epoch: its folder and what `finetune` returned."""
     output = tmp_path_factory.mktemp("runs") / "first"
     return output, finetune(CONFIG, data, output)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
 def one_thread():
+    """Sums then come out the same every time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -267,7 +268,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
     ("changes", "message"),
     [
         ({"head": "pose3"}, "no head 'pose3'.*not one of the installed heads .*pose3d"),
-        ({"head_config": {"hidden": 3}}, "head_config does not fit head 'pose3d'.*hidden"),
+        ({"head_config": {"width": 3}}, "head_config does not fit head 'pose3d'.*width"),
         ({"new_encoder": NEW_ENCODER | {"architecture": "ktp"}}, "unknown 'ktp' .known: .*ktpformer"),
         ({"new_encoder": NEW_ENCODER | {"layers": 3}}, "new_encoder does not fit .*ktpformer.*layers"),
         ({"new_encoder": None, "encoder": "nothing"}, "no encoder 'nothing'"),

@@ -284,12 +284,12 @@ AUTHORED: dict[str, Builder] = {
     "walk": _walk,
     "run_in_place": _run_in_place,
     "jump": _jump,
-    "jumping_jack": _jumping_jack,
     "squat": _squat,
     "wave": _wave,
     "kick": _kick,
-    "punch": _punch,
     "sit_down": _sit_down,
     "bow": _bow,
+    "jumping_jack": _jumping_jack,
+    "punch": _punch,
 }
 """What each motion's table makes of its one argument, reach: how far its largest movements go, 1 is usual."""

@@ -113,8 +113,12 @@ def _indexed_clip(folder: Path, row: dict[str, str], body: BodyModel) -> MotionC
 
 def _plain_clip(folder: Path, name: str, body: BodyModel) -> MotionClip:
     motion = load_motion(folder / name)
-    usable = ~_popping(motion, body) if motion.body_model == body.name else torch.ones(motion.frame_count).bool()
-    return MotionClip(name, motion, usable, None, _hashed_split(name), False, "")
+    if motion.frame != "world" or motion.body_model != body.name:
+        raise ValueError(
+            f"{folder / name}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
+            f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
+        )
+    return MotionClip(name, motion, ~_popping(motion, body), None, _hashed_split(name), False, "")
 
 
 def _motion_files(folder: Path) -> list[str]:
