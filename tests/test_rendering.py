@@ -18,7 +18,7 @@ from motionrep.rendering import render, render_frames
 from motionrep.rendering.raster import rasterize, screen_points
 from motionrep.rendering.scene import draw, make_backdrop, vertex_normals
 from motionrep.rendering.skeleton import LEFT, draw_keypoints, stick_figure, stick_figure_vertices
-from motionrep.rendering.views import up_in_camera
+from motionrep.rendering.views import up_from_steps, up_in_camera
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MeshMotion
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -377,3 +377,15 @@ def test_a_mesh_that_is_not_a_body_can_be_drawn():
     motion = MeshMotion(box.expand(2, 8, 3).clone(), faces, 25.0, "world")
     picture = next(render_frames(motion, height_px=60, views=("side",)))
     assert picture[30, 40, 0] - picture[30, 40, 2] > 8
+
+
+def test_a_long_walk_tells_which_way_is_up() -> None:
+    """Steps on a floor that a camera pitched by 12 degrees sees as a slope; standing still tells nothing."""
+    pitch = math.radians(12)
+    true_up = torch.tensor([0.0, -math.cos(pitch), -math.sin(pitch)])
+    forward = torch.tensor([0.0, -math.sin(pitch), math.cos(pitch)])
+    feet_m = torch.linspace(3, 7, 20)[:, None] * forward
+    person_m = torch.stack([feet_m, feet_m + 1.7 * true_up], 1)
+    level = torch.tensor([0.0, -1.0, 0.0])
+    assert float(up_from_steps(level, person_m) @ true_up) > math.cos(math.radians(1.5))
+    assert torch.equal(up_from_steps(level, person_m[:1].expand(20, 2, 3)), level)

@@ -21,7 +21,7 @@ from motionrep.layouts import H36M_17, to_h36m_17
 from motionrep.rendering.scene import Backdrop, draw, make_backdrop
 from motionrep.rendering.skeleton import draw_keypoints, stick_figure, stick_figure_vertices
 from motionrep.rendering.video import check_video_path, write_video
-from motionrep.rendering.views import Stage, fitted, make_stage, placed_camera, up_in_camera
+from motionrep.rendering.views import Stage, fitted, make_stage, placed_camera, up_from_steps, up_in_camera
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MeshMotion
 
 Given = TypeVar("Given")
@@ -97,8 +97,8 @@ def render_frames(
     it stands in front. View "side" stands 90 degrees to the right of that. Cameras without a place of their own show
     the whole clip, or go along smoothly with a person who walks far.
 
-    In a motion in camera axes, up is guessed (`views.up_in_camera`), the floor is the 5th percentile of the lowest
-    points, and the camera view shows the floor only if the camera is at least 0.3 m above it.
+    In a motion in camera axes, up is guessed (`views.up_in_camera`, `views.up_from_steps`), the floor is the 5th
+    percentile of the lowest points, and the camera view shows the floor only if the camera is at least 0.3 m above it.
 
     Args:
         camera: Of the view "camera"; when None, a motion in camera axes is seen with a field of view of 50 degrees.
@@ -231,7 +231,7 @@ def _stage(motion: Motion, subject: _Subject) -> Stage:
     sample_m = torch.cat([subject.vertices([frame]).cpu() for frame in sampled])
     up, front = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, -1.0])
     if motion.frame != "world":
-        up = up_in_camera(subject.up) if subject.up is not None else -up
+        up = up_from_steps(up_in_camera(subject.up) if subject.up is not None else -up, sample_m)
     elif subject.front is not None and float(subject.front[[0, 2]].norm()) > 0.3 * float(subject.front.norm()):
         front = subject.front
     else:

@@ -11,6 +11,7 @@ from torch.nn.functional import conv1d, normalize
 from motionrep.cameras import PinholeCamera, camera_from_world_looking
 
 _LEVEL_DEG, _TILTED_DEG = 15.0, 60.0
+_STEEPEST_DEG = 25.0
 _FOLLOW_M = 1.2
 _FOLLOW_SIGMA_S = 0.6
 _FLOOR_QUANTILE = 0.05
@@ -47,6 +48,27 @@ def up_in_camera(trunk: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
     trunk = normalize(trunk, dim=0)
     angle_deg = math.degrees(math.acos(max(-1.0, min(1.0, float(trunk @ level)))))
     return trunk if _LEVEL_DEG < angle_deg < _TILTED_DEG else level
+
+
+def up_from_steps(up: Float[Tensor, "3"], sample_m: Float[Tensor, "samples points 3"]) -> Float[Tensor, "3"]:
+    """Up, corrected so that a person who walks some way stays on one level.
+
+    A plane is fitted to the lowest point of each sample, with a small penalty on its slope; whoever stays within 1.2 m
+    says nothing of it, and slopes beyond 25 degrees are not believed.
+    """
+    across = normalize(torch.linalg.cross(up, torch.eye(3)[up.abs().argmin()]), dim=0)
+    axes = torch.stack([across, torch.linalg.cross(up, across)])
+    height_m = sample_m @ up
+    lowest = sample_m[torch.arange(len(sample_m)), height_m.argmin(1)]
+    place_m = lowest @ axes.T
+    place_m = place_m - place_m.mean(0)
+    if float((place_m.amax(0) - place_m.amin(0)).norm()) < _FOLLOW_M:
+        return up
+    rise_m = lowest @ up - (lowest @ up).mean()
+    slope = torch.linalg.solve(place_m.T @ place_m + 0.1 * torch.eye(2), place_m.T @ rise_m)
+    if float(slope.norm()) > math.tan(math.radians(_STEEPEST_DEG)):
+        return up
+    return normalize(up - slope @ axes, dim=0)
 
 
 def make_stage(
