@@ -74,28 +74,25 @@ def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "fr
         raise ValueError(f"{encoder.name}: only layout 'h36m_17' is known, the encoder declares {layout.name!r}")
     keypoints = keypoints.as_h36m_17()
     xy = normalise(keypoints.xy_px, keypoints.width_px, keypoints.height_px)
-    read = as_declared(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
-    seen = read[..., 2] > 0
-    if encoder.input_channels == 2:
-        return _filled(read[..., :2], seen)
-    return read.where(seen[..., None], 0)
+    return as_declared(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
 
 
 def as_declared(
     keypoints: Float[Tensor, "*batch frames joints 3"], encoder: nn.Module
-) -> Float[Tensor, "*batch frames joints 3"]:
-    """x and y (units of half the image width) and confidence, in the normalisation that the encoder declares.
+) -> Float[Tensor, "*batch frames joints inputs"]:
+    """What `encoder_input` makes of x, y (units of half the image width, origin in the middle) and confidence.
 
     Raises:
         ValueError: A normalisation that is not known.
     """
-    if encoder.normalisation == "width":
-        return keypoints
     if encoder.normalisation == "crop":
-        return cropped(keypoints, cast(float, encoder.crop_ratio))
-    raise ValueError(
-        f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
-    )
+        keypoints = cropped(keypoints, cast(float, encoder.crop_ratio))
+    elif encoder.normalisation != "width":
+        raise ValueError(
+            f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
+        )
+    seen = keypoints[..., 2] > 0
+    return _filled(keypoints[..., :2], seen) if encoder.input_channels == 2 else keypoints.where(seen[..., None], 0)
 
 
 def normalise(
@@ -202,13 +199,13 @@ def _encoded(
     return values[:frames]
 
 
-def _filled(xy: Float[Tensor, "frames joints 2"], seen: Bool[Tensor, "frames joints"]) -> Tensor:
+def _filled(xy: Float[Tensor, "*batch frames joints 2"], seen: Bool[Tensor, "*batch frames joints"]) -> Tensor:
     """Unseen joints on a line between the nearest frames that saw them, zeros where none did."""
-    frames = xy.shape[0]
+    frames = xy.shape[-3]
     time = torch.arange(frames, device=xy.device)[:, None].expand_as(seen)
-    before = time.where(seen, -1).cummax(0).values
-    after = time.where(seen, frames).flip(0).cummin(0).values.flip(0)
+    before = time.where(seen, -1).cummax(-2).values
+    after = time.where(seen, frames).flip(-2).cummin(-2).values.flip(-2)
     before, after = before.where(before >= 0, after), after.where(after < frames, before)
     share = ((time - before) / (after - before).clamp(min=1))[..., None].to(xy)
-    start, end = (xy.gather(0, index.clamp(0, frames - 1)[..., None].expand_as(xy)) for index in (before, after))
-    return (start + share * (end - start)).where(seen.any(0)[:, None], 0)
+    start, end = (xy.gather(-3, index.clamp(0, frames - 1)[..., None].expand_as(xy)) for index in (before, after))
+    return (start + share * (end - start)).where(seen.any(-2)[..., None, :, None], 0)

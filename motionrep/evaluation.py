@@ -129,7 +129,7 @@ def evaluate(
     for index in tqdm(range(len(samples)), unit="clip", disable=None):
         batch = samples.__getitems__([(0, index)])
         frames = int(batch["valid"].sum())
-        inputs = as_declared(batch["keypoints"][0, :frames], network)[..., : network.input_channels]
+        inputs = as_declared(batch["keypoints"][0, :frames], network)
         representation = encode(inputs, fps, network, dtype=getattr(torch, precision))
         valid = batch["valid"][:, :frames]
         cropped = {key: tensor[:, :frames] if key in PER_FRAME else tensor for key, tensor in batch.items()}

@@ -190,8 +190,8 @@ class Tuning(lightning.LightningModule):
         return optimizers, [torch.optim.lr_scheduler.LambdaLR(optimizer, share) for optimizer in optimizers]
 
     def _encoded(self, batch: dict[str, Tensor]) -> Tensor:
-        """Representation, float32; encoders without a confidence channel get x and y only."""
-        keypoints = as_declared(batch["keypoints"], self.encoder)[..., : self.encoder.input_channels]
+        """Representation, float32."""
+        keypoints = as_declared(batch["keypoints"], self.encoder)
         precision = self.config.precision
         with torch.autocast(keypoints.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return self.encoder(keypoints).float()
