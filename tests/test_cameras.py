@@ -125,3 +125,15 @@ def test_a_person_nobody_saw_has_no_translation():
         translation_from_keypoints(
             torch.zeros(2, 17, 3), torch.zeros(2, 17, 2), torch.zeros(2, 17), PinholeCamera.from_hfov(640, 480)
         )
+
+
+def test_a_person_who_comes_late_and_leaves_early_stands_still_meanwhile():
+    """Frames outside the sighting were once extrapolated, through the camera and out of the room."""
+    camera = PinholeCamera.from_hfov(1000, 800)
+    point_m = torch.randn(300, 17, 3, generator=torch.Generator().manual_seed(0)) * 0.3
+    true_m = torch.tensor([0.0, 0.0, 4.0]) + torch.arange(300)[:, None] * torch.tensor([0.01, 0.0, 0.0])
+    confidence = torch.zeros(300, 17)
+    confidence[100:150] = 1
+    found_m = translation_from_keypoints(point_m, project(point_m + true_m[:, None], camera), confidence, camera)
+    expected_m = true_m[torch.arange(300).clamp(100, 149)]
+    torch.testing.assert_close(found_m, expected_m, atol=1e-4, rtol=0)

@@ -11,6 +11,7 @@ from motionrep.datasets.cmu import load_motion_folder
 from motionrep.floor import sole_height_m
 from motionrep.layouts import SMPL_24
 from motionrep.motion_io import load_motion, save_motion
+from motionrep.types import BodyMotion
 
 CLIP = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
 CMU = Path(os.environ.get("MOTIONREP_CMU_BVH", Path(__file__).parents[2] / "shared" / "data" / "cmu_bvh"))
@@ -145,3 +146,12 @@ def _share_bent_forwards(motion, body, middle, end, usable, sign) -> float:
         forwards = turned[:, 2] * -sign  # a knee brings the shin back, an elbow the forearm forward
         good &= forwards > -0.17
     return float(good.float().mean())
+
+
+def test_a_motion_in_camera_axes_is_no_training_clip(tmp_path):
+    """What `predict` writes would train upside down."""
+    still = torch.eye(3).expand(60, 24, 3, 3)
+    motion = BodyMotion(still, torch.zeros(60, 3), torch.zeros(10), "open", 30.0, "camera")
+    save_motion(motion, tmp_path / "predicted.npz")
+    with pytest.raises(ValueError, match=r"predicted\.npz: a motion of body 'open' in camera axes"):
+        load_motion_folder(tmp_path)

@@ -531,3 +531,24 @@ def test_what_cannot_be_saved_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"no layout 'h36m_17'; save as \.npz"):
         save_keypoints([clip], tmp_path / "clips.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_that_starts_and_ends_unseen_keeps_its_length_in_json(tmp_path):
+    confidence = torch.ones(6, 17)
+    confidence[[0, 5]] = 0
+    clip = Keypoints(torch.rand(6, 17, 2) * 90 + 5, confidence, COCO_17, 30.0, 100, 100)
+    save_keypoints([clip], tmp_path / "clip.json")
+    loaded = load_keypoints(tmp_path / "clip.json", size_px=(100, 100))[0]
+    assert torch.equal(loaded.confidence, confidence)
+
+
+def test_the_number_of_the_first_frame_is_kept(tmp_path):
+    entries = [
+        {"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": [50.0, 50.0, 0.9] * 17, "score": 1.0, "idx": 1}
+        for frame in (12, 13, 15)
+    ]
+    (tmp_path / "late.json").write_text(json.dumps(entries))
+    clip = load_keypoints(tmp_path / "late.json", size_px=(100, 100))[0]
+    assert (clip.first_frame, clip.frame_count) == (12, 4)
+    save_keypoints([clip], tmp_path / "late.npz")
+    assert load_keypoints(tmp_path / "late.npz")[0].first_frame == 12

@@ -177,6 +177,11 @@ def test_a_killed_run_goes_on_to_the_weights_it_would_have_had(data, tmp_path):
     assert epochs[0] == epochs[1] == {"0", "1", "2"}
 
 
+def test_a_run_is_not_resumed_with_other_settings(run, data):
+    with pytest.raises(ValueError, match=r"config\.yaml: a run goes on as it was started, but seed 0 is now 5"):
+        finetune(dataclasses.replace(CONFIG, seed=5), data, run[0], resume=True)
+
+
 def test_resuming_a_finished_run_changes_nothing(run, data):
     output, returned = run
     before, table = _weights(output), (output / "metrics.csv").read_text()
