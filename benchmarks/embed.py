@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from motionrep import embedding
 from motionrep.encoders import KTPFormer, load_published, pose3d_head
-from motionrep.encoders.layers import TransformerBlock
+from motionrep.encoders.layers import Attention, TransformerBlock
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 
@@ -104,11 +104,13 @@ def _over_frames(block: nn.Module, x: Tensor) -> Tensor:
 
 def _block(block: nn.Module, x: Tensor) -> Tensor:
     assert isinstance(block, TransformerBlock)
+    attention = block.attn
+    assert isinstance(attention, Attention)
     rows, tokens, channels = x.shape
-    heads = block.attn.heads
-    q, k, v = block.attn.qkv(block.norm1(x)).reshape(rows, tokens, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
+    heads = attention.heads
+    q, k, v = attention.qkv(block.norm1(x)).reshape(rows, tokens, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
     weights = (q @ k.transpose(-2, -1) * (channels // heads) ** -0.5).softmax(-1)
-    x = x + block.attn.proj((weights @ v).transpose(1, 2).reshape(x.shape))
+    x = x + attention.proj((weights @ v).transpose(1, 2).reshape(x.shape))
     return x + block.mlp.fc2(F.gelu(block.mlp.fc1(block.norm2(x))))
 
 

@@ -105,7 +105,7 @@ def save_head(head: nn.Module, folder: Path, name: str, encoder: str, card: str 
             (beside / "README.md").write_text(card)
 
 
-def load_head(name_or_folder: str | Path) -> nn.Module:
+def load_head(name_or_folder: str | Path) -> Any:  # an nn.Module and a Head at once
     """A trained head, ready to predict: a shipped name such as "mesh-ktpformer-s", or a folder written by `save_head`.
 
     Raises:

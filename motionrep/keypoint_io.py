@@ -236,9 +236,9 @@ def _alphapose_entries(clips: Sequence[Keypoints], path: Path) -> list[dict[str,
         if clip.layout not in (COCO_17, HALPE_26):
             raise ValueError(f"{path}: AlphaPose's format has no layout {clip.layout.name!r}; save as .npz")
         xyc = torch.cat([clip.xy_px, clip.confidence.unsqueeze(-1)], dim=-1).double().cpu().numpy()
-        is_seen = (xyc[..., 2] > 0).any(1)
-        is_seen[[0, -1]] = True  # an entry without confidence keeps the clip as long as it is
-        for frame in np.flatnonzero(is_seen):
+        # An entry without confidence for the first and the last frame keeps the clip as long as it is.
+        written = {0, len(xyc) - 1, *np.flatnonzero((xyc[..., 2] > 0).any(1)).tolist()}
+        for frame in sorted(written):
             seen = xyc[frame, xyc[frame, :, 2] > 0] if xyc[frame, :, 2].any() else np.zeros((1, 3))
             corner = seen[:, :2].min(0)
             entries.append(

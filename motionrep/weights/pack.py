@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from motionrep.encoders import load_encoder, save_encoder
 from motionrep.head_api import load_head, save_head, trained_head_name
@@ -57,7 +58,7 @@ def pack(
         config=(run / "config.yaml").read_text(),
     )  # fmt: skip
     if kind == "encoder":
-        network = load_encoder(run / "encoder").half()
+        network: Any = load_encoder(run / "encoder").half()
         network.name = name
         save_encoder(network, folder / name, card)
     else:
