@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from motionrep.body import load_body_model
 from motionrep.cameras import PinholeCamera
-from motionrep.layouts import H36M_17, to_h36m_17
+from motionrep.layouts import H36M_17, SMPL_24, to_h36m_17
 from motionrep.rendering.scene import Backdrop, draw, make_backdrop
 from motionrep.rendering.skeleton import draw_keypoints, stick_figure, stick_figure_vertices
 from motionrep.rendering.video import check_video_path, write_video
@@ -194,11 +194,15 @@ def _subject(motion: Motion, device: torch.device) -> _Subject:
             rotmat, translation_m = motion.local_rotmat[frames].to(device), motion.translation_m[frames].to(device)
             return body.vertices(rotmat, motion.betas.to(device), translation_m)
 
-        root = motion.local_rotmat[:, 0].mean(0).cpu()
+        some = torch.linspace(0, motion.frame_count - 1, min(motion.frame_count, _SAMPLES)).round().long()
+        posed = (motion.local_rotmat[some].to(device), motion.betas.to(device), motion.translation_m[some].to(device))
+        joint_m = body.joints(*posed).cpu().mean(0)
+        # Whoever does not fall has the middle of the body above the feet, also bent or crouched.
+        feet = [SMPL_24.index(name) for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+        up = joint_m.mean(0) - joint_m[feet].mean(0)
+        front = motion.local_rotmat[:, 0].mean(0).cpu()[:, 2]
         color = torch.tensor(_BODY_COLOR).expand(body.rest_vertices(motion.betas.to(device)).shape[0], 3)
-        return _Subject(
-            body.faces.long(), color.to(device), vertices, motion.translation_m.cpu(), root[:, 1], root[:, 2]
-        )
+        return _Subject(body.faces.long(), color.to(device), vertices, motion.translation_m.cpu(), up, front)
     if isinstance(motion, JointMotion):
         faces, color = stick_figure(motion.layout)
         h36m, _ = to_h36m_17(motion.position_m.cpu(), motion.position_m.cpu()[..., 0], motion.layout)

@@ -38,16 +38,16 @@ class Stage:
         return bool((self.center_m != self.center_m[0]).any())
 
 
-def up_in_camera(trunk: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
-    """Up, in camera axes, guessed from the mean direction of the trunk over a clip.
+def up_in_camera(upright: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """Up, in camera axes, guessed from the mean direction from a person's feet to the middle of the body.
 
-    The camera's own up (-y) when the trunk is within 15 degrees of it, since most cameras are level and people lean,
-    and beyond 60 degrees, where the person lies or hangs; the trunk's direction in between.
+    The camera's own up (-y) when that is within 15 degrees of it, since most cameras are level and people lean,
+    and beyond 60 degrees, where the person lies or hangs; the given direction in between.
     """
-    level = trunk.new_tensor([0.0, -1.0, 0.0])
-    trunk = normalize(trunk, dim=0)
-    angle_deg = math.degrees(math.acos(max(-1.0, min(1.0, float(trunk @ level)))))
-    return trunk if _LEVEL_DEG < angle_deg < _TILTED_DEG else level
+    level = upright.new_tensor([0.0, -1.0, 0.0])
+    upright = normalize(upright, dim=0)
+    angle_deg = math.degrees(math.acos(max(-1.0, min(1.0, float(upright @ level)))))
+    return upright if _LEVEL_DEG < angle_deg < _TILTED_DEG else level
 
 
 def up_from_steps(up: Float[Tensor, "3"], sample_m: Float[Tensor, "samples points 3"]) -> Float[Tensor, "3"]:
