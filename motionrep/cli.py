@@ -180,6 +180,7 @@ def finetune(arguments: Sequence[str]) -> None:
         from motionrep.training import finetune as run
     except ModuleNotFoundError as error:
         raise ImportError(f'training needs {error.name}: pip install "motionrep[train]"') from error
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # each epoch's line is ours
     with redirect_stdout(sys.stderr):  # Lightning draws its progress bars on the standard output
         scores = run(config, data, output, resume)
     print(f"{output}: best epoch " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
