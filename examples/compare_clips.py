@@ -11,8 +11,9 @@ def main(size: str, *paths: str) -> None:
     width_px, height_px = map(int, size.split("x"))
     encoder = motionrep.load_encoder("ktpformer-s")
     clips = [motionrep.load_keypoints(path, size_px=(width_px, height_px))[0] for path in paths]
-    vectors = torch.stack([motionrep.embed(clip, encoder).values.mean(0).flatten() for clip in clips])
-    vectors = torch.nn.functional.normalize(vectors - vectors.mean(0), dim=1)
+    # How the representation varies over time says more of a motion than its mean, which the camera's place moves too.
+    vectors = torch.stack([motionrep.embed(clip, encoder).values.std(0).flatten() for clip in clips])
+    vectors = torch.nn.functional.normalize(vectors, dim=1)
     for path, row in zip(paths, vectors @ vectors.T, strict=True):
         print(path, " ".join(f"{value:5.2f}" for value in row.tolist()))
 

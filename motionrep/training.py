@@ -38,7 +38,7 @@ _JUDGED_BY = (("pve", "min"), ("mpjpe", "min"), ("macro_accuracy", "max"), ("los
 
 
 def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = False) -> dict[str, float]:
-    """Trains, keeps the best epoch, and writes it as `encoder/` and `head/` into the run folder.
+    """Trains, keeps the best epoch, and writes its `head/`, and `encoder/` unless that is frozen, into the run folder.
 
     The run folder also holds config.yaml, versions.json, metrics.csv (every epoch), metrics.json (the best one) and the
     checkpoints to resume from.
