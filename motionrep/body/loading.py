@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from motionrep.body.finding import FILE_NAMES, body_folder, find_body
 from motionrep.body.model import BodyModel
 from motionrep.body.points import find_landmarks
 from motionrep.body.smpl_files import read_smpl_fields
@@ -36,6 +37,9 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
     "open" is the body that comes with the package: made of freely licensed MakeHuman data, with SMPL's 24 joints and
     rest pose, 6,999 vertices and no pose correctives. Its ten betas are its own: betas of SMPL mean nothing on it.
 
+    "smpl-neutral", "smplh-male", "smplx-female", ... are files in the user's folder of bodies, under the names they are
+    downloaded with (see `motionrep.body.finding`). A motion for a body by name can be used on any machine.
+
     A path is a file of SMPL, SMPL-H or SMPL-X as it is downloaded, .pkl or .npz; the models have to be obtained under
     their licence. Needed are `v_template`, `f`, `weights`, `J_regressor`, `kintree_table`, `shapedirs` (the first ten
     are used) and, optionally, `posedirs`. Pickles are read without chumpy and without running anything in them; the
@@ -44,13 +48,19 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
     `vertex_id_values`, or else found on the surface (see `motionrep.body.points.find_landmarks`).
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: There is no such file, or none for that name.
         ValueError: The file is not one of SMPL's, or asks to import what those need not; the message says what.
     """
-    path = _OPEN_BODY if name_or_path == "open" else Path(name_or_path)
+    if name_or_path == "open":
+        path = _OPEN_BODY
+    elif str(name_or_path) in FILE_NAMES:
+        path = find_body(str(name_or_path))
+    else:
+        path = Path(name_or_path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path}: no such file; pass 'open' or the path of a SMPL, SMPL-H or SMPL-X file (.pkl, .npz)"
+            f"{path}: no such file; pass 'open' or the path of a SMPL, SMPL-H or SMPL-X file (.pkl, .npz), or a name "
+            f"for the file in {body_folder()}: {', '.join(FILE_NAMES)}"
         )
     fields = _read_fields(path)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(fields[key])) for key in _FIELDS if key in fields}
