@@ -10,11 +10,11 @@ import torch
 from scipy.spatial import cKDTree
 
 from motionrep.body import BodyModel, load_body_model
-from motionrep.layouts import COCO_17, H36M_17, HALPE_26, NTU_25, SMPL_24
+from motionrep.layouts import H36M_17, HALPE_26, LAYOUTS, SMPL_24, JointLayout
 from motionrep.rotations import mirror_rotmat
 from motionrep.types import BodyMotion
 
-LAYOUTS_OF_A_BODY = (H36M_17, COCO_17, HALPE_26, SMPL_24)
+LAYOUTS_OF_A_BODY = tuple(LAYOUTS.values())
 OPEN_BODY = Path(__file__).parents[1] / "motionrep" / "body" / "open_body.npz"
 
 
@@ -244,8 +244,8 @@ def test_landmarks_found_on_the_surface_are_those_stored(tmp_path: Path, open_bo
 
 
 def test_unknown_layout_lists_the_known_ones(open_body: BodyModel) -> None:
-    with pytest.raises(ValueError, match=r"ntu_25.*h36m_17, coco_17, halpe_26, smpl_24"):
-        open_body.points(NTU_25, *rest_pose())
+    with pytest.raises(ValueError, match=r"'hands'.*h36m_17, coco_17, halpe_26, smpl_24"):
+        open_body.points(JointLayout("hands", ("thumb",), ("",)), *rest_pose())
 
 
 def test_wrong_number_of_betas_says_how_many(open_body: BodyModel) -> None:

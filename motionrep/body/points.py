@@ -1,37 +1,59 @@
 """Where the points of other joint layouts sit on a body: one matrix per layout over joints and landmark vertices.
 
-Limb joints below the hips and shoulders are the body's joint centres in every layout; eyes, ears, the nose of `coco_17`
-and `halpe_26`, the top of the head (`head` of `h36m_17` and `halpe_26`), toes and heels are vertices of the surface.
-The rest:
+Limb joints below the hips and shoulders are the body's joint centres in every layout; eyes, ears, the nose of all
+layouts but `h36m_17`, the top of the head (`head` of `h36m_17` and `halpe_26`, `head_top` of `mpi_inf_3dhp_*`), mouth,
+toes, heels, knuckles and fingertips are vertices of the surface. The rest:
 
-- hips (`h36m_17`, `coco_17`, `halpe_26`): 0.133 m to either side, as in Human3.6M, and half-way up from the hip joints
-  to the pelvis joint; data sets and detectors put them there, and body models lower and closer together.
-- pelvis (`h36m_17`), hip (`halpe_26`): the middle of those hips.
-- thorax (`h36m_17`), neck (`halpe_26`): base of the neck, just above the line between the shoulders. It moves with the
-  chest, not with the arms.
-- spine (`h36m_17`): on the spine, 48 % of the way up from the pelvis to the thorax.
-- nose (`h36m_17`): the middle of the head, below its top and at the height of the nose. It turns with the head.
+- hips: half-way up from the hip joints to the pelvis joint, and 0.133 m to either side, as in Human3.6M (0.078 m in
+  `ntu_25`); data sets and detectors put them there, and body models lower and closer together.
+- pelvis, hip (`halpe_26`), mid_hip (`openpose_25`), spine_base (`ntu_25`): the middle of those hips.
+- thorax (`h36m_17`), neck (`halpe_26`, `mpi_inf_3dhp_*`), spine_shoulder (`ntu_25`): base of the neck, just above the
+  line between the shoulders. It moves with the chest, not with the arms.
+- neck (`openpose_*`): the middle of the shoulders, as that detector was taught.
+- spine (`h36m_17`, `mpi_inf_3dhp_*`), spine_mid (`ntu_25`): on the spine, 48 % of the way up from the pelvis to the
+  thorax.
+- nose (`h36m_17`), head (`mpi_inf_3dhp_*`, `ntu_25`): the middle of the head, below its top and at the height of the
+  nose. It turns with the head.
+- corners of the eyes (`mediapipe_33`): on the line through both eyes; thumb (`mediapipe_33`): 60 % of the way from the
+  wrist to the tip of the thumb.
 
-The weights of the last two are solved on the body's mean shape.
+The weights of spine and head are solved on the body's mean shape.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24
+from motionrep.layouts import (
+    COCO_17,
+    H36M_17,
+    HALPE_26,
+    MEDIAPIPE_33,
+    MPI_INF_3DHP_17,
+    MPI_INF_3DHP_28,
+    NTU_25,
+    OPENPOSE_18,
+    OPENPOSE_25,
+    SMPL_24,
+    JointLayout,
+)
 
 LANDMARKS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_big_toe", "right_big_toe", "left_small_toe",
-    "right_small_toe", "left_heel", "right_heel", "head_top",
+    "right_small_toe", "left_heel", "right_heel", "head_top", "left_mouth", "right_mouth", "left_thumb_tip",
+    "right_thumb_tip", "left_index", "right_index", "left_pinky", "right_pinky", "left_hand_tip", "right_hand_tip",
 )  # fmt: skip
 
 _SOURCES = (*SMPL_24.joints, *LANDMARKS)
 _MID_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
-_HALF_HIP_WIDTH_M = 0.133
+_HALF_HIP_WIDTH_M, _KINECT_HALF_HIP_WIDTH_M = 0.133, 0.078
 _THORAX = {"left_collar": 0.325, "right_collar": 0.325, "neck": 0.35}
+_MID_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 # Human3.6M's standard skeleton: pelvis to spine 0.233 m, spine to thorax 0.257 m.
 _SPINE_FRACTION = 0.233 / (0.233 + 0.257)
+_EYE_CORNER = 0.24  # half the width of an eye over the distance between the eyes
+
+Recipe = dict[str, dict[str, float]]
 
 
 def layout_regressors(
@@ -39,20 +61,28 @@ def layout_regressors(
 ) -> dict[str, Float[Tensor, "joints sources"]]:
     """Matrix of each layout, by its name, from the rest pose of the mean shape; rows sum to 1."""
     source_m = torch.cat([joint_m, landmark_m])
+    hips, kinect_hips = (_hip_recipes(joint_m, half) for half in (_HALF_HIP_WIDTH_M, _KINECT_HALF_HIP_WIDTH_M))
+    spine, middle_of_head = _spine_recipe(source_m), _middle_of_head_recipe(source_m)
     head_top = {"head_top": 1.0}
-    hips = _hip_recipes(joint_m)
-    recipes = {
+    captury = hips | {
+        "pelvis": _MID_HIPS, "spine": spine, "neck": _THORAX, "head": middle_of_head,
+        "spine4": {"spine3": 0.5, "neck": 0.5},
+        **_sides({"_clavicle": "_collar", "_toe": "_big_toe"}),
+    }  # fmt: skip
+    recipes: dict[JointLayout, Recipe] = {
         H36M_17: hips
-        | {
-            "pelvis": _MID_HIPS,
-            "spine": _spine_recipe(source_m),
-            "thorax": _THORAX,
-            "nose": _middle_of_head_recipe(source_m),
-            "head": head_top,
-        },
+        | {"pelvis": _MID_HIPS, "spine": spine, "thorax": _THORAX, "nose": middle_of_head, "head": head_top},
         COCO_17: hips,
         HALPE_26: hips | {"head": head_top, "neck": _THORAX, "hip": _MID_HIPS},
         SMPL_24: {},
+        OPENPOSE_25: hips | {"neck": _MID_SHOULDERS, "mid_hip": _MID_HIPS},
+        OPENPOSE_18: hips | {"neck": _MID_SHOULDERS},
+        NTU_25: kinect_hips
+        | {"spine_base": _MID_HIPS, "spine_mid": spine, "spine_shoulder": _THORAX, "head": middle_of_head}
+        | _sides({"_thumb": "_thumb_tip"}),
+        MEDIAPIPE_33: hips | _mediapipe_recipes(),
+        MPI_INF_3DHP_17: captury,
+        MPI_INF_3DHP_28: captury,
     }
     return {
         layout.name: torch.stack([_row(recipe.get(joint, {joint: 1.0})) for joint in layout.joints]).to(joint_m)
@@ -65,8 +95,11 @@ def find_landmarks(vertex_m: Float[Tensor, "vertices 3"], weights: Float[Tensor,
 
     Top of the head: highest vertex. Nose: front-most vertex of the head. Ears: outermost ones above the nose. Eyes:
     nearest to 0.35 of the way from the midline to the ear and 0.29 of the way from the nose to the top of the head
-    (the open body's proportions), in front of the ears. Heel: rearmost vertex of the foot in its lowest 4 cm. Toes:
-    there furthest to the front, the big one also to the inside and the small one to the outside.
+    (the open body's proportions), in front of the ears. Corners of the mouth: likewise at 0.28 and 0.19 below the nose.
+    Heel: rearmost vertex of the foot in its lowest 4 cm. Toes: there furthest to the front, the big one also to the
+    inside and the small one to the outside. Fingers: of the four that move with the hand joint, the outermost vertex
+    (`hand_tip`) and those nearest to the body in front (knuckle of the `index`) and behind (`pinky`); tip of the thumb:
+    the vertex of the wrist furthest out and to the front.
     """
     part = weights.argmax(1)
     found = {"head_top": int(vertex_m[:, 1].argmax())}
@@ -80,14 +113,21 @@ def find_landmarks(vertex_m: Float[Tensor, "vertices 3"], weights: Float[Tensor,
     for side, sign in (("left", 1.0), ("right", -1.0)):
         out, up, front = (vertex_m * vertex_m.new_tensor([sign, 1.0, 1.0])).unbind(1)
         ear = furthest(out, head & (up > nose_m[1]))
-        wanted = torch.stack([0.35 * out[ear], nose_m[1] + 0.29 * (head_top_m[1] - nose_m[1])])
-        eye = furthest(-torch.stack([out, up], 1).sub(wanted).norm(dim=1), head & (front > vertex_m[ear, 2]))
+        face, forehead_m = head & (front > vertex_m[ear, 2]), head_top_m[1] - nose_m[1]
+        for name, outward, upward in (("eye", 0.35, 0.29), ("mouth", 0.28, -0.19)):
+            wanted = torch.stack([outward * out[ear], nose_m[1] + upward * forehead_m])
+            found[f"{side}_{name}"] = furthest(-torch.stack([out, up], 1).sub(wanted).norm(dim=1), face)
         foot = (part == SMPL_24.index(f"{side}_foot")) | (part == SMPL_24.index(f"{side}_ankle"))
         low = foot & (up < up.min() + 0.04)
-        found[f"{side}_ear"], found[f"{side}_eye"] = ear, eye
+        found[f"{side}_ear"] = ear
         found[f"{side}_heel"] = furthest(-front, low)
         found[f"{side}_big_toe"] = furthest(front - 0.5 * out, low)
         found[f"{side}_small_toe"] = furthest(front + out, low)
+        fingers = part == SMPL_24.index(f"{side}_hand")
+        found[f"{side}_hand_tip"] = furthest(out, fingers)
+        found[f"{side}_index"] = furthest(front - 2 * out, fingers)
+        found[f"{side}_pinky"] = furthest(-front - 2 * out, fingers)
+        found[f"{side}_thumb_tip"] = furthest(out + 0.8 * front, part == SMPL_24.index(f"{side}_wrist"))
     return found
 
 
@@ -98,10 +138,24 @@ def _row(recipe: dict[str, float]) -> Tensor:
     return row
 
 
-def _hip_recipes(joint_m: Tensor) -> dict[str, dict[str, float]]:
-    """Hips at the wanted distance from each other, around `_MID_HIPS`."""
+def _sides(names: dict[str, str]) -> Recipe:
+    """Joints that are one source under another name, left and right."""
+    return {side + ours: {side + source: 1.0} for ours, source in names.items() for side in ("left", "right")}
+
+
+def _mediapipe_recipes() -> Recipe:
+    recipes: Recipe = _sides({"_foot_index": "_big_toe"})
+    for side, other in (("left", "right"), ("right", "left")):
+        recipes[f"{side}_eye_inner"] = {f"{side}_eye": 1 - _EYE_CORNER, f"{other}_eye": _EYE_CORNER}
+        recipes[f"{side}_eye_outer"] = {f"{side}_eye": 1 + _EYE_CORNER, f"{other}_eye": -_EYE_CORNER}
+        recipes[f"{side}_thumb"] = {f"{side}_thumb_tip": 0.6, f"{side}_wrist": 0.4}
+    return recipes
+
+
+def _hip_recipes(joint_m: Tensor, half_width_m: float) -> Recipe:
+    """Hips at the wanted distance from the middle, which is `_MID_HIPS`."""
     left, right = SMPL_24.index("left_hip"), SMPL_24.index("right_hip")
-    outward = _HALF_HIP_WIDTH_M / float((joint_m[left] - joint_m[right]).norm())
+    outward = half_width_m / float((joint_m[left] - joint_m[right]).norm())
     near, far = 0.25 + outward, 0.25 - outward
     return {
         "left_hip": {"left_hip": near, "right_hip": far, "pelvis": 0.5},
