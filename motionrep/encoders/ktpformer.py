@@ -16,6 +16,7 @@ from motionrep.encoders.layers import (
     JointGraphConvolution,
     TransformerBlock,
     graph_adjacency,
+    local_coordinates,
     require_input_channels,
     require_window,
 )
@@ -123,7 +124,7 @@ class KTPFormer(nn.Module):
         """Representation of windows of exactly `self.frames` frames, from normalised keypoints."""
         require_window(self, keypoints)
         if self.local_input:
-            keypoints = torch.cat([keypoints, _local(keypoints)], -1)
+            keypoints = torch.cat([keypoints, local_coordinates(keypoints)], -1)
         # Positions take the dtype of x: under autocast all that follows then stays in bfloat16.
         x = self.joint_prior(keypoints)
         x = self.joint_norm(self.joint_prior_block(x + self.joint_position[:, None].to(x.dtype)))
@@ -133,16 +134,6 @@ class KTPFormer(nn.Module):
             x = self.joint_norm(joint_block(x))
             x = self.frame_norm(frame_block(x))
         return x
-
-
-def _local(keypoints: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints 2"]:
-    """x and y less their mean over the window's seen joints, over their standard deviation; 0 where unseen."""
-    xy = keypoints[..., :2]
-    seen = (keypoints[..., 2:] > 0).to(xy) if keypoints.shape[-1] == 3 else torch.ones_like(xy[..., :1])
-    count = seen.sum((1, 2), keepdim=True).clamp(min=1)
-    centred = (xy - (xy * seen).sum((1, 2), keepdim=True) / count) * seen
-    size = (centred.square().sum((1, 2, 3), keepdim=True) / count).sqrt()
-    return centred / size.clamp(min=1e-3)
 
 
 def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:

@@ -238,6 +238,16 @@ def graph_adjacency(edges: tuple[tuple[int, int], ...], nodes: int) -> Float[Ten
     return adjacency.fill_diagonal_(1)
 
 
+def local_coordinates(keypoints: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints 2"]:
+    """x and y less their mean over the window's seen joints, over their standard deviation; 0 where unseen."""
+    xy = keypoints[..., :2]
+    seen = (keypoints[..., 2:] > 0).to(xy) if keypoints.shape[-1] == 3 else torch.ones_like(xy[..., :1])
+    count = seen.sum((1, 2), keepdim=True).clamp(min=1)
+    centred = (xy - (xy * seen).sum((1, 2), keepdim=True) / count) * seen
+    size = (centred.square().sum((1, 2, 3), keepdim=True) / count).sqrt()
+    return centred / size.clamp(min=1e-3)
+
+
 def drop_path_rates(last: float, depth: int) -> Sequence[float]:
     """Growing linearly from 0 in the first of `depth` layers to `last` in the last."""
     return [last * layer / max(depth - 1, 1) for layer in range(depth)]

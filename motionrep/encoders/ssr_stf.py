@@ -5,15 +5,21 @@ compared with nothing, and the results they state are not claimed for it. What t
 `SSRSTF`; weights that come with motionrep are of its own training.
 """
 
+from itertools import zip_longest
+from typing import Literal
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.encoders.layers import (
+    Axis,
     Block,
     Fusion,
     attention,
     drop_path_rates,
+    local_coordinates,
     require_input_channels,
     require_window,
 )
@@ -45,6 +51,9 @@ class SSRSTF(nn.Module):
         layer_scale: Initial factor of every residual.
         drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
         fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
+        local_input: As for `KTPFormer`.
+        streams: Only the global or only the local stream, to see what each of them brings.
+        fusion: "mean" counts both streams equally everywhere, to see what the adaptive weights bring.
     """
 
     architecture = "ssr_stf"
@@ -69,6 +78,9 @@ class SSRSTF(nn.Module):
         layer_scale: float = 1e-5,
         drop_path: float = 0.0,
         fps: float | None = None,
+        local_input: bool = False,
+        streams: Literal["both", "global", "local"] = "both",
+        fusion: Literal["adaptive", "mean"] = "adaptive",
     ):
         super().__init__()
         require_input_channels(input_channels)
@@ -82,29 +94,34 @@ class SSRSTF(nn.Module):
             "input_channels": input_channels, "heads": heads, "mlp_ratio": mlp_ratio,
             "structure_kernel": structure_kernel, "kernel": kernel, "dilated_kernel": dilated_kernel,
             "dilation": dilation, "selection_kernel": selection_kernel, "layer_scale": layer_scale,
-            "drop_path": drop_path, "fps": fps,
+            "drop_path": drop_path, "fps": fps, "local_input": local_input, "streams": streams, "fusion": fusion,
         }  # fmt: skip
         self.name = self.architecture
         self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
+        self.local_input, self.streams = local_input, streams
 
         def stream(*mixers: nn.Module) -> nn.ModuleList:
-            rates = drop_path_rates(drop_path, depth)
+            rates = drop_path_rates(drop_path, depth)[: len(mixers)]
             return nn.ModuleList(
                 Block(mixer, None, inner_channels, mlp_ratio, drop_path=rate, layer_scale=layer_scale)
                 for mixer, rate in zip(mixers, rates, strict=True)
             )
 
-        self.embed = nn.Linear(input_channels, inner_channels)
+        far_depth, near_depth = (depth if streams in (name, "both") else 0 for name in ("global", "local"))
+        fusion_depth = depth if streams == "both" and fusion == "adaptive" else 0
+        self.embed = nn.Linear(input_channels + 2 * local_input, inner_channels)
         self.joint_position = nn.Parameter(torch.zeros(1, 1, self.layout.joint_count, inner_channels))
         self.frame_position = nn.Parameter(torch.zeros(1, frames, 1, inner_channels))
-        self.far_blocks = stream(*(CrissCrossAttention(inner_channels, heads, structure_kernel) for _ in range(depth)))
+        self.far_blocks = stream(
+            *(CrissCrossAttention(inner_channels, heads, structure_kernel) for _ in range(far_depth))
+        )
         self.near_blocks = stream(
             *(
                 SelectiveRefinement(inner_channels, kernel, dilated_kernel, dilation, selection_kernel)
-                for _ in range(depth)
+                for _ in range(near_depth)
             )
         )
-        self.fusions = nn.ModuleList(Fusion(inner_channels) for _ in range(depth))
+        self.fusions = nn.ModuleList(Fusion(inner_channels) for _ in range(fusion_depth))
         self.norm = nn.LayerNorm(inner_channels, eps=1e-6)
         self.representation = nn.Linear(inner_channels, channels)
 
@@ -113,10 +130,18 @@ class SSRSTF(nn.Module):
     ) -> Float[Tensor, "batch frames joints channels"]:
         """Representation of clips of at most `self.frames` frames, from normalised keypoints."""
         require_window(self, keypoints)
+        if self.local_input:
+            keypoints = torch.cat([keypoints, local_coordinates(keypoints)], -1)
         x = self.embed(keypoints)
         x = x + (self.joint_position + self.frame_position[:, : x.shape[1]]).to(x.dtype)
-        for far, near, fuse in zip(self.far_blocks, self.near_blocks, self.fusions, strict=True):
-            x = fuse(far(x), near(x))
+        for far, near, fuse in zip_longest(self.far_blocks, self.near_blocks, self.fusions):
+            match self.streams:
+                case "global":
+                    x = far(x)
+                case "local":
+                    x = near(x)
+                case "both":
+                    x = (far(x) + near(x)) / 2 if fuse is None else fuse(far(x), near(x))
         return torch.tanh(self.representation(self.norm(x)))
 
 
@@ -130,7 +155,7 @@ class CrissCrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
-        self.structure = _depthwise(channels, (structure_kernel, structure_kernel))
+        self.structure = nn.Conv2d(channels, channels, structure_kernel, padding="same", groups=channels)
         self.proj = nn.Linear(channels, channels)
 
     def forward(
@@ -151,25 +176,43 @@ class SelectiveRefinement(nn.Module):
 
     def __init__(self, channels: int, kernel: int, dilated_kernel: int, dilation: int, selection_kernel: int):
         super().__init__()
-        self.near = nn.Sequential(_depthwise(channels, (1, kernel)), _depthwise(channels, (kernel, 1)))
+        self.near = nn.Sequential(Strip(channels, "joints", kernel), Strip(channels, "frames", kernel))
         self.far = nn.Sequential(
-            _depthwise(channels, (1, dilated_kernel), dilation), _depthwise(channels, (dilated_kernel, 1), dilation)
+            Strip(channels, "joints", dilated_kernel, dilation), Strip(channels, "frames", dilated_kernel, dilation)
         )
-        self.near_proj = nn.Conv2d(channels, channels // 2, 1)
-        self.far_proj = nn.Conv2d(channels, channels // 2, 1)
+        self.near_proj = nn.Linear(channels, channels // 2)
+        self.far_proj = nn.Linear(channels, channels // 2)
         self.select = nn.Conv2d(2, 2, selection_kernel, padding="same")
-        self.proj = nn.Conv2d(channels // 2, channels, 1)
+        self.proj = nn.Linear(channels // 2, channels)
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
     ) -> Float[Tensor, "batch frames joints channels"]:
-        image = x.permute(0, 3, 1, 2)  # batch channels frames joints
-        near = self.near(image)
-        maps = torch.stack([self.near_proj(near), self.far_proj(self.far(near))], 1)  # batch 2 channels frames joints
-        both = maps.flatten(1, 2)
-        weights = self.select(torch.stack([both.mean(1), both.amax(1)], 1)).sigmoid()
-        return (image * self.proj((maps * weights[:, :, None]).sum(1))).permute(0, 2, 3, 1)
+        near = self.near(x)
+        near, far = self.near_proj(near), self.far_proj(self.far(near))
+        both = torch.cat([near, far], -1)
+        weights = self.select(torch.stack([both.mean(-1), both.amax(-1)], 1)).sigmoid()  # batch 2 frames joints
+        return x * self.proj(weights[:, 0, ..., None] * near + weights[:, 1, ..., None] * far)
 
 
-def _depthwise(channels: int, kernel: tuple[int, int], dilation: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(channels, channels, kernel, padding="same", dilation=dilation, groups=channels)
+class Strip(nn.Module):
+    """Depthwise convolution along the frames of each joint or the joints of each frame, with zeros around the clip.
+
+    A dilated convolution is computed as an ordinary one on `dilation` interleaved strips; zeros are added before, and
+    channels stay last. Each of these makes torch 2.13 several times faster on a CPU.
+    """
+
+    def __init__(self, channels: int, over: Axis, kernel: int, dilation: int = 1):
+        super().__init__()
+        self.over, self.dilation = over, dilation
+        self.conv = nn.Conv2d(channels, channels, (kernel, 1), groups=channels)
+
+    def forward(
+        self, x: Float[Tensor, "batch frames joints channels"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        rows = x if self.over == "frames" else x.flatten(0, 1)[:, :, None]  # rows length others channels
+        length, reach = rows.shape[1], self.dilation * (self.conv.kernel_size[0] // 2)
+        filled = F.pad(rows, (0, 0, 0, 0, reach, reach + -length % self.dilation))
+        strips = filled.unflatten(1, (-1, self.dilation)).flatten(2, 3).permute(0, 3, 1, 2)
+        mixed = self.conv(strips).permute(0, 2, 3, 1)
+        return mixed.reshape(rows.shape[0], -1, *rows.shape[2:])[:, :length].reshape(x.shape)

@@ -1,0 +1,83 @@
+"""Trains variants of a configuration for the same number of clips, several seeds each, and tabulates the scores.
+
+    python benchmarks/ablate.py benchmarks/ssr_stf_streams.yaml --data MOTIONS --output runs/ssr_stf_streams
+
+The YAML file holds `base` (a configuration, relative to the file), `settings` (laid over the base for every run),
+`seeds`, and `variants`: a name and what is laid over for it. Nested settings are merged. A run that is finished is not
+repeated and one that was interrupted goes on, so the command can be stopped and started at will.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from motionrep.configuration import FinetuneConfig
+from motionrep.encoders import ENCODERS
+from motionrep.files import written_beside
+from motionrep.training import finetune
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    plan = yaml.safe_load(options.plan.read_text(encoding="utf-8"))
+    base = yaml.safe_load((options.plan.parent / plan["base"]).read_text(encoding="utf-8"))
+    base = merged(base, plan.get("settings", {}))
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in plan["variants"]}
+    for seed in plan["seeds"]:
+        for name, changes in plan["variants"].items():
+            config = FinetuneConfig(**merged(base, changes or {}) | {"seed": seed})
+            results[name].append(trained(config, options.data, options.output / f"{name}_{seed}".replace(" ", "_")))
+    print(table(results))
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the changes laid over it, dictionaries inside likewise."""
+    both = {
+        name: merged(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in changes.items()
+    }
+    return base | both
+
+
+def trained(config: FinetuneConfig, data: Path, folder: Path) -> dict[str, float]:
+    """Scores of the run in a folder, which is made or finished first if need be; with `minutes` of the last start."""
+    result = folder / "ablation.json"
+    if result.is_file():
+        return json.loads(result.read_text(encoding="utf-8"))
+    start = time.monotonic()
+    scores = finetune(config, data, folder, resume=(folder / "checkpoints" / "last.ckpt").is_file())
+    scores = scores | {"minutes": (time.monotonic() - start) / 60}
+    if config.new_encoder is not None:
+        options = {name: value for name, value in config.new_encoder.items() if name != "architecture"}
+        encoder = ENCODERS[config.new_encoder["architecture"]](**options)
+        scores["parameters"] = sum(parameter.numel() for parameter in encoder.parameters())
+    with written_beside(result) as beside:
+        beside.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    return scores
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    """Markdown: a row for each variant, with the mean of each score and its values for each seed."""
+    names = [name for name in next(iter(results.values()))[0] if name != "loss"]
+    lines = [f"| variant | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
+    for variant, runs in results.items():
+        cells = []
+        for name in names:
+            values = [run[name] for run in runs]
+            each = ", ".join(f"{value:.4g}" for value in values)
+            cells.append(f"{statistics.mean(values):.4g} ({each})" if len(set(values)) > 1 else f"{values[0]:.4g}")
+        lines.append(f"| {variant} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
