@@ -50,7 +50,7 @@ def embed(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
-    keypoints = keypoints.as_h36m_17()
+    keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
     options = (overlap, batch_size, torch.device(device), dtype, progress)
     values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)
     if flip:
@@ -72,7 +72,7 @@ def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "fr
     layout = cast(JointLayout, encoder.layout)
     if layout != H36M_17:
         raise ValueError(f"{encoder.name}: only layout 'h36m_17' is known, the encoder declares {layout.name!r}")
-    keypoints = keypoints.as_h36m_17()
+    keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
     xy = normalise(keypoints.xy_px, keypoints.width_px, keypoints.height_px)
     return as_declared(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
 

@@ -4,12 +4,14 @@ import difflib
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 Recipe = dict[str, dict[str, float]]
+CocoRecipe = Literal["motionbert", "mhformer"]
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,24 @@ _H36M_17_RECIPES: dict[str, Recipe] = {
     "mpi_inf_3dhp_17": {"thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
 }  # fmt: skip
 
+# The other conversion of COCO-17 in use, by the demos that descend from MHFormer (CVPR 2022; demo/lib/preprocess.py),
+# MotionAGFormer's among them: horizontally and vertically. Copies differ in how far they move the spine sideways; this
+# is MHFormer's.
+_NOSE_TO_SHOULDERS = {"nose": 0.75, "left_shoulder": 0.125, "right_shoulder": 0.125}
+_MHFORMER_RECIPES: tuple[Recipe, Recipe] = (
+    {
+        "pelvis": _MID_HIPS, "nose": _NOSE_TO_SHOULDERS,
+        "spine": {"left_hip": 0.25, "right_hip": 0.25, "left_shoulder": 5 / 12, "right_shoulder": 5 / 12, "nose": -1 / 3},
+        "thorax": {"left_shoulder": 1 / 3, "right_shoulder": 1 / 3, "nose": 1 / 3},
+        "head": {"left_eye": 0.25, "right_eye": 0.25, "left_ear": 0.25, "right_ear": 0.25},
+    },
+    {
+        "pelvis": _MID_HIPS, "nose": _NOSE_TO_SHOULDERS, "spine": _MID_TRUNK,
+        "thorax": {"left_shoulder": 1 / 3, "right_shoulder": 1 / 3, "nose": 1, "left_eye": -1 / 3, "right_eye": -1 / 3},
+        "head": {"left_eye": 1, "right_eye": 1, "nose": -1},
+    },
+)  # fmt: skip
+
 
 def find_layout(name: str) -> JointLayout:
     """The layout of that name. Raises ValueError that lists the known ones."""
@@ -181,7 +201,10 @@ def h36m_17_weights(layout: JointLayout) -> Float[Tensor, "17 joints"]:
     """
     if layout.name not in _H36M_17_RECIPES:
         raise ValueError(f"no conversion from layout {layout.name!r} to h36m_17 (known: {', '.join(_H36M_17_RECIPES)})")
-    recipe = _H36M_17_RECIPES[layout.name]
+    return _recipe_weights(_H36M_17_RECIPES[layout.name], layout)
+
+
+def _recipe_weights(recipe: Recipe, layout: JointLayout) -> Float[Tensor, "17 joints"]:
     weights = torch.zeros(H36M_17.joint_count, layout.joint_count)
     for row, joint in enumerate(H36M_17.joints):
         for source, weight in recipe.get(joint, {joint: 1.0}).items():
@@ -190,17 +213,35 @@ def h36m_17_weights(layout: JointLayout) -> Float[Tensor, "17 joints"]:
 
 
 def to_h36m_17(
-    point: Float[Tensor, "*batch joints dim"], confidence: Float[Tensor, "*batch joints"], layout: JointLayout
+    point: Float[Tensor, "*batch joints dim"],
+    confidence: Float[Tensor, "*batch joints"],
+    layout: JointLayout,
+    coco_recipe: CocoRecipe = "motionbert",
 ) -> tuple[Float[Tensor, "*batch 17 dim"], Float[Tensor, "*batch 17"]]:
     """Points and confidence in Human3.6M-17 order.
 
     A point made of several has the smallest of their confidences, so it is unseen (0) as soon as one of them is.
+
+    Args:
+        coco_recipe: Where spine, thorax, nose and head of a COCO-17 skeleton are put, which encoders declare; other
+            layouts have one conversion. "mhformer" is for points in an image, x to the right and y down.
+
+    Raises:
+        ValueError: No conversion is known, or "mhformer" was asked for other than 2D points.
     """
-    weights = h36m_17_weights(layout).to(point)
-    used = weights != 0
+    if coco_recipe == "mhformer" and layout == COCO_17:
+        if point.shape[-1] != 2:
+            raise ValueError(f"coco_recipe 'mhformer' is for 2D points, got {point.shape[-1]} dimensions")
+        for_x, for_y = (_recipe_weights(recipe, layout).to(point) for recipe in _MHFORMER_RECIPES)
+        used = (for_x != 0) | (for_y != 0)
+        converted = torch.cat([for_x @ point[..., :1], for_y @ point[..., 1:]], -1)
+    else:
+        weights = h36m_17_weights(layout).to(point)
+        used = weights != 0
+        converted = weights @ point
     candidates = confidence.unsqueeze(-2).expand(*confidence.shape[:-1], H36M_17.joint_count, layout.joint_count)
     lowest = candidates.masked_fill(~used, torch.inf).amin(-1)
-    return weights @ point, lowest
+    return converted, lowest
 
 
 def flip_index_tensor(layout: JointLayout, device: torch.device | None = None) -> Int[Tensor, " joints"]:

@@ -125,6 +125,31 @@ def test_coco_recipe():
     torch.testing.assert_close(of(H36M_17, h36m, "head"), mid(COCO_17, points, "left_eye", "right_eye"))
 
 
+def test_mhformer_coco_recipe():
+    """Worked by hand: shoulders at y 40, hips at y 90, nose at (52, 20), eyes at y 16; the head turned to the right."""
+    points = torch.zeros(17, 2)
+    places = {"nose": (52, 20), "eye": (51, 16), "ear": (49, 17), "shoulder": (50, 40), "hip": (50, 90)}
+    for part, place in places.items():
+        for side in ("left", "right") if part != "nose" else ("",):
+            points[COCO_17.index(f"{side}_{part}".lstrip("_"))] = torch.tensor(place, dtype=torch.float32)
+    confidence = torch.ones(17)
+    confidence[COCO_17.index("left_eye")] = 0
+    h36m, seen = to_h36m_17(points, confidence, COCO_17, "mhformer")
+    wanted = {
+        "pelvis": (50, 90),
+        "spine": (50 - 2 / 3, 65),
+        "thorax": (50 + 2 / 3, 40 - 20 / 3 + 8 / 3),
+        "nose": (51.5, 25),
+        "head": (50, 12),
+    }
+    for joint, place in wanted.items():
+        torch.testing.assert_close(h36m[H36M_17.index(joint)], torch.tensor(place, dtype=torch.float32))
+    assert {joint for joint, c in zip(H36M_17.joints, seen, strict=True) if c == 0} >= {"thorax", "head"}
+    assert seen[H36M_17.index("nose")] == 1
+    with pytest.raises(ValueError, match="2D points, got 3 dimensions"):
+        to_h36m_17(torch.zeros(17, 3), confidence, COCO_17, "mhformer")
+
+
 @pytest.mark.parametrize(
     ("layout", "pelvis", "thorax"),
     [

@@ -18,6 +18,7 @@ from motionrep.encoders.layers import (
     require_input_channels,
     require_window,
 )
+from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # As published.
@@ -45,7 +46,7 @@ PUBLISHED_NAMES = (
 )
 
 
-class MotionAGFormer(nn.Module):
+class MotionAGFormer(Shareable):
     """In each layer an attention stream and a graph stream, both over joints and then over frames; fused.
 
     The window is fixed: `frames` is part of the weights. Which frames are neighbours in the graph of frames is a choice
@@ -63,6 +64,7 @@ class MotionAGFormer(nn.Module):
     architecture = "motionagformer"
     layout: JointLayout = H36M_17
     normalisation = "width"
+    coco_recipe = "mhformer"
     fixed_window = True
 
     def __init__(
