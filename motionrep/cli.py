@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command is None:
             parser.print_help()
         else:
-            COMMANDS[command](**options)
+            return COMMANDS[command](**options) or 0
     except KeyboardInterrupt:
         if with_traceback:
             raise
@@ -198,9 +198,18 @@ def list_() -> None:
         print(f"{title}: {', '.join(names) or 'none'}")
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
+def doctor() -> int:
+    """Says what is installed and what works here, and how to get the rest; status 1 if the basics do not work."""
+    from motionrep.doctor import examine, healthy, report
+
+    findings = examine()
+    print(report(findings))
+    return 0 if healthy(findings) else 1
+
+
+COMMANDS: dict[str, Callable[..., int | None]] = {
     "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "export": export,
-    "finetune": finetune, "evaluate": evaluate, "list": list_,
+    "finetune": finetune, "evaluate": evaluate, "list": list_, "doctor": doctor,
 }  # fmt: skip
 
 

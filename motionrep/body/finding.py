@@ -96,12 +96,9 @@ def find_body(name: str) -> Path:
 
 
 def how_to_get(name: str) -> str:
-    """One line: where to download the body of that name, under which terms, and where to put it."""
+    """One line: where to download the body of that name, and under which terms."""
     site = _SITES[name.partition("-")[0]]
-    return (
-        f"register at {site}, accept the licence, which is for non-commercial research, and put the file into "
-        f"{body_folder()}"
-    )
+    return f"register at {site}, accept the licence (non-commercial research only) and put the file there"
 
 
 def _files(root: Path) -> Iterator[Path]:
