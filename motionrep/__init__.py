@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from motionrep.body import load_body_model
 from motionrep.embedding import embed
-from motionrep.encoders import load_encoder, save_encoder
+from motionrep.encoders import load_encoder
 from motionrep.head_api import load_head
 from motionrep.keypoint_io import load_keypoints, save_keypoints
 from motionrep.rendering import render
@@ -26,7 +26,7 @@ __version__ = version("motionrep")
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
     "embed", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints",
-    "load_motion", "render", "save_encoder", "save_keypoints", "save_motion",
+    "load_motion", "render", "save_keypoints", "save_motion",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from motionrep.encoders.published import require_fit
+from motionrep.encoders.strict import require_fit
 from motionrep.files import written_beside
 from motionrep.types import MotionEmbedding
 from motionrep.weights import shipped

@@ -24,7 +24,7 @@ from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.cmu import MotionClip, load_motion_folder
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.embedding import as_declared
-from motionrep.encoders import ENCODERS, load_encoder, save_encoder
+from motionrep.encoders import ENCODERS, load_encoder
 from motionrep.evaluation import Scores, require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
@@ -102,7 +102,7 @@ def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = Fa
     module.load_state_dict(checkpoint["state_dict"])
     if config.tune == "full":
         encoder.name = output.resolve().name
-        save_encoder(encoder, output / "encoder")
+        encoder.save_pretrained(output / "encoder")
     save_head(head, output / "head", head_name, encoder.name)
     with written_beside(output / "metrics.json") as beside:
         beside.write_text(json.dumps(checkpoint["scores"], indent=2) + "\n", encoding="utf-8")

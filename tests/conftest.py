@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("motionrep")
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A folder with untrained networks, `encoder`, `mesh`, `pose3d` and `action`, and 12 frames of `clip.json`."""
-    from motionrep.encoders import save_encoder  # the annotations of what is imported above the hook are not executed
+    # The annotations of what is imported above the hook are not executed.
     from motionrep.encoders.ktpformer import KTPFormer
     from motionrep.head_api import head_class, save_head
     from motionrep.keypoint_io import save_keypoints
@@ -26,7 +26,7 @@ def tiny(tmp_path_factory):
     torch.manual_seed(0)
     encoder = KTPFormer(frames=9, channels=16, depth=1, heads=2, input_channels=3)
     encoder.name = "tiny"
-    save_encoder(encoder, folder / "encoder")
+    encoder.save_pretrained(folder / "encoder")
     for name, options in (("mesh", {"hidden": 16}), ("pose3d", {}), ("action", {"labels": ["walk", "jump"]})):
         save_head(head_class(name)(channels=16, **options), folder / name, name, "tiny")
     rng = np.random.default_rng(0)

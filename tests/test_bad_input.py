@@ -146,7 +146,7 @@ def test_unknown_layout(refused, tiny):
 
 def test_unknown_encoder_and_head(refused, tiny, monkeypatch):
     names = {"ktpformer-s": Path("e"), "mesh-ktpformer-s": Path("h")}
-    monkeypatch.setattr("motionrep.encoders.saving.shipped", lambda kind: names)
+    monkeypatch.setattr("motionrep.encoders.loading.shipped", lambda kind: names)
     monkeypatch.setattr("motionrep.head_api.shipped", lambda kind: names)
     line = refused("embed", tiny / "clip.json", *SIZE, "--encoder", "ktpfromer-s")
     assert "no encoder 'ktpfromer-s'" in line
@@ -173,7 +173,7 @@ def test_keypoints_where_a_motion_is_expected(refused, tiny, tmp_path):
 def test_a_head_of_another_encoder(refused, tiny, tmp_path):
     other = motionrep.load_encoder(tiny / "encoder")
     other.name = "other"
-    motionrep.save_encoder(other, tmp_path / "other")
+    other.save_pretrained(tmp_path / "other")
     line = refused("predict", tiny / "clip.json", *SIZE, "--head", tiny / "mesh", "--encoder", tmp_path / "other")
     assert "trained on embeddings of encoder 'tiny', got one of 'other'" in line
 

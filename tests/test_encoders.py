@@ -9,7 +9,7 @@ from golden import fill
 from safetensors.torch import load_file, save_file
 
 from motionrep.embedding import embed
-from motionrep.encoders import ENCODERS, load_encoder, save_encoder, ssr_stf
+from motionrep.encoders import ENCODERS, load_encoder, ssr_stf
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 
@@ -109,18 +109,17 @@ def test_impossible_sizes_are_refused(encoder):
 
 def test_saving_and_loading_is_exact(encoder, keypoints, tmp_path):
     encoder.name = "walker"
-    save_encoder(encoder, tmp_path / "mine", card="# Mine")
+    encoder.save_pretrained(tmp_path / "mine")
     loaded = load_encoder(tmp_path / "mine")
     assert torch.equal(loaded(keypoints), encoder(keypoints))
     assert not loaded.training
     assert loaded.name == "walker"
-    assert (tmp_path / "mine" / "README.md").read_text() == "# Mine"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_files_are_loaded_in_float32(encoder, keypoints, tmp_path, dtype):
-    save_encoder(encoder, tmp_path / "mine")
+    encoder.save_pretrained(tmp_path / "mine")
     file = tmp_path / "mine" / "model.safetensors"
     save_file({k: v.to(dtype) if v.is_floating_point() else v for k, v in load_file(file).items()}, file)
     loaded = load_encoder(tmp_path / "mine")
@@ -135,7 +134,7 @@ def _damage(folder, **changes):
 
 def test_damaged_folders_are_refused_by_name(encoder, tmp_path):
     folder = tmp_path / "mine"
-    save_encoder(encoder, folder)
+    encoder.save_pretrained(folder)
     _damage(folder, config={**encoder.config, "depth": 3})
     with pytest.raises(ValueError, match=r"model\.safetensors: .* missing"):
         load_encoder(folder)
@@ -145,6 +144,7 @@ def test_damaged_folders_are_refused_by_name(encoder, tmp_path):
     _damage(folder, architecture="ktp")
     with pytest.raises(ValueError, match=r"unknown architecture 'ktp' \(known: .*ktpformer"):
         load_encoder(folder)
+    encoder.save_pretrained(folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="not a whole encoder"):
         load_encoder(folder)

@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from motionrep.datasets.authored import authored_motion
-from motionrep.encoders import KTPFormer, save_encoder
+from motionrep.encoders import KTPFormer
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
 from motionrep.motion_io import save_motion
 
@@ -126,7 +126,7 @@ def test_a_damaged_configuration_is_refused_by_name(saved, text):
 
 
 def test_an_encoder_is_no_head(tmp_path):
-    save_encoder(KTPFormer(frames=9, channels=16, depth=1, heads=2), tmp_path / "encoder")
+    KTPFormer(frames=9, channels=16, depth=1, heads=2).save_pretrained(tmp_path / "encoder")
     with pytest.raises(ValueError, match=r"encoder/config\.json: not that of a head"):
         load_head(tmp_path / "encoder")
 

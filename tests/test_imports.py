@@ -22,7 +22,7 @@ RULES = [
     (
         "head_api",
         ("rendering", "datasets", *ABOVE_LAYERS[4:]),
-    ),  # compares weights with `encoders.published.require_fit`
+    ),  # compares weights with `encoders.strict.require_fit`
     ("embedding", ("rendering", "datasets", *ABOVE_LAYERS[5:])),
     ("evaluation", ("rendering", "training", "demo", "cli")),
     ("training", ("rendering", "demo", "cli")),

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.authored import authored_motion
-from motionrep.encoders import KTPFormer, load_encoder, save_encoder
+from motionrep.encoders import KTPFormer, load_encoder
 from motionrep.evaluation import evaluate
 from motionrep.head_api import load_head, save_head
 from motionrep.motion_io import save_motion
@@ -311,7 +311,7 @@ def test_evaluation_states_metrics_units_and_protocol(run, data, tmp_path):
 def test_the_head_of_another_encoder_is_not_evaluated(run, data, tmp_path):
     other = KTPFormer(frames=8, channels=16, depth=1, heads=2, input_channels=3)
     other.name = "other"
-    save_encoder(other, tmp_path / "other")
+    other.save_pretrained(tmp_path / "other")
     with pytest.raises(ValueError, match=r"trained on encoder 'first', got 'other'"):
         evaluate(data, str(tmp_path / "other"), str(run[0] / "head"))
     head = load_head(run[0] / "head")

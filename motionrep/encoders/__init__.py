@@ -5,17 +5,22 @@ An encoder is an `nn.Module` with these attributes; nothing else is asked of it:
 - `architecture`: its key in `ENCODERS`; `name`: which weights these are
 - `layout`, `input_channels` (2: x, y; 3: x, y, confidence), `normalisation` ("width": `motionrep.embedding.normalise`;
   "crop": `motionrep.embedding.cropped`, with an attribute `crop_ratio`)
+- `coco_recipe`: how COCO-17 keypoints become its layout (`motionrep.layouts.to_h36m_17`; "motionbert" if not declared)
 - `frames`: the window it reads; `fixed_window`: False if it reads shorter clips too (True where it is not declared);
   `fps`: the frame rate it was trained on, None for any; `channels`: what it puts out per joint
 - `config`: keyword arguments that build the same encoder again
+
+Those here are also `Shareable`: `save_pretrained`, `from_pretrained`, `push_to_hub`.
 """
 
+from motionrep.encoders.cards import Provenance
 from motionrep.encoders.dstformer import DSTformer
 from motionrep.encoders.ktpformer import KTPFormer
+from motionrep.encoders.loading import ENCODERS, load_encoder
 from motionrep.encoders.mixste import MixSTE
 from motionrep.encoders.motionagformer import MotionAGFormer
 from motionrep.encoders.published import from_published, load_published, pose3d_head
-from motionrep.encoders.saving import ENCODERS, load_encoder, save_encoder
+from motionrep.encoders.saving import Shareable, weights_digest
 from motionrep.encoders.ssr_stf import SSRSTF
 
 __all__ = [
@@ -25,9 +30,11 @@ __all__ = [
     "KTPFormer",
     "MixSTE",
     "MotionAGFormer",
+    "Provenance",
+    "Shareable",
     "from_published",
     "load_encoder",
     "load_published",
     "pose3d_head",
-    "save_encoder",
+    "weights_digest",
 ]

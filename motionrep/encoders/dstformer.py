@@ -18,6 +18,7 @@ from motionrep.encoders.layers import (
     require_input_channels,
     require_window,
 )
+from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # As published: MotionBERT and MotionBERT-Lite.
@@ -40,7 +41,7 @@ PUBLISHED_NAMES = (
 )
 
 
-class DSTformer(nn.Module):
+class DSTformer(Shareable):
     """Two streams in each layer, one attends over joints and then frames, the other the other way round; fused.
 
     Reads clips of any length up to `frames`.

@@ -15,11 +15,13 @@ from motionrep.encoders.layers import (
     GraphLayer,
     JointGraphConvolution,
     TransformerBlock,
+    drop_path_rates,
     graph_adjacency,
     local_coordinates,
     require_input_channels,
     require_window,
 )
+from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # (regular expression of the name here, what it becomes in published files)
@@ -42,7 +44,7 @@ PUBLISHED_NAMES = (
 )
 
 
-class KTPFormer(nn.Module):
+class KTPFormer(Shareable):
     """Joints attend to each other, then frames, in turns, after one block of each that knows the graph.
 
     The window is fixed: `frames` is part of the weights. With `input_channels` 3 the confidence is the third column;
@@ -107,7 +109,7 @@ class KTPFormer(nn.Module):
         self.frame_position = nn.Parameter(torch.zeros(1, frames, channels))
         self.frame_prior_block = TransformerBlock(channels, heads, "frames", mlp_ratio, attention_eps=1e-5)
 
-        rates = torch.linspace(0, drop_path, depth + 1).tolist()[1:]
+        rates = drop_path_rates(drop_path, depth + 1)[1:]
         self.joint_blocks = nn.ModuleList(
             TransformerBlock(channels, heads, "joints", mlp_ratio, drop_path=rate) for rate in rates
         )

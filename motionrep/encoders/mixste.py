@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.encoders.layers import TransformerBlock, drop_path_rates, require_input_channels, require_window
+from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # (regular expression of the name here, what it becomes in published files)
@@ -24,7 +25,7 @@ PUBLISHED_NAMES = (
 )
 
 
-class MixSTE(nn.Module):
+class MixSTE(Shareable):
     """Pairs of transformer blocks, over joints and over frames, with one norm each for all pairs.
 
     The window is fixed: `frames` is part of the weights.

@@ -4,17 +4,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from motionrep.encoders import dstformer, ktpformer, mixste, motionagformer
+from motionrep.encoders.cards import Provenance
 from motionrep.encoders.dstformer import DSTformer
 from motionrep.encoders.ktpformer import KTPFormer
 from motionrep.encoders.mixste import MixSTE
 from motionrep.encoders.motionagformer import MotionAGFormer
 from motionrep.encoders.motionbert_heads import MotionBERTMesh, published_head
+from motionrep.encoders.saving import Shareable
+from motionrep.encoders.strict import listed, require_fit
 from motionrep.unpickling import read_checkpoint
 
 _BACKBONE = "backbone."
@@ -73,7 +76,7 @@ PUBLISHED: dict[str, PublishedFormat] = {
 }  # fmt: skip
 
 
-def load_published(path: str | Path, **config: int | float | str) -> tuple[nn.Module, nn.Module]:
+def load_published(path: str | Path, **config: int | float | str) -> tuple[Shareable, nn.Module]:
     """Encoder and head from a published checkpoint (.bin, .pth, .pt), whose architecture is recognised.
 
     Nothing in the file is run. What the head is, and what `config` does: `from_published`.
@@ -87,19 +90,20 @@ def load_published(path: str | Path, **config: int | float | str) -> tuple[nn.Mo
     if not isinstance(weights, dict) or not weights or not _all_named_tensors(weights):
         raise ValueError(
             f"{path}: expected a dict of weights under 'model_pos', 'model' or 'state_dict', "
-            f"the file holds {_some([str(key) for key in content])}"
+            f"the file holds {listed([str(key) for key in content])}"
         )
     try:
         encoder, head = from_published(_recognised(weights), weights, **config)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    cast(Any, encoder).name = path.stem
+    encoder.name = path.stem
+    encoder.provenance = Provenance(recipe=f"read from the published checkpoint {path.name}")
     return encoder, head
 
 
 def from_published(
     architecture: str, state_dict: Mapping[str, Tensor], **config: int | float | str
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[Shareable, nn.Module]:
     """Encoder and head from published names and shapes, both in evaluation mode.
 
     The head is the 3D pose head; with a whole fine-tuned MotionBERT (names `backbone.*` and `head.*`) it is that
@@ -136,7 +140,7 @@ def from_published(
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(
             f"the weights are not those of a published {architecture}: missing or of unknown shape {error}; "
-            f"they hold {len(weights)} names ({_some(list(weights))}). They are probably incomplete or of another "
+            f"they hold {len(weights)} names ({listed(list(weights))}). They are probably incomplete or of another "
             f"architecture (known here: {', '.join(PUBLISHED)})"
         ) from error
     config = {**defaults, **config}
@@ -158,7 +162,7 @@ def from_published(
     first = prefix + published.first_layer
     if config["input_channels"] == 3 and first in weights and weights[first].shape[1] == 2:
         weights[first] = torch.cat([weights[first], torch.zeros_like(weights[first][:, :1])], 1)
-    require_fit(architecture, weights, expected)
+    require_fit(architecture, weights, expected, encoder.frames)
     for part, names in parts:
         part.load_state_dict({own: weights[name] for name, own in names.items()})
     return encoder.eval(), (pose_head if task_head is None else task_head).eval()
@@ -169,24 +173,6 @@ def published_name(name: str, names: tuple[tuple[str, str], ...]) -> str:
     for pattern, published in names:
         name = re.sub(pattern, published, name)
     return name
-
-
-def require_fit(owner: str, got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raises ValueError that lists missing and unexpected names and wrong shapes."""
-    missing = [name for name in expected if name not in got]
-    unexpected = [name for name in got if name not in expected]
-    wrong = [
-        f"{name} {tuple(got[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in got and got[name].shape != tensor.shape
-    ]
-    lists = (("missing", missing), ("unexpected", unexpected), ("of wrong shape", wrong))
-    problems = [f"{len(names)} {what} ({_some(names)})" for what, names in lists if names]
-    if problems:
-        raise ValueError(
-            f"the weights do not fit {owner}: {'; '.join(problems)}. "
-            "They are incomplete, of a variant of the model, or of another configuration than the one given"
-        )
 
 
 def _all_named_tensors(weights: Mapping[Any, Any]) -> bool:
@@ -200,9 +186,5 @@ def _recognised(weights: Mapping[str, Tensor]) -> str:
             return architecture
     raise ValueError(
         f"the weights are of no architecture known here ({', '.join(PUBLISHED)}); "
-        f"they hold {len(weights)} names ({_some(list(weights))})"
+        f"they hold {len(weights)} names ({listed(list(weights))})"
     )
-
-
-def _some(names: list[str], limit: int = 4) -> str:
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")

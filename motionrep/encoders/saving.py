@@ -1,110 +1,218 @@
-"""Encoders in folders: model.safetensors, config.json and a model card."""
+"""Encoders in folders and on the Hugging Face Hub: model.safetensors, config.json and a model card."""
 
-import difflib
+import hashlib
 import json
-import re
-from collections.abc import Callable
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, snapshot_download
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
-from motionrep.encoders.dstformer import DSTformer
-from motionrep.encoders.ktpformer import KTPFormer
-from motionrep.encoders.mixste import MixSTE
-from motionrep.encoders.motionagformer import MotionAGFormer
-from motionrep.encoders.published import load_published, require_fit
-from motionrep.encoders.ssr_stf import SSRSTF
-from motionrep.files import written_beside
-from motionrep.weights import shipped
+from motionrep.encoders.cards import Provenance, input_declaration, model_card
+from motionrep.encoders.strict import require_fit
 
-ENCODERS: dict[str, Callable[..., Any]] = {
-    "ktpformer": KTPFormer,
-    "dstformer": DSTformer,
-    "mixste": MixSTE,
-    "motionagformer": MotionAGFormer,
-    "ssr_stf": SSRSTF,
-}
+FILES = ("model.safetensors", "config.json", "README.md")
+_PROMISES = ("layout", "input_channels", "normalisation", "crop_ratio", "coco_recipe", "frames", "fps")
 
 
-def load_encoder(name_or_path: str | Path) -> nn.Module:
-    """An encoder in evaluation mode, in float32, on the CPU.
+class Shareable(nn.Module, PyTorchModelHubMixin):
+    """An encoder that can be saved, loaded and sent to the Hub. What an encoder is: `motionrep.encoders`.
 
-    Args:
-        name_or_path: In this order: the name of shipped weights, a folder written by `save_encoder`, a published
-            checkpoint file (its pose head: `motionrep.encoders.load_published`), a Hugging Face Hub id `owner/name`.
+    `push_to_hub` is that of huggingface_hub.
+
+    Attributes:
+        provenance: Where the weights come from; saved and loaded with them.
+        digest: sha256 of the weights it was loaded or saved with (`weights_digest`), by which heads know the encoder
+            they were trained on. None when it is new, or has been in training mode since.
+    """
+
+    architecture: str
+    name: str
+    frames: int
+    config: dict[str, Any]
+    provenance: Provenance = Provenance()
+    digest: str | None = None
+
+    def train(self, mode: bool = True) -> "Shareable":
+        if mode:
+            self.digest = None
+        return super().train(mode)
+
+    def save_pretrained(
+        self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **hub: Any
+    ) -> str | None:
+        """Writes the encoder, under its `name`, to a folder that `load_encoder` reads. Weights keep their dtype.
+
+        Its three files replace older ones, other files in the folder stay.
+
+        Args:
+            push_to_hub: Also sends it to the Hub, as `repo_id` (the folder's name when None).
+            hub: Options of `push_to_hub`, as `private=True`.
+        """
+        folder = Path(save_directory)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+            self._save_pretrained(Path(beside))
+            folder.mkdir(exist_ok=True)
+            for name in FILES:
+                (Path(beside) / name).replace(folder / name)
+        return self.push_to_hub(repo_id or folder.name, **hub) if push_to_hub else None
+
+    def generate_model_card(self, *_args: Any, sha256: str | None = None, **_kwargs: Any) -> ModelCard:
+        """The README.md of `save_pretrained`."""
+        return ModelCard(_card(self, sha256 or hashlib.sha256(_serialised(self)).hexdigest()))
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        content = _serialised(self)
+        config = {
+            "architecture": self.architecture,
+            "name": self.name,
+            "config": self.config,
+            "input": input_declaration(self),
+            "provenance": asdict(self.provenance),
+        }
+        (save_directory / "model.safetensors").write_bytes(content)
+        (save_directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        card = _card(self, hashlib.sha256(content).hexdigest())
+        (save_directory / "README.md").write_text(card, encoding="utf-8")
+        self.digest = weights_digest(self)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        **model_kwargs: Any,
+    ) -> "Shareable":
+        """Part of huggingface_hub's `from_pretrained`; `model_kwargs` replace entries of the saved configuration."""
+        folder = Path(model_id)
+        if not folder.is_dir():
+            folder = downloaded(
+                model_id, revision=revision, cache_dir=cache_dir, force_download=force_download,
+                local_files_only=local_files_only, token=token,
+            )  # fmt: skip
+        return load_folder(cls, folder, read_config(folder), **model_kwargs)
+
+
+T = TypeVar("T", bound=Shareable)
+
+
+def weights_digest(encoder: nn.Module) -> str:
+    """sha256 of the names and values of all weights in float32, whatever precision they are kept in."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(_as_float32(tensor).cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def downloaded(repository: str, **options: Any) -> Path:
+    """The folder of a repository of the Hub on this machine; `options` are those of `snapshot_download`.
 
     Raises:
-        ValueError: Nothing of that name, or files that are damaged or do not fit the architecture.
+        ValueError: It cannot be read.
     """
-    path, known = Path(name_or_path), shipped("architecture")
-    if str(name_or_path) in known:
-        return _load_folder(known[str(name_or_path)])
-    if path.is_dir():
-        return _load_folder(path)
-    if path.is_file():
-        return load_published(path)[0]
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
-        return _load_folder(_downloaded(str(name_or_path)))
-    near = difflib.get_close_matches(str(name_or_path), known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(
-        f"no encoder {str(name_or_path)!r}: not a shipped name ({', '.join(known) or 'none shipped'}), "
-        f"not a folder or file{hint}"
-    )
-
-
-def save_encoder(encoder: nn.Module, folder: str | Path, card: str = "") -> None:
-    """Writes the encoder, under its `name`, to a folder that `load_encoder` reads; an older folder is replaced.
-
-    Weights keep their dtype.
-
-    Args:
-        card: The model card, Markdown; README.md says only what the configuration is when empty.
-    """
-    folder = Path(folder)
-    config = {"architecture": encoder.architecture, "name": encoder.name, "config": encoder.config}
-    text = json.dumps(config, indent=2) + "\n"
-    with written_beside(folder) as beside:
-        beside.mkdir()
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-        save_file(weights, beside / "model.safetensors")
-        (beside / "config.json").write_text(text, encoding="utf-8")
-        (beside / "README.md").write_text(card or f"# {encoder.name}\n\n```json\n{text}```\n", encoding="utf-8")
-
-
-def _load_folder(folder: Path) -> nn.Module:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"{folder}: not a whole encoder (config.json and model.safetensors): {error}") from error
-    architecture = config.get("architecture") if isinstance(config, dict) else None
-    if architecture not in ENCODERS:
-        raise ValueError(f"{folder}/config.json: unknown architecture {architecture!r} (known: {', '.join(ENCODERS)})")
-    try:
-        encoder = ENCODERS[architecture](**config["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder}/config.json: 'config' does not build a {architecture}: {error}") from error
-    weights = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-    try:
-        require_fit(architecture, weights, encoder.state_dict())
-    except ValueError as error:
-        raise ValueError(f"{folder}/model.safetensors: {error}") from error
-    encoder.load_state_dict(weights, strict=True)
-    encoder.name = config.get("name", folder.name)
-    return encoder.eval()
-
-
-def _downloaded(repository: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(repository, allow_patterns=["config.json", "model.safetensors", "README.md"]))
+        return Path(snapshot_download(repository, allow_patterns=list(FILES), **options))
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no encoder {repository!r}: not a shipped name, folder or file here, and the Hugging Face Hub could not "
             f"be read ({type(error).__name__}); without a connection download the folder elsewhere and pass its path"
         ) from error
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of an encoder. Raises ValueError if there is none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder}: not a whole encoder (config.json and model.safetensors): {error}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise ValueError(f"{folder}/config.json: not that of an encoder ('architecture' and 'config')")
+    return config
+
+
+def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes: Any) -> T:
+    """The encoder of a folder, in evaluation mode, in float32, on the CPU.
+
+    Args:
+        build: Its class.
+        config: What `read_config` read.
+        changes: Replaces entries of the configuration it is built with.
+
+    Raises:
+        ValueError: The files are damaged, or do not fit the class or each other.
+    """
+    if config.get("architecture") != build.architecture:
+        raise ValueError(
+            f"{folder}/config.json: holds a {config.get('architecture')}, not a {build.architecture}; "
+            "load_encoder loads what is there"
+        )
+    try:
+        encoder = build(**(config["config"] | changes))
+        encoder.provenance = Provenance(**config.get("provenance", {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder}/config.json: does not build a {build.architecture}: {error}") from error
+    promised, declared = config.get("input", {}), input_declaration(encoder)
+    for key in _PROMISES:
+        if key in promised and key not in changes and promised[key] != declared.get(key):
+            raise ValueError(
+                f"{folder}/config.json: the weights read {key} {promised[key]!r}, but the encoder that this version "
+                f"of motionrep builds from it reads {declared.get(key)!r}"
+            )
+    try:
+        weights = {name: _as_float32(tensor) for name, tensor in load_file(folder / "model.safetensors").items()}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder}: not a whole encoder (config.json and model.safetensors): {error}") from error
+    try:
+        require_fit(build.architecture, weights, encoder.state_dict(), encoder.frames, _names_by_architecture)
+    except ValueError as error:
+        raise ValueError(f"{folder}/model.safetensors: {error}") from error
+    encoder.load_state_dict(weights, strict=True)
+    encoder.name = config.get("name", folder.name)
+    encoder.eval().digest = weights_digest(encoder)
+    return encoder
+
+
+def _serialised(encoder: nn.Module) -> bytes:
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    return save(weights, {"format": "pt"})
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
+
+
+def _card(encoder: Shareable, sha256: str) -> str:
+    reads = input_declaration(encoder)
+    window = "windows of" if reads["fixed_window"] else "clips of up to"
+    rate = "at any frame rate" if reads["fps"] is None else f"at {reads['fps']:g} frames per second"
+    about = (
+        f"An encoder of motionrep, architecture `{encoder.architecture}`: 2D keypoints of a person in, a "
+        f"representation of every joint in every frame out.\n\n"
+        f"It reads {window} {encoder.frames} frames {rate}, layout {reads['layout']}, channels "
+        f"{', '.join(reads['input_channels'])}, normalisation {reads['normalisation']!r} "
+        f"({reads['normalisation_formula']}). `motionrep.embed` converts, normalises and cuts clips by itself; "
+        f"config.json has all of it.\n\nOutput: {reads['output']}."
+    )
+    use = (
+        "import motionrep\n\n"
+        f'encoder = motionrep.load_encoder("{encoder.name}")  # its name if it ships, this folder, or its Hub id\n'
+        'embedding = motionrep.embed(motionrep.load_keypoints("clip.json")[0], encoder)'
+    )
+    return model_card(encoder.name, "encoder", encoder.provenance, sha256, use, about)
+
+
+def _names_by_architecture() -> dict[str, list[str]]:
+    with torch.device("meta"):
+        return {cls.architecture: list(cls(frames=9, depth=1).state_dict()) for cls in Shareable.__subclasses__()}

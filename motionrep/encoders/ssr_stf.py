@@ -23,6 +23,7 @@ from motionrep.encoders.layers import (
     require_input_channels,
     require_window,
 )
+from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # Those of MotionAGFormer, from which the architecture descends; the paper's own are not all known.
@@ -34,7 +35,7 @@ SIZES: dict[str, dict[str, int]] = {
 }
 
 
-class SSRSTF(nn.Module):
+class SSRSTF(Shareable):
     """In each layer a global stream of criss-cross attention and a local one of large separable kernels; fused.
 
     Reads clips of any length up to `frames`. From `heads` on the arguments are choices of this implementation.

@@ -1,0 +1,61 @@
+"""The table of encoders, and where their weights are found."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from motionrep.encoders.dstformer import DSTformer
+from motionrep.encoders.ktpformer import KTPFormer
+from motionrep.encoders.mixste import MixSTE
+from motionrep.encoders.motionagformer import MotionAGFormer
+from motionrep.encoders.published import load_published
+from motionrep.encoders.saving import Shareable, downloaded, load_folder, read_config, weights_digest
+from motionrep.encoders.ssr_stf import SSRSTF
+from motionrep.weights import shipped
+
+ENCODERS: dict[str, Any] = {
+    "ktpformer": KTPFormer,
+    "dstformer": DSTformer,
+    "mixste": MixSTE,
+    "motionagformer": MotionAGFormer,
+    "ssr_stf": SSRSTF,
+}
+
+
+def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Shareable:
+    """An encoder in evaluation mode, in float32, on the CPU.
+
+    Args:
+        name_or_path: In this order: the name of shipped weights, a folder written by `save_pretrained`, a published
+            checkpoint file (its pose head: `motionrep.encoders.load_published`), a Hugging Face Hub id `owner/name`.
+        revision: Of a Hub id: the branch, tag or commit; its newest state when None.
+
+    Raises:
+        ValueError: Nothing of that name, or files that are damaged or do not fit the architecture.
+    """
+    path, known = Path(name_or_path), shipped("architecture")
+    if str(name_or_path) in known:
+        return _from_folder(known[str(name_or_path)])
+    if path.is_dir():
+        return _from_folder(path)
+    if path.is_file():
+        encoder = load_published(path)[0]
+        encoder.digest = weights_digest(encoder)
+        return encoder
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
+        return _from_folder(downloaded(str(name_or_path), revision=revision))
+    near = difflib.get_close_matches(str(name_or_path), known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"no encoder {str(name_or_path)!r}: not a shipped name ({', '.join(known) or 'none shipped'}), "
+        f"not a folder or file{hint}"
+    )
+
+
+def _from_folder(folder: Path) -> Shareable:
+    config = read_config(folder)
+    architecture = config.get("architecture")
+    if architecture not in ENCODERS:
+        raise ValueError(f"{folder}/config.json: unknown architecture {architecture!r} (known: {', '.join(ENCODERS)})")
+    return load_folder(ENCODERS[architecture], folder, config)
