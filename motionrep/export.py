@@ -13,10 +13,10 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from motionrep.body import BodyModel, load_body_model
+from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54
 from motionrep.bvh_writer import write_bvh
 from motionrep.files import written_beside
 from motionrep.gltf import Figure, write_glb
-from motionrep.layouts import SMPL_24
 from motionrep.motion_io import resample
 from motionrep.types import BodyMotion
 
@@ -25,7 +25,7 @@ EXPORT_SUFFIXES = (".glb", ".bvh", ".obj", ".ply", ".npz")
 _UNITS_PER_M = {"m": 1.0, "cm": 100.0}
 _TURN = {"y": np.eye(3), "z": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])}  # file from y up
 _UPRIGHT_FROM_CAMERA = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
-_AMASS_JOINTS, _AMASS_NUMBERS, _AMASS_BETAS = 22, 156, 16  # of the SMPL-H generation; fingers have no motion here
+_AMASS_BETAS = 16
 _MESHES_AT_ONCE = 32
 
 
@@ -39,13 +39,16 @@ def export_motion(
 ) -> None:
     """Writes motion to a file that other programs open; the suffix says which.
 
-    * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`. At each frame the
-      surface is the body's own, but for the pose correctives of SMPL's files, which are left out.
-    * `.bvh`: the skeleton in its rest pose and its motion. `load_motion` reads it again when y is up; betas are lost.
+    * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`, or of all the body's
+      joints when the motion has them (`BodyModel.joint_names`). At each frame the surface is the body's own, but for
+      pose correctives of SMPL's files and expression, which are left out.
+    * `.bvh`: the skeleton in its rest pose and its motion, joints as in .glb. `load_motion` reads it again when y is
+      up; betas are lost.
     * `.obj`, `.ply`: one mesh for each frame, `out/walk.obj` becomes `out/walk_000000.obj`, `out/walk_000001.obj` ...;
       frames left there by a longer export are removed.
-    * `.npz`: AMASS's layout (poses of SMPL-H with hands at rest, trans, betas, gender, mocap_framerate), always in
-      metres and z up. `save_motion` writes motionrep's own, which keeps everything.
+    * `.npz`: AMASS's layout (poses, trans, betas, gender, mocap_framerate), always in metres and z up. Poses have the
+      joints of SMPL-H, with hands at rest for motions of 24 joints, or of SMPL-X. `save_motion` writes motionrep's own,
+      which keeps everything, also turned `left_hand` and `right_hand` and the expression.
 
     Motion in frame `camera` (x right, y down, z forward) is turned upright first, by half a turn about x: x right, y
     up, z backward, and the origin stays at the camera.
@@ -71,7 +74,7 @@ def export_motion(
         raise ValueError(f"unit must be m or cm and up must be y or z, got {unit!r} and {up!r}")
     if suffix == ".npz" and unit != "m":
         raise ValueError(f"{path}: AMASS's .npz is always in metres, leave out unit={unit!r}")
-    bodies = {motion.body_model: load_body_model(motion.body_model) for motion in people}
+    bodies = {motion.body_model: load_body_model(motion.body_model, len(motion.betas)) for motion in people}
     people = [_prepared(motion, bodies[motion.body_model], fps) for motion in people]
 
     scale, turn = _UNITS_PER_M[unit], _TURN[up]
@@ -99,7 +102,8 @@ def _check(people: list[BodyMotion], path: Path, suffix: str) -> None:
 
 def _prepared(motion: BodyMotion, body: BodyModel, fps: float | int | None) -> BodyMotion:
     """On the CPU, at the wanted frame rate, y up."""
-    tensors = {name: getattr(motion, name).detach().cpu() for name in ("local_rotmat", "translation_m", "betas")}
+    names = ("local_rotmat", "translation_m", "betas") + (() if motion.expression is None else ("expression",))
+    tensors = {name: getattr(motion, name).detach().cpu() for name in names}
     motion = resample(replace(motion, **tensors), motion.fps if fps is None else float(fps))
     return motion if motion.frame == "world" else _turned(motion, body, _UPRIGHT_FROM_CAMERA)
 
@@ -119,31 +123,37 @@ def _figure(motion: BodyMotion, body: BodyModel, scale: float, turn: np.ndarray)
     def turned(position_m: torch.Tensor) -> np.ndarray:
         return scale * position_m.double().numpy() @ turn.T
 
-    rest_joint_m = body.rest_joints(motion.betas)
+    joints = motion.local_rotmat.shape[1]
+    skin_weights = body.skin_weights_for(joints)
+    rest_joint_m = body.rest_joints(motion.betas, joint_count=joints)
     return Figure(
-        joints=SMPL_24.joints,
-        parents=SMPL_24.parent_indices,
+        joints=body.joint_names[:joints],
+        parents=body.parents[:joints],
         rest_joint=turned(rest_joint_m),
         local_rotmat=turn @ motion.local_rotmat.double().numpy() @ turn.T,
         root_position=turned(rest_joint_m[0] + motion.translation_m),
         rest_vertex=turned(body.rest_vertices(motion.betas)),
         faces=body.faces.numpy(),
-        skin_weights=body.skin_weights.double().numpy(),
+        skin_weights=skin_weights.double().numpy(),
         fps=motion.fps,
     )
 
 
 def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
     motion = _turned(motion, body, torch.tensor(_TURN["z"], dtype=torch.float32))
-    rotmat = motion.local_rotmat[:, :_AMASS_JOINTS].double().numpy()
-    poses = np.zeros((motion.frame_count, _AMASS_NUMBERS))
-    poses[:, : 3 * _AMASS_JOINTS] = Rotation.from_matrix(rotmat.reshape(-1, 3, 3)).as_rotvec().reshape(len(rotmat), -1)
-    betas = np.zeros(_AMASS_BETAS)
+    joints = motion.local_rotmat.shape[1]
+    body.skin_weights_for(joints)  # refuses motions of other bodies
+    order = FILE_ORDERS[max(joints, SMPLH_54.joint_count)]
+    poses = np.zeros((motion.frame_count, len(order), 3))
+    for column, joint in enumerate(order):
+        if joint < joints:
+            poses[:, column] = Rotation.from_matrix(motion.local_rotmat[:, joint].double().numpy()).as_rotvec()
+    betas = np.zeros(max(_AMASS_BETAS, len(motion.betas)))
     betas[: len(motion.betas)] = motion.betas.numpy()
     with written_beside(path) as beside:
         np.savez_compressed(
             beside,
-            poses=poses,
+            poses=poses.reshape(len(poses), -1),
             trans=motion.translation_m.double().numpy(),
             betas=betas,
             gender=np.array("neutral"),
@@ -153,11 +163,7 @@ def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
 
 def _meshes(motion: BodyMotion, body: BodyModel) -> Iterator[Float[np.ndarray, "vertices 3"]]:
     for start in range(0, motion.frame_count, _MESHES_AT_ONCE):
-        stop = start + _MESHES_AT_ONCE
-        part = replace(
-            motion, local_rotmat=motion.local_rotmat[start:stop], translation_m=motion.translation_m[start:stop]
-        )
-        yield from body.mesh(part).vertex_m.double().numpy()
+        yield from body.mesh(motion.cut(start, start + _MESHES_AT_ONCE)).vertex_m.double().numpy()
 
 
 def _write_sequence(

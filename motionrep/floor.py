@@ -27,7 +27,7 @@ def sole_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, "frames 
     Toes do not count: in most files they do not bend, so that pushing off drives them centimetres into the floor.
     """
     rest_joint_m = body.rest_joints(motion.betas)
-    rotmat, joint_m = body_kinematics(motion.local_rotmat, motion.translation_m, rest_joint_m)
+    rotmat, joint_m = body_kinematics(motion.local_rotmat[:, :24], motion.translation_m, rest_joint_m)
     rest_vertex_m = body.rest_vertices(motion.betas)
     carrier = body.skin_weights.argmax(-1)
     feet = []

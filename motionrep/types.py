@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motionrep.layouts import H36M_17, JointLayout, to_h36m_17
+from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, to_h36m_17
 
 Frame = Literal["root", "camera", "world"]
 
@@ -54,11 +54,11 @@ class Keypoints:
     def frame_count(self) -> int:
         return self.xy_px.shape[0]
 
-    def as_h36m_17(self) -> "Keypoints":
+    def as_h36m_17(self, coco_recipe: CocoRecipe = "motionbert") -> "Keypoints":
         """The same clip in Human3.6M-17 order; confidence is carried along (see `layouts.to_h36m_17`)."""
         if self.layout == H36M_17:
             return self
-        xy_px, confidence = to_h36m_17(self.xy_px, self.confidence, self.layout)
+        xy_px, confidence = to_h36m_17(self.xy_px, self.confidence, self.layout, coco_recipe)
         return replace(self, xy_px=xy_px, confidence=confidence, layout=H36M_17)
 
 
@@ -67,11 +67,14 @@ class MotionEmbedding:
     """What an encoder makes of a clip, with the Human3.6M-17 keypoints it was made from.
 
     Heads that place a person in the camera (mesh) need the keypoints; all others read `values` only.
+    `encoder` is the encoder's name; `encoder_digest` says which weights it had (`encoders.weights_digest`), None when
+    they were not loaded from anywhere.
     """
 
     values: Float[Tensor, "frames joints channels"]
     keypoints: Keypoints
     encoder: str
+    encoder_digest: str | None = None
 
     def __post_init__(self) -> None:
         _require_shape(
@@ -118,21 +121,32 @@ class JointMotion:
 class BodyMotion:
     """Pose, place and shape of a body model over time.
 
-    `local_rotmat` turns each joint relative to its parent (SMPL order; the first is the whole body). `translation_m`
-    is added to every posed vertex, as in SMPL: the pelvis is at its rest position plus the translation.
-    `body_model` is what `load_body_model` takes; betas of one body mean nothing on another.
+    `local_rotmat` turns each joint relative to its parent; the first is the whole body. The joints are SMPL's 24, or
+    all that `body_model` has (`BodyModel.joint_names`: SMPL's 24, then fingers, jaw and eyes). `translation_m` is added
+    to every posed vertex, as in SMPL: the pelvis is at its rest position plus the translation.
+    `body_model` is what `load_body_model` takes; betas of one body mean nothing on another. `expression` is for bodies
+    that have one (SMPL-X); None is a still face.
     """
 
-    local_rotmat: Float[Tensor, "frames 24 3 3"]
+    local_rotmat: Float[Tensor, "frames joints 3 3"]
     translation_m: Float[Tensor, "frames 3"]
     betas: Float[Tensor, " betas"]
     body_model: str
     fps: float
     frame: Literal["camera", "world"]
+    expression: Float[Tensor, "frames expressions"] | None = None
 
     def __post_init__(self) -> None:
-        _require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, 24, 3, 3))
+        _require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
+        if self.local_rotmat.shape[1] < SMPL_24.joint_count:
+            raise ValueError(
+                f"BodyMotion.local_rotmat: expected SMPL's {SMPL_24.joint_count} joints, or all of a body with hands "
+                f"and face, got {self.local_rotmat.shape[1]}; joints without motion have the identity"
+            )
         _require_shape("BodyMotion.translation_m", self.translation_m, (self.local_rotmat.shape[0], 3))
+        if self.expression is not None:
+            _require_shape("BodyMotion.expression", self.expression, (self.local_rotmat.shape[0], None))
+            _require_finite("BodyMotion.expression", self.expression)
         for name in ("local_rotmat", "translation_m", "betas"):
             _require_finite(f"BodyMotion.{name}", getattr(self, name))
         _require_fps("BodyMotion", self.fps)
@@ -140,6 +154,15 @@ class BodyMotion:
     @property
     def frame_count(self) -> int:
         return self.local_rotmat.shape[0]
+
+    def cut(self, start: int, stop: int | None = None) -> "BodyMotion":
+        """The frames from `start` to the one before `stop`, or to the end."""
+        return replace(
+            self,
+            local_rotmat=self.local_rotmat[start:stop],
+            translation_m=self.translation_m[start:stop],
+            expression=None if self.expression is None else self.expression[start:stop],
+        )
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def test_a_pickle_is_converted_once_and_again_when_it_changes(tmp_path, smpl, mo
     path.write_bytes(pickle.dumps(smpl))
     first = load_body_model(path).template_vertex_m
     with np.load(converted, allow_pickle=False) as file:
-        assert file["shapedirs"].shape == (24 * COUNT, 3, 10)
+        assert file["shapedirs"].shape == (24 * COUNT, 3, 12)
     with monkeypatch.context() as patch:
         patch.setattr(smpl_files, "read_smpl_pickle", None)
         assert torch.equal(load_body_model(path).template_vertex_m, first)

@@ -4,25 +4,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from motionrep.body.finding import FILE_NAMES, body_folder, find_body
 from motionrep.body.model import BodyModel
 from motionrep.body.points import find_landmarks
+from motionrep.body.skeletons import BODY_SKELETONS, SMPLX_57, on_smpl_24
 from motionrep.body.smpl_files import read_smpl_fields
-from motionrep.layouts import SMPL_24
 
 _OPEN_BODY = Path(__file__).with_name("open_body.npz")
-_BETAS = 10
-# Shape of each field; V and F stand for any number of vertices and faces, "10+" for ten or more.
+# Shape of each field: V vertices, F faces, J joints, P numbers of a pose; "10+" is ten or more.
 _FIELDS = {
     "v_template": ("V", 3),
     "f": ("F", 3),
-    "weights": ("V", 24),
-    "J_regressor": (24, "V"),
-    "kintree_table": (2, 24),
+    "weights": ("V", "J"),
+    "J_regressor": ("J", "V"),
+    "kintree_table": (2, "J"),
     "shapedirs": ("V", 3, "10+"),
-    "posedirs": ("V", 3, 207),
+    "posedirs": ("V", 3, "P"),
 }
+_LEAST_BETAS = 10
+# SMPL-X has expression directions behind those of shape: 100 behind 300 since version 1.1, 10 behind 10 before.
+_SHAPES_BEFORE_EXPRESSION = {400: 300, 20: 10}
+_EXPRESSIONS = 10
 # Landmarks are stored under the names that smplx has for them.
 _STORED_LANDMARKS = {
     "nose": "nose", "leye": "left_eye", "reye": "right_eye", "lear": "left_ear", "rear": "right_ear",
@@ -31,7 +36,7 @@ _STORED_LANDMARKS = {
 }  # fmt: skip
 
 
-def load_body_model(name_or_path: str | Path) -> BodyModel:
+def load_body_model(name_or_path: str | Path, betas: int = 10) -> BodyModel:
     """A body model by name or from a file.
 
     "open" is the body that comes with the package: made of freely licensed MakeHuman data, with SMPL's 24 joints and
@@ -41,15 +46,19 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
     downloaded with (see `motionrep.body.finding`). A motion for a body by name can be used on any machine.
 
     A path is a file of SMPL, SMPL-H or SMPL-X as it is downloaded, .pkl or .npz; the models have to be obtained under
-    their licence. Needed are `v_template`, `f`, `weights`, `J_regressor`, `kintree_table`, `shapedirs` (the first ten
-    are used) and, optionally, `posedirs`. Pickles are read without chumpy and without running anything in them; the
-    arrays are kept next to them as .npz (see `motionrep.body.smpl_files`). SMPL-H (52 joints) and SMPL-X (55) become
-    bodies of 24 joints with flat hands and a still face. Landmark vertices are read from `vertex_id_names` and
+    their licence. Needed are `v_template`, `f`, `weights`, `J_regressor`, `kintree_table`, `shapedirs` and, optionally,
+    `posedirs`. Pickles are read without chumpy and without running anything in them; the arrays are kept next to them
+    as .npz (see `motionrep.body.smpl_files`). SMPL-H has hands, SMPL-X hands, jaw and eyes (see `BodyModel` for their
+    joints) and the first ten of its expression directions. Landmark vertices are read from `vertex_id_names` and
     `vertex_id_values`, or else found on the surface (see `motionrep.body.points.find_landmarks`).
+
+    Args:
+        betas: How many of the file's shape directions, of which there are up to 300, are used.
 
     Raises:
         FileNotFoundError: There is no such file, or none for that name.
-        ValueError: The file is not one of SMPL's, or asks to import what those need not; the message says what.
+        ValueError: The file is not one of SMPL's, asks to import what those need not, or has fewer betas; the message
+            says what.
     """
     if name_or_path == "open":
         path = _OPEN_BODY
@@ -63,8 +72,10 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
             f"for the file in {body_folder()}: {', '.join(FILE_NAMES)}"
         )
     fields = _read_fields(path)
+    shape_m, expression_m = _shape_and_expression(path, fields, betas)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(fields[key])) for key in _FIELDS if key in fields}
-    landmark_ids = find_landmarks(tensors["v_template"], tensors["weights"])
+    layout = BODY_SKELETONS[fields["weights"].shape[1]]
+    landmark_ids = find_landmarks(tensors["v_template"], tensors["weights"] @ on_smpl_24(layout))
     if "vertex_id_names" in fields and "vertex_id_values" in fields:
         stored = zip(fields["vertex_id_names"].tolist(), fields["vertex_id_values"].tolist(), strict=True)
         landmark_ids |= {_STORED_LANDMARKS[name]: index for name, index in stored if name in _STORED_LANDMARKS}
@@ -74,40 +85,55 @@ def load_body_model(name_or_path: str | Path) -> BodyModel:
         faces=tensors["f"],
         skin_weights=tensors["weights"],
         joint_regressor=tensors["J_regressor"],
-        shape_directions_m=tensors["shapedirs"],
+        shape_directions_m=shape_m,
         pose_directions_m=tensors.get("posedirs"),
         landmark_ids=landmark_ids,
+        expression_directions_m=expression_m,
     )
 
 
 def _read_fields(path: Path) -> dict[str, np.ndarray]:
-    """Checked fields of the file: float32, integers int64, ten shape directions, no `posedirs` when all are zero."""
+    """Checked fields of the file: float32, integers int64, no `posedirs` when all are zero."""
     fields = read_smpl_fields(path)
     for key in _FIELDS:
         if key not in fields and key != "posedirs":
             raise ValueError(f"{path}: no field {key!r}, which SMPL's format has; fields read: {', '.join(fields)}")
-    sizes = {"V": fields["v_template"].shape[0], "F": fields["f"].shape[0]}
+    joints = fields["kintree_table"].shape[-1] if fields["kintree_table"].shape[-1] in BODY_SKELETONS else 24
+    sizes = {"V": fields["v_template"].shape[0], "F": fields["f"].shape[0], "J": joints, "P": 9 * (joints - 1)}
     for key in fields.keys() & _FIELDS.keys():
         wanted = tuple(sizes.get(n, n) for n in _FIELDS[key])
         got = fields[key].shape
         if len(got) != len(wanted) or any(
-            have < _BETAS if n == "10+" else have != n for n, have in zip(wanted, got, strict=True)
+            have < _LEAST_BETAS if n == "10+" else have != n for n, have in zip(wanted, got, strict=True)
         ):
             raise ValueError(f"{path}: field {key!r} should have shape {wanted}, got {got}; is it a file of SMPL?")
         integer = key in ("f", "kintree_table")
         fields[key] = fields[key].astype(np.int64 if integer else np.float32)
     _check_indices(path, fields)
-    fields["shapedirs"] = fields["shapedirs"][..., :_BETAS]
     if "posedirs" in fields and not fields["posedirs"].any():
         del fields["posedirs"]
     return fields
 
 
+def _shape_and_expression(
+    path: Path, fields: dict[str, np.ndarray], betas: int
+) -> tuple[Float[Tensor, "vertices 3 betas"], Float[Tensor, "vertices 3 expressions"] | None]:
+    directions = torch.from_numpy(fields["shapedirs"])
+    shapes = count = directions.shape[-1]
+    if fields["weights"].shape[1] == SMPLX_57.joint_count:
+        shapes = _SHAPES_BEFORE_EXPRESSION.get(count, count)
+    if not 1 <= betas <= shapes:
+        raise ValueError(f"{path}: betas must be 1 to {shapes}, the shape directions in the file, got {betas}")
+    expression = None if shapes == count else directions[..., shapes : shapes + _EXPRESSIONS]
+    return directions[..., :betas], expression
+
+
 def _check_indices(path: Path, fields: dict[str, np.ndarray]) -> None:
     parents = tuple(fields["kintree_table"][0, 1:].tolist())
-    if parents != SMPL_24.parent_indices[1:]:
+    expected = BODY_SKELETONS[len(parents) + 1].parent_indices[1:]
+    if parents != expected:
         raise ValueError(
-            f"{path}: field 'kintree_table' should hold SMPL's tree {SMPL_24.parent_indices[1:]}, got {parents}; "
+            f"{path}: field 'kintree_table' should hold SMPL's tree {expected}, got {parents}; "
             "bodies with other joints are not read"
         )
     lowest, highest = fields["f"].min(), fields["f"].max()

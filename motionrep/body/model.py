@@ -1,14 +1,17 @@
-"""Linear blend skinning of a SMPL-format body: 24 joints, shape directions, optional pose correctives."""
+"""Linear blend skinning of SMPL-format bodies: shape, pose correctives, and fingers and face where a file has them."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from motionrep.body.kinematics import JointTree
 from motionrep.body.points import LANDMARKS, layout_regressors
+from motionrep.body.skeletons import BODY_SKELETONS, on_smpl_24
 from motionrep.layouts import SMPL_24, JointLayout
 from motionrep.types import BodyMotion, MeshMotion
 
 _MESH_FRAMES_AT_ONCE = 64
+_BODY_JOINTS = SMPL_24.joint_count
 
 
 class BodyModel(nn.Module):
@@ -18,65 +21,86 @@ class BodyModel(nn.Module):
     device and type of the module, and takes any leading axes, which broadcast against each other: poses of shape
     (clips, frames, 24, 3, 3) go with betas of shape (clips, 1, 10).
 
+    Every body takes rotations of SMPL's 24 joints. A body with hands (`joint_count` 54) or hands and face (57) takes
+    those of all its joints as well, named by `joint_names`: SMPL's 24, 15 of the left and 15 of the right hand, jaw
+    and eyes. `left_hand` and `right_hand` carry four fingers each and are not in files of SMPL-H and SMPL-X: at
+    identity the body is posed as those are; the thumbs hang from the wrists. With 24 rotations fingers are flat and the
+    face is still, which is the same as identity for the other joints and faster. `expression` goes with either.
+
     `points` gives the joints of another layout without skinning the whole surface. A layout is one matrix
-    `(layout joints, 24 + 12)` over the posed joints and 12 posed landmark vertices (nose, eyes, ears, top of the head,
-    toes, heels), so its result is the same as applying that matrix to `joints` and `vertices`. Where each point sits is
-    said in `motionrep.body.points`.
+    `(layout joints, 24 + 22)` over the posed joints and 22 posed landmark vertices (`motionrep.body.points.LANDMARKS`),
+    so its result is the same as applying that matrix to `joints` and `vertices`. Where each point sits is said in
+    `motionrep.body.points`.
 
     Args:
         name: What `load_body_model` takes to load this body.
+        skin_weights: One column for each joint; their number, 24, 54 or 57, says which joints the body has.
         joint_regressor: Rest joints from rest vertices; rows sum to 1.
         shape_directions_m: Offset of each vertex per unit of each beta.
-        pose_directions_m: Offset of each vertex per element of (rotation matrix - identity) of joints 1 to 23; None
-            for a body without pose correctives.
+        pose_directions_m: Offset of each vertex per element of (rotation matrix - identity) of all joints but the
+            first; None for a body without pose correctives.
         landmark_ids: Vertex of each of `motionrep.body.points.LANDMARKS`.
+        expression_directions_m: Offset of each vertex per unit of each expression coefficient; None for a still face.
     """
 
     template_vertex_m: Tensor
     faces: Tensor
     skin_weights: Tensor
-    shape_directions_m: Tensor
     pose_directions_m: Tensor | None
     template_joint_m: Tensor
-    joint_directions_m: Tensor
     landmark_ids: Tensor
-    _parent_index: Tensor
+    _vertex_directions_m: Tensor
+    _joint_directions_m: Tensor
+    _skin_weights_24: Tensor
 
     def __init__(
         self,
         name: str,
         template_vertex_m: Float[Tensor, "vertices 3"],
         faces: Int[Tensor, "faces 3"],
-        skin_weights: Float[Tensor, "vertices 24"],
-        joint_regressor: Float[Tensor, "24 vertices"],
+        skin_weights: Float[Tensor, "vertices joints"],
+        joint_regressor: Float[Tensor, "joints vertices"],
         shape_directions_m: Float[Tensor, "vertices 3 betas"],
-        pose_directions_m: Float[Tensor, "vertices 3 207"] | None,
+        pose_directions_m: Float[Tensor, "vertices 3 columns"] | None,
         landmark_ids: dict[str, int],
+        expression_directions_m: Float[Tensor, "vertices 3 expressions"] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
-        self.joint_names = SMPL_24.joints
-        self.parents = SMPL_24.parent_indices
+        self.layout = BODY_SKELETONS[skin_weights.shape[1]]
+        self.joint_names = self.layout.joints
+        self.parents = self.layout.parent_indices
+        self.joint_count = self.layout.joint_count
         self.beta_count = shape_directions_m.shape[-1]
-        self._levels = _depth_levels(self.parents)
+        self.expression_count = 0 if expression_directions_m is None else expression_directions_m.shape[-1]
+        self._tree_24 = JointTree(SMPL_24.parent_indices)
+        self._tree = self._tree_24 if self.layout == SMPL_24 else JointTree(self.parents)
+
+        directions_m = [shape_directions_m] + ([] if expression_directions_m is None else [expression_directions_m])
+        vertex_directions_m = torch.cat(directions_m, -1)
         template_joint_m = joint_regressor @ template_vertex_m
         ids = torch.tensor([landmark_ids[landmark] for landmark in LANDMARKS])
         buffers = {
             "template_vertex_m": template_vertex_m,
             "faces": faces,
             "skin_weights": skin_weights,
-            "shape_directions_m": shape_directions_m,
             "pose_directions_m": pose_directions_m,
             "template_joint_m": template_joint_m,
-            "joint_directions_m": torch.einsum("jv,vxb->jxb", joint_regressor, shape_directions_m),
             "landmark_ids": ids,
-            "_parent_index": torch.tensor((0, *self.parents[1:])),
+            "_vertex_directions_m": vertex_directions_m,
+            "_joint_directions_m": torch.einsum("jv,vxb->jxb", joint_regressor, vertex_directions_m),
+            "_skin_weights_24": skin_weights @ on_smpl_24(self.layout).to(skin_weights),
         }
-        regressors = layout_regressors(template_joint_m, template_vertex_m[ids])
+        regressors = layout_regressors(template_joint_m[:_BODY_JOINTS], template_vertex_m[ids])
         buffers |= {f"_points_{layout}": matrix for layout, matrix in regressors.items()}
         for key, value in buffers.items():
             self.register_buffer(key, value, persistent=False)
         self._layouts = tuple(regressors)
+
+    @property
+    def shape_directions_m(self) -> Float[Tensor, "vertices 3 betas"]:
+        """Offset of each vertex per unit of each beta."""
+        return self._vertex_directions_m[..., : self.beta_count]
 
     def point_regressor(self, layout: JointLayout) -> Float[Tensor, "joints sources"]:
         """Matrix that makes the points of a layout from 24 posed joints followed by the posed landmark vertices.
@@ -88,52 +112,78 @@ class BodyModel(nn.Module):
             raise ValueError(f"a body has no points of layout {layout.name!r} (known: {', '.join(self._layouts)})")
         return self.get_buffer(f"_points_{layout.name}")
 
-    def rest_joints(self, betas: Float[Tensor, "*batch betas"]) -> Float[Tensor, "*batch 24 3"]:
-        """Joints in the rest pose, which is a T-pose."""
-        return _shaped(self.template_joint_m, self.joint_directions_m, self._checked(betas))
+    def skin_weights_for(self, joint_count: int) -> Float[Tensor, "vertices joints"]:
+        """Weights of all joints, or of SMPL's 24, with which flat fingers and a still face move along.
 
-    def rest_vertices(self, betas: Float[Tensor, "*batch betas"]) -> Float[Tensor, "*batch vertices 3"]:
+        Raises:
+            ValueError: It is neither number.
+        """
+        return self._skin_weights_24 if self._checked_count(joint_count) == _BODY_JOINTS else self.skin_weights
+
+    def rest_joints(
+        self,
+        betas: Float[Tensor, "*#batch betas"],
+        expression: Float[Tensor, "*#batch expressions"] | None = None,
+        joint_count: int = SMPL_24.joint_count,
+    ) -> Float[Tensor, "*#batch joints 3"]:
+        """The first joints in the rest pose, which is a T-pose: SMPL's 24, or `body.joint_count` for all."""
+        shape = self._shape(betas, expression)
+        return _shaped(self.template_joint_m[:joint_count], self._joint_directions_m[:joint_count], shape)
+
+    def rest_vertices(
+        self, betas: Float[Tensor, "*#batch betas"], expression: Float[Tensor, "*#batch expressions"] | None = None
+    ) -> Float[Tensor, "*#batch vertices 3"]:
         """Surface in the rest pose, without pose correctives."""
-        return _shaped(self.template_vertex_m, self.shape_directions_m, self._checked(betas))
+        return _shaped(self.template_vertex_m, self._vertex_directions_m, self._shape(betas, expression))
 
     def joints(
         self,
-        local_rotmat: Float[Tensor, "*#batch 24 3 3"],
+        local_rotmat: Float[Tensor, "*#batch joints 3 3"],
         betas: Float[Tensor, "*#batch betas"],
         translation_m: Float[Tensor, "*#batch 3"],
-    ) -> Float[Tensor, "*#batch 24 3"]:
-        """Posed joints."""
-        _, joint_m = self._pose(local_rotmat, self.rest_joints(betas))
-        return joint_m + translation_m.unsqueeze(-2)
+        expression: Float[Tensor, "*#batch expressions"] | None = None,
+    ) -> Float[Tensor, "*#batch joints 3"]:
+        """Posed joints, as many as there are rotations.
+
+        Raises:
+            ValueError: The body does not have that many joints, betas or expression coefficients.
+        """
+        _, world = self._pose(local_rotmat, betas, expression)
+        return world[..., :3, 3] + translation_m.unsqueeze(-2)
 
     def points(
         self,
         layout: JointLayout,
-        local_rotmat: Float[Tensor, "*#batch 24 3 3"],
+        local_rotmat: Float[Tensor, "*#batch joints 3 3"],
         betas: Float[Tensor, "*#batch betas"],
         translation_m: Float[Tensor, "*#batch 3"],
-    ) -> Float[Tensor, "*#batch joints 3"]:
-        """Posed points of `h36m_17`, `coco_17`, `halpe_26` or `smpl_24`; skins only the landmark vertices.
+        expression: Float[Tensor, "*#batch expressions"] | None = None,
+    ) -> Float[Tensor, "*#batch points 3"]:
+        """Posed points of a layout of `motionrep.layouts`; skins only the landmark vertices.
 
         Raises:
-            ValueError: The body has no recipe for the layout.
+            ValueError: The body has no recipe for the layout; or as `joints`.
         """
         regressor = self.point_regressor(layout)
-        rest_joint_m = self.rest_joints(betas)
-        rotmat, joint_m = self._pose(local_rotmat, rest_joint_m)
-        landmark_m = self._skinned(local_rotmat, betas, rest_joint_m, rotmat, joint_m, self.landmark_ids)
+        rest_joint_m, world = self._pose(local_rotmat, betas, expression)
+        landmark_m = self._skinned(local_rotmat, self._shape(betas, expression), rest_joint_m, world, self.landmark_ids)
+        joint_m = world[..., :_BODY_JOINTS, :3, 3]
         return regressor @ torch.cat([joint_m, landmark_m], -2) + translation_m.unsqueeze(-2)
 
     def vertices(
         self,
-        local_rotmat: Float[Tensor, "*#batch 24 3 3"],
+        local_rotmat: Float[Tensor, "*#batch joints 3 3"],
         betas: Float[Tensor, "*#batch betas"],
         translation_m: Float[Tensor, "*#batch 3"],
+        expression: Float[Tensor, "*#batch expressions"] | None = None,
     ) -> Float[Tensor, "*#batch vertices 3"]:
-        """Posed surface. Needs about 0.7 MB per frame on the way; `mesh` keeps that bounded for long clips."""
-        rest_joint_m = self.rest_joints(betas)
-        rotmat, joint_m = self._pose(local_rotmat, rest_joint_m)
-        vertex_m = self._skinned(local_rotmat, betas, rest_joint_m, rotmat, joint_m, slice(None))
+        """Posed surface. Needs about 0.7 MB per frame on the way; `mesh` keeps that bounded for long clips.
+
+        Raises:
+            ValueError: As `joints`.
+        """
+        rest_joint_m, world = self._pose(local_rotmat, betas, expression)
+        vertex_m = self._skinned(local_rotmat, self._shape(betas, expression), rest_joint_m, world, slice(None))
         return vertex_m + translation_m.unsqueeze(-2)
 
     def mesh(self, motion: BodyMotion) -> MeshMotion:
@@ -148,71 +198,64 @@ class BodyModel(nn.Module):
                 f"nothing on another; use load_body_model({motion.body_model!r}), or replace body_model and betas"
             )
         with torch.no_grad():
+            starts = range(0, motion.frame_count, _MESH_FRAMES_AT_ONCE)
+            parts = [motion.cut(start, start + _MESH_FRAMES_AT_ONCE) for start in starts]
             chunks = [
-                self.vertices(local_rotmat, motion.betas, translation_m)
-                for local_rotmat, translation_m in zip(
-                    motion.local_rotmat.split(_MESH_FRAMES_AT_ONCE),
-                    motion.translation_m.split(_MESH_FRAMES_AT_ONCE),
-                    strict=True,
-                )
+                self.vertices(part.local_rotmat, part.betas, part.translation_m, part.expression) for part in parts
             ]
         return MeshMotion(torch.cat(chunks), self.faces, motion.fps, motion.frame)
 
-    def _checked(self, betas: Tensor) -> Tensor:
+    def _shape(self, betas: Tensor, expression: Tensor | None) -> Tensor:
+        """Coefficients of the first vertex directions: betas, or betas and expression."""
         if betas.shape[-1] != self.beta_count:
             raise ValueError(f"body {self.name!r} takes {self.beta_count} betas, got {betas.shape[-1]}")
-        return betas
+        if expression is None:
+            return betas
+        if expression.shape[-1] != self.expression_count:
+            takes = f"{self.expression_count} expression coefficients" if self.expression_count else "no expression"
+            raise ValueError(f"body {self.name!r} takes {takes}, got {expression.shape[-1]}")
+        batch = torch.broadcast_shapes(betas.shape[:-1], expression.shape[:-1])
+        return torch.cat([betas.expand(*batch, -1), expression.expand(*batch, -1)], -1)
 
-    def _pose(self, local_rotmat: Tensor, rest_joint_m: Tensor) -> tuple[Tensor, Tensor]:
-        """Rotation and position of each joint in the body's frame, before translation, level by level of the tree."""
-        batch = torch.broadcast_shapes(local_rotmat.shape[:-3], rest_joint_m.shape[:-2])
-        local_rotmat = local_rotmat.expand(*batch, 24, 3, 3)
-        offset_m = (rest_joint_m - rest_joint_m[..., self._parent_index, :]).unsqueeze(-2)
-        rotmats = [local_rotmat[..., :1, :, :]]
-        positions = [rest_joint_m[..., :1, :].expand(*batch, 1, 3)]
-        start_of_previous = 0
-        for start, stop in self._levels:
-            parent = self._parent_index[start:stop] - start_of_previous
-            parent_rotmat = rotmats[-1].index_select(-3, parent)
-            rotmats.append(parent_rotmat @ local_rotmat[..., start:stop, :, :])
-            moved = (parent_rotmat * offset_m[..., start:stop, :, :]).sum(-1)
-            positions.append(positions[-1].index_select(-2, parent) + moved)
-            start_of_previous = start
-        return torch.cat(rotmats, -3), torch.cat(positions, -2)
+    def _checked_count(self, joint_count: int) -> int:
+        if joint_count not in (_BODY_JOINTS, self.joint_count):
+            takes = " or ".join(str(known) for known in sorted({_BODY_JOINTS, self.joint_count}))
+            raise ValueError(
+                f"body {self.name!r} takes rotations of {takes} joints, got {joint_count}; the first 24 are SMPL's in "
+                "every body, `local_rotmat[..., :24, :, :]` leaves hands flat and the face still"
+            )
+        return joint_count
+
+    def _pose(self, local_rotmat: Tensor, betas: Tensor, expression: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Rest joints, and the matrix of each joint in the body's frame, before translation."""
+        count = self._checked_count(local_rotmat.shape[-3])
+        rest_joint_m = self.rest_joints(betas, expression, count)
+        tree = self._tree_24 if count == _BODY_JOINTS else self._tree
+        return rest_joint_m, tree(local_rotmat, rest_joint_m)
 
     def _skinned(
-        self,
-        local_rotmat: Tensor,
-        betas: Tensor,
-        rest_joint_m: Tensor,
-        rotmat: Tensor,
-        joint_m: Tensor,
-        chosen: Tensor | slice,
+        self, local_rotmat: Tensor, shape: Tensor, rest_joint_m: Tensor, world: Tensor, chosen: Tensor | slice
     ) -> Tensor:
         """Posed positions of the chosen vertices, before translation."""
-        rest_m = _shaped(self.template_vertex_m[chosen], self.shape_directions_m[chosen], betas)
+        rest_m = _shaped(self.template_vertex_m[chosen], self._vertex_directions_m[chosen], shape)
         if self.pose_directions_m is not None:
             eye = torch.eye(3, device=local_rotmat.device, dtype=local_rotmat.dtype)
-            rest_m = rest_m + _offset(self.pose_directions_m[chosen], (local_rotmat[..., 1:, :, :] - eye).flatten(-3))
+            turned = (local_rotmat[..., 1:, :, :] - eye).flatten(-3)
+            rest_m = rest_m + _offset(self.pose_directions_m[chosen], turned)
+        weights = self.skin_weights_for(local_rotmat.shape[-3])[chosen]
         # What moves a rest point with each joint: the joint's rotation and the shift that keeps the joint in place.
-        shift_m = joint_m - (rotmat * rest_joint_m.unsqueeze(-2)).sum(-1)
-        transform = torch.cat([rotmat, shift_m.unsqueeze(-1)], -1).flatten(-2)  # batch 24 12
-        blended = (self.skin_weights[chosen] @ transform).unflatten(-1, (3, 4))  # batch vertices 3 4
+        rotmat = world[..., :3, :3]
+        shift_m = world[..., :3, 3] - (rotmat * rest_joint_m.unsqueeze(-2)).sum(-1)
+        transform = torch.cat([rotmat, shift_m.unsqueeze(-1)], -1).flatten(-2)  # batch joints 12
+        blended = (weights @ transform).unflatten(-1, (3, 4))  # batch vertices 3 4
         return (blended[..., :3] * rest_m.unsqueeze(-2)).sum(-1) + blended[..., 3]
 
 
 def _offset(directions_m: Tensor, coefficients: Tensor) -> Tensor:
-    return (coefficients @ directions_m.flatten(0, 1).T).unflatten(-1, (-1, 3))
+    """Offsets of vertices by the first of the directions, as many as there are coefficients."""
+    used_m = directions_m.flatten(0, 1)[:, : coefficients.shape[-1]]
+    return (coefficients @ used_m.T).unflatten(-1, (-1, 3))
 
 
-def _shaped(template_m: Tensor, directions_m: Tensor, betas: Tensor) -> Tensor:
-    return template_m + _offset(directions_m, betas)
-
-
-def _depth_levels(parents: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Ranges of joints at each depth below the root; SMPL numbers its joints by depth."""
-    depths = [0]
-    for parent in parents[1:]:
-        depths.append(depths[parent] + 1)
-    assert depths == sorted(depths)
-    return [(depths.index(d), depths.index(d) + depths.count(d)) for d in range(1, depths[-1] + 1)]
+def _shaped(template_m: Tensor, directions_m: Tensor, coefficients: Tensor) -> Tensor:
+    return template_m + _offset(directions_m, coefficients)

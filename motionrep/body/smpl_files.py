@@ -1,4 +1,4 @@
-"""The fields of SMPL, SMPL-H and SMPL-X files as they are downloaded, made to fit the body's 24 joints."""
+"""The fields of SMPL, SMPL-H and SMPL-X files as they are downloaded, with the joints in the order of our bodies."""
 
 import hashlib
 import logging
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.body.smpl_pickles import read_smpl_pickle
 from motionrep.files import written_beside
-from motionrep.layouts import SMPL_24
+from motionrep.layouts import JointLayout
 
 logger = logging.getLogger(__name__)
 
@@ -18,17 +19,13 @@ NEEDED = ("v_template", "f", "weights", "J_regressor", "kintree_table", "shapedi
 _LANDMARKS = ("vertex_id_names", "vertex_id_values")
 _FIELDS = (*NEEDED, "posedirs", *_LANDMARKS)
 _BROKEN = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
-_BETAS = 10
-_CONVERTED = "motionrep body 1, from sha256 "
-
-_HEAD, _LEFT_WRIST, _LEFT_HAND = (SMPL_24.index(joint) for joint in ("head", "left_wrist", "left_hand"))
-_BODY_JOINTS = _LEFT_HAND  # SMPL-H and SMPL-X share all joints up to the wrists with SMPL
-_FACE_JOINTS = {52: 0, 55: 3}  # of SMPL-H and SMPL-X: jaw and eyes, which stand between the body and the hands
-_FINGERS = 5  # index, middle, little, ring, thumb, three joints each
+_CONVERTED = "motionrep body 2, from sha256 "
 
 
 def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
-    """Dense arrays of those of SMPL's fields that the file has, for 24 joints; other fields are not looked at.
+    """Dense arrays of those of SMPL's fields that the file has; other fields are not looked at.
+
+    Joints are in the order of `motionrep.body.skeletons`.
 
     A pickle is converted once: its arrays are saved next to it as `NAME.motionrep.npz`, with the checksum of the
     pickle, and read from there until the pickle changes. Where that folder cannot be written to, the pickle is read
@@ -38,7 +35,7 @@ def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
         ValueError: The file is neither a pickle nor an .npz of plain arrays, or is broken.
     """
     fields = _from_pickle(path) if path.suffix.lower() == ".pkl" else _from_npz(path)
-    return _on_24_joints(path, fields)
+    return _with_smpl_joints_first(path, fields)
 
 
 def _from_npz(path: Path) -> dict[str, np.ndarray]:
@@ -62,8 +59,6 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
     except (OSError, KeyError, *_BROKEN):
         pass  # not there yet, or damaged: it is made anew
     fields = read_smpl_pickle(path, _FIELDS)
-    if "shapedirs" in fields:
-        fields["shapedirs"] = fields["shapedirs"][..., :_BETAS]  # of up to 400
     fields = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in fields.items()}
     if all(name in fields for name in NEEDED):
         try:
@@ -74,39 +69,53 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
     return fields
 
 
-def _on_24_joints(path: Path, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """SMPL-H and SMPL-X with flat hands and a still face: exact, since such joints move rigidly with their parents.
+def _with_smpl_joints_first(path: Path, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """SMPL-H and SMPL-X in the order of `body.skeletons`, with the joints of the hands that SMPL has and they have not.
 
-    Four fingers follow the joint of the hand, whose place is the mean of their knuckles; the thumb follows the wrist,
-    jaw and eyes follow the head. Pose correctives of fingers and face are left out.
+    Those stand in the middle of the knuckles of the four fingers, which hang from them; they move no vertex themselves.
     """
     joints = fields["kintree_table"].shape[-1] if "kintree_table" in fields else 0
+    layout = BODY_SKELETONS.get(joints + 2)
     same = all(name in fields and joints in fields[name].shape for name in ("weights", "J_regressor"))
-    if joints not in _FACE_JOINTS or not same:
+    if layout is None or not same:
         return fields
-    parents, target = list(SMPL_24.parent_indices[:_BODY_JOINTS]), list(range(_BODY_JOINTS))
-    parents += [_HEAD] * _FACE_JOINTS[joints]
-    target += [_HEAD] * _FACE_JOINTS[joints]
-    hands = []
-    for side in (0, 1):
-        hands.append(len(parents))
-        for finger in range(_FINGERS):
-            parents += [_LEFT_WRIST + side, len(parents), len(parents) + 1]
-            target += [(_LEFT_HAND if finger < _FINGERS - 1 else _LEFT_WRIST) + side] * 3
-    if fields["kintree_table"][0, 1:].tolist() != parents[1:]:
+    order = FILE_ORDERS[layout.joint_count]
+    if fields["kintree_table"][0, 1:].tolist() != _file_parents(layout)[1:]:
         raise ValueError(f"{path}: field 'kintree_table' has {joints} joints but not the tree of SMPL-H or SMPL-X")
 
-    regressor = fields["J_regressor"]
-    knuckles = [regressor[start : start + 3 * (_FINGERS - 1) : 3].mean(0) for start in hands]
+    regressor = _spread(fields["J_regressor"], order, layout, 0)
+    for hand in ("left_hand", "right_hand"):
+        knuckles = [joint for joint, parent in enumerate(layout.parents) if parent == hand]
+        regressor[layout.index(hand)] = regressor[knuckles].mean(0)
     changed = {
-        "kintree_table": np.array([SMPL_24.parent_indices, range(SMPL_24.joint_count)]),
-        "weights": fields["weights"] @ np.eye(SMPL_24.joint_count, dtype=fields["weights"].dtype)[target],
-        "J_regressor": np.concatenate([regressor[:_BODY_JOINTS], knuckles]),
+        "kintree_table": np.array([layout.parent_indices, range(layout.joint_count)]),
+        "weights": _spread(fields["weights"], order, layout, 1),
+        "J_regressor": regressor,
     }
     if "posedirs" in fields:
         directions = fields["posedirs"]
-        if directions.shape[-1] != 9 * (joints - 1):
+        if directions.ndim != 3 or directions.shape[-1] != 9 * (joints - 1):
             raise ValueError(f"{path}: field 'posedirs' should end in {9 * (joints - 1)}, got {directions.shape}")
-        still = np.zeros((*directions.shape[:-1], 9 * (SMPL_24.joint_count - _BODY_JOINTS)), directions.dtype)
-        changed["posedirs"] = np.concatenate([directions[..., : 9 * (_BODY_JOINTS - 1)], still], -1)
+        columns = (9 * np.array(order[1:])[:, None] - 9 + np.arange(9)).ravel()
+        changed["posedirs"] = np.zeros((*directions.shape[:2], 9 * (layout.joint_count - 1)), directions.dtype)
+        changed["posedirs"][..., columns] = directions
     return fields | changed
+
+
+def _spread(array: np.ndarray, order: tuple[int, ...], layout: JointLayout, axis: int) -> np.ndarray:
+    """Puts what belongs to the file's joints in place along an axis, with zeros for the joints that it has not."""
+    shape = [*array.shape]
+    shape[axis] = layout.joint_count
+    spread = np.zeros(shape, array.dtype)
+    spread[(slice(None),) * axis + (list(order),)] = array
+    return spread
+
+
+def _file_parents(layout: JointLayout) -> list[int]:
+    """The tree of the file, where all fingers hang from the wrists."""
+    order = FILE_ORDERS[layout.joint_count]
+    parents = list(layout.parent_indices)
+    for joint, parent in enumerate(layout.parents):
+        if parent in ("left_hand", "right_hand"):
+            parents[joint] = layout.index(parent.replace("hand", "wrist"))
+    return [-1, *(order.index(parents[joint]) for joint in order[1:])]

@@ -188,11 +188,12 @@ class _Subject:
 
 def _subject(motion: Motion, device: torch.device) -> _Subject:
     if isinstance(motion, BodyMotion):
-        body = load_body_model(motion.body_model).to(device)
+        body = load_body_model(motion.body_model, len(motion.betas)).to(device)
 
         def vertices(frames: Sequence[int]) -> Tensor:
             rotmat, translation_m = motion.local_rotmat[frames].to(device), motion.translation_m[frames].to(device)
-            return body.vertices(rotmat, motion.betas.to(device), translation_m)
+            expression = None if motion.expression is None else motion.expression[frames].to(device)
+            return body.vertices(rotmat, motion.betas.to(device), translation_m, expression)
 
         some = torch.linspace(0, motion.frame_count - 1, min(motion.frame_count, _SAMPLES)).round().long()
         posed = (motion.local_rotmat[some].to(device), motion.betas.to(device), motion.translation_m[some].to(device))
