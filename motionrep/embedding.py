@@ -56,7 +56,7 @@ def embed(
     if flip:
         other = encode(encoder_input(mirrored(keypoints), encoder), keypoints.fps, encoder, *options)
         values = (values + other[:, flip_index_tensor(keypoints.layout)]) / 2
-    return MotionEmbedding(values, keypoints, str(encoder.name))
+    return MotionEmbedding(values, keypoints, str(encoder.name), getattr(encoder, "digest", None))
 
 
 def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "frames 17 inputs"]:

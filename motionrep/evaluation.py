@@ -17,7 +17,7 @@ from motionrep.datasets.synthesis import PER_FRAME, SynthesizedClips
 from motionrep.embedding import as_declared, encode
 from motionrep.encoders import load_encoder
 from motionrep.files import written_beside
-from motionrep.head_api import load_head
+from motionrep.head_api import load_head, require_same_weights
 from motionrep.layouts import H36M_17, find_layout
 from motionrep.metrics import (
     accel_error_mm_per_s2,
@@ -163,7 +163,8 @@ def evaluate(
 
 
 def require_trained_together(head: nn.Module, encoder: nn.Module) -> None:
-    """Raises ValueError when a trained head belongs to another encoder."""
+    """Raises ValueError when a trained head belongs to another encoder, or to other weights of it."""
     wanted = getattr(head, "trained_on", None)
     if wanted not in (None, encoder.name):
         raise ValueError(f"the head was trained on encoder {wanted!r}, got {encoder.name!r}; pass --encoder {wanted}")
+    require_same_weights(head, str(encoder.name), getattr(encoder, "digest", None))

@@ -86,20 +86,39 @@ def require_same_encoder(head: nn.Module, embedding: MotionEmbedding) -> None:
             f"{type(head).__name__} was trained on embeddings of encoder {wanted!r}, got one of {embedding.encoder!r}; "
             f"embed the clip with load_encoder({wanted!r})"
         )
+    require_same_weights(head, embedding.encoder, embedding.encoder_digest)
 
 
-def save_head(head: nn.Module, folder: Path, name: str, encoder: str, card: str = "") -> None:
+def require_same_weights(head: nn.Module, encoder: str, digest: str | None) -> None:
+    """Raises ValueError when the encoder has the right name and other weights than the head was trained on.
+
+    Nothing is said where one of the two is not known: of encoders that were not loaded but made, and of heads that were
+    saved without it.
+    """
+    wanted = getattr(head, "trained_on_digest", None)
+    if None not in (wanted, digest) and wanted != digest:
+        raise ValueError(
+            f"{type(head).__name__} was trained on other weights of encoder {encoder!r} (sha256 {str(wanted)[:12]}...) "
+            f"than these ({str(digest)[:12]}...): load the encoder that was saved with the head, or, to use it "
+            "nevertheless, set its attribute trained_on_digest to None"
+        )
+
+
+def save_head(
+    head: nn.Module, folder: Path, name: str, encoder: str, card: str = "", encoder_digest: str | None = None
+) -> None:
     """Writes `model.safetensors`, `config.json` and, as README.md, the card.
 
     Args:
         name: The entry point under which the head's class is registered.
         encoder: Name of the encoder whose embeddings the head was trained on.
+        encoder_digest: Which weights it had (`encoders.weights_digest`).
     """
     with written_beside(folder) as beside:
         beside.mkdir()
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in head.state_dict().items()}
         save_file(tensors, beside / "model.safetensors")
-        config = {"head": name, "config": head.config, "encoder": encoder}
+        config = {"head": name, "config": head.config, "encoder": encoder, "encoder_digest": encoder_digest}
         (beside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
         if card:
             (beside / "README.md").write_text(card)
@@ -129,7 +148,7 @@ def load_head(name_or_folder: str | Path) -> Any:  # an nn.Module and a Head at 
     except ValueError as error:
         raise ValueError(f"{folder}/model.safetensors: {error}") from error
     head.load_state_dict(weights)
-    head.trained_on = config["encoder"]
+    head.trained_on, head.trained_on_digest = config["encoder"], config["encoder_digest"]
     return head.eval()
 
 
@@ -154,7 +173,8 @@ def _head_folder(name_or_folder: str | Path) -> Path:
 def _head_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return {key: config[key] for key in ("head", "config", "encoder")}
+        required = {key: config[key] for key in ("head", "config", "encoder")}
+        return required | {"encoder_digest": config.get("encoder_digest")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json: not that of a head ('head', 'config', 'encoder'): {error!r}"

@@ -24,7 +24,7 @@ from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.cmu import MotionClip, load_motion_folder
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.embedding import as_declared
-from motionrep.encoders import ENCODERS, load_encoder
+from motionrep.encoders import ENCODERS, load_encoder, weights_digest
 from motionrep.evaluation import Scores, require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
@@ -103,7 +103,7 @@ def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = Fa
     if config.tune == "full":
         encoder.name = output.resolve().name
         encoder.save_pretrained(output / "encoder")
-    save_head(head, output / "head", head_name, encoder.name)
+    save_head(head, output / "head", head_name, encoder.name, encoder_digest=weights_digest(encoder))
     with written_beside(output / "metrics.json") as beside:
         beside.write_text(json.dumps(checkpoint["scores"], indent=2) + "\n", encoding="utf-8")
     return checkpoint["scores"]

@@ -86,12 +86,11 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
         eval_results=[
             EvalResult(
                 task_type="keypoint-detection",
-                task_name=f"with head {result['head']}",
                 dataset_type=result["protocol"]["id"],
                 dataset_name=f"{result['protocol']['id']}, {result['protocol'].get('keypoints', '')}".rstrip(", "),
                 dataset_split=result["protocol"].get("split"),
                 metric_type=metric,
-                metric_name=f"{metric} {result['units'].get(metric, '')}".rstrip(),
+                metric_name=f"{metric} {result['units'].get(metric, '')}".rstrip() + f", head {result['head']}",
                 metric_value=round(float(value), 4),
             )
             for result, metric, value in known
@@ -114,10 +113,10 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
 ## Where it comes from
 
 - **Data**{minutes}: {provenance.data or "not stated"}
-- **How**: {provenance.recipe or "not stated"}
 - **Limits**: {provenance.limits or "not stated"}
 - **Licence** of the weights: {provenance.licence or "not stated; ask who trained them before you use them"}
 - **sha256** of model.safetensors: `{sha256}`
+- **How**: {provenance.recipe or "not stated"}
 
 ## Measured
 

@@ -186,7 +186,7 @@ def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes:
 
 def _serialised(encoder: nn.Module) -> bytes:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    return save(weights, {"format": "pt"})
+    return save(weights)
 
 
 def _as_float32(tensor: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 python -m motionrep.weights.pack RUN encoder ktpformer-s --scores metrics.json ...
 python -m motionrep.weights.pack RUN head mesh-ktpformer-s --encoder ktpformer-s --scores metrics.json ...
+
+The encoder first: a head keeps the digest of the packed encoder it belongs to.
 """
 
 import argparse
@@ -9,32 +11,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from motionrep.encoders import load_encoder, save_encoder
+from motionrep.encoders import Provenance, load_encoder
+from motionrep.encoders.cards import model_card
 from motionrep.head_api import load_head, save_head, trained_head_name
 
-_CARD = """# {name}
-
-{kind_title} of motionrep, trained by that project. Licence: Apache-2.0.
-
-- **Data**: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), 65
-  training clips of subjects 1 to 14 in the BVH conversion of B. Hahne; bodies, cameras and detections are simulated.
-  No photograph and no licensed body model took part.
-- **How**: `motionrep finetune` with the configuration below{after}, commit {commit}, torch {torch}. {note}
-- **Limits**: one person, the whole body roughly in the picture; about nine minutes of motion, mostly walking, sitting,
-  dancing and ball games. Distances and sizes are as uncertain as any single camera's.
-- **sha256** of the weights before they were rounded to float16: `{digest}`
-
-## Measured
-
-{scores}
-
-## Configuration
-
-```yaml
-{config}```
-"""
+_DATA = (
+    "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), 65 "
+    "training clips of subjects 1 to 14 in the BVH conversion of B. Hahne; bodies, cameras and detections are "
+    "simulated. No photograph and no licensed body model took part."
+)
+_MINUTES = 9.0
+_LIMITS = (
+    "one person, the whole body roughly in the picture; mostly walking, sitting, dancing and ball games. Distances and "
+    "sizes are as uncertain as any single camera's."
+)
 
 
 def pack(
@@ -49,29 +40,31 @@ def pack(
         after: What the run started from, a clause for the card.
         note: A sentence for the card, such as the hardware and the time.
     """
-    versions = json.loads((run / "versions.json").read_text())
-    digest = hashlib.sha256((run / kind / "model.safetensors").read_bytes()).hexdigest()
-    card = _CARD.format(
-        name=name, kind_title=kind.title(), after=after, note=note, digest=digest,
-        commit=versions["commit"], torch=versions["torch"],
-        scores="\n".join(_quoted(json.loads(path.read_text())) for path in scores),
-        config=(run / "config.yaml").read_text(),
-    )  # fmt: skip
-    if kind == "encoder":
-        network: Any = load_encoder(run / "encoder").half()
-        network.name = name
-        save_encoder(network, folder / name, card)
-    else:
-        head = load_head(run / "head").half()
-        save_head(head, folder / name, trained_head_name(run / "head"), encoder, card)
-
-
-def _quoted(result: dict) -> str:
-    numbers = ", ".join(
-        f"{name} {value:.4g} {result['units'].get(name, '')}".rstrip() for name, value in result["metrics"].items()
+    versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    provenance = Provenance(
+        data=_DATA,
+        minutes=_MINUTES,
+        recipe=f"`motionrep finetune` with the configuration below{after}, commit {versions['commit']}, torch "
+        f"{versions['torch']}; float16. {note}\n\n```yaml\n{config}```",
+        licence="Apache-2.0",
+        limits=_LIMITS,
+        metrics=[json.loads(path.read_text(encoding="utf-8")) for path in scores],
     )
-    protocol = ", ".join(f"{key} {value}" for key, value in result["protocol"].items())
-    return f"- **{numbers}** (head {result['head']}; {protocol})"
+    if kind == "encoder":
+        network = load_encoder(run / "encoder").half()
+        network.name, network.provenance = name, provenance
+        network.save_pretrained(folder / name)
+        return
+    head = load_head(run / "head").half()
+    belongs = folder / encoder
+    digest = load_encoder(belongs if belongs.is_dir() else encoder).digest
+    write = {"name": trained_head_name(run / "head"), "encoder": encoder, "encoder_digest": digest}
+    save_head(head, folder / name, **write)
+    sha256 = hashlib.sha256((folder / name / "model.safetensors").read_bytes()).hexdigest()
+    use = f'import motionrep\n\nhead = motionrep.load_head("{name}")\nresult = head.predict(embedding)'
+    about = f"A head of motionrep for embeddings of the encoder `{encoder}`."
+    save_head(head, folder / name, **write, card=model_card(name, "head", provenance, sha256, use, about))
 
 
 def main() -> None:
