@@ -71,19 +71,26 @@ class MeshHead(nn.Module):
         }
 
     @torch.no_grad()
-    def predict(self, embedding: MotionEmbedding, camera: PinholeCamera | None = None) -> BodyMotion:
+    def predict(
+        self,
+        embedding: MotionEmbedding,
+        camera: PinholeCamera | None = None,
+        betas: Float[Tensor, " betas"] | None = None,
+    ) -> BodyMotion:
         """The person in the camera's frame, placed where the posed body best covers the keypoints.
 
         Args:
             camera: The camera that took the clip; without it, one with a horizontal field of view of 50 degrees
                 is assumed, so that distances are right only up to a factor.
+            betas: Shape of the person where it is known, from other clips for example; None estimates it from this one.
 
         Raises:
             ValueError: The embedding comes from another encoder than the head was trained on.
         """
         require_same_encoder(self, embedding)
         output = self(*representation_of(embedding))
-        rotmat, betas = output["local_rotmat"][0], output["betas"][0]
+        rotmat = output["local_rotmat"][0]
+        betas = output["betas"][0] if betas is None else betas
         clip = embedding.keypoints
         camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
         points_m = self.body.points(H36M_17, rotmat, betas, rotmat.new_zeros(rotmat.shape[0], 3))
