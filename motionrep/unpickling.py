@@ -10,7 +10,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import torch
 from torch import Tensor
@@ -69,19 +69,25 @@ class _Allowed:
         raise pickle.UnpicklingError("the file tries to change a function")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") -> dict[str, Any]:
     """The dict that a `torch.save` file holds; what is neither tensor nor plain container becomes `Inert`.
 
+    Args:
+        unknown: What becomes of a file that asks for anything else: stand-ins, or an error with the name.
+
     Raises:
-        ValueError: The file is truncated, is not a `torch.save` file, or holds something other than a dict.
+        ValueError: The file is truncated, is not a `torch.save` file, holds something other than a dict, or is refused.
     """
+    unpickler = _InertUnpickler if unknown == "inert" else _RefusingUnpickler
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                content = _read_zip(archive)
+                content = _read_zip(archive, unpickler)
         else:
             with path.open("rb") as file:
-                content = _read_legacy(file, path.stat().st_size)
+                content = _read_legacy(file, path.stat().st_size, unpickler)
+    except _Refused as error:
+        raise ValueError(f"{path}: asks to import {error}; a file of tensors needs no such thing; refused") from None
     except _MALFORMED as error:
         raise ValueError(
             f"{path}: not a whole checkpoint of torch.save ({type(error).__name__}: {error}); "
@@ -92,7 +98,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_zip(archive: zipfile.ZipFile) -> object:
+class _Refused(Exception):  # noqa: N818
+    """The file names something that is not on the list."""
+
+
+def _read_zip(archive: zipfile.ZipFile, unpickler: "type[_InertUnpickler]") -> object:
     """Layout: NAME/data.pkl, and NAME/data/KEY with the raw numbers of each storage."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -111,10 +121,10 @@ def _read_zip(archive: zipfile.ZipFile) -> object:
         return storages[key]
 
     with archive.open(pickles[0]) as file:
-        return _InertUnpickler(file, storage).load()
+        return unpickler(file, storage).load()
 
 
-def _read_legacy(file: BinaryIO, size: int) -> object:
+def _read_legacy(file: BinaryIO, size: int, unpickler: "type[_InertUnpickler]") -> object:
     """Layout: five pickles (magic, version, system, content, storage keys), then a count and raw numbers per key."""
     storages: dict[str, Tensor] = {}
 
@@ -123,7 +133,7 @@ def _read_legacy(file: BinaryIO, size: int) -> object:
             raise ValueError(f"storage {key} is larger than the file")
         return storages.setdefault(key, torch.empty(count, dtype=dtype))
 
-    magic, _version, _system, content, keys = (_next_pickle(file, storage) for _ in range(5))
+    magic, _version, _system, content, keys = (unpickler(file, storage).load() for _ in range(5))
     if magic != _LEGACY_MAGIC or not isinstance(keys, list):
         raise ValueError("neither a zip file nor the older format")
     for key in keys:
@@ -134,10 +144,6 @@ def _read_legacy(file: BinaryIO, size: int) -> object:
         if numbers:
             target.copy_(torch.frombuffer(numbers, dtype=target.dtype, count=target.numel()))
     return content
-
-
-def _next_pickle(file: BinaryIO, storage: Callable[[str, torch.dtype, int], Tensor]) -> object:
-    return _InertUnpickler(file, storage).load()
 
 
 class _InertUnpickler(pickle.Unpickler):
@@ -162,6 +168,14 @@ class _InertUnpickler(pickle.Unpickler):
         if kind != "storage" or not isinstance(dtype, torch.dtype) or any(view is not None for view in views):
             raise pickle.UnpicklingError("a storage of unknown kind")
         return self._storage(str(key), dtype, int(count))
+
+
+class _RefusingUnpickler(_InertUnpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        found = super().find_class(module_name, global_name)
+        if found is Inert:
+            raise _Refused(f"{module_name}.{global_name}")
+        return found
 
 
 def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> Tensor:
