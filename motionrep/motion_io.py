@@ -1,4 +1,4 @@
-"""Motion from files: BVH, AMASS, and motionrep's own .npz; resampling and other body shapes."""
+"""Motion from files: BVH, AMASS, 3DPW, WHAM, GVHMR, motionrep's own .npz; resampling and other body shapes."""
 
 import math
 import zipfile
@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float
 from numpy.lib.npyio import NpzFile
@@ -22,31 +21,72 @@ from motionrep.bvh import BvhMotion, read_bvh
 from motionrep.files import written_beside
 from motionrep.floor import floor_height_m, put_on_floor, raised
 from motionrep.layouts import JointLayout
+from motionrep.motion_formats import amass_track, read_result
 from motionrep.retargeting import SkeletonMap, find_skeleton, retarget, translation_for_betas
+from motionrep.tracks import Track, between, is_made_for, motion_from_track
 from motionrep.types import BodyMotion, JointMotion
 
 _FORMAT = "motionrep body motion 1"
 _JOINT_FORMAT = "motionrep joint motion 1"
-_AMASS_JOINTS = 22  # SMPL's 24 without the hands, which SMPL-H and SMPL-X give fingers instead
-# AMASS has z up: x stays, z becomes y, y becomes -z.
-_Y_UP_FROM_Z_UP = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
 
 
-def load_motion(path: Path | str, body_model: str = "open", skeleton: SkeletonMap | None = None) -> BodyMotion:
-    """Reads the motion of one body; y is up and the floor is y = 0.
-
-    * `.bvh`: the skeleton's world rotations are copied to the body, see `retargeting.retarget`; betas are 0. All frames
-      are kept, also a T-pose at the start. The floor is where the lower sole's 5th percentile is.
-    * AMASS `.npz` (SMPL-H and SMPL-X generation): turned from z up to y up; 22 joints are read, hands stay flat. With
-      `body_model="open"` the betas, which belong to SMPL and mean nothing on another body, become 0 and the soles
-      are put on the floor; the path keeps its length, since the recorded person's size is not known. With the SMPL file
-      that the recording belongs to, betas (the first ten) and the person's place are kept.
-    * motionrep's own `.npz` (`save_motion`): exactly as saved, including body model and frame; the other arguments do
-      not matter.
+def load_motion(
+    path: Path | str,
+    body_model: str = "open",
+    skeleton: SkeletonMap | None = None,
+    *,
+    person: int | None = None,
+    frame: Literal["camera", "world"] | None = None,
+    fps: float | int | None = None,
+) -> BodyMotion:
+    """The motion of one body from a file; for what is read and how, see `load_motions`.
 
     Args:
-        body_model: What `load_body_model` takes.
+        person: Which of the file's persons, from 0; must be said when there are several.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: As `load_motions`; or several persons and none chosen, or no such person.
+    """
+    motions = load_motions(path, body_model, skeleton, frame=frame, fps=fps)
+    if person is None and len(motions) > 1:
+        raise ValueError(f"{path}: holds {len(motions)} persons; choose one, 0 to {len(motions) - 1}, or load_motions")
+    if person is not None and not 0 <= person < len(motions):
+        raise ValueError(f"{path}: holds {len(motions)} person(s), so person must be 0 to {len(motions) - 1}")
+    return motions[person or 0]
+
+
+def load_motions(
+    path: Path | str,
+    body_model: str = "open",
+    skeleton: SkeletonMap | None = None,
+    *,
+    frame: Literal["camera", "world"] | None = None,
+    fps: float | int | None = None,
+) -> list[BodyMotion]:
+    """The motion of every person in a file; in the world, y is up and the floor is y = 0.
+
+    * `.bvh`: one person; the skeleton's world rotations are copied to the body, see `retargeting.retarget`; betas are
+      0. All frames are kept, also a T-pose at the start. The floor is where the lower sole's 5th percentile is.
+    * AMASS `.npz` (SMPL-H and SMPL-X generation): one person, turned from z up to y up; 22 joints are read.
+    * 3DPW `.pkl`: one or two persons at 30 frames/s in one world, or in the moving camera.
+    * WHAM `wham_output.pkl` (`--save_pkl`): each person in a world of its own, or in the camera. The first frame is the
+      person's first; frames without the person are filled in evenly. The file does not tell the frame rate.
+    * GVHMR `hmr4d_results.pt`: one person at 30 frames/s, in the world or in the camera.
+    * motionrep's own `.npz` (`save_motion`): exactly as saved; `body_model` and `skeleton` do not matter.
+
+    Betas belong to the body they were made for (SMPL's to SMPL and SMPL-H, SMPL-X's to SMPL-X) and mean nothing on
+    another. On their own body they are kept, the mean over time where they change; on any other they become 0. The
+    pelvis stays where it was in the camera. In the world, the soles are put on the floor as with BVH, except for AMASS
+    on its own body, whose floor is known; persons who share a world are shifted together. Paths keep their length.
+
+    Pickles are read without running anything in them; a file that asks to import what it does not need is refused.
+
+    Args:
+        body_model: What `load_body_model` takes. 3DPW and AMASS mean SMPL of the person's gender.
         skeleton: How a BVH skeleton drives the body; recognised by its joint names when None.
+        frame: Axes to read where a file holds both (3DPW, WHAM, GVHMR); world when None. Other files must agree.
+        fps: Frame rate of the video, for WHAM (None is 30); 60 for 3DPW's poses at 60 Hz; nothing else takes it.
 
     Raises:
         FileNotFoundError: No such file.
@@ -55,20 +95,24 @@ def load_motion(path: Path | str, body_model: str = "open", skeleton: SkeletonMa
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    if path.suffix.lower() == ".bvh":
+    suffix = path.suffix.lower()
+    if suffix in (".pkl", ".pt"):
+        return _from_tracks(read_result(path, frame, None if fps is None else float(fps)), load_body_model(body_model))
+    if fps is not None:
+        raise ValueError(f"{path}: the file tells its frame rate, so fps={fps:g} is not for it; see resample")
+    if suffix == ".bvh":
         bvh = read_bvh(path)
         try:
-            return motion_from_bvh(bvh, load_body_model(body_model), skeleton)
+            motion = motion_from_bvh(bvh, load_body_model(body_model), skeleton)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    if path.suffix.lower() != ".npz":
-        raise ValueError(f"{path}: unknown kind of motion file {path.suffix!r}; expected .bvh or .npz")
-    with _opened(path) as file:
-        if "local_rotmat" in file:
-            return _from_own(path, file)
-        if "position_m" in file:
-            raise ValueError(f"{path}: holds joint positions and no body; read it with load_joint_motion")
-        return _from_amass(path, file, load_body_model(body_model))
+    elif suffix == ".npz":
+        motion = _from_npz(path, body_model)
+    else:
+        raise ValueError(f"{path}: unknown kind of motion file {path.suffix!r}; expected .bvh, .npz, .pkl or .pt")
+    if frame not in (None, motion.frame):
+        raise ValueError(f"{path}: is in {motion.frame} axes, and {frame} axes were asked for")
+    return [motion]
 
 
 def load_joint_motion(path: Path | str) -> JointMotion:
@@ -120,7 +164,7 @@ def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
         layout, tensors = motion.layout, ("position_m",)
         fields = {"format": _JOINT_FORMAT, "layout": layout.name, "joints": layout.joints, "parents": layout.parents}
     else:
-        tensors = ("local_rotmat", "translation_m", "betas")
+        tensors = ("local_rotmat", "translation_m", "betas") + (() if motion.expression is None else ("expression",))
         fields = {"format": _FORMAT, "body_model": motion.body_model}
     fields |= {name: getattr(motion, name).detach().cpu().numpy() for name in tensors}
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items()}
@@ -129,7 +173,7 @@ def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
 
 
 def resample(motion: BodyMotion, fps: float) -> BodyMotion:
-    """The motion at another frame rate: rotations along the shortest arc, translation linearly.
+    """The motion at another frame rate: rotations along the shortest arc, translation and expression linearly.
 
     The first frame stays; new frames follow every 1/fps seconds up to the last moment of the clip, so the duration
     between the first and the last frame shrinks by less than 1/fps. No smoothing when frames are dropped.
@@ -147,10 +191,7 @@ def resample(motion: BodyMotion, fps: float) -> BodyMotion:
     before = place.long()
     after = (before + 1).clamp(max=motion.frame_count - 1)
     weight = (place - before).to(motion.translation_m)
-    start, end = motion.local_rotmat[before], motion.local_rotmat[after]
-    turn = roma.rotmat_to_rotvec(start.mT @ end) * weight[:, None, None]
-    moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], weight[:, None])
-    return replace(motion, local_rotmat=start @ roma.rotvec_to_rotmat(turn), translation_m=moved, fps=float(fps))
+    return replace(between(motion, before, after, weight), fps=float(fps))
 
 
 def with_betas(motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas"]) -> BodyMotion:
@@ -188,7 +229,8 @@ def _from_own(path: Path, file: NpzFile) -> BodyMotion:
     frame = str(_array(path, file, "frame"))
     if frame not in ("camera", "world"):
         raise ValueError(f"{path}: 'frame' must be camera or world, got {frame!r}")
-    tensors = {name: torch.from_numpy(_array(path, file, name)) for name in ("local_rotmat", "translation_m", "betas")}
+    names = ("local_rotmat", "translation_m", "betas") + (("expression",) if "expression" in file else ())
+    tensors = {name: torch.from_numpy(_array(path, file, name)) for name in names}
     body_model, fps = str(_array(path, file, "body_model")), float(_array(path, file, "fps"))
     try:
         return BodyMotion(**tensors, body_model=body_model, fps=fps, frame=frame)
@@ -196,35 +238,24 @@ def _from_own(path: Path, file: NpzFile) -> BodyMotion:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _from_amass(path: Path, file: NpzFile, body: BodyModel) -> BodyMotion:
-    rate = next((name for name in ("mocap_framerate", "mocap_frame_rate") if name in file), None)
-    if rate is None or "poses" not in file or "trans" not in file:
-        raise ValueError(
-            f"{path}: no AMASS motion and none of motionrep's; expected poses, trans and mocap_framerate or "
-            f"mocap_frame_rate, got {', '.join(file)} (AMASS's shape.npz and *_stagei.npz hold no motion)"
-        )
-    poses, trans = _array(path, file, "poses"), _array(path, file, "trans")
-    if poses.ndim != 2 or poses.shape[1] < 3 * _AMASS_JOINTS or trans.shape != (len(poses), 3) or not len(poses):
-        raise ValueError(
-            f"{path}: expected poses (frames, 156 or 165) and trans (frames, 3), got {poses.shape} and {trans.shape}"
-        )
-    rotvec = torch.from_numpy(poses[:, : 3 * _AMASS_JOINTS]).double().unflatten(1, (_AMASS_JOINTS, 3))
-    y_up_from_z_up = torch.tensor(_Y_UP_FROM_Z_UP)
-    local_rotmat = torch.eye(3).repeat(len(poses), 24, 1, 1)
-    local_rotmat[:, :_AMASS_JOINTS] = roma.rotvec_to_rotmat(rotvec).float()
-    local_rotmat[:, 0] = y_up_from_z_up @ local_rotmat[:, 0]
+def _from_npz(path: Path, body_model: str) -> BodyMotion:
+    with _opened(path) as file:
+        if "local_rotmat" in file:
+            return _from_own(path, file)
+        if "position_m" in file:
+            raise ValueError(f"{path}: holds joint positions and no body; read it with load_joint_motion")
+        track = amass_track(path, lambda name: _array(path, file, name), list(file))
+    return _from_tracks([track], load_body_model(body_model))[0]
 
-    betas = torch.zeros(body.beta_count)
-    if body.name != "open":
-        recorded = torch.from_numpy(_array(path, file, "betas")).float().flatten()[: body.beta_count]
-        betas[: len(recorded)] = recorded
-    pelvis_m = body.rest_joints(betas)[0]  # the root turns about the pelvis, so that is the point to carry over
-    translation_m = (torch.from_numpy(trans).float() + pelvis_m) @ y_up_from_z_up.T - pelvis_m
-    try:
-        motion = BodyMotion(local_rotmat, translation_m, betas, body.name, float(_array(path, file, rate)), "world")
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return put_on_floor(motion, body) if body.name == "open" else motion
+
+def _from_tracks(tracks: list[Track], body: BodyModel) -> list[BodyMotion]:
+    motions = [motion_from_track(track, body) for track in tracks]
+    if tracks[0].frame == "camera" or (tracks[0].world == "on_floor" and is_made_for(tracks[0].generation, body)):
+        return motions
+    heights_m = [floor_height_m(motion, body) for motion in motions]
+    if tracks[0].world == "shared":
+        heights_m = [torch.stack(heights_m).min()] * len(motions)
+    return [raised(motion, -height_m) for motion, height_m in zip(motions, heights_m, strict=True)]
 
 
 def _array(path: Path, file: NpzFile, name: str) -> np.ndarray:

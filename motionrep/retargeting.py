@@ -133,9 +133,18 @@ def retarget(
     file_legs = torch.stack([file_rest[file_index[SMPL_24.joints[joint]]] for joint in _LEGS])
     scale = _leg_length(rest[_LEGS]) / _leg_length(file_legs)
     mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
-    translation_m = _translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
+    translation_m = translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
     rotations = torch.stack(local_rotmat, 1)
     return _share_wrist_twist(rotations, rest) if skeleton.wrist_twist == "shared" else rotations, translation_m
+
+
+def y_up_turn(up: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
+    """Rotation about x by quarters that turns the y or z axis nearest to `up` to y: z up becomes x, z, -y."""
+    axis = torch.zeros(3)
+    nearest = 1 + int(up[1:].abs().argmax())
+    axis[nearest] = float(torch.sign(up[nearest]))
+    x = torch.tensor([1.0, 0.0, 0.0])
+    return torch.stack([x, axis, torch.linalg.cross(x, axis)])
 
 
 def forward_kinematics(
@@ -184,7 +193,7 @@ def translation_for_betas(
     rest_from, rest_to = body.rest_joints(betas_from), body.rest_joints(betas_to)
     mid_hips = translation_m + _mid_hips_from_translation(root_rotmat, rest_from)
     scale = _leg_length(rest_to[..., _LEGS, :]) / _leg_length(rest_from[..., _LEGS, :])
-    return _translation_from_mid_hips(scale[..., None, None] * mid_hips, root_rotmat, rest_to)
+    return translation_from_mid_hips(scale[..., None, None] * mid_hips, root_rotmat, rest_to)
 
 
 def _mid_hips_from_translation(
@@ -196,11 +205,12 @@ def _mid_hips_from_translation(
     return pelvis[..., None, :] + (root_rotmat @ arm[..., None, :, None])[..., 0]
 
 
-def _translation_from_mid_hips(
+def translation_from_mid_hips(
     mid_hips_m: Float[Tensor, "*batch frames 3"],
     root_rotmat: Float[Tensor, "*batch frames 3 3"],
     rest_joint_m: Float[Tensor, "*#batch 24 3"],
 ) -> Float[Tensor, "*batch frames 3"]:
+    """Translation that puts the middle of the hip joints where it is wanted."""
     return mid_hips_m - _mid_hips_from_translation(root_rotmat, rest_joint_m)
 
 

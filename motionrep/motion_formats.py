@@ -1,0 +1,199 @@
+"""Motion files of other systems, each read into tracks: AMASS, 3DPW, WHAM, GVHMR. Pickles are never run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motionrep.pickles import MALFORMED, as_array, read_pickle
+from motionrep.retargeting import y_up_turn
+from motionrep.tracks import Generation, Track
+from motionrep.unpickling import read_checkpoint
+
+_Frame = Literal["camera", "world"]
+_BETAS = 10
+_AMASS_JOINTS = 22  # SMPL's 24 without the hands, which SMPL-H and SMPL-X give fingers instead
+_SMPLX_NUMBERS = 165
+_GVHMR_FPS = 30.0  # its program resamples every video to that
+
+
+def read_result(path: Path, frame: _Frame | None, fps: float | None) -> list[Track]:
+    """The persons of a 3DPW sequence (.pkl), of WHAM's wham_output.pkl or of GVHMR's hmr4d_results.pt.
+
+    Args:
+        frame: Axes to read where the file holds both; world when None.
+        fps: Frame rate of the video, for WHAM, whose file does not tell (None is 30); 60 for 3DPW's poses at 60 Hz.
+
+    Raises:
+        ValueError: Another kind of file, a broken one, or one that asks to import what none of these needs.
+    """
+    if path.suffix.lower() == ".pt":
+        content: Any = read_checkpoint(path, unknown="refused")
+        if "smpl_params_global" in content:
+            return [_gvhmr(path, content, frame or "world", fps)]
+    else:
+        content = read_pickle(path, "motion of 3DPW or WHAM")
+        if isinstance(content, dict) and {"poses", "trans", "cam_poses"} <= content.keys():
+            return _threedpw(path, content, frame or "world", fps)
+        if isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values()):
+            return [_wham(path, key, value, frame or "world", fps) for key, value in content.items()]
+    held = ", ".join(map(str, content)) if isinstance(content, dict) else f"a {type(content).__name__}"
+    raise ValueError(
+        f"{path}: expected a 3DPW sequence (poses, trans, cam_poses), WHAM's wham_output.pkl (persons with pose, "
+        f"trans) or GVHMR's hmr4d_results.pt (smpl_params_global), the file holds {held or 'nothing'}"
+    )
+
+
+def amass_track(path: Path, field: Callable[[str], np.ndarray], names: list[str]) -> Track:
+    """The one person of an AMASS .npz of the SMPL-H or SMPL-X generation, turned from z up to y up.
+
+    Args:
+        field: Gives a named array of the file.
+        names: The arrays that the file has.
+
+    Raises:
+        ValueError: Fields are missing or of the wrong shape.
+    """
+    rate = next((name for name in ("mocap_framerate", "mocap_frame_rate") if name in names), None)
+    if rate is None or "poses" not in names or "trans" not in names:
+        raise ValueError(
+            f"{path}: no AMASS motion and none of motionrep's; expected poses, trans and mocap_framerate or "
+            f"mocap_frame_rate, got {', '.join(names)} (AMASS's shape.npz and *_stagei.npz hold no motion)"
+        )
+    poses, trans = field("poses"), field("trans")
+    if poses.ndim != 2 or poses.shape[1] < 3 * _AMASS_JOINTS or trans.shape != (len(poses), 3) or not len(poses):
+        raise ValueError(
+            f"{path}: expected poses (frames, 156 or 165) and trans (frames, 3), got {poses.shape} and {trans.shape}"
+        )
+    generation = "smplx" if poses.shape[1] == _SMPLX_NUMBERS else "smpl"
+    betas = field("betas") if "betas" in names else np.zeros(_BETAS)
+    turn = y_up_turn(torch.tensor([0.0, 0.0, 1.0]))
+    return _track(
+        path,
+        "0",
+        poses[:, : 3 * _AMASS_JOINTS],
+        trans,
+        betas.ravel(),
+        generation,
+        float(field(rate)),
+        "world",
+        "on_floor",
+        turn=turn,
+    )
+
+
+def _threedpw(path: Path, content: dict[str, Any], frame: _Frame, fps: float | None) -> list[Track]:
+    """Poses at 30 frames/s go with the images and cameras; those at 60 Hz have no cameras."""
+    if fps not in (None, 30, 60) or (fps == 60 and frame == "camera"):
+        raise ValueError(f"{path}: 3DPW has 30 frames/s, and 60 in the world, got fps={fps:g} and {frame} axes")
+    suffix = "_60Hz" if fps == 60 else ""
+    all_poses, all_trans, all_betas = (
+        _listed(path, content, name) for name in (f"poses{suffix}", f"trans{suffix}", "betas")
+    )
+    if not len(all_poses) == len(all_trans) == len(all_betas):
+        raise ValueError(
+            f"{path}: {len(all_poses)} persons in poses, {len(all_trans)} in trans, {len(all_betas)} in betas"
+        )
+    if frame == "camera":
+        camera_from_world = torch.from_numpy(_array(path, "cam_poses", content["cam_poses"]).astype(np.float64))
+        if camera_from_world.shape != (len(all_poses[0]), 4, 4):
+            raise ValueError(
+                f"{path}: expected cam_poses ({len(all_poses[0])} frames, 4, 4), got {tuple(camera_from_world.shape)}"
+            )
+        turn, shift_m = camera_from_world[:, :3, :3], camera_from_world[:, :3, 3]
+    else:  # the file does not say which way is up
+        roots = torch.from_numpy(np.concatenate([poses[:, :3] for poses in all_poses])).double()
+        turn, shift_m = y_up_turn(roma.rotvec_to_rotmat(roots)[..., 1].mean(0)), torch.zeros(3)
+    return [
+        _track(path, str(person), *arrays, "smpl", float(fps or 30), frame, "shared", turn=turn, shift_m=shift_m)
+        for person, arrays in enumerate(zip(all_poses, all_trans, all_betas, strict=True))
+    ]
+
+
+def _wham(path: Path, person: Any, content: dict[str, Any], frame: _Frame, fps: float | None) -> Track:
+    """Each person has a world of its own. There, `trans_world` is the middle of the hips; `trans` is SMPL's."""
+    names = ("pose", "trans") if frame == "camera" else ("pose_world", "trans_world")
+    if lacking := [name for name in (*names, "betas", "frame_ids") if name not in content]:
+        raise ValueError(
+            f"{path}: person {person!r} lacks {', '.join(lacking)}, which WHAM's --save_pkl writes; "
+            f"it has {', '.join(map(str, content))}"
+        )
+    pose, trans, betas, frame_ids = (_array(path, name, content[name]) for name in (*names, "betas", "frame_ids"))
+    name = str(person if isinstance(person, str | int) else _array(path, "the person's number", person))
+    return _track(
+        path, name, pose, trans, betas, "smpl", fps or 30.0, frame, "own",
+        place_of="vertices" if frame == "camera" else "hips", frame_numbers=frame_ids,
+    )  # fmt: skip
+
+
+def _gvhmr(path: Path, content: dict[str, Any], frame: _Frame, fps: float | None) -> Track:
+    """Gravity-view coordinates have y up; their height and heading mean nothing."""
+    if fps not in (None, _GVHMR_FPS):
+        raise ValueError(f"{path}: GVHMR's results have {_GVHMR_FPS:g} frames/s, got fps={fps:g}; leave it out")
+    key = "smpl_params_incam" if frame == "camera" else "smpl_params_global"
+    fields = content.get(key)
+    names = ("global_orient", "body_pose", "transl", "betas")
+    if not isinstance(fields, dict) or not all(isinstance(fields.get(name), Tensor) for name in names):
+        raise ValueError(f"{path}: expected {key!r} with tensors {', '.join(names)}")
+    root, pose, transl, betas = (fields[name].detach().float().numpy() for name in names)
+    if root.ndim != 2 or pose.ndim != 2 or len(root) != len(pose):
+        raise ValueError(
+            f"{path}: expected global_orient (frames, 3), body_pose (frames, 63), got {root.shape}, {pose.shape}"
+        )
+    return _track(path, "0", np.concatenate([root, pose], 1), transl, betas, "smplx", _GVHMR_FPS, frame, "own")
+
+
+def _track(
+    path: Path, person: str, poses: np.ndarray, place: np.ndarray, betas: np.ndarray, generation: Generation,
+    fps: float, frame: _Frame, world: Literal["on_floor", "shared", "own"], *,
+    place_of: Literal["vertices", "hips"] = "vertices", frame_numbers: np.ndarray | None = None,
+    turn: Float[Tensor, "*frames 3 3"] | None = None, shift_m: Float[Tensor, "*frames 3"] | None = None,
+) -> Track:  # fmt: skip
+    """A track, once the shapes of what the file holds are checked; betas may be one vector or one for each frame."""
+    frames = len(poses) if poses.ndim else 0
+    numbers = np.arange(frames) if frame_numbers is None else frame_numbers.ravel()
+    if not frames or poses.shape not in ((frames, 66), (frames, 72)) or place.shape != (frames, 3):
+        raise ValueError(
+            f"{path}: person {person}: expected poses (frames, 72 or 66) and translations (frames, 3), "
+            f"got {poses.shape} and {place.shape}"
+        )
+    if len(numbers) != frames or (np.diff(numbers) <= 0).any():
+        raise ValueError(f"{path}: person {person}: expected {frames} increasing frame numbers, got {len(numbers)}")
+    betas = np.atleast_2d(betas)[..., :_BETAS]
+    if betas.shape[0] not in (1, frames) or betas.ndim != 2:
+        raise ValueError(f"{path}: person {person}: expected betas (10) or (frames, 10), got {betas.shape}")
+    if not (np.isfinite(poses).all() and np.isfinite(place).all() and np.isfinite(betas).all()):
+        raise ValueError(f"{path}: person {person}: poses, translations or betas hold NaN or infinite values")
+    return Track(
+        person,
+        torch.from_numpy(poses.astype(np.float32)).unflatten(1, (-1, 3)),
+        torch.from_numpy(place.astype(np.float32)),
+        place_of,
+        torch.from_numpy(betas.astype(np.float32)).expand(frames, -1),
+        generation,
+        fps,
+        frame,
+        world,
+        torch.from_numpy(numbers.astype(np.int64)),
+        torch.eye(3) if turn is None else turn.float(),
+        torch.zeros(3) if shift_m is None else shift_m.float(),
+    )
+
+
+def _listed(path: Path, content: dict[str, Any], name: str) -> list[np.ndarray]:
+    """One array for each person."""
+    if not isinstance(content.get(name), list) or not content[name]:
+        raise ValueError(f"{path}: expected {name!r} to list an array for each person")
+    return [_array(path, name, value) for value in content[name]]
+
+
+def _array(path: Path, name: str, value: Any) -> np.ndarray:
+    try:
+        return as_array(value)
+    except MALFORMED as error:
+        raise ValueError(f"{path}: field {name!r} is no array that can be read: {error}") from error

@@ -1,0 +1,107 @@
+"""One person's motion as another system wrote it, and the body motion that it means."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import roma
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motionrep.body.model import BodyModel
+from motionrep.layouts import SMPL_24
+from motionrep.retargeting import translation_from_mid_hips
+from motionrep.types import BodyMotion
+
+Generation = Literal["smpl", "smplx"]
+
+# Where the mean body has its pelvis (metres): what SMPL's translation is added to. Needed where the motion is put on
+# another body than the one it was made for.
+_PELVIS_M: dict[str, tuple[float, float, float]] = {"smpl": (-0.002, -0.223, 0.028), "smplx": (0.003, -0.351, 0.012)}
+_VERTEX_COUNT = {"smpl": 6890, "smplx": 10475}
+
+
+@dataclass(frozen=True)
+class Track:
+    """Pose, place and shape of one person, in the conventions of SMPL, SMPL-H or SMPL-X.
+
+    `rotvec` turns SMPL's first 22 or all 24 joints (axis-angle, radians). `place_m` is SMPL's translation ("vertices"),
+    or where the middle of the two hip joints is ("hips"). The posed body is then turned by `turn` and shifted by
+    `shift_m`, which lead to the axes that `frame` names; a world is "on_floor" when its floor is known to be y = 0,
+    "shared" by all persons of the file, or the person's "own". `frame_numbers` increase; a gap is a time the person was
+    not seen. Betas may change from frame to frame. `generation` says whose betas they are ("smpl" also for SMPL-H).
+    """
+
+    person: str
+    rotvec: Float[Tensor, "frames joints 3"]
+    place_m: Float[Tensor, "frames 3"]
+    place_of: Literal["vertices", "hips"]
+    betas: Float[Tensor, "frames betas"]
+    generation: Generation
+    fps: float
+    frame: Literal["camera", "world"]
+    world: Literal["on_floor", "shared", "own"]
+    frame_numbers: Int[Tensor, " frames"]
+    turn: Float[Tensor, "*frames 3 3"]
+    shift_m: Float[Tensor, "*frames 3"]
+
+
+def is_made_for(generation: Generation, body: BodyModel) -> bool:
+    """Whether betas of a generation mean something on a body; a body that is neither's is taken at its user's word."""
+    others = [count for name, count in _VERTEX_COUNT.items() if name != generation]
+    return body.name != "open" and body.template_vertex_m.shape[0] not in others
+
+
+def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
+    """The motion of a body from its first to its last frame; where frames are missing, joints turn and move evenly.
+
+    On a body that the track was made for, the betas are kept (their mean over time). On any other they are 0 and the
+    pelvis is where it was.
+    """
+    made_for = is_made_for(track.generation, body)
+    count = min(track.betas.shape[-1], body.beta_count)
+    betas = track.betas.new_zeros(len(track.rotvec), body.beta_count)
+    if made_for:
+        betas[:, :count] = track.betas[:, :count]
+    rest_joint_m = body.rest_joints(betas.mean(0))
+
+    joints = track.rotvec.shape[1]
+    local_rotmat = torch.eye(3).repeat(len(track.rotvec), SMPL_24.joint_count, 1, 1)
+    local_rotmat[:, :joints] = roma.rotvec_to_rotmat(track.rotvec.double()).float()
+    local_rotmat[:, 0] = track.turn @ local_rotmat[:, 0]
+    place_m = track.place_m
+    if track.place_of == "vertices":  # the root turns about the pelvis, so that is the point to carry over
+        place_m = place_m + (
+            body.rest_joints(betas)[:, 0] if made_for else place_m.new_tensor(_PELVIS_M[track.generation])
+        )
+    place_m = (track.turn @ place_m[..., None])[..., 0] + track.shift_m
+    if track.place_of == "vertices":
+        translation_m = place_m - rest_joint_m[0]
+    else:
+        translation_m = translation_from_mid_hips(place_m, local_rotmat[:, 0], rest_joint_m)
+    motion = BodyMotion(local_rotmat, translation_m, betas.mean(0), body.name, track.fps, track.frame)
+    return _without_gaps(motion, track.frame_numbers)
+
+
+def between(
+    motion: BodyMotion, before: Int[Tensor, " new"], after: Int[Tensor, " new"], weight: Float[Tensor, " new"]
+) -> BodyMotion:
+    """New frames between two frames each: rotations along the shortest arc, the rest linearly; weight 1 is after."""
+    start, end = motion.local_rotmat[before], motion.local_rotmat[after]
+    turn = roma.rotmat_to_rotvec(start.mT @ end) * weight[:, None, None]
+    moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], weight[:, None])
+    expression = motion.expression
+    if expression is not None:
+        expression = torch.lerp(expression[before], expression[after], weight[:, None])
+    rotmat = start @ roma.rotvec_to_rotmat(turn)
+    return replace(motion, local_rotmat=rotmat, translation_m=moved, expression=expression)
+
+
+def _without_gaps(motion: BodyMotion, frame_numbers: Int[Tensor, " frames"]) -> BodyMotion:
+    wanted = torch.arange(int(frame_numbers[0]), int(frame_numbers[-1]) + 1)
+    if len(wanted) == len(frame_numbers):
+        return motion
+    after = torch.searchsorted(frame_numbers, wanted)
+    before = torch.where(frame_numbers[after] == wanted, after, after - 1)
+    span = (frame_numbers[after] - frame_numbers[before]).clamp(min=1)
+    return between(motion, before, after, (wanted - frame_numbers[before]) / span)
