@@ -89,13 +89,12 @@ class MeshHead(nn.Module):
         """
         require_same_encoder(self, embedding)
         output = self(*representation_of(embedding))
-        rotmat = output["local_rotmat"][0]
-        betas = output["betas"][0] if betas is None else betas
+        rotmat, shape = output["local_rotmat"][0], output["betas"][0] if betas is None else betas
         clip = embedding.keypoints
         camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
-        points_m = self.body.points(H36M_17, rotmat, betas, rotmat.new_zeros(rotmat.shape[0], 3))
+        points_m = self.body.points(H36M_17, rotmat, shape, rotmat.new_zeros(rotmat.shape[0], 3))
         translation_m = translation_from_keypoints(points_m, clip.xy_px, clip.confidence, camera)
-        return BodyMotion(rotmat, translation_m, betas, self.body.name, embedding.fps, "camera")
+        return BodyMotion(rotmat, translation_m, shape, self.body.name, embedding.fps, "camera")
 
     def _points(self, pose: Batch) -> Float[Tensor, "batch frames points 3"]:
         """Human3.6M-17, SMPL-24 and Halpe-26 points relative to the middle of the hips."""

@@ -140,7 +140,9 @@ class Stream:
         if xy_px is None:
             xy_px, confidence = torch.zeros(joints, 2), torch.zeros(joints)
         xy_px = torch.as_tensor(xy_px, dtype=torch.float32)
-        confidence = torch.ones(joints) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
+        confidence = (
+            torch.ones(xy_px.shape[:1]) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
+        )
         frame = Keypoints(xy_px[None], confidence[None], self.layout, self.fps, *self.size_px)
         return frame.as_h36m_17(_coco_recipe(self.encoder))
 
