@@ -1,6 +1,6 @@
 """Whether another renderer works here, found out by drawing a triangle with it.
 
-In a process of its own, since graphics drivers can end the process that calls them: `python -P probe.py RENDERER WHERE`.
+A process of its own, since graphics drivers can end the process that calls them: `python -P probe.py RENDERER SYSTEM`.
 """
 
 import os
