@@ -165,7 +165,7 @@ def _initial_pose(joints: JointMotion, position_m: Tensor, known: Tensor, rest_m
 def _limb(
     parent_rotmat: Tensor, bones: tuple[Tensor, Tensor], rest_bones: tuple[Tensor, Tensor], knee: bool
 ) -> tuple[Tensor, Tensor]:
-    """Local rotations of the first joint of a limb, twisted so that the second one bends as a hinge, and of that one."""
+    """Local rotations of the first two joints of a limb; the first is twisted so that the second bends as a hinge."""
     upper, lower = (torch.nn.functional.normalize(bone, dim=-1) for bone in bones)
     rest_upper, rest_lower = (torch.nn.functional.normalize(bone, dim=-1) for bone in rest_bones)
     upper, lower = ((parent_rotmat.mT @ bone.unsqueeze(-1)).squeeze(-1) for bone in (upper, lower))
