@@ -15,6 +15,7 @@ from motionrep.encoders import load_encoder
 from motionrep.head_api import load_head
 from motionrep.keypoint_io import load_keypoints, save_keypoints
 from motionrep.rendering import render
+from motionrep.streaming import Stream, StreamedFrame, embed_with_latency
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __version__ = version("motionrep")
 
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
-    "embed", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints",
+    "Stream", "StreamedFrame", "embed", "embed_with_latency", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints",
     "load_motion", "render", "save_keypoints", "save_motion",
 ]  # fmt: skip
 

@@ -1,12 +1,15 @@
 """Every example script runs as a user would run it, on keypoints of the demo's clips."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import motionrep
 from motionrep.body import load_body_model
 from motionrep.datasets.authored import authored_motion
 from motionrep.datasets.filming import film, in_camera, random_camera
@@ -30,9 +33,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return paths
 
 
-def run(script: str, *arguments: str) -> str:
+def run(script: str, *arguments: str, stdin: str | None = None) -> str:
     command = [sys.executable, str(EXAMPLES / script), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, input=stdin).stdout
 
 
 def test_recover_mesh_writes_a_video(clips: list[str], tmp_path: Path) -> None:
@@ -48,5 +51,21 @@ def test_compare_clips_finds_two_walks_more_alike_than_a_walk_and_a_wave(clips: 
     assert other_walk[0] > other_walk[2] + 0.1
 
 
+def test_live_poses_of_a_file(clips: list[str]) -> None:
+    clip = motionrep.load_keypoints(clips[0], size_px=(1280, 720))[0]
+    embedding = motionrep.embed_with_latency(clip, motionrep.load_encoder("ktpformer-s"), 3)
+    expected = motionrep.load_head("pose3d-ktpformer-s").predict(embedding).position_m
+    told = [json.loads(line) for line in run("live.py", "1280x720", "3", clips[0]).splitlines()]
+    assert [line["frame"] for line in told] == list(range(clip.frame_count))
+    torch.testing.assert_close(torch.tensor([line["position_m"] for line in told]), expected, atol=1e-3, rtol=0)
+
+
+def test_live_poses_of_what_a_detector_writes() -> None:
+    frame = [[600 + 10 * (joint % 2), 200 + 20 * joint, 0.9] for joint in range(17)]
+    told = run("live.py", "1280x720", "0", stdin=f"null\n{json.dumps(frame)}\n").splitlines()
+    assert json.loads(told[0]) == {"frame": 0, "position_m": None}
+    assert len(json.loads(told[1])["position_m"]) == 17
+
+
 def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"recover_mesh.py", "compare_clips.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"recover_mesh.py", "compare_clips.py", "live.py"}
