@@ -26,8 +26,9 @@ __version__ = version("motionrep")
 
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
-    "Stream", "StreamedFrame", "embed", "embed_with_latency", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_keypoints",
-    "load_motion", "render", "save_keypoints", "save_motion",
+    "Stream", "StreamedFrame",
+    "embed", "embed_with_latency", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
+    "load_keypoints", "load_motion", "render", "save_keypoints", "save_motion",
 ]  # fmt: skip
 
 
