@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motionrep.body.model import BodyModel
 from motionrep.body.ranges import ELBOW_TILT_DEG
-from motionrep.body.solving import Pose, Targets, solve_pose, solve_shape
+from motionrep.body.solving import ROOT_SMOOTHING_S, Pose, Targets, nearest_rotation, smoothed, solve_pose, solve_shape
 from motionrep.floor import put_on_floor
 from motionrep.layouts import SMPL_24
 from motionrep.types import BodyMotion, JointMotion
@@ -19,7 +19,7 @@ _TRUNK = ("pelvis", "hip", "mid_hip", "spine", "thorax", "neck", "shoulder", "cl
 # Bones whose direction gives a joint's rotation, from the trunk outwards: joint, its end, the end of the next bone.
 _LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 _LOWEST_JITTER_M, _HIGHEST_JITTER_M = 0.002, 0.06
-_ROOT_SMOOTHING_S, _LIMB_SMOOTHING_S = 0.15, 0.05
+_LIMB_SMOOTHING_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _initial_pose(joints: JointMotion, position_m: Tensor, known: Tensor, rest_m
         )
     middle_m, rest_middle_m = position_m[:, trunk].mean(1), rest_m[trunk].mean(0)
     moment = torch.einsum("fji,jk->fik", position_m[:, trunk] - middle_m[:, None], rest_m[trunk] - rest_middle_m)
-    root_rotmat = _smoothed(roma.special_procrustes(moment), _ROOT_SMOOTHING_S * joints.fps)
+    root_rotmat = smoothed(nearest_rotation(moment), ROOT_SMOOTHING_S * joints.fps)
     translation_m = middle_m - pelvis_m - (root_rotmat @ (rest_middle_m - pelvis_m))
 
     rotvec = position_m.new_zeros(len(position_m), SMPL_24.joint_count, 3)
@@ -157,8 +157,8 @@ def _initial_pose(joints: JointMotion, position_m: Tensor, known: Tensor, rest_m
             bones = position_m[:, middle] - position_m[:, here], position_m[:, end] - position_m[:, middle]
             upper, lower = _limb(root_rotmat, bones, rest_bones, knee=limb[0] == "hip")
             for name, rotmat in zip(chain, (upper, lower), strict=False):
-                smoothed = _smoothed(rotmat, _LIMB_SMOOTHING_S * joints.fps)
-                rotvec[:, SMPL_24.index(name)] = roma.rotmat_to_rotvec(smoothed)
+                steady = smoothed(rotmat, _LIMB_SMOOTHING_S * joints.fps)
+                rotvec[:, SMPL_24.index(name)] = roma.rotmat_to_rotvec(steady)
     return Pose(root_rotmat, rotvec, translation_m)
 
 
@@ -175,7 +175,7 @@ def _limb(
     hinge = torch.linalg.cross(rest_upper, rest_upper.new_tensor([0.0, math.sin(angle), math.cos(angle)]))
     seen_hinge = torch.linalg.cross(upper, lower)
     moment = 10 * upper.unsqueeze(-1) * rest_upper + 3 * seen_hinge.unsqueeze(-1) * hinge + 0.3 * swing
-    first = roma.special_procrustes(moment)
+    first = nearest_rotation(moment)
     second = _swing(rest_lower.expand_as(lower), (first.mT @ lower.unsqueeze(-1)).squeeze(-1))
     return first, second
 
@@ -185,15 +185,3 @@ def _swing(start: Tensor, end: Tensor) -> Tensor:
     axis = torch.linalg.cross(start, end)
     sine, cosine = axis.norm(dim=-1, keepdim=True), (start * end).sum(-1, keepdim=True)
     return roma.rotvec_to_rotmat(axis / sine.clamp(min=1e-8) * torch.atan2(sine, cosine))
-
-
-def _smoothed(rotmat: Tensor, frames: float) -> Tensor:
-    """Rotations averaged over time with a bell of that standard deviation."""
-    reach = min(int(3 * frames), len(rotmat) - 1)
-    if reach < 1:
-        return rotmat
-    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(rotmat) / frames) ** 2)
-    channels = rotmat.flatten(1).T.unsqueeze(1)  # 9 1 frames
-    padded = torch.nn.functional.pad(channels, (reach, reach), mode="replicate")
-    mean = torch.nn.functional.conv1d(padded, (bell / bell.sum())[None, None])
-    return roma.special_procrustes(mean[:, 0].T.unflatten(1, (3, 3)))

@@ -45,6 +45,8 @@ LANDMARKS = (
 )  # fmt: skip
 
 _SOURCES = (*SMPL_24.joints, *LANDMARKS)
+# All points that a body has by itself, as a layout.
+JOINTS_AND_LANDMARKS = JointLayout("joints_and_landmarks", _SOURCES, (*SMPL_24.parents, *[""] * len(LANDMARKS)))
 _MID_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
 _HALF_HIP_WIDTH_M, _KINECT_HALF_HIP_WIDTH_M = 0.133, 0.078
 _THORAX = {"left_collar": 0.325, "right_collar": 0.325, "neck": 0.35}
@@ -83,6 +85,7 @@ def layout_regressors(
         MEDIAPIPE_33: hips | _mediapipe_recipes(),
         MPI_INF_3DHP_17: captury,
         MPI_INF_3DHP_28: captury,
+        JOINTS_AND_LANDMARKS: {},
     }
     return {
         layout.name: torch.stack([_row(recipe.get(joint, {joint: 1.0})) for joint in layout.joints]).to(joint_m)

@@ -14,6 +14,8 @@ from motionrep.layouts import SMPL_24
 # (local rotations, betas, translation) -> points; as BodyModel.points with its layout filled in.
 Points = Callable[[Tensor, Tensor, Tensor], Tensor]
 
+ROOT_SMOOTHING_S = 0.15
+
 _WINDOW_FRAMES = 512
 _OVERLAP_FRAMES = 48
 _SHAPE_FRAMES = 192
@@ -67,17 +69,20 @@ def solve_shape(targets: Targets, start: Pose, betas: Float[Tensor, " betas"]) -
     return _solve(targets.at(chosen), start.at(chosen), betas, with_shape=True)[1]
 
 
-def solve_pose(targets: Targets, start: Pose, betas: Float[Tensor, " betas"]) -> Pose:
+def solve_pose(targets: Targets, start: Pose, betas: Float[Tensor, " betas"], keep: bool = False) -> Pose:
     """The smooth motion of a body of that shape through the targets.
 
     Clips of more than 512 frames are solved in windows that overlap by 48 and are blended there, so memory is bounded.
+
+    Args:
+        keep: What the targets do not tell stays as in `start`, also beyond the usual ranges, instead of neutral.
     """
     frames = len(start.rotvec)
     step = _WINDOW_FRAMES - _OVERLAP_FRAMES
     rotvec, translation_m = start.rotvec.clone(), start.translation_m.clone()
     for first in range(0, max(1, frames - _OVERLAP_FRAMES), step):
         window = slice(first, min(frames, first + _WINDOW_FRAMES))
-        solved, _ = _solve(targets.at(window), start.at(window), betas, with_shape=False)
+        solved, _ = _solve(targets.at(window), start.at(window), betas, keep=keep)
         share = torch.ones(len(solved.rotvec), 1, device=rotvec.device)
         if first:
             share[:_OVERLAP_FRAMES, 0] = torch.linspace(0, 1, _OVERLAP_FRAMES + 2)[1:-1].to(share)
@@ -87,12 +92,17 @@ def solve_pose(targets: Targets, start: Pose, betas: Float[Tensor, " betas"]) ->
     return Pose(start.root_rotmat, rotvec, translation_m)
 
 
-def _solve(targets: Targets, start: Pose, betas: Tensor, with_shape: bool) -> tuple[Pose, Tensor]:
+def _solve(
+    targets: Targets, start: Pose, betas: Tensor, with_shape: bool = False, keep: bool = False
+) -> tuple[Pose, Tensor]:
     """L-BFGS over coefficients of smooth motions, scaled so that all matter alike."""
     frames = len(start.rotvec)
     low, neutral, high = (limit.to(start.rotvec) for limit in joint_ranges())
     axes = range_axes().to(start.rotvec)
     half_width = (high - low) / 2
+    if keep:
+        neutral = (axes @ start.rotvec.unsqueeze(-1)).squeeze(-1)
+        low, high = torch.minimum(low, neutral), torch.maximum(high, neutral)
     smooth = not with_shape and frames > 2
     spread_m, outlier_m = max(_SPREAD_M, targets.jitter_m), max(_OUTLIER_M, 4 * targets.jitter_m)
     per_channel = _curvature(targets, betas, half_width, spread_m)
@@ -148,6 +158,25 @@ def _solve(targets: Targets, start: Pose, betas: Tensor, with_shape: bool) -> tu
         optimizer.step(closure)
     rotvec, translation_m, shaped = (found.detach() for found in current())
     return Pose(start.root_rotmat, rotvec, translation_m), shaped
+
+
+def smoothed(rotmat: Float[Tensor, "frames 3 3"], frames: float) -> Float[Tensor, "frames 3 3"]:
+    """Rotations averaged over time with a bell of that standard deviation."""
+    reach = min(int(3 * frames), len(rotmat) - 1)
+    if reach < 1:
+        return rotmat
+    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(rotmat) / frames) ** 2)
+    channels = rotmat.flatten(1).T.unsqueeze(1)  # 9 1 frames
+    padded = torch.nn.functional.pad(channels, (reach, reach), mode="replicate")
+    mean = torch.nn.functional.conv1d(padded, (bell / bell.sum())[None, None])
+    return nearest_rotation(mean[:, 0].T.unflatten(1, (3, 3)))
+
+
+def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation of most agreement with a matrix (Procrustes)."""
+    rotmat = roma.special_procrustes(matrix)
+    assert isinstance(rotmat, Tensor)  # a pair only when singular values are asked for
+    return rotmat
 
 
 def _local_rotmat(root_rotmat: Tensor, rotvec: Tensor) -> Tensor:
