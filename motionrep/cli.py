@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
@@ -137,18 +138,47 @@ def render(
     )  # fmt: skip
 
 
-def convert(source: Path, output: Path, layout: str | None, fps: float | None, size: Size | None) -> None:
-    """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS) to .npz."""
+def convert(
+    source: Path, output: Path, body: str | None, layout: str | None, fps: float | None, size: Size | None
+) -> None:
+    """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS) to .npz, also to another body."""
     if not _is_motion(source):
+        if body is not None:
+            raise ValueError(f"{source}: holds keypoints, and --body is for motions; motionrep predict makes one")
         people = _load_people(source, layout, fps, size)
         motionrep.save_keypoints(people, output)
         print(f"{output}: {len(people)} person(s), {people[0].frame_count} frames at {people[0].fps:g} fps")
         return
     if given := [name for name, value in (("layout", layout), ("fps", fps), ("size", size)) if value is not None]:
         raise ValueError(f"{source}: a motion file, and --{given[0]} is for keypoints; leave it out")
-    motion = motionrep.load_motion(source)
+    motion = motionrep.load_motion(source, body or "open")  # its own .npz keeps the body it was made for
+    if body is not None and motion.body_model != body:
+        from motionrep.body.transfer import transfer
+
+        moved = transfer(motion, motionrep.load_body_model(body))
+        print(f"error: joints {moved.joint_error_mm:.1f} mm, surface landmarks {moved.landmark_error_mm:.1f} mm")
+        motion = moved.motion
     motionrep.save_motion(motion, output)
     print(f"{output}: {motion.frame_count} frames at {motion.fps:g} fps")
+
+
+def fit(
+    joints: Path, output: Path, body: str, layout: str | None, fps: float | None, unit: Literal["m", "cm", "mm"] | None,
+    axes: Literal["y-up", "z-up", "camera", "root"] | None, betas: list[float] | None,
+) -> None:  # fmt: skip
+    """Moves a body so that it follows 3D joints of any detector or motion capture."""
+    from motionrep.fitting import fit_body
+    from motionrep.joint_io import load_joints
+
+    motion, confidence = load_joints(joints, layout, fps, unit, axes)
+    fitted = fit_body(
+        motion, motionrep.load_body_model(body), confidence, None if betas is None else torch.tensor(betas)
+    )
+    motionrep.save_motion(fitted.motion, output)
+    for joint, error_mm in zip(motion.layout.joints, fitted.joint_error_mm.tolist(), strict=True):
+        print(f"{joint:20s} " + ("never seen" if math.isnan(error_mm) else f"{error_mm:7.1f} mm"))
+    print(f"{'mean':20s} {fitted.error_mm:7.1f} mm")
+    print(f"{output}: {motion.frame_count} frames at {motion.fps:g} fps in {fitted.motion.frame} axes, body {body}")
 
 
 def export(
@@ -208,8 +238,8 @@ def doctor() -> int:
 
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
-    "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "export": export,
-    "finetune": finetune, "evaluate": evaluate, "list": list_, "doctor": doctor,
+    "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "fit": fit,
+    "export": export, "finetune": finetune, "evaluate": evaluate, "list": list_, "doctor": doctor,
 }  # fmt: skip
 
 

@@ -84,7 +84,23 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     convert = commands["convert"]
     convert.add_argument("source", type=Path, help="A keypoint file or folder, or a motion file.")
     convert.add_argument("--output", type=Path, required=True, help="The .npz, or for keypoints .json, to write.")
+    convert.add_argument("--body", help="The body that shall make the motion, by name or a SMPL file.")
     _add_clip(convert)
+
+    fit = commands["fit"]
+    fit.add_argument("joints", type=Path, help="A .npz of motionrep, a .npy or .npz array, or a .trc file.")
+    fit.add_argument("--output", type=Path, required=True, help="The .npz to write, which render and export read.")
+    fit.add_argument("--body", default="open", help="A body by name or a SMPL file (default %(default)s).")
+    fit.add_argument("--betas", type=float, nargs="+", metavar="BETA", help="The body's shape, if it is known.")
+    group = fit.add_argument_group("what an array does not tell")
+    group.add_argument("--layout", help="Joint layout, see motionrep list; left out, by the number or names of joints.")
+    group.add_argument("--fps", type=float, help="Frames per second; left out, the file's or 30.")
+    group.add_argument("--unit", choices=("m", "cm", "mm"), help="Unit of length; left out, the file's or m.")
+    group.add_argument(
+        "--axes", choices=("y-up", "z-up", "camera", "root"),
+        help="A world by its upward axis; camera: x right, y down, z forward; root: the same around the pelvis "
+        "(left out, y-up).",
+    )  # fmt: skip
 
     export = commands["export"]
     export.add_argument(
