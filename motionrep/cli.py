@@ -182,9 +182,19 @@ def fit(
 
 
 def export(
-    motions: list[Path], output: Path, unit: Literal["m", "cm"], up: Literal["y", "z"], fps: float | None
-) -> None:
-    """Writes motion for other programs: GLB, BVH, OBJ, PLY, AMASS's .npz."""
+    motions: list[Path], output: Path, unit: Literal["m", "cm"], up: Literal["y", "z"], fps: float | None,
+    head: str | None,
+) -> None:  # fmt: skip
+    """Writes motion for other programs (GLB, BVH, OBJ, PLY, AMASS's .npz), or an encoder as ONNX or .pt2."""
+    if output.suffix.lower() in (".onnx", ".pt2"):
+        given = [name for name, value, default in (("unit", unit, "m"), ("up", up, "y"), ("fps", fps, None))
+                 if value != default]  # fmt: skip
+        _export_encoder(motions, output, head, given)
+        return
+    if head is not None:
+        raise ValueError(f"{output}: --head belongs to an encoder, which is exported to .onnx or .pt2")
+    if encoders := [str(path) for path in motions if _is_encoder(path)]:
+        raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
     loaded = [motionrep.load_motion(path) for path in motions]
     motionrep.export_motion(loaded, output, unit=unit, up=up, fps=fps)
     print(f"{output}: {len(loaded)} person(s)")
@@ -241,6 +251,30 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "fit": fit,
     "export": export, "finetune": finetune, "evaluate": evaluate, "list": list_, "doctor": doctor,
 }  # fmt: skip
+
+
+def _export_encoder(names: list[Path], output: Path, head: str | None, motion_options: list[str]) -> None:
+    from motionrep.encoders.exporting import export_encoder
+    from motionrep.evaluation import require_trained_together
+
+    if motion_options:
+        raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
+    if len(names) > 1:
+        raise ValueError(f"{output}: holds one encoder, got {len(names)}")
+    if _is_motion(names[0]):
+        raise ValueError(
+            f"{names[0]}: a motion file, and {output.suffix} holds an encoder; see motionrep export --help"
+        )
+    network = motionrep.load_encoder(names[0])
+    trained: Any = None if head is None else motionrep.load_head(head)
+    if trained is not None:
+        require_trained_together(trained, network)
+    export_encoder(network, output, trained)
+    print(f"{output}: {network.name}{f' with {head}' if head else ''}, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _is_encoder(path: Path) -> bool:
+    return str(path) in shipped("architecture") or (path / "model.safetensors").is_file()
 
 
 def _load_people(path: Path, layout: str | None, fps: float | None, size: Size | None) -> list[Keypoints]:

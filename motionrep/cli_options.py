@@ -104,13 +104,15 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
 
     export = commands["export"]
     export.add_argument(
-        "motions", metavar="motion", nargs="+", type=Path,
-        help="A .npz of motionrep or AMASS, or a .bvh file; several share one .glb.",
+        "motions", metavar="source", nargs="+", type=Path,
+        help="A .npz of motionrep or AMASS, or a .bvh file, several share one .glb; or an encoder as for motionrep embed.",
     )  # fmt: skip
     export.add_argument(
         "--output", type=Path, required=True,
-        help="A .glb, .bvh, AMASS .npz, or .obj or .ply of which there will be one for each frame.",
+        help="A .glb, .bvh, AMASS .npz, or .obj or .ply of which there will be one for each frame; for an encoder an "
+        ".onnx or .pt2.",
     )  # fmt: skip
+    export.add_argument("--head", help="With an encoder: the head to put behind it, a shipped one or a folder.")
     export.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default %(default)s).")
     export.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default %(default)s).")
     export.add_argument("--fps", type=float, help="Frames per second of the file; left out, the motion's.")
