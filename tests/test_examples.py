@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import motionrep
 from motionrep.body import load_body_model
@@ -17,6 +18,7 @@ from motionrep.keypoint_io import save_keypoints
 from motionrep.layouts import HALPE_26
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+OPEN_BODY = Path(__file__).parents[1] / "docs" / "open_body.png"
 
 
 @pytest.fixture(scope="module")
@@ -67,5 +69,16 @@ def test_live_poses_of_what_a_detector_writes() -> None:
     assert len(json.loads(told[1])["position_m"]) == 17
 
 
+def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -> None:
+    run("draw_open_body.py", str(tmp_path / "open_body.png"))
+    drawn, shown = (np.asarray(Image.open(path), float) for path in (tmp_path / "open_body.png", OPEN_BODY))
+    assert drawn.shape == shown.shape
+    assert np.abs(drawn - shown).mean() < 0.5
+    skin = drawn[..., 0] > drawn[..., 2] + 15
+    for row, count in zip(np.split(skin, 3), (5, 6, 6), strict=True):
+        assert all(body.sum() > 3000 for body in np.array_split(row, count, axis=1))
+
+
 def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"recover_mesh.py", "compare_clips.py", "live.py"}
+    tested = {"recover_mesh.py", "compare_clips.py", "live.py", "draw_open_body.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
