@@ -105,7 +105,7 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     export = commands["export"]
     export.add_argument(
         "motions", metavar="source", nargs="+", type=Path,
-        help="A .npz of motionrep or AMASS, or a .bvh file, several share one .glb; or an encoder as for motionrep embed.",
+        help="A .npz of motionrep or AMASS, or a .bvh file, several share one .glb; or an encoder.",
     )  # fmt: skip
     export.add_argument(
         "--output", type=Path, required=True,

@@ -1,20 +1,14 @@
 """Exported encoders and heads do what they do in PyTorch."""
 
 import json
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from test_encoders import build
 
 from motionrep.encoders import ENCODERS
 from motionrep.encoders.exporting import export_encoder
-from motionrep.head_api import head_class, load_head
+from motionrep.head_api import head_class
 
 ort = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

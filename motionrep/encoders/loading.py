@@ -35,6 +35,8 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Share
         ValueError: Nothing of that name, or files that are damaged or do not fit the architecture.
     """
     path, known = Path(name_or_path), shipped("architecture")
+    if revision is not None and (str(name_or_path) in known or path.exists()):
+        raise ValueError(f"{name_or_path}: is here already, and revision {revision!r} is for the Hub; leave it out")
     if str(name_or_path) in known:
         return _from_folder(known[str(name_or_path)])
     if path.is_dir():
