@@ -25,7 +25,7 @@ _TRANSLATION_ACCELERATION = 3.0  # m/s^2
 _SPREAD_M = 0.01  # a body of another make never goes through all points exactly
 _BEYOND_LIMIT = 0.05  # rad
 _NEUTRAL_WEIGHT = 0.2
-_BETA_WEIGHT = 0.3
+_BETA_WEIGHT = 2.0  # a beta of 1 costs as much as a point that is off by 1.4 cm in all frames
 _OUTLIER_M = 0.1
 
 
@@ -104,7 +104,9 @@ def _solve(
         neutral = (axes @ start.rotvec.unsqueeze(-1)).squeeze(-1)
         low, high = torch.minimum(low, neutral), torch.maximum(high, neutral)
     smooth = not with_shape and frames > 2
-    spread_m, outlier_m = max(_SPREAD_M, targets.jitter_m), max(_OUTLIER_M, 4 * targets.jitter_m)
+    # Jitter averages out in the shape, which all frames share.
+    spread_m = _SPREAD_M if with_shape else max(_SPREAD_M, targets.jitter_m)
+    outlier_m = max(_OUTLIER_M, 4 * targets.jitter_m)
     per_channel = _curvature(targets, betas, half_width, spread_m)
     channel_acceleration = per_channel.new_full((75,), _ROTATION_ACCELERATION)
     channel_acceleration[72:] = _TRANSLATION_ACCELERATION
