@@ -59,7 +59,7 @@ class Stream:
         layout: Joint order of what is pushed.
         latency_frames: The more, the better the result. What would make no difference is not waited for: the attribute
             of this name is n // 2 and a multiple of n, or 0.
-        stride: Results are given for every so many-th frame only, to save time; they are the same.
+        stride: Results are given for every so many-th frame only, to save time; embeddings are the same.
         camera: For heads that place a body; as in the head's `predict`.
         dtype: As for `embed`.
 
@@ -83,6 +83,7 @@ class Stream:
     ) -> None:
         if stride < 1:
             raise ValueError(f"stride must be at least 1, got {stride}")
+        _require_dtype(dtype)
         self.layout = find_layout(layout) if isinstance(layout, str) else layout
         self.fps, self.size_px, self.stride = fps, size_px, stride
         self.encoder, self.head, self.device, self.dtype = encoder, head, torch.device(device), dtype
@@ -95,7 +96,10 @@ class Stream:
             head.eval()
             values = torch.zeros(1, H36M_17.joint_count, cast(int, encoder.channels))
             require_same_encoder(head, _embedding(values, nobody, encoder))
-            self._keeps_shape = "betas" in inspect.signature(head.predict).parameters
+            parameters = inspect.signature(head.predict).parameters
+            if camera is not None and "camera" not in parameters:
+                raise ValueError(f"camera was given, but {type(head).__name__} places nobody in a camera")
+            self._keeps_shape = "betas" in parameters
             self._options = {} if camera is None else {"camera": camera}
         self._recent: deque[Keypoints] = deque(maxlen=self._windows.step * (self._windows.frames + 1))
         self._restart()
@@ -215,6 +219,7 @@ def embed_with_latency(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    _require_dtype(dtype)
     policy = _Windows.of(encoder, keypoints.fps, latency_frames)
     encoder.to(device).eval()
     clip = keypoints.as_h36m_17(_coco_recipe(encoder))
@@ -299,3 +304,8 @@ def _embedding(values: Tensor, keypoints: Keypoints, encoder: nn.Module) -> Moti
 
 def _coco_recipe(encoder: nn.Module) -> CocoRecipe:
     return getattr(encoder, "coco_recipe", "motionbert")
+
+
+def _require_dtype(dtype: torch.dtype) -> None:
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")

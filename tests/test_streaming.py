@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from motionrep.cameras import PinholeCamera
 from motionrep.embedding import embed
 from motionrep.encoders import ENCODERS, DSTformer, KTPFormer, load_encoder
 from motionrep.head_api import head_class, load_head
@@ -162,6 +163,14 @@ def test_the_shape_of_a_body_is_the_mean_of_all_estimates_and_the_body_is_placed
     assert not torch.allclose(estimates[3], estimates[12], atol=1e-3)
 
 
+def test_the_camera_reaches_the_head():
+    clip, encoder, head = _clip(3), _encoder(), _head("mesh")
+    camera = PinholeCamera.from_hfov(1280, 720, 90.0)
+    result = _stream(clip, encoder, head, camera=camera).push(clip.xy_px[0])
+    expected = head.predict(embed(result.embedding.keypoints, encoder), camera)
+    torch.testing.assert_close(result.prediction.translation_m, expected.translation_m, atol=1e-3, rtol=1e-3)
+
+
 def test_a_head_without_frames_says_what_it_says_of_the_window():
     clip, encoder, head = _clip(8), _encoder(), _head("action")
     results, _ = _run(_stream(clip, encoder, head, latency_frames=2), clip)
@@ -227,7 +236,7 @@ def test_the_result_says_which_frame_it_is():
 
 def test_options_out_of_range_are_refused():
     clip, encoder, head = _clip(3), _encoder(), _head("pose3d")
-    for options in ({"latency_frames": 5}, {"latency_frames": -1}, {"stride": 0}):
+    for options in ({"latency_frames": 5}, {"latency_frames": -1}, {"stride": 0}, {"dtype": torch.float16}):
         with pytest.raises(ValueError, match=next(iter(options))):
             _stream(clip, encoder, **options)
     with pytest.raises(ValueError, match="coco_17"):
@@ -236,6 +245,8 @@ def test_options_out_of_range_are_refused():
         Stream(encoder, fps=0, size_px=(640, 480), layout="coco_17")
     with pytest.raises(ValueError, match="batch_size"):
         embed_with_latency(clip, encoder, batch_size=0)
+    with pytest.raises(ValueError, match="camera"):
+        _stream(clip, encoder, head, camera=PinholeCamera.from_hfov(1280, 720))
     head.trained_on = "another"
     with pytest.raises(ValueError, match="another"):
         _stream(clip, encoder, head)
