@@ -1,14 +1,24 @@
 """Exported encoders and heads do what they do in PyTorch."""
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_encoders import build
 
-from motionrep.encoders import ENCODERS
+from motionrep.cli import main
+from motionrep.embedding import encoder_input
+from motionrep.encoders import ENCODERS, load_encoder
 from motionrep.encoders.exporting import export_encoder
-from motionrep.head_api import head_class
+from motionrep.head_api import head_class, load_head
+from motionrep.layouts import COCO_17
+from motionrep.types import Keypoints
+from motionrep.windows import padded
 
 ort = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -58,3 +68,69 @@ def test_heads_are_exported_with_the_encoder(name, tmp_path):
     outputs = json.loads(session.get_modelmeta().custom_metadata_map["outputs"])
     assert list(outputs) == list(expected)
     assert "see" not in " ".join(outputs.values())
+
+
+def _documented(block: int) -> str:
+    text = (Path(__file__).parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)[block]
+
+
+def _run(code, folder):
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
+
+
+def test_the_documented_example_needs_numpy_and_onnxruntime_only(tmp_path):
+    """It does by itself what `encoder_input` does, on a clip of the wrong rate that is shorter than the window."""
+    encoder, head = load_encoder("ktpformer-s"), load_head("pose3d-ktpformer-s")
+    export_encoder(encoder, tmp_path / "pose3d.onnx", head)
+    rng = np.random.default_rng(0)
+    coco = np.concatenate([rng.uniform(200, 900, (50, 17, 2)), rng.uniform(0.2, 1, (50, 17, 1))], -1)
+    coco[3:9, 5:8, 2] = 0
+    np.save(tmp_path / "coco.npy", coco)
+    alone = "import sys\nfor name in ('torch', 'motionrep', 'onnx'): sys.modules[name] = None\n"
+    _run(alone + _documented(0) + 'np.save("position_m.npy", position_m)\n', tmp_path)
+
+    clip = torch.from_numpy(coco).float()
+    keypoints = encoder_input(Keypoints(clip[..., :2], clip[..., 2], COCO_17, 30.0, 1920, 1080), encoder)[::2]
+    window = padded(keypoints, encoder.frames)[None]
+    with torch.no_grad():
+        expected = head(encoder(window), torch.ones(1, encoder.frames, dtype=torch.bool))["position_m"]
+    np.testing.assert_allclose(np.load(tmp_path / "position_m.npy"), expected.numpy(), atol=1e-4)
+
+
+def test_the_documented_pt2_example_runs(tmp_path):
+    head = head_class("pose3d")(channels=32).eval()
+    export_encoder(build("mixste", depth=1), tmp_path / "pose3d.pt2", head)
+    _run(_documented(1) + "assert outputs['position_m'].shape == (1, 9, 17, 3)\n", tmp_path)
+
+
+def test_what_cannot_be_exported_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"e\.glb: encoders are exported to \.onnx or \.pt2"):
+        export_encoder(build("mixste"), tmp_path / "e.glb")
+    with pytest.raises(ValueError, match="Pose3DHead does not fit encoder 'mixste'"):
+        export_encoder(build("mixste"), tmp_path / "e.onnx", head_class("pose3d")(channels=8))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{encoder}", "--output", "e.glb"], "an encoder, which is exported to .onnx or .pt2, not to e.glb"),
+        (["walk.bvh", "--output", "e.onnx"], "walk.bvh: a motion file, and .onnx holds an encoder"),
+        (["{encoder}", "--output", "e.onnx", "--unit", "cm"], "--unit is for motion"),
+        (["{encoder}", "{encoder}", "--output", "e.pt2"], "holds one encoder, got 2"),
+        (["walk.bvh", "--output", "e.glb", "--head", "x"], "--head belongs to an encoder"),
+        (["ktpformer-s", "--output", "e.pt2", "--head", "{pose3d}"], "trained on encoder 'tiny', got 'ktpformer-s'"),
+    ],
+)
+def test_wrong_combinations_are_refused_on_the_command_line(tiny, arguments, message, capsys):
+    paths = {"encoder": tiny / "encoder", "pose3d": tiny / "pose3d"}
+    assert main(["export", *(argument.format(**paths) for argument in arguments)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_line_exports_an_encoder_with_its_head(tiny, tmp_path, capsys):
+    arguments = ["export", tiny / "encoder", "--head", tiny / "pose3d", "--output", tmp_path / "e.pt2"]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert "e.pt2: tiny with" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["e.pt2"]
