@@ -22,7 +22,8 @@ from motionrep.files import written_beside
 from motionrep.floor import floor_height_m, put_on_floor, raised
 from motionrep.layouts import JointLayout
 from motionrep.motion_formats import amass_track, read_result
-from motionrep.retargeting import SkeletonMap, find_skeleton, retarget, translation_for_betas
+from motionrep.retargeting import retarget, translation_for_betas
+from motionrep.skeletons import SkeletonMap, find_skeleton
 from motionrep.tracks import Track, between, is_made_for, motion_from_track
 from motionrep.types import BodyMotion, JointMotion
 

@@ -1,7 +1,4 @@
-"""From the skeleton of a motion file to the body: named joint tables, rest-pose corrections, other body shapes."""
-
-from dataclasses import dataclass, field
-from typing import Literal
+"""From the skeleton of a motion file to the body, and from one shape of the body to another."""
 
 import roma
 import torch
@@ -11,85 +8,17 @@ from torch import Tensor
 from motionrep.body.model import BodyModel
 from motionrep.bvh import BvhMotion
 from motionrep.layouts import SMPL_24
+from motionrep.rest_pose import Skeleton, body_axes, smallest_rotation
+from motionrep.skeletons import BONE_END, SkeletonMap
 
-# Where the bone of a joint points to on the body.
-_BONE_END = {
-    "left_hip": "left_knee", "left_knee": "left_ankle", "left_ankle": "left_foot",
-    "left_shoulder": "left_elbow", "left_elbow": "left_wrist", "left_wrist": "left_hand",
-    "right_hip": "right_knee", "right_knee": "right_ankle", "right_ankle": "right_foot",
-    "right_shoulder": "right_elbow", "right_elbow": "right_wrist", "right_wrist": "right_hand",
-}  # fmt: skip
-_REQUIRED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
 _HIPS = [SMPL_24.index("left_hip"), SMPL_24.index("right_hip")]
 _LEGS = [SMPL_24.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")]
 
 
-@dataclass(frozen=True)
-class SkeletonMap:
-    """How a file's skeleton drives the body.
-
-    `joints` names, for a joint of the SMPL_24 layout, the file's joint whose world rotation it copies. Pelvis, hips,
-    knees and ankles must be there; joints left out move rigidly with their parent. `bone_ends` names, for a limb joint,
-    the file's joint that its bone points to ("lFoot end" is the End Site below lFoot): the body's bone is turned to
-    point the same way, which makes up for the difference between the two rest poses (T-pose, arms at 45 degrees).
-    Joints without an entry are taken to have the same rest orientation. `wrist_twist` says what becomes of the twist of
-    the wrists, see `retarget`. The file's axes must be those of the world,
-    y up, and its rest pose must face +z; its unit of length does not matter, since the legs give the scale.
-    """
-
-    name: str
-    joints: dict[str, str]
-    bone_ends: dict[str, str] = field(default_factory=dict)
-    wrist_twist: Literal["shared", "kept"] = "shared"
-
-    def __post_init__(self) -> None:
-        for joint in self.joints:
-            SMPL_24.index(joint)
-        if lacking := [joint for joint in _REQUIRED if joint not in self.joints]:
-            raise ValueError(f"SkeletonMap {self.name!r}: joints must also name {', '.join(lacking)}")
-        if unusable := [joint for joint in self.bone_ends if joint not in _BONE_END or joint not in self.joints]:
-            raise ValueError(
-                f"SkeletonMap {self.name!r}: bone_ends may name mapped limb joints only, got {', '.join(unusable)}"
-            )
-
-    def missing_from(self, joints: tuple[str, ...]) -> list[str]:
-        """The file joints that the map needs and a skeleton lacks."""
-        needed = dict.fromkeys([*self.joints.values(), *self.bone_ends.values()])
-        return [joint for joint in needed if joint not in joints]
-
-
-def _sides(table: dict[str, str]) -> dict[str, str]:
-    """Writes out a table for the left and the right: `*_hip: *Thigh` -> `left_hip: lThigh`, `right_hip: rThigh`."""
-    sides = (("left_", "l"), ("right_", "r"))
-    return {ours.replace("*_", side): theirs.replace("*", s) for ours, theirs in table.items() for side, s in sides}
-
-
-# The figure of the "Daz-friendly" BVH conversion of the CMU motion capture database (cgspeed.com, 2010). Its collars
-# and buttocks never move and its feet have no toe joint, so collars, toes and hands are rigid with their parents.
-CMU_DAZ = SkeletonMap(
-    name="cmu_daz",
-    joints={"pelvis": "hip", "spine1": "abdomen", "spine2": "chest", "neck": "neck", "head": "head"}
-    | _sides({"*_hip": "*Thigh", "*_knee": "*Shin", "*_ankle": "*Foot"})
-    | _sides({"*_shoulder": "*Shldr", "*_elbow": "*ForeArm", "*_wrist": "*Hand"}),
-    bone_ends=_sides({"*_hip": "*Shin", "*_knee": "*Foot", "*_ankle": "*Foot end"})
-    | _sides({"*_shoulder": "*ForeArm", "*_elbow": "*Hand", "*_wrist": "*Mid1"}),
-)
-# What `motionrep.export` writes: the body's own joints in its own rest pose.
-SMPL_BODY = SkeletonMap(name="smpl_24", joints={joint: joint for joint in SMPL_24.joints}, wrist_twist="kept")
-SKELETONS: dict[str, SkeletonMap] = {skeleton.name: skeleton for skeleton in (CMU_DAZ, SMPL_BODY)}
-
-
-def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
-    """The known skeleton whose joints are all among those named. Raises ValueError with what the nearest one lacks."""
-    for skeleton in SKELETONS.values():
-        if not skeleton.missing_from(joints):
-            return skeleton
-    nearest = min(SKELETONS.values(), key=lambda known: len(known.missing_from(joints)))
-    lacking = f"{nearest.name} lacks {', '.join(nearest.missing_from(joints))}"
-    raise ValueError(
-        f"skeleton not recognised ({lacking}); its joints are {', '.join(joints)}. Pass skeleton=SkeletonMap(name, "
-        "joints={SMPL_24 joint: joint of the file}, bone_ends={limb joint: joint of the file its bone points to})"
-    )
+# Bones that are turned to point as the file's do, when they start from the right axes already.
+_LIMBS = tuple(joint for joint in BONE_END if not joint.endswith("ankle"))
+_POINTED_FOOT_DEG = 35.0  # a foot of the zero pose that points this far from the body's is not flat on the floor
+_CLEARLY_UP = 0.8
 
 
 def retarget(
@@ -113,29 +42,76 @@ def retarget(
         )
     file_index = {ours: bvh.joints.index(theirs) for ours, theirs in skeleton.joints.items()}
     rest = body.rest_joints(torch.zeros(body.beta_count))
-    file_rest = forward_kinematics(torch.eye(3).expand(len(bvh.joints), 3, 3), bvh.offset, bvh.parents)[1]
+    file_zero = forward_kinematics(torch.eye(3).expand(len(bvh.joints), 3, 3), bvh.offset, bvh.parents)[1]
     file_rotmat, file_position = forward_kinematics(bvh.local_rotmat, bvh.local_position, bvh.parents)
+    if skeleton.reference == "zero":
+        rotmats = _from_zero_pose(bvh, skeleton, file_rotmat, file_zero, rest)
+        file_legs = torch.stack([file_zero[file_index[SMPL_24.joints[joint]]] for joint in _LEGS])
+    else:
+        theirs = Skeleton(bvh, skeleton, file_rotmat, file_position, file_zero)
+        turn = y_up_turn(_up(theirs, skeleton))
+        rotmats = _from_found_axes(theirs, skeleton, rest, turn)
+        file_position = file_position @ turn.mT
+        file_legs = file_position[:, [file_index[SMPL_24.joints[joint]] for joint in _LEGS]]
 
     world_rotmat: list[Tensor] = []
     local_rotmat: list[Tensor] = []
     for joint, parent in zip(SMPL_24.joints, SMPL_24.parent_indices, strict=True):
-        if joint in file_index:
-            rotmat = file_rotmat[:, file_index[joint]]
-            if joint in skeleton.bone_ends:
-                ours = rest[SMPL_24.index(_BONE_END[joint])] - rest[SMPL_24.index(joint)]
-                theirs = file_rest[bvh.joints.index(skeleton.bone_ends[joint])] - file_rest[file_index[joint]]
-                rotmat = rotmat @ _smallest_rotation(ours, theirs)
-        else:
-            rotmat = world_rotmat[parent]
+        rotmat = rotmats[joint] if joint in rotmats else world_rotmat[parent]
         world_rotmat.append(rotmat)
         local_rotmat.append(world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat)
 
-    file_legs = torch.stack([file_rest[file_index[SMPL_24.joints[joint]]] for joint in _LEGS])
-    scale = _leg_length(rest[_LEGS]) / _leg_length(file_legs)
+    scale = _leg_length(rest[_LEGS]) / _leg_length(file_legs).mean()
     mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
     translation_m = translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
     rotations = torch.stack(local_rotmat, 1)
     return _share_wrist_twist(rotations, rest) if skeleton.wrist_twist == "shared" else rotations, translation_m
+
+
+def _from_zero_pose(
+    bvh: BvhMotion,
+    skeleton: SkeletonMap,
+    file_rotmat: Float[Tensor, "frames joints 3 3"],
+    file_zero: Float[Tensor, "joints 3"],
+    rest: Float[Tensor, "24 3"],
+) -> dict[str, Tensor]:
+    """World rotations of the body's joints when the zero pose is the body's, up to the directions of bones."""
+    rotmats: dict[str, Tensor] = {}
+    for joint, name in skeleton.joints.items():
+        start = bvh.joints.index(name)
+        rotmats[joint] = file_rotmat[:, start]
+        if joint in skeleton.bone_ends:
+            ours = rest[SMPL_24.index(BONE_END[joint])] - rest[SMPL_24.index(joint)]
+            theirs = file_zero[bvh.joints.index(skeleton.bone_ends[joint])] - file_zero[start]
+            rotmats[joint] = rotmats[joint] @ smallest_rotation(ours, theirs)
+    return rotmats
+
+
+def _from_found_axes(
+    theirs: Skeleton, skeleton: SkeletonMap, rest: Float[Tensor, "24 3"], turn: Float[Tensor, "3 3"]
+) -> dict[str, Tensor]:
+    """World rotations of the body's joints, with y up; limb bones point as the file's do at each frame."""
+    rotmats: dict[str, Tensor] = {}
+    for joint, axes in body_axes(theirs, skeleton, rest, turn[1]).items():
+        rotmat = theirs.rotmat[:, theirs.index[joint]] @ axes
+        bone = theirs.to_end(joint)
+        if joint in BONE_END and bone is not None:
+            ours = rotmat @ (rest[SMPL_24.index(BONE_END[joint])] - rest[SMPL_24.index(joint)])
+            apart_deg = torch.rad2deg(torch.acos(torch.cosine_similarity(ours, bone, dim=-1).clamp(-1, 1)))
+            if joint in _LIMBS or float(apart_deg.mean()) > _POINTED_FOOT_DEG:
+                rotmat = smallest_rotation(ours, bone) @ rotmat
+        rotmats[joint] = turn @ rotmat
+    return rotmats
+
+
+def _up(theirs: Skeleton, skeleton: SkeletonMap) -> Float[Tensor, "3"]:
+    """The axis along which the figure stands most of the time, if it clearly does; y otherwise."""
+    y, z = torch.eye(3)[1:]
+    if skeleton.up is not None:
+        return y if skeleton.up == "y" else z
+    feet = theirs.position[:, [theirs.index["left_ankle"], theirs.index["right_ankle"]]].mean(1)
+    up = torch.nn.functional.normalize(theirs.position[:, theirs.index[theirs.chain[-1]]] - feet, dim=-1).mean(0)
+    return up if bool(up[1:].abs().max() > _CLEARLY_UP) else y
 
 
 def y_up_turn(up: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
@@ -218,12 +194,6 @@ def _leg_length(legs: Float[Tensor, "*batch 6 3"]) -> Float[Tensor, "*batch"]:
     """Thigh plus shin, mean of both sides; the joints are ordered as in `_LEGS`."""
     bones = legs.unflatten(-2, (3, 2)).diff(dim=-3)  # batch, thigh and shin, sides, 3
     return bones.norm(dim=-1).sum(-2).mean(-1)
-
-
-def _smallest_rotation(from_direction: Float[Tensor, "3"], to_direction: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
-    axis = torch.linalg.cross(from_direction, to_direction)
-    angle = torch.atan2(axis.norm(), from_direction @ to_direction)
-    return roma.rotvec_to_rotmat(torch.nn.functional.normalize(axis, dim=0) * angle)
 
 
 def _share_wrist_twist(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from motionrep.body.loading import load_body_model
 from motionrep.layouts import H36M_17, SMPL_24, JointLayout
 from motionrep.motion_io import load_joint_motion, load_motion, resample, save_motion, with_betas
-from motionrep.retargeting import CMU_DAZ, SkeletonMap
+from motionrep.skeletons import CMU_DAZ, SkeletonMap
 from motionrep.types import BodyMotion, JointMotion
 
 CLIP = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"

@@ -10,15 +10,8 @@ from motionrep.bvh import read_bvh
 from motionrep.floor import floor_height_m, level_floor, put_on_floor
 from motionrep.layouts import SMPL_24
 from motionrep.motion_io import motion_from_bvh
-from motionrep.retargeting import (
-    CMU_DAZ,
-    SkeletonMap,
-    body_kinematics,
-    find_skeleton,
-    forward_kinematics,
-    retarget,
-    translation_for_betas,
-)
+from motionrep.retargeting import body_kinematics, forward_kinematics, retarget, translation_for_betas
+from motionrep.skeletons import CMU_DAZ, SkeletonMap, find_skeleton
 
 CLIP = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
 
@@ -119,9 +112,9 @@ def test_the_floor_is_at_zero_and_a_slope_along_z_is_taken_out(bvh, body):
 
 
 def test_an_unknown_skeleton_is_described_and_says_how_to_go_on():
-    with pytest.raises(ValueError, match=r"cmu_daz lacks hip.*its joints are Hips, Spine.*SkeletonMap\(name") as caught:
+    with pytest.raises(ValueError, match=r"human_ik lacks .*Spine1.*its joints are Hips, Spine.*SkeletonMap\(name") as caught:
         find_skeleton(("Hips", "Spine"))
-    assert "lShin" in str(caught.value)
+    assert "LeftUpLeg" in str(caught.value)
 
 
 def test_a_skeleton_map_is_checked():
