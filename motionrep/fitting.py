@@ -11,8 +11,9 @@ from torch import Tensor
 from motionrep.body.model import BodyModel
 from motionrep.body.ranges import ELBOW_TILT_DEG
 from motionrep.body.solving import ROOT_SMOOTHING_S, Pose, Targets, nearest_rotation, smoothed, solve_pose, solve_shape
-from motionrep.floor import put_on_floor
+from motionrep.floor import sole_height_m
 from motionrep.layouts import SMPL_24
+from motionrep.rendering.views import up_in_camera
 from motionrep.types import BodyMotion, JointMotion
 
 _TRUNK = ("pelvis", "hip", "mid_hip", "spine", "thorax", "neck", "shoulder", "clavicle", "collar")
@@ -20,6 +21,7 @@ _TRUNK = ("pelvis", "hip", "mid_hip", "spine", "thorax", "neck", "shoulder", "cl
 _LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 _LOWEST_JITTER_M, _HIGHEST_JITTER_M = 0.002, 0.06
 _LIMB_SMOOTHING_S = 0.05
+_ANKLES = [SMPL_24.index("left_ankle"), SMPL_24.index("right_ankle")]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def fit_body(
     is smoothed follows from how much the joints jitter.
 
     A motion in `world` or `camera` axes comes out where the joints are. One in `root` axes, whose place is not known,
-    comes out in the world, turned about the camera's x axis so that y is up, with its soles on the floor.
+    comes out in the world: y up (the camera is taken to be level unless the person leans by 15 degrees on average), the
+    lower sole on the floor in every frame, the pelvis always above the same place.
 
     Args:
         confidence: 0 for joints that were not seen, whose positions do not matter; at most 1 counts. All seen if None.
@@ -93,17 +96,24 @@ def fit_body(
     frame = "camera" if joints.frame == "camera" else "world"
     motion = BodyMotion(local_rotmat, pose.translation_m, shape, body.name, joints.fps, frame)
     if joints.frame == "root":
-        motion = _upright(motion, body)
+        motion = _grounded(motion, body)
     return Fit(motion, error_mm.nanmean(0), error_mm.nanmean(1))
 
 
-def _upright(motion: BodyMotion, body: BodyModel) -> BodyMotion:
-    """From camera axes (y down, z forward) to the world's, on the floor."""
-    turn = torch.diag(torch.tensor([1.0, -1.0, -1.0])).to(motion.translation_m)
-    pelvis_m = body.rest_joints(motion.betas)[0]
-    local_rotmat = torch.cat([turn @ motion.local_rotmat[:, :1], motion.local_rotmat[:, 1:]], 1)
-    translation_m = (motion.translation_m + pelvis_m) @ turn - pelvis_m
-    return put_on_floor(replace(motion, local_rotmat=local_rotmat, translation_m=translation_m), body)
+def _grounded(motion: BodyMotion, body: BodyModel) -> BodyMotion:
+    """From camera axes around the pelvis to the world's, with the lower sole on the floor in every frame."""
+    with torch.no_grad():
+        joint_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
+        upright = joint_m[:, SMPL_24.index("pelvis")] - joint_m[:, _ANKLES].mean(1)
+        up = up_in_camera(torch.nn.functional.normalize(upright, dim=-1).mean(0))
+        side = torch.nn.functional.normalize(torch.linalg.cross(up, up.new_tensor([0.0, 0.0, -1.0])), dim=0)
+        turn = torch.stack([side, up, torch.linalg.cross(side, up)])
+        pelvis_m = body.rest_joints(motion.betas)[0]
+        local_rotmat = torch.cat([turn @ motion.local_rotmat[:, :1], motion.local_rotmat[:, 1:]], 1)
+        translation_m = (motion.translation_m + pelvis_m) @ turn.T - pelvis_m
+        turned = replace(motion, local_rotmat=local_rotmat, translation_m=translation_m)
+        translation_m[:, 1] -= sole_height_m(turned, body).amin(-1)
+    return turned
 
 
 def _filled(position_m: Tensor, seen: Tensor) -> Tensor:
