@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from motionrep.body.kinematics import JointTree
 from motionrep.body.points import LANDMARKS, layout_regressors
 from motionrep.body.skeletons import BODY_SKELETONS, on_smpl_24
+from motionrep.body.skinning import SkinnedSurface
 from motionrep.layouts import SMPL_24, JointLayout
 from motionrep.types import BodyMotion, MeshMotion
 
@@ -45,13 +46,9 @@ class BodyModel(nn.Module):
 
     template_vertex_m: Tensor
     faces: Tensor
-    skin_weights: Tensor
-    pose_directions_m: Tensor | None
     template_joint_m: Tensor
     landmark_ids: Tensor
-    _vertex_directions_m: Tensor
     _joint_directions_m: Tensor
-    _skin_weights_24: Tensor
 
     def __init__(
         self,
@@ -76,20 +73,26 @@ class BodyModel(nn.Module):
         self._tree_24 = JointTree(SMPL_24.parent_indices)
         self._tree = self._tree_24 if self.layout == SMPL_24 else JointTree(self.parents)
 
-        directions_m = [shape_directions_m] + ([] if expression_directions_m is None else [expression_directions_m])
-        vertex_directions_m = torch.cat(directions_m, -1)
-        template_joint_m = joint_regressor @ template_vertex_m
+        # All that moves a vertex at rest, in the order in which coefficients are put together: expression, shape, pose.
+        shape_m = (
+            [shape_directions_m] if expression_directions_m is None else [expression_directions_m, shape_directions_m]
+        )
+        directions_m = torch.cat(shape_m if pose_directions_m is None else [*shape_m, pose_directions_m], -1)
+        self._corrected = pose_directions_m is not None
         ids = torch.tensor([landmark_ids[landmark] for landmark in LANDMARKS])
+        weights = [skin_weights]
+        if self.joint_count > _BODY_JOINTS:
+            weights.append(skin_weights @ on_smpl_24(self.layout).to(skin_weights))
+        self._surface = SkinnedSurface(template_vertex_m, directions_m, *weights)
+        self._landmarks = SkinnedSurface(template_vertex_m[ids], directions_m[ids], *(some[ids] for some in weights))
+
+        template_joint_m = joint_regressor @ template_vertex_m
         buffers = {
             "template_vertex_m": template_vertex_m,
             "faces": faces,
-            "skin_weights": skin_weights,
-            "pose_directions_m": pose_directions_m,
             "template_joint_m": template_joint_m,
             "landmark_ids": ids,
-            "_vertex_directions_m": vertex_directions_m,
-            "_joint_directions_m": torch.einsum("jv,vxb->jxb", joint_regressor, vertex_directions_m),
-            "_skin_weights_24": skin_weights @ on_smpl_24(self.layout).to(skin_weights),
+            "_joint_directions_m": torch.einsum("jv,vxb->jxb", joint_regressor, torch.cat(shape_m, -1)),
         }
         regressors = layout_regressors(template_joint_m[:_BODY_JOINTS], template_vertex_m[ids])
         buffers |= {f"_points_{layout}": matrix for layout, matrix in regressors.items()}
@@ -100,7 +103,13 @@ class BodyModel(nn.Module):
     @property
     def shape_directions_m(self) -> Float[Tensor, "vertices 3 betas"]:
         """Offset of each vertex per unit of each beta."""
-        return self._vertex_directions_m[..., : self.beta_count]
+        rows_m = self._surface.direction_planes_m[self.expression_count :][: self.beta_count]
+        return rows_m.unflatten(-1, (3, -1)).permute(2, 1, 0)
+
+    @property
+    def skin_weights(self) -> Float[Tensor, "vertices joints"]:
+        """How much each vertex follows each of the body's joints."""
+        return self._surface.weights_for(self.joint_count).T
 
     def point_regressor(self, layout: JointLayout) -> Float[Tensor, "joints sources"]:
         """Matrix that makes the points of a layout from 24 posed joints followed by the posed landmark vertices.
@@ -118,7 +127,7 @@ class BodyModel(nn.Module):
         Raises:
             ValueError: It is neither number.
         """
-        return self._skin_weights_24 if self._checked_count(joint_count) == _BODY_JOINTS else self.skin_weights
+        return self._surface.weights_for(self._checked_count(joint_count)).T
 
     def rest_joints(
         self,
@@ -128,13 +137,14 @@ class BodyModel(nn.Module):
     ) -> Float[Tensor, "*#batch joints 3"]:
         """The first joints in the rest pose, which is a T-pose: SMPL's 24, or `body.joint_count` for all."""
         shape = self._shape(betas, expression)
-        return _shaped(self.template_joint_m[:joint_count], self._joint_directions_m[:joint_count], shape)
+        directions_m = self._joint_directions_m[:joint_count].flatten(0, 1)[:, -shape.shape[-1] :]
+        return self.template_joint_m[:joint_count] + (shape @ directions_m.T).unflatten(-1, (-1, 3))
 
     def rest_vertices(
         self, betas: Float[Tensor, "*#batch betas"], expression: Float[Tensor, "*#batch expressions"] | None = None
     ) -> Float[Tensor, "*#batch vertices 3"]:
         """Surface in the rest pose, without pose correctives."""
-        return _shaped(self.template_vertex_m, self._vertex_directions_m, self._shape(betas, expression))
+        return self._surface.rest(self._shape(betas, expression), self._first_direction(expression))
 
     def joints(
         self,
@@ -165,10 +175,10 @@ class BodyModel(nn.Module):
             ValueError: The body has no recipe for the layout; or as `joints`.
         """
         regressor = self.point_regressor(layout)
-        rest_joint_m, world = self._pose(local_rotmat, betas, expression)
-        landmark_m = self._skinned(local_rotmat, self._shape(betas, expression), rest_joint_m, world, self.landmark_ids)
-        joint_m = world[..., :_BODY_JOINTS, :3, 3]
-        return regressor @ torch.cat([joint_m, landmark_m], -2) + translation_m.unsqueeze(-2)
+        posed = self._pose(local_rotmat, betas, expression)
+        landmark_m = self._skinned(self._landmarks, local_rotmat, betas, translation_m, expression, *posed)
+        joint_m = posed[1][..., :_BODY_JOINTS, :3, 3] + translation_m.unsqueeze(-2)
+        return regressor @ torch.cat([joint_m.expand(*landmark_m.shape[:-2], -1, 3), landmark_m], -2)
 
     def vertices(
         self,
@@ -177,14 +187,13 @@ class BodyModel(nn.Module):
         translation_m: Float[Tensor, "*#batch 3"],
         expression: Float[Tensor, "*#batch expressions"] | None = None,
     ) -> Float[Tensor, "*#batch vertices 3"]:
-        """Posed surface. Needs about 0.7 MB per frame on the way; `mesh` keeps that bounded for long clips.
+        """Posed surface. Needs about 0.1 MB per frame, and 0.7 MB with gradients or on a GPU.
 
         Raises:
             ValueError: As `joints`.
         """
-        rest_joint_m, world = self._pose(local_rotmat, betas, expression)
-        vertex_m = self._skinned(local_rotmat, self._shape(betas, expression), rest_joint_m, world, slice(None))
-        return vertex_m + translation_m.unsqueeze(-2)
+        posed = self._pose(local_rotmat, betas, expression)
+        return self._skinned(self._surface, local_rotmat, betas, translation_m, expression, *posed)
 
     def mesh(self, motion: BodyMotion) -> MeshMotion:
         """The surface of a whole clip, made a few frames at a time and without gradients.
@@ -206,7 +215,7 @@ class BodyModel(nn.Module):
         return MeshMotion(torch.cat(chunks), self.faces, motion.fps, motion.frame)
 
     def _shape(self, betas: Tensor, expression: Tensor | None) -> Tensor:
-        """Coefficients of the first vertex directions: betas, or betas and expression."""
+        """Coefficients of the shape: betas, or expression and betas."""
         if betas.shape[-1] != self.beta_count:
             raise ValueError(f"body {self.name!r} takes {self.beta_count} betas, got {betas.shape[-1]}")
         if expression is None:
@@ -215,7 +224,10 @@ class BodyModel(nn.Module):
             takes = f"{self.expression_count} expression coefficients" if self.expression_count else "no expression"
             raise ValueError(f"body {self.name!r} takes {takes}, got {expression.shape[-1]}")
         batch = torch.broadcast_shapes(betas.shape[:-1], expression.shape[:-1])
-        return torch.cat([betas.expand(*batch, -1), expression.expand(*batch, -1)], -1)
+        return torch.cat([expression.expand(*batch, -1), betas.expand(*batch, -1)], -1)
+
+    def _first_direction(self, expression: Tensor | None) -> int:
+        return self.expression_count if expression is None else 0
 
     def _checked_count(self, joint_count: int) -> int:
         if joint_count not in (_BODY_JOINTS, self.joint_count):
@@ -234,28 +246,31 @@ class BodyModel(nn.Module):
         return rest_joint_m, tree(local_rotmat, rest_joint_m)
 
     def _skinned(
-        self, local_rotmat: Tensor, shape: Tensor, rest_joint_m: Tensor, world: Tensor, chosen: Tensor | slice
+        self,
+        surface: SkinnedSurface,
+        local_rotmat: Tensor,
+        betas: Tensor,
+        translation_m: Tensor,
+        expression: Tensor | None,
+        rest_joint_m: Tensor,
+        world: Tensor,
     ) -> Tensor:
-        """Posed positions of the chosen vertices, before translation."""
-        rest_m = _shaped(self.template_vertex_m[chosen], self._vertex_directions_m[chosen], shape)
-        if self.pose_directions_m is not None:
+        """Posed vertices of the whole surface or of the landmarks."""
+        batch = torch.broadcast_shapes(world.shape[:-3], translation_m.shape[:-1])
+
+        def rows(tensor: Tensor, kept: int) -> Tensor:
+            """One row for each body of the batch; `kept` axes stay."""
+            return tensor.expand(*batch, *tensor.shape[-kept:]).reshape(-1, *tensor.shape[-kept:])
+
+        coefficients = rows(self._shape(betas, expression), 1)
+        if self._corrected:
             eye = torch.eye(3, device=local_rotmat.device, dtype=local_rotmat.dtype)
             turned = (local_rotmat[..., 1:, :, :] - eye).flatten(-3)
-            rest_m = rest_m + _offset(self.pose_directions_m[chosen], turned)
-        weights = self.skin_weights_for(local_rotmat.shape[-3])[chosen]
+            coefficients = torch.cat([coefficients, rows(turned, 1)], -1)
         # What moves a rest point with each joint: the joint's rotation and the shift that keeps the joint in place.
         rotmat = world[..., :3, :3]
         shift_m = world[..., :3, 3] - (rotmat * rest_joint_m.unsqueeze(-2)).sum(-1)
-        transform = torch.cat([rotmat, shift_m.unsqueeze(-1)], -1).flatten(-2)  # batch joints 12
-        blended = (weights @ transform).unflatten(-1, (3, 4))  # batch vertices 3 4
-        return (blended[..., :3] * rest_m.unsqueeze(-2)).sum(-1) + blended[..., 3]
-
-
-def _offset(directions_m: Tensor, coefficients: Tensor) -> Tensor:
-    """Offsets of vertices by the first of the directions, as many as there are coefficients."""
-    used_m = directions_m.flatten(0, 1)[:, : coefficients.shape[-1]]
-    return (coefficients @ used_m.T).unflatten(-1, (-1, 3))
-
-
-def _shaped(template_m: Tensor, directions_m: Tensor, coefficients: Tensor) -> Tensor:
-    return template_m + _offset(directions_m, coefficients)
+        transform = torch.cat([rotmat, shift_m.unsqueeze(-1)], -1)
+        first = self._first_direction(expression)
+        vertex_m = surface.posed(coefficients, first, rows(transform, 3), rows(translation_m, 1))
+        return vertex_m.reshape(*batch, *vertex_m.shape[-2:])
