@@ -105,7 +105,8 @@ def _grounded(motion: BodyMotion, body: BodyModel) -> BodyMotion:
     with torch.no_grad():
         joint_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
         upright = joint_m[:, SMPL_24.index("pelvis")] - joint_m[:, _ANKLES].mean(1)
-        up = up_in_camera(torch.nn.functional.normalize(upright, dim=-1).mean(0))
+        length_m = upright.norm(dim=-1)  # whoever stands has straight legs
+        up = up_in_camera(upright[length_m >= length_m.quantile(0.75)].mean(0))
         side = torch.nn.functional.normalize(torch.linalg.cross(up, up.new_tensor([0.0, 0.0, -1.0])), dim=0)
         turn = torch.stack([side, up, torch.linalg.cross(side, up)])
         pelvis_m = body.rest_joints(motion.betas)[0]
