@@ -1,5 +1,6 @@
 """What is installed and what works here: `examine` tries things, `report` makes a table of what came out."""
 
+import json
 import math
 import os
 import platform
@@ -10,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, distributions, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -39,12 +40,12 @@ _EXTRAS_FOR = {
     "video": "writing .mp4",
     "tables": "Parquet tables of embeddings",
     "train": "finetune",
+    "export": "encoders as ONNX files",
     "smplx": "comparing our skinning with that package's; its licence is non-commercial",
 }
 _COLLECTIONS = ("all", "dev")  # extras that name other extras, and tools for working on motionrep itself
-_REINSTALL = "pip install --force-reinstall --no-deps motionrep"
 _OPENGL = "apt-get install -y libegl1 libgl1 libxrender1"
-_MATRIX, _MEASURING_S = 768, 0.15
+_MATRIX, _MEASURING_S = 768, 0.3
 _WORTH_IT = 1.3
 
 
@@ -90,7 +91,7 @@ def report(findings: list[Finding]) -> str:
     for finding in findings:
         if finding.topic != topic:
             topic = finding.topic
-            lines.append(f"{topic}")
+            lines.append(topic)
         mark = finding.state.upper() if finding.needed and finding.state != "works" else finding.state
         lines.append(f"  {mark:8s} {finding.name:{width}s}  {finding.detail}".rstrip())
         if finding.fix is not None:
@@ -109,6 +110,15 @@ def _tried(topic: str, name: str, attempt: Callable[[], str], fix: str, needed: 
         return Finding(topic, name, "broken", f"{type(error).__name__}: {message}", fix, needed)
 
 
+def _reinstall() -> str:
+    """The command that puts back the files that come with motionrep."""
+    checkout = Path(__file__).parents[1]
+    if (checkout / "pyproject.toml").is_file():
+        return f"git -C {checkout} restore motionrep/weights motionrep/body/open_body.npz"
+    source = json.loads(distribution("motionrep").read_text("direct_url.json") or "{}")  # PEP 610
+    return f'pip install --force-reinstall --no-deps "{source.get("url", "motionrep")}"'
+
+
 def _versions() -> Iterator[Finding]:
     system = f"{platform.system()} {platform.machine()}"
     yield Finding("versions", "Python", "works", f"{platform.python_version()} on {system}, {sys.executable}")
@@ -118,7 +128,7 @@ def _versions() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     """The distributions motionrep requires, and those of its extras."""
-    present = []
+    present, others = [], []
     for requirement in requires("motionrep") or ():
         name, extra = re.split(r"[\s\[<>=!~;(]", requirement, maxsplit=1)[0], re.search(r"extra == .(\w+)", requirement)
         if extra and (extra[1] in _COLLECTIONS or name == "motionrep"):
@@ -128,15 +138,16 @@ def _packages() -> Iterator[Finding]:
         fix = f'pip install "motionrep[{extra[1]}]"' if extra else f'pip install "{requirement}"'
         have = _installed(name)
         if have is None:
-            yield Finding("packages", name, "missing", use, fix, needed=extra is None)
+            others.append(Finding("packages", name, "missing", use, fix, needed=extra is None))
         elif least and _numbers(have) < _numbers(least[1]):
             fix = f'pip install "{name}>={least[1]}"'
-            yield Finding("packages", name, "broken", f"{have} is too old for {use}", fix, needed=extra is None)
+            others.append(Finding("packages", name, "broken", f"{have} is too old for {use}", fix, extra is None))
         elif extra:
-            yield Finding("packages", name, "works", f"{have}, {use}")
+            others.append(Finding("packages", name, "works", f"{have}, {use}"))
         else:
             present.append(f"{name} {have}")
     yield Finding("packages", "required", "works", ", ".join(present))
+    yield from others
 
 
 def _installed(name: str) -> str | None:
@@ -153,7 +164,7 @@ def _numbers(release: str) -> tuple[int, ...]:
 
 
 def _renderers() -> Iterator[Finding]:
-    yield _tried("renderers", "motionrep", _draw, _REINSTALL, needed=True)
+    yield _tried("renderers", "motionrep", _draw, _reinstall(), needed=True)
     yield _tried("renderers", ".mp4", lambda: _write(".mp4"), 'pip install "motionrep[video]"', needed=True)
     yield _tried("renderers", ".gif", lambda: _write(".gif"), 'pip install --force-reinstall "pillow>=11"')
     if len(list(distributions(name="pyrender"))) + len(list(distributions(name="pyrender2"))) > 1:
@@ -198,15 +209,13 @@ def _write(suffix: str) -> str:
 
 
 def _bodies() -> Iterator[Finding]:
-    yield _tried("bodies", "open", lambda: _load("open"), _REINSTALL, needed=True)
+    yield _tried("bodies", "open", lambda: _load("open"), _reinstall(), needed=True)
     found, folder = find_bodies(), body_folder()
     yield Finding("bodies", "folder", "works", f"{folder}{'' if folder.is_dir() else ', which does not exist yet'}")
     for name, paths in found.items():
+        from_path = f"{paths[0]}{''.join(f'; not used: {path}' for path in paths[1:])}"
         fix = f"download it again: {how_to_get(name)}"
-        finding = _tried("bodies", name, lambda name=name, path=paths[0]: f"{_load(name)}, {path}", fix)
-        yield finding
-        for path in paths[1:]:
-            yield Finding("bodies", name, finding.state, f"not used, the one above comes first: {path}")
+        yield _tried("bodies", name, lambda name=name, from_path=from_path: f"{_load(name)}, {from_path}", fix)
     for model in ("smpl", "smplh", "smplx"):
         if not any(name.startswith(f"{model}-") for name in found):
             names = ", ".join(name for name in FILE_NAMES if name.startswith(f"{model}-"))
@@ -263,11 +272,11 @@ def _product_s(device: str, dtype: torch.dtype) -> float:
 
 def _weights() -> Iterator[Finding]:
     for name in shipped("architecture"):
-        yield _tried("weights", name, lambda name=name: _count(load_encoder(name)), _REINSTALL, needed=True)
+        yield _tried("weights", name, lambda name=name: _count(load_encoder(name)), _reinstall(), needed=True)
     for name in shipped("head"):
-        yield _tried("weights", name, lambda name=name: _count(load_head(name)), _REINSTALL, needed=True)
+        yield _tried("weights", name, lambda name=name: _count(load_head(name)), _reinstall(), needed=True)
     if not shipped("architecture"):
-        yield Finding("weights", "encoders", "missing", "none came with motionrep", _REINSTALL, needed=True)
+        yield Finding("weights", "encoders", "missing", "none came with motionrep", _reinstall(), needed=True)
 
 
 def _count(network: torch.nn.Module) -> str:
