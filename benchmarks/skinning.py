@@ -111,8 +111,11 @@ def _ways(body: BodyModel, reference: Any, pose: tuple[Tensor, ...], backward: b
             result = forward(*inputs)
         return torch.autograd.grad(result.sum(), inputs) if backward else result
 
-    of_smplx = lambda *inputs: _smplx(reference, *inputs).vertices  # noqa: E731
-    return [lambda way=way: run(way) for way in (of_smplx, body.vertices, body.joints)]
+    return [
+        lambda: run(lambda *inputs: _smplx(reference, *inputs).vertices),
+        lambda: run(body.vertices),
+        lambda: run(body.joints),
+    ]
 
 
 def _smplx(reference: Any, rotmat: Tensor, betas: Tensor, translation_m: Tensor) -> Any:

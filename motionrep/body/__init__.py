@@ -2,5 +2,6 @@
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
+from motionrep.body.regressors import load_h36m_regressor
 
-__all__ = ["BodyModel", "load_body_model"]
+__all__ = ["BodyModel", "load_body_model", "load_h36m_regressor"]

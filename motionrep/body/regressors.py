@@ -1,0 +1,97 @@
+"""Joint regressors that users bring along: Human3.6M's joints from the vertices of SMPL."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motionrep.body.model import BodyModel
+from motionrep.layouts import H36M_17
+
+_ROW_SUM_WITHIN = 0.05
+_LEGS = ("hip", "knee", "ankle")
+_TRUNK = ("spine", "thorax", "nose", "head")
+_ARMS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist"))
+_ORDERS = tuple(
+    ("pelvis", *(f"{side}_{joint}" for side in sides for joint in _LEGS), *_TRUNK, *_ARMS)
+    for sides in (("left", "right"), ("right", "left"))
+)
+_UPWARDS = ("left_ankle", "left_knee", "left_hip", "thorax", "head")
+
+
+def load_h36m_regressor(path: Path | str, body: BodyModel) -> Float[Tensor, "17 vertices"]:
+    """The matrix of a file such as `J_regressor_h36m.npy`: `matrix @ body.vertices(...)` are points in H36M_17 order.
+
+    Read are dense arrays of shape (17, vertices) as .npy or as the only array of an .npz, and SciPy's sparse .npz. Two
+    orders of joints are in use and told apart by the side of the legs: the file of HMR, SPIN and VIBE begins with the
+    left leg (`H36M_TO_J17` in constants.py of github.com/nkolot/SPIN), `J_regressor_h36m_correct.npy` of Pose2Mesh and
+    METRO with the right one (`H36M_J17_NAME` in constants.py of github.com/xuxy09/SMPLer).
+
+    `body.points(H36M_17, ...)` needs no such file and skins only a few vertices, but its points are placed by geometry
+    to have the proportions of Human3.6M's skeleton; knees to ankles and elbows to wrists are SMPL's own joints there.
+    Numbers that are to be compared with published ones of SMPL bodies need the regressor.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not such a matrix, or for another mesh; the message says what is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; J_regressor_h36m.npy comes with the data of SPIN")
+    array = _read(path)
+    vertices = body.template_vertex_m.shape[0]
+    if array.shape != (H36M_17.joint_count, vertices):
+        raise ValueError(
+            f"{path}: expected a matrix of 17 x {vertices}, the vertices of body {body.name!r}, got "
+            f"{' x '.join(map(str, array.shape))}; use the regressor with the body it was made for"
+        )
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ValueError(f"{path}: holds NaN, infinite values or no numbers; get the file again")
+    sums = array.sum(1)
+    worst = int(np.abs(sums - 1).argmax())
+    if abs(sums[worst] - 1) > _ROW_SUM_WITHIN:
+        raise ValueError(
+            f"{path}: row {worst} sums to {sums[worst]:.3g} instead of 1, so its point would not move with the body; "
+            "is it a regressor of joints?"
+        )
+    matrix = torch.from_numpy(array).to(body.template_vertex_m)
+    for order in _ORDERS:
+        ours = matrix[[order.index(joint) for joint in H36M_17.joints]]
+        if _plausible(ours @ body.template_vertex_m):
+            return ours
+    raise ValueError(
+        f"{path}: its points are in neither of the orders that are known for Human3.6M's 17 joints; the legs or arms "
+        f"are on the wrong side, or the head is not above the feet. Expected: {', '.join(_ORDERS[0])}"
+    )
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            if "format" in loaded:
+                return scipy.sparse.load_npz(path).toarray()
+            if len(loaded.files) != 1:
+                raise ValueError(f"expected one array, it holds {', '.join(loaded.files) or 'none'}")
+            return loaded[loaded.files[0]]
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a matrix in .npy or .npz: {error}; save it as a dense float array") from error
+
+
+def _plausible(rest_m: Float[Tensor, "17 3"]) -> bool:
+    """Left at positive x, ankles lowest and the head on top, in the T-pose."""
+    sides = {"left": 1.0, "right": -1.0}
+    beside = all(
+        float(x) * sides[joint.partition("_")[0]] > 0
+        for joint, x in zip(H36M_17.joints, rest_m[:, 0], strict=True)
+        if joint.partition("_")[0] in sides
+    )
+    heights = [float(rest_m[H36M_17.index(joint), 1]) for joint in _UPWARDS]
+    return beside and heights == sorted(heights)
