@@ -20,7 +20,7 @@ from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, Me
 
 if TYPE_CHECKING:
     from motionrep.export import export_motion
-    from motionrep.motion_io import load_joint_motion, load_motion, save_motion
+    from motionrep.motion_io import load_joint_motion, load_motion, load_motions, save_motion
 
 __version__ = version("motionrep")
 
@@ -28,13 +28,13 @@ __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
     "Stream", "StreamedFrame",
     "embed", "embed_with_latency", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
-    "load_keypoints", "load_motion", "render", "save_keypoints", "save_motion",
+    "load_keypoints", "load_motion", "load_motions", "render", "save_keypoints", "save_motion",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Motion files need roma, whose import takes as long as torch's: it waits until they are used."""
-    if name in ("load_joint_motion", "load_motion", "save_motion"):
+    if name in ("load_joint_motion", "load_motion", "load_motions", "save_motion"):
         from motionrep import motion_io
 
         return getattr(motion_io, name)

@@ -23,6 +23,7 @@ from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints
 from motionrep.weights import shipped
 
 Size = tuple[int, int]
+Axes = Literal["camera", "world"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -116,20 +117,24 @@ def predict(
 
 
 def render(
-    motion: Path, output: Path, keypoints: Path | None, person: int, views: list[Literal["camera", "side"]],
-    height: int, supersample: int, layout: str | None, fps: float | None, size: Size | None, device: str,
+    motion: Path, output: Path, keypoints: Path | None, person: int | None, frame: Axes | None,
+    views: list[Literal["camera", "side"]], height: int, supersample: int, layout: str | None, fps: float | None,
+    size: Size | None, device: str,
 ) -> None:  # fmt: skip
     """Renders a motion file as a video, or as pictures."""
     if motion.suffix.lower() == ".json" or motion.is_dir() or "0.xy_px" in _npz_fields(motion):
         raise ValueError(f"{motion}: holds keypoints, not a motion; run motionrep predict on it first")
-    load = motionrep.load_joint_motion if "position_m" in _npz_fields(motion) else motionrep.load_motion
-    shown = load(motion)
+    if "position_m" in _npz_fields(motion):
+        shown = motionrep.load_joint_motion(motion)
+    else:  # with keypoints, --person is also, and often only, for them
+        several = motion.suffix.lower() == ".pkl" or keypoints is None
+        shown = motionrep.load_motion(motion, person=person if several else None, frame=frame)
     clip: Keypoints | None = None
     if keypoints is not None:
         people = _load_people(keypoints, layout, fps, size)
-        if not 0 <= person < len(people):
+        if not 0 <= (person or 0) < len(people):
             raise ValueError(f"{keypoints}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
-        clip = people[person]
+        clip = people[person or 0]
     print(
         motionrep.render(
             shown, output, keypoints=clip, views=views, height_px=height, supersample=supersample, device=device,
@@ -139,19 +144,29 @@ def render(
 
 
 def convert(
-    source: Path, output: Path, body: str | None, layout: str | None, fps: float | None, size: Size | None
-) -> None:
-    """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS) to .npz, also to another body."""
+    source: Path, output: Path, body: str | None, person: int | None, frame: Axes | None, skeleton: Path | None,
+    layout: str | None, fps: float | None, size: Size | None,
+) -> None:  # fmt: skip
+    """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS, 3DPW, WHAM, GVHMR) to .npz."""
+    of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton}
     if not _is_motion(source):
-        if body is not None:
-            raise ValueError(f"{source}: holds keypoints, and --body is for motions; motionrep predict makes one")
+        if given := [name for name, value in of_motion.items() if value is not None]:
+            raise ValueError(f"{source}: holds keypoints, and --{given[0]} is for motions; motionrep predict makes one")
         people = _load_people(source, layout, fps, size)
         motionrep.save_keypoints(people, output)
         print(f"{output}: {len(people)} person(s), {people[0].frame_count} frames at {people[0].fps:g} fps")
         return
-    if given := [name for name, value in (("layout", layout), ("fps", fps), ("size", size)) if value is not None]:
+    of_keypoints = {"layout": layout, "size": size} | ({} if source.suffix.lower() == ".pkl" else {"fps": fps})
+    if given := [name for name, value in of_keypoints.items() if value is not None]:
         raise ValueError(f"{source}: a motion file, and --{given[0]} is for keypoints; leave it out")
-    motion = motionrep.load_motion(source, body or "open")  # its own .npz keeps the body it was made for
+    if skeleton is not None:
+        from motionrep.skeletons import read_skeleton
+
+        table = read_skeleton(skeleton)
+    else:
+        table = None
+    # motionrep's own .npz keeps the body it was made for
+    motion = motionrep.load_motion(source, body or "open", table, person=person, frame=frame, fps=fps)
     if body is not None and motion.body_model != body:
         from motionrep.body.transfer import transfer
 
@@ -182,20 +197,23 @@ def fit(
 
 
 def export(
-    motions: list[Path], output: Path, unit: Literal["m", "cm"], up: Literal["y", "z"], fps: float | None,
-    head: str | None,
+    motions: list[Path], output: Path, person: int | None, frame: Axes | None, unit: Literal["m", "cm"],
+    up: Literal["y", "z"], fps: float | None, head: str | None,
 ) -> None:  # fmt: skip
     """Writes motion for other programs (GLB, BVH, OBJ, PLY, AMASS's .npz), or an encoder as ONNX or .pt2."""
     if output.suffix.lower() in (".onnx", ".pt2"):
-        given = [name for name, value, default in (("unit", unit, "m"), ("up", up, "y"), ("fps", fps, None))
-                 if value != default]  # fmt: skip
+        options = (("person", person, None), ("frame", frame, None), ("unit", unit, "m"), ("up", up, "y"))
+        given = [name for name, value, default in (*options, ("fps", fps, None)) if value != default]
         _export_encoder(motions, output, head, given)
         return
     if head is not None:
         raise ValueError(f"{output}: --head belongs to an encoder, which is exported to .onnx or .pt2")
     if encoders := [str(path) for path in motions if _is_encoder(path)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
-    loaded = [motionrep.load_motion(path) for path in motions]
+    if person is None:
+        loaded = [motion for path in motions for motion in motionrep.load_motions(path, frame=frame)]
+    else:
+        loaded = [motionrep.load_motion(path, person=person, frame=frame) for path in motions]
     motionrep.export_motion(loaded, output, unit=unit, up=up, fps=fps)
     print(f"{output}: {len(loaded)} person(s)")
 
@@ -284,7 +302,9 @@ def _load_people(path: Path, layout: str | None, fps: float | None, size: Size |
 
 
 def _is_motion(path: Path) -> bool:
-    return path.suffix.lower() == ".bvh" or bool(_npz_fields(path) & {"local_rotmat", "position_m", "poses"})
+    if path.suffix.lower() == ".pt" and path.is_file():  # GVHMR's results, or the weights of a network
+        return b"smpl_params_global" in path.read_bytes()
+    return path.suffix.lower() in (".bvh", ".pkl") or bool(_npz_fields(path) & {"local_rotmat", "position_m", "poses"})
 
 
 def _npz_fields(path: Path) -> set[str]:

@@ -13,6 +13,8 @@ import torch
 
 from motionrep.configuration import FinetuneConfig
 
+_MOTION_FILES = "A .npz of motionrep or AMASS, a .bvh file, a .pkl of 3DPW or WHAM, or a .pt of GVHMR."
+
 
 def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     """The parser of all commands but finetune, which is only listed; raises ValueError for what it cannot accept.
@@ -64,12 +66,10 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     _add_computing(predict)
 
     render = commands["render"]
-    render.add_argument("motion", type=Path, help="A .npz of motionrep or AMASS, or a .bvh file.")
+    render.add_argument("motion", type=Path, help=_MOTION_FILES)
     render.add_argument("--output", type=Path, required=True, help="An .mp4 or .gif file, or a folder for pictures.")
     render.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from, to show beside it.")
-    render.add_argument(
-        "--person", type=int, default=0, help="Which person of the keypoint file, from 0 (default %(default)s)."
-    )
+    _add_choice(render, "or of the keypoint file ")
     render.add_argument(
         "--views", nargs="+", choices=("camera", "side"), default=["camera", "side"], help="Left out, both."
     )
@@ -85,6 +85,8 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     convert.add_argument("source", type=Path, help="A keypoint file or folder, or a motion file.")
     convert.add_argument("--output", type=Path, required=True, help="The .npz, or for keypoints .json, to write.")
     convert.add_argument("--body", help="The body that shall make the motion, by name or a SMPL file.")
+    _add_choice(convert)
+    convert.add_argument("--skeleton", type=Path, help="A .json with the names of a .bvh file's joints.")
     _add_clip(convert)
 
     fit = commands["fit"]
@@ -105,13 +107,14 @@ def command_parser(descriptions: Mapping[str, str]) -> argparse.ArgumentParser:
     export = commands["export"]
     export.add_argument(
         "motions", metavar="source", nargs="+", type=Path,
-        help="A .npz of motionrep or AMASS, or a .bvh file, several share one .glb; or an encoder.",
+        help=f"{_MOTION_FILES[:-1]}, several share one .glb; or an encoder.",
     )  # fmt: skip
     export.add_argument(
         "--output", type=Path, required=True,
         help="A .glb, .bvh, AMASS .npz, or .obj or .ply of which there will be one for each frame; for an encoder an "
         ".onnx or .pt2.",
     )  # fmt: skip
+    _add_choice(export)
     export.add_argument("--head", help="With an encoder: the head to put behind it, a shipped one or a folder.")
     export.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default %(default)s).")
     export.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default %(default)s).")
@@ -194,6 +197,14 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--fps", type=float, help="Frames per second of the video; left out, the file's or 30.")
     group.add_argument("--layout", help="Joint layout, see motionrep list; left out, recognised by the file.")
+
+
+def _add_choice(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """What to take from files of several persons, and in whose axes."""
+    parser.add_argument("--person", type=int, help=f"Which person of the motion file {more}to take, from 0.")
+    parser.add_argument(
+        "--frame", choices=("camera", "world"), help="Axes to take of 3DPW, WHAM and GVHMR; left out, the world's."
+    )
 
 
 def _add_computing(parser: argparse.ArgumentParser) -> None:

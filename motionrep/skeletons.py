@@ -1,8 +1,10 @@
 """Skeletons of motion files: which of their joints moves which joint of the body, by name."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from motionrep.layouts import SMPL_24
@@ -63,6 +65,21 @@ class SkeletonMap:
         return [joint for joint in needed if joint not in joints]
 
 
+def read_skeleton(path: Path) -> SkeletonMap:
+    """A skeleton from a .json file with the fields of `SkeletonMap`; the name may be left out, `reference` is "found".
+
+    {"joints": {"pelvis": "Root", "left_hip": "thigh_l", ...}, "bone_ends": {"left_wrist": "middle_01_l", ...}}
+
+    Raises:
+        ValueError: No such file of JSON, unknown fields, or not the joints that a skeleton needs.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return SkeletonMap(**{"name": path.stem, "reference": "found"} | content)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: no skeleton of motionrep: {error}") from error
+
+
 def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
     """The known skeleton that uses most of the joints named, with the names as they are spelt there.
 
@@ -79,7 +96,8 @@ def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
         raise ValueError(
             f"skeleton not recognised ({nearest.name} lacks {', '.join(_lacking(nearest, plain))}); its joints are "
             f"{', '.join(joints)}. Pass skeleton=SkeletonMap(name, joints={{SMPL_24 joint: joint of the file}}, "
-            "bone_ends={limb joint: joint of the file its bone points to}, reference='found')"
+            "bone_ends={limb joint: joint of the file its bone points to}, reference='found'), or on the command line "
+            "motionrep convert --skeleton with a .json of these fields"
         )
     best = max(found, key=lambda match: len(match.joints))
     used = {*best.joints.values(), *best.bone_ends.values()}

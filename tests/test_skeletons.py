@@ -126,7 +126,7 @@ def write_rig(motion: BodyMotion, body, rig: Rig, path: Path, unit: float = 100.
 
 
 def errors(motion: BodyMotion, path: Path, body, skeleton: SkeletonMap | None = None) -> dict[str, float]:
-    """Of what is read against the truth: world rotations in degrees, joints and vertices in mm, both from the pelvis."""
+    """Of what is read against the truth: world rotations in degrees, joints and vertices from the pelvis in mm."""
     found = skeleton or find_skeleton(read_bvh(path).joints)
     read = load_motion(path, skeleton=replace(found, wrist_twist="kept"))
     rest = body.rest_joints(motion.betas)
