@@ -8,9 +8,14 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from motionrep.encoders.inference import for_inference
 from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
 from motionrep.windows import blend_weights, padded, window_starts
+
+# Representation numbers of the windows that a CPU encodes at a time: the widest layers then take less than 32 MB, beyond
+# which C libraries give memory back to the system after every layer, and caches overflow.
+_CPU_NUMBERS = 2**21
 
 
 def embed(
@@ -22,6 +27,7 @@ def embed(
     batch_size: int = 16,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    compile: bool = False,
     progress: bool = False,
 ) -> MotionEmbedding:
     """The encoder's representation of every joint in every frame; float32, on the CPU.
@@ -31,7 +37,7 @@ def embed(
     encoders whose window is not fixed read it as it is.
     An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each
     of the n places to start; every frame is encoded once, and a moving average over n frames joins them.
-    The encoder is moved to `device` and stays there; its training mode is left as it was.
+    The encoder is moved to `device` and stays there; apart from that it is left as it was.
 
     Args:
         overlap: Share of a window that the next one repeats; at 0 results may jump from one window to the next.
@@ -40,18 +46,20 @@ def embed(
             heads trained on it. The field's flip averaging of 3D poses is another thing: it averages the heads'
             outputs, after x of the mirrored one was negated; use `mirrored` for it.
         batch_size: Windows encoded at a time; bounds the memory beside the result.
-        dtype: float32, or bfloat16 to encode faster and less exactly on hardware that has it.
+        dtype: float32, or bfloat16 to encode faster and less exactly on hardware that has it (`for_inference`).
+        compile: Compile the encoder's blocks first: about a minute, once in a process, then faster.
         progress: Show a progress bar on a terminal.
 
     Raises:
         ValueError: No conversion from the clip's layout to the encoder's, or an option out of range.
+        RuntimeError: `compile` without a C++ compiler.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
     keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
-    options = (overlap, batch_size, torch.device(device), dtype, progress)
+    options = (overlap, batch_size, torch.device(device), dtype, progress, compile)
     values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)
     if flip:
         other = encode(encoder_input(mirrored(keypoints), encoder), keypoints.fps, encoder, *options)
@@ -142,14 +150,16 @@ def encode(
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     progress: bool = False,
+    compile: bool = False,
 ) -> Float[Tensor, "frames 17 channels"]:
     """What `embed` does once the keypoints are normalised (`encoder_input`)."""
     known = cast(float | None, encoder.fps)
     step = min(max(1, round(fps / known)), inputs.shape[0]) if known else 1
     device = device or torch.device("cpu")
+    fast = for_inference(encoder.to(device), dtype, compile)
     values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
     for start in range(step):
-        values[start::step] = _encoded(inputs[start::step], encoder, overlap, batch_size, device, dtype, progress)
+        values[start::step] = _encoded(inputs[start::step], encoder, fast, overlap, batch_size, device, progress)
     return _moving_average(values, step)
 
 
@@ -170,10 +180,10 @@ def _moving_average(values: Float[Tensor, "frames joints channels"], width: int)
 def _encoded(
     inputs: Tensor,
     encoder: nn.Module,
+    fast: nn.Module,
     overlap: float,
     batch_size: int,
     device: torch.device,
-    dtype: torch.dtype,
     progress: bool,
 ) -> Tensor:
     window, channels = cast(int, encoder.frames), cast(int, encoder.channels)
@@ -184,18 +194,14 @@ def _encoded(
     starts = window_starts(frames, window, overlap)
     weights = blend_weights(starts, window)
     values = torch.zeros(*inputs.shape[:2], channels)
-    training = encoder.training
-    encoder.to(device).eval()
-    try:
-        batches = range(0, len(starts), batch_size)
-        for first in tqdm(batches, desc="embed", unit="batch", leave=False, disable=None if progress else True):
-            batch = torch.stack([inputs[s : s + window] for s in starts[first : first + batch_size]]).to(device)
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                encoded = encoder(batch).float().cpu()
-            for start, result, weight in zip(starts[first:], encoded, weights[first:], strict=False):
-                values[start : start + window] += result * weight[:, None, None]
-    finally:
-        encoder.train(training)
+    if device.type == "cpu":
+        batch_size = min(batch_size, max(1, _CPU_NUMBERS // (window * inputs.shape[1] * channels)))
+    batches = range(0, len(starts), batch_size)
+    for first in tqdm(batches, desc="embed", unit="batch", leave=False, disable=None if progress else True):
+        batch = torch.stack([inputs[s : s + window] for s in starts[first : first + batch_size]]).to(device)
+        encoded = fast(batch).cpu()
+        for start, result, weight in zip(starts[first:], encoded, weights[first:], strict=False):
+            values[start : start + window] += result * weight[:, None, None]
     return values[:frames]
 
 

@@ -168,14 +168,17 @@ class JointGraphConvolution(GraphConvolution):
     """Graph convolution over the joints of each frame, for few input channels: one product with the whole operator."""
 
     def forward(self, x: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints outputs"]:
+        return (x.flatten(2) @ self.operator()).unflatten(-1, self.M.shape) + self.bias
+
+    def operator(self) -> Float[Tensor, "joints_inputs joints_outputs"]:
+        """The convolution as one matrix, without the bias."""
         adjacency = self.adjacency()
         diagonal = torch.diag(adjacency.diag())
         own, other = (
             torch.einsum("ab,bo,io->biao", mix, self.M, weight)
             for mix, weight in zip((diagonal, adjacency - diagonal), self.W, strict=True)
         )
-        operator = (own + other).flatten(2).flatten(0, 1)  # joints*inputs joints*outputs
-        return (x.flatten(2) @ operator).unflatten(-1, self.M.shape) + self.bias
+        return (own + other).flatten(2).flatten(0, 1)
 
 
 class FrameGraphConvolution(GraphConvolution):

@@ -1,0 +1,123 @@
+"""A faster twin of an encoder, for evaluation only."""
+
+import copy
+import os
+import shutil
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motionrep.encoders.layers import Attention, Block, GraphLayer, JointGraphConvolution
+
+# Linear layers with fewer inputs read coordinates, which bfloat16 would round to several pixels.
+_LEAST_INPUTS = 16
+
+
+def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
+    """What the encoder computes in evaluation mode, faster: normalised keypoints in, a float32 representation out.
+
+    Batch normalisation is folded into graph convolutions. With bfloat16, linear layers hold bfloat16 weights, matrix
+    products and attention are computed in bfloat16, and what they add up to stays float32, as do norms and the layers
+    that read coordinates: three quarters as fast as everything in bfloat16, and half as far from float32.
+
+    The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
+    this was called: call it again when the encoder has learned more.
+
+    Args:
+        compile: Compile each kind of block with `torch.compile`: a minute once, then faster. Needs a C++ compiler.
+
+    Raises:
+        ValueError: Another dtype than float32 or bfloat16.
+        RuntimeError: `compile` without a C++ compiler.
+    """
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
+    with torch.no_grad():
+        twin = _twin(encoder, dtype, {}).eval()
+    if compile:
+        _require_compiler()
+        for module in twin.modules():
+            if isinstance(module, Block):
+                module.compile()
+    return _Inference(twin, dtype)
+
+
+class _Inference(nn.Module):
+    def __init__(self, encoder: nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.encoder, self.dtype = encoder, dtype
+
+    @torch.no_grad()
+    def forward(
+        self, keypoints: Float[Tensor, "batch frames joints inputs"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        with torch.autocast(keypoints.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.encoder(keypoints).float()
+
+
+class _Precise(nn.Module):
+    """A module that autocast leaves alone."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        with torch.autocast(x.device.type, enabled=False):
+            return self.module(x)
+
+
+def _twin(module: nn.Module, dtype: torch.dtype, known: dict[int, nn.Module]) -> nn.Module:
+    """A copy of the module and all within, changed for inference; tensors that do not change are shared."""
+    if id(module) not in known:
+        twin = copy.copy(module)
+        own = vars(twin)
+        own |= {name: dict(own[name]) for name in ("_parameters", "_buffers")}
+        own["_modules"] = {name: _twin(child, dtype, known) for name, child in module._modules.items() if child}
+        known[id(module)] = _changed(twin, dtype)
+    return known[id(module)]
+
+
+def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    if isinstance(module, GraphLayer):
+        return _folded(module)
+    if dtype == torch.float32:
+        return module
+    if isinstance(module, Attention):
+        module.arithmetic = "fused"
+    elif type(module) is nn.Linear:
+        if module.in_features < _LEAST_INPUTS:
+            return _Precise(module)
+        module.weight = _parameter(module.weight.to(dtype))
+        module.bias = None if module.bias is None else _parameter(module.bias.to(dtype))
+    return module
+
+
+def _folded(layer: GraphLayer) -> nn.Module:
+    """Graph convolution and batch normalisation in one; among joints also one operator for the whole graph."""
+    gconv, bn = layer.gconv, layer.bn
+    assert bn.running_mean is not None
+    assert bn.running_var is not None
+    scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
+    gconv.W = _parameter(gconv.W * scale)
+    gconv.bias = _parameter((gconv.bias - bn.running_mean) * scale + bn.bias)
+    layer.bn = nn.Identity()
+    if not isinstance(gconv, JointGraphConvolution):
+        return layer
+    operator = gconv.operator()
+    gconv.operator = lambda: operator
+    return _Precise(layer)
+
+
+def _parameter(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor, requires_grad=False)
+
+
+def _require_compiler() -> None:
+    names = [name for name in (os.environ.get("CXX"), "g++", "clang++", "cl") if name]
+    if not any(map(shutil.which, names)):
+        raise RuntimeError(
+            f"compile=True needs a C++ compiler, none of these is on the path: {', '.join(names)}; "
+            "install one (on Debian: apt-get install g++) or leave compile out"
+        )
