@@ -24,7 +24,7 @@ from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.cmu import MotionClip, load_motion_folder
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.embedding import as_declared
-from motionrep.encoders import ENCODERS, load_encoder, weights_digest
+from motionrep.encoders import ENCODERS, Provenance, load_encoder, weights_digest
 from motionrep.evaluation import Scores, require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
@@ -101,6 +101,7 @@ def finetune(config: FinetuneConfig, data: Path, output: Path, resume: bool = Fa
     checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
     module.load_state_dict(checkpoint["state_dict"])
     if config.tune == "full":
+        encoder.provenance = _provenance(config, data, encoder)
         encoder.name = output.resolve().name
         encoder.save_pretrained(output / "encoder")
     save_head(head, output / "head", head_name, encoder.name, encoder_digest=weights_digest(encoder))
@@ -301,6 +302,18 @@ def _write_run_files(config: FinetuneConfig, output: Path) -> None:
     ):
         with written_beside(output / name) as beside:
             beside.write_text(text, encoding="utf-8")
+
+
+def _provenance(config: FinetuneConfig, data: Path, encoder: Any) -> Provenance:
+    """That of an encoder after training; what was measured before, and the licence, are no longer known."""
+    start = "new weights" if config.new_encoder is not None else f"the encoder {encoder.name!r}"
+    earlier = f"; the encoder it went on from: {encoder.provenance.data}" if encoder.provenance.data else ""
+    settings = yaml.safe_dump(asdict(config), sort_keys=False)
+    return Provenance(
+        data=f"motion files of the folder {data.resolve().name!r}{earlier}",
+        recipe=f"`motionrep finetune` from {start}, motionrep {version('motionrep')}, commit {_commit()}, with\n\n"
+        f"```yaml\n{settings}```",
+    )
 
 
 def _commit() -> str:

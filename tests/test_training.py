@@ -96,6 +96,8 @@ def test_encoder_and_head_of_a_run_belong_together(run):
     output, _ = run
     encoder, head = load_encoder(output / "encoder"), load_head(output / "head")
     assert encoder.name == head.trained_on == "first"
+    assert encoder.digest == head.trained_on_digest
+    assert "new weights" in encoder.provenance.recipe
     assert (encoder.frames, encoder.channels) == (8, 16)
 
 

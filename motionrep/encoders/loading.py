@@ -14,7 +14,7 @@ from motionrep.encoders.saving import Shareable, downloaded, load_folder, read_c
 from motionrep.encoders.ssr_stf import SSRSTF
 from motionrep.weights import shipped
 
-ENCODERS: dict[str, Any] = {
+ENCODERS: dict[str, type[Any]] = {
     "ktpformer": KTPFormer,
     "dstformer": DSTformer,
     "mixste": MixSTE,

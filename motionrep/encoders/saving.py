@@ -26,7 +26,8 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
     `push_to_hub` is that of huggingface_hub.
 
     Attributes:
-        provenance: Where the weights come from; saved and loaded with them.
+        provenance: Where the weights come from; saved and loaded with them. Whoever trains them further has to say so
+            here, as `motionrep finetune` does.
         digest: sha256 of the weights it was loaded or saved with (`weights_digest`), by which heads know the encoder
             they were trained on. None when it is new, or has been in training mode since.
     """
