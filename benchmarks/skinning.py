@@ -59,7 +59,7 @@ def compare(batches: list[int], repeats: int, device: torch.device, note: str = 
     with tempfile.TemporaryDirectory() as folder:
         for title, fields in (("open", _open_fields()), ("SMPL's size", smpl_size_fields())):
             path = Path(folder) / "body.npz"
-            np.savez(path, **fields)
+            np.savez(path, **fields)  # pyright: ignore[reportArgumentType]
             body, reference = load_body_model(path).to(device), smplx_layer(fields).to(device)
             for batch in batches:
                 pose = random_pose(batch, device)
@@ -76,10 +76,11 @@ def compare(batches: list[int], repeats: int, device: torch.device, note: str = 
 
 def smplx_layer(fields: dict[str, np.ndarray]) -> torch.nn.Module:
     import smplx
+    from smplx.utils import Struct
 
     ids = dict.fromkeys(_open_fields()["vertex_id_names"].tolist(), 0)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints how many betas there are
-        return smplx.SMPLLayer("", data_struct=smplx.utils.Struct(**fields), vertex_ids=ids)
+        return smplx.SMPLLayer("", data_struct=Struct(**fields), vertex_ids=ids)
 
 
 def smpl_size_fields() -> dict[str, np.ndarray]:
