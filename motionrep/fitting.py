@@ -10,7 +10,16 @@ from torch import Tensor
 
 from motionrep.body.model import BodyModel
 from motionrep.body.ranges import ELBOW_TILT_DEG
-from motionrep.body.solving import ROOT_SMOOTHING_S, Pose, Targets, nearest_rotation, smoothed, solve_pose, solve_shape
+from motionrep.body.solving import (
+    ROOT_SMOOTHING_S,
+    Pose,
+    Targets,
+    nearest_rotation,
+    rotvec_over_time,
+    smoothed,
+    solve_pose,
+    solve_shape,
+)
 from motionrep.floor import sole_height_m
 from motionrep.layouts import SMPL_24
 from motionrep.rendering.views import up_in_camera
@@ -80,6 +89,9 @@ def fit_body(
     def points(local_rotmat: Tensor, shape: Tensor, translation_m: Tensor) -> Tensor:
         return body.points(layout, local_rotmat, shape, translation_m)
 
+    # Around the origin, since accelerations of far away numbers would be rounding errors.
+    middle_m = position_m[weight > 0].mean(0)
+    position_m = position_m - middle_m
     filled_m = _filled(position_m, weight > 0)
     targets = Targets(points, filled_m, weight, _jitter_m(position_m, weight > 0), joints.fps)
     shape = position_m.new_zeros(body.beta_count) if betas is None else betas.detach()
@@ -94,7 +106,7 @@ def fit_body(
         error_mm = 1000 * (points(local_rotmat, shape, pose.translation_m) - position_m).norm(dim=-1)
     error_mm = error_mm.masked_fill(weight == 0, torch.nan)
     frame = "camera" if joints.frame == "camera" else "world"
-    motion = BodyMotion(local_rotmat, pose.translation_m, shape, body.name, joints.fps, frame)
+    motion = BodyMotion(local_rotmat, pose.translation_m + middle_m, shape, body.name, joints.fps, frame)
     if joints.frame == "root":
         motion = _grounded(motion, body)
     return Fit(motion, error_mm.nanmean(0), error_mm.nanmean(1))
@@ -169,7 +181,7 @@ def _initial_pose(joints: JointMotion, position_m: Tensor, known: Tensor, rest_m
             upper, lower = _limb(root_rotmat, bones, rest_bones, knee=limb[0] == "hip")
             for name, rotmat in zip(chain, (upper, lower), strict=False):
                 steady = smoothed(rotmat, _LIMB_SMOOTHING_S * joints.fps)
-                rotvec[:, SMPL_24.index(name)] = roma.rotmat_to_rotvec(steady)
+                rotvec[:, SMPL_24.index(name)] = rotvec_over_time(steady)
     return Pose(root_rotmat, rotvec, translation_m)
 
 

@@ -1,5 +1,6 @@
 """The pose of a body from where its points should be: whole clips at once, with joint limits and smoothness."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -172,6 +173,17 @@ def smoothed(rotmat: Float[Tensor, "frames 3 3"], frames: float) -> Float[Tensor
     padded = torch.nn.functional.pad(channels, (reach, reach), mode="replicate")
     mean = torch.nn.functional.conv1d(padded, (bell / bell.sum())[None, None])
     return nearest_rotation(mean[:, 0].T.unflatten(1, (3, 3)))
+
+
+def rotvec_over_time(rotmat: Float[Tensor, "frames *joints 3 3"]) -> Float[Tensor, "frames *joints 3"]:
+    """Rotation vectors that do not jump where a turn passes 180 degrees: they grow up to 240."""
+    rotvec = roma.rotmat_to_rotvec(rotmat)
+    angle = rotvec.norm(dim=-1, keepdim=True)
+    other = rotvec * (1 - 2 * math.pi / angle.clamp(min=1e-6))  # the same rotation, the other way round
+    stays = (rotvec[1:] - rotvec[:-1]).norm(dim=-1, keepdim=True)
+    jumps = (other[1:] - rotvec[:-1]).norm(dim=-1, keepdim=True) < stays
+    odd = torch.cat([torch.zeros_like(angle[:1], dtype=torch.bool), jumps.cumsum(0) % 2 == 1])
+    return torch.where(odd & (angle > 2 * math.pi / 3), other, rotvec)
 
 
 def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.body.points import JOINTS_AND_LANDMARKS
-from motionrep.body.solving import ROOT_SMOOTHING_S, Pose, Targets, smoothed, solve_pose
+from motionrep.body.solving import ROOT_SMOOTHING_S, Pose, Targets, rotvec_over_time, smoothed, solve_pose
 from motionrep.floor import floor_height_m, raised
 from motionrep.layouts import SMPL_24
 from motionrep.types import BodyMotion
@@ -63,7 +62,7 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
         moved_m = source.rest_joints(motion.betas)[0] - to.rest_joints(betas)[0]
     root_rotmat = smoothed(local_rotmat[:, 0], ROOT_SMOOTHING_S * motion.fps)
     turn = torch.cat([(root_rotmat.mT @ local_rotmat[:, 0]).unsqueeze(1), local_rotmat[:, 1:]], 1)
-    start = Pose(root_rotmat, roma.rotmat_to_rotvec(turn), motion.translation_m + moved_m)
+    start = Pose(root_rotmat, rotvec_over_time(turn), motion.translation_m + moved_m)
 
     def points(rotmat: Tensor, shape: Tensor, translation_m: Tensor) -> Tensor:
         return to.points(JOINTS_AND_LANDMARKS, rotmat, shape, translation_m)
