@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.pickles import MALFORMED, as_array, read_pickle
 from motionrep.retargeting import y_up_turn
 from motionrep.tracks import Generation, Track
@@ -71,12 +72,20 @@ def amass_track(path: Path, field: Callable[[str], np.ndarray], names: list[str]
             f"{path}: expected poses (frames, 156 or 165) and trans (frames, 3), got {poses.shape} and {trans.shape}"
         )
     generation = "smplx" if poses.shape[1] == _SMPLX_NUMBERS else "smpl"
+    joints = poses.shape[1] // 3
+    order = FILE_ORDERS.get(joints + 2)  # where the file's joints stand on a body, which has SMPL's two hands as well
+    if order is None or poses.shape[1] % 3:
+        poses = poses[:, : 3 * _AMASS_JOINTS]
+    else:
+        on_body = np.zeros((len(poses), joints + 2, 3))
+        on_body[:, order] = poses.reshape(len(poses), joints, 3)
+        poses = on_body.reshape(len(poses), -1)
     betas = field("betas") if "betas" in names else np.zeros(_BETAS)
     turn = y_up_turn(torch.tensor([0.0, 0.0, 1.0]))
     return _track(
         path,
         "0",
-        poses[:, : 3 * _AMASS_JOINTS],
+        poses,
         trans,
         betas.ravel(),
         generation,
@@ -157,7 +166,8 @@ def _track(
     """A track, once the shapes of what the file holds are checked; betas may be one vector or one for each frame."""
     frames = len(poses) if poses.ndim else 0
     numbers = np.arange(frames) if frame_numbers is None else frame_numbers.ravel()
-    if not frames or poses.shape not in ((frames, 66), (frames, 72)) or place.shape != (frames, 3):
+    numbers_of_a_pose = (66, 72, *(3 * count for count in BODY_SKELETONS))
+    if not frames or poses.ndim != 2 or poses.shape[1] not in numbers_of_a_pose or place.shape != (frames, 3):
         raise ValueError(
             f"{path}: person {person}: expected poses (frames, 72 or 66) and translations (frames, 3), "
             f"got {poses.shape} and {place.shape}"

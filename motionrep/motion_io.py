@@ -69,7 +69,8 @@ def load_motions(
 
     * `.bvh`: one person; the skeleton's world rotations are copied to the body, see `retargeting.retarget`; betas are
       0. All frames are kept, also a T-pose at the start. The floor is where the lower sole's 5th percentile is.
-    * AMASS `.npz` (SMPL-H and SMPL-X generation): one person, turned from z up to y up; 22 joints are read.
+    * AMASS `.npz` (SMPL-H and SMPL-X generation): one person, turned from z up to y up. Fingers and face are
+      read for a body that has them.
     * 3DPW `.pkl`: one or two persons at 30 frames/s in one world, or in the moving camera.
     * WHAM `wham_output.pkl` (`--save_pkl`): each person in a world of its own, or in the camera. The first frame is the
       person's first; frames without the person are filled in evenly. The file does not tell the frame rate.

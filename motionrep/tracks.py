@@ -25,11 +25,12 @@ _VERTEX_COUNT = {"smpl": 6890, "smplx": 10475}
 class Track:
     """Pose, place and shape of one person, in the conventions of SMPL, SMPL-H or SMPL-X.
 
-    `rotvec` turns SMPL's first 22 or all 24 joints (axis-angle, radians). `place_m` is SMPL's translation ("vertices"),
-    or where the middle of the two hip joints is ("hips"). The posed body is then turned by `turn` and shifted by
-    `shift_m`, which lead to the axes that `frame` names; a world is "on_floor" when its floor is known to be y = 0,
-    "shared" by all persons of the file, or the person's "own". `frame_numbers` increase; a gap is a time the person was
-    not seen. Betas may change from frame to frame. `generation` says whose betas they are ("smpl" also for SMPL-H).
+    `rotvec` turns SMPL's first 22 or all 24 joints, or those of a body with fingers (axis-angle, radians). `place_m` is
+    SMPL's translation ("vertices"), or where the middle of the two hip joints is ("hips"). The posed body is then
+    turned by `turn` and shifted by `shift_m`, which lead to the axes that `frame` names; a world is "on_floor" when its
+    floor is known to be y = 0, "shared" by all persons of the file, or the person's "own". `frame_numbers` increase; a
+    gap is a time the person was not seen. Betas may change from frame to frame. `generation` says whose betas they are
+    ("smpl" also for SMPL-H).
     """
 
     person: str
@@ -65,9 +66,10 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
         betas[:, :count] = track.betas[:, :count]
     rest_joint_m = body.rest_joints(betas.mean(0))
 
-    joints = track.rotvec.shape[1]
-    local_rotmat = torch.eye(3).repeat(len(track.rotvec), SMPL_24.joint_count, 1, 1)
-    local_rotmat[:, :joints] = roma.rotvec_to_rotmat(track.rotvec.double()).float()
+    has_fingers = track.rotvec.shape[1] > SMPL_24.joint_count and body.joint_count > SMPL_24.joint_count
+    local_rotmat = torch.eye(3).repeat(len(track.rotvec), body.joint_count if has_fingers else 24, 1, 1)
+    joints = min(track.rotvec.shape[1], local_rotmat.shape[1])
+    local_rotmat[:, :joints] = roma.rotvec_to_rotmat(track.rotvec[:, :joints].double()).float()
     local_rotmat[:, 0] = track.turn @ local_rotmat[:, 0]
     place_m = track.place_m
     if track.place_of == "vertices":  # the root turns about the pelvis, so that is the point to carry over

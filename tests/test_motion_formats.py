@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import os
 import pickle
 from collections import defaultdict
@@ -16,8 +17,10 @@ from test_smpl_files import python2_pickle
 
 import motionrep.body.loading
 from motionrep.body.loading import load_body_model
+from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.floor import floor_height_m
 from motionrep.layouts import SMPL_24
+from motionrep.motion_formats import amass_track
 from motionrep.motion_io import load_motion, load_motions
 from motionrep.pickles import as_array, read_pickle
 from motionrep.tracks import Track, motion_from_track
@@ -395,3 +398,28 @@ def test_wham_without_its_fields(tmp_path):
     joblib.dump({0: fields | {"frame_ids": np.array([4, 4])}}, tmp_path / "wham.pkl")
     with pytest.raises(ValueError, match="person 0: expected 2 increasing frame numbers"):
         load_motions(tmp_path / "wham.pkl")
+
+
+@pytest.mark.parametrize(("file_joints", "body_joints"), [(52, 54), (55, 57), (52, 57), (55, 54)])
+def test_fingers_and_face_of_amass_go_where_the_body_has_them(file_joints, body_joints, open_body):
+    """SMPL-H's file: 22 joints and 30 of the fingers; SMPL-X's has jaw and eyes between them."""
+    poses = np.arange(file_joints)[None, :, None].repeat(3, 2).reshape(1, -1) / 100
+    fields = {"poses": poses, "trans": np.zeros((1, 3)), "mocap_framerate": np.array(120.0)}
+    track = amass_track(Path("clip.npz"), fields.__getitem__, list(fields))
+    layout = BODY_SKELETONS[body_joints]
+    body = copy.copy(open_body)
+    body.joint_count = body_joints
+    motion = motion_from_track(track, body)
+    assert motion.local_rotmat.shape[1] == body_joints
+    got = dict(
+        zip(layout.joints, roma.rotmat_to_rotvec(motion.local_rotmat[0])[:, 0].mul(100).round().tolist(), strict=True)
+    )
+    fingers = 22 if file_joints == 52 else 25
+    assert (got["left_wrist"], got["left_hand"], got["left_index1"], got["right_thumb3"]) == (
+        20,
+        0,
+        fingers,
+        fingers + 29,
+    )
+    if body_joints == 57:
+        assert (got["jaw"], got["right_eye"]) == ((22, 24) if file_joints == 55 else (0, 0))
