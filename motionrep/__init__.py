@@ -19,7 +19,10 @@ from motionrep.streaming import Stream, StreamedFrame, embed_with_latency
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
 
 if TYPE_CHECKING:
+    from motionrep.body.transfer import transfer
     from motionrep.export import export_motion
+    from motionrep.fitting import fit_body
+    from motionrep.joint_io import load_joints
     from motionrep.motion_io import load_joint_motion, load_motion, load_motions, save_motion
 
 __version__ = version("motionrep")
@@ -27,8 +30,8 @@ __version__ = version("motionrep")
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
     "Stream", "StreamedFrame",
-    "embed", "embed_with_latency", "export_motion", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
-    "load_keypoints", "load_motion", "load_motions", "render", "save_keypoints", "save_motion",
+    "embed", "embed_with_latency", "export_motion", "fit_body", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
+    "load_joints", "load_keypoints", "load_motion", "load_motions", "render", "save_keypoints", "save_motion", "transfer",
 ]  # fmt: skip
 
 
@@ -38,6 +41,18 @@ def __getattr__(name: str) -> Any:
         from motionrep import motion_io
 
         return getattr(motion_io, name)
+    if name == "fit_body":
+        from motionrep.fitting import fit_body
+
+        return fit_body
+    if name == "load_joints":
+        from motionrep.joint_io import load_joints
+
+        return load_joints
+    if name == "transfer":
+        from motionrep.body.transfer import transfer
+
+        return transfer
     if name == "export_motion":
         from motionrep.export import export_motion
 
