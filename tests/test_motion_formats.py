@@ -18,6 +18,7 @@ from test_smpl_files import python2_pickle
 import motionrep.body.loading
 from motionrep.body.loading import load_body_model
 from motionrep.body.skeletons import BODY_SKELETONS
+from motionrep.cli import main
 from motionrep.floor import floor_height_m
 from motionrep.layouts import SMPL_24
 from motionrep.motion_formats import amass_track
@@ -423,3 +424,14 @@ def test_fingers_and_face_of_amass_go_where_the_body_has_them(file_joints, body_
     )
     if body_joints == 57:
         assert (got["jaw"], got["right_eye"]) == ((22, 24) if file_joints == 55 else (0, 0))
+
+
+def test_the_command_line_chooses_person_and_axes(wham_file, tmp_path, capsys):
+    arguments = ["convert", str(wham_file), "--output", str(tmp_path / "out.npz")]
+    assert main(arguments) == 2
+    assert "holds 2 persons; choose one, 0 to 1" in capsys.readouterr().err
+    assert main([*arguments, "--person", "1", "--frame", "camera", "--fps", "25"]) == 0
+    got = load_motion(tmp_path / "out.npz")
+    assert (got.frame, got.fps, got.frame_count) == ("camera", 25.0, 50)
+    assert main(["export", str(wham_file), "--output", str(tmp_path / "both.glb")]) == 0
+    assert "2 person(s)" in capsys.readouterr().out

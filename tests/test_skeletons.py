@@ -1,5 +1,6 @@
 """Skeletons other than CMU's Daz figure, driven by a known motion of the body, written as BVH and read again."""
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from motionrep.body.loading import load_body_model
 from motionrep.bvh import read_bvh
+from motionrep.cli import main
 from motionrep.layouts import SMPL_24
 from motionrep.motion_io import load_motion, motion_from_bvh
 from motionrep.rest_pose import smallest_rotation
@@ -25,6 +27,7 @@ from motionrep.skeletons import (
     XSENS,
     SkeletonMap,
     find_skeleton,
+    read_skeleton,
 )
 from motionrep.types import BodyMotion
 
@@ -326,3 +329,19 @@ def test_two_figures_or_two_spellings_in_a_file_are_an_error():
         find_skeleton(tuple(f"{prefix}:{joint}" for prefix in "ab" for joint in joints))
     with pytest.raises(ValueError, match="two ways, upperleg_l look like"):
         find_skeleton((*joints, "upperleg_l"))
+
+
+def test_a_skeleton_can_be_read_from_json(tmp_path, walk, body, capsys):
+    renamed = {ours: f"bone {number}" for number, ours in enumerate(MIXAMO.joints)}
+    table = SkeletonMap("mine", renamed, reference="found")
+    path = write_rig(walk, body, Rig(table), tmp_path / "walk.bvh")
+    arguments = ["convert", str(path), "--output", str(tmp_path / "walk.npz")]
+    assert main(arguments) == 2
+    assert "--skeleton with a .json" in capsys.readouterr().err
+    (tmp_path / "mine.json").write_text(json.dumps({"joints": renamed}))
+    assert main([*arguments, "--skeleton", str(tmp_path / "mine.json")]) == 0
+    got = load_motion(tmp_path / "walk.npz")
+    torch.testing.assert_close(got.local_rotmat[:, :22], load_motion(path, skeleton=table).local_rotmat[:, :22])
+    (tmp_path / "mine.json").write_text(json.dumps({"joint": renamed}))
+    with pytest.raises(ValueError, match=r"mine\.json: no skeleton of motionrep: "):
+        read_skeleton(tmp_path / "mine.json")
