@@ -6,6 +6,7 @@ motion = motionrep.load_head("mesh-ktpformer-s").predict(embedding)
 motionrep.render(motion, "dance.mp4", keypoints=clips[0])
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -30,31 +31,22 @@ __version__ = version("motionrep")
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
     "Stream", "StreamedFrame",
-    "embed", "embed_with_latency", "export_motion", "fit_body", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
-    "load_joints", "load_keypoints", "load_motion", "load_motions", "render", "save_keypoints", "save_motion", "transfer",
+    "embed", "embed_with_latency", "export_motion", "fit_body", "load_body_model", "load_encoder", "load_head",
+    "load_joint_motion", "load_joints", "load_keypoints", "load_motion", "load_motions", "render", "save_keypoints",
+    "save_motion", "transfer",
 ]  # fmt: skip
+
+
+_LATE = {
+    "export_motion": "motionrep.export",
+    "fit_body": "motionrep.fitting",
+    "load_joints": "motionrep.joint_io",
+    "transfer": "motionrep.body.transfer",
+} | dict.fromkeys(("load_joint_motion", "load_motion", "load_motions", "save_motion"), "motionrep.motion_io")
 
 
 def __getattr__(name: str) -> Any:
     """Motion files need roma, whose import takes as long as torch's: it waits until they are used."""
-    if name in ("load_joint_motion", "load_motion", "load_motions", "save_motion"):
-        from motionrep import motion_io
-
-        return getattr(motion_io, name)
-    if name == "fit_body":
-        from motionrep.fitting import fit_body
-
-        return fit_body
-    if name == "load_joints":
-        from motionrep.joint_io import load_joints
-
-        return load_joints
-    if name == "transfer":
-        from motionrep.body.transfer import transfer
-
-        return transfer
-    if name == "export_motion":
-        from motionrep.export import export_motion
-
-        return export_motion
-    raise AttributeError(f"module 'motionrep' has no attribute {name!r}")
+    if name not in _LATE:
+        raise AttributeError(f"module 'motionrep' has no attribute {name!r}")
+    return getattr(import_module(_LATE[name]), name)
