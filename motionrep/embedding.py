@@ -13,8 +13,8 @@ from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
 from motionrep.windows import blend_weights, padded, window_starts
 
-# Representation numbers of the windows that a CPU encodes at a time: the widest layers then take less than 32 MB, beyond
-# which C libraries give memory back to the system after every layer, and caches overflow.
+# Representation numbers of the windows that a CPU encodes at a time. With more, the widest layers take more than 32 MB,
+# which C libraries give back to the system after every layer, and caches overflow.
 _CPU_NUMBERS = 2**21
 
 

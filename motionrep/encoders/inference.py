@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from motionrep.encoders.layers import Attention, Block, GraphLayer, JointGraphConvolution
 
+COMPILERS = ("g++", "clang++", "cl")
+
 # Linear layers with fewer inputs read coordinates, which bfloat16 would round to several pixels.
 _LEAST_INPUTS = 16
 
@@ -115,7 +117,7 @@ def _parameter(tensor: Tensor) -> nn.Parameter:
 
 
 def _require_compiler() -> None:
-    names = [name for name in (os.environ.get("CXX"), "g++", "clang++", "cl") if name]
+    names = [name for name in (os.environ.get("CXX"), *COMPILERS) if name]
     if not any(map(shutil.which, names)):
         raise RuntimeError(
             f"compile=True needs a C++ compiler, none of these is on the path: {', '.join(names)}; "

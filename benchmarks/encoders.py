@@ -1,0 +1,228 @@
+"""Speed, memory and exactness of `motionrep.embed` for every architecture at its published sizes.
+
+    python benchmarks/encoders.py --output benchmarks/encoders.md
+    python benchmarks/encoders.py --device cuda --compile --only ktpformer
+
+Weights are random, so distances say little by themselves and are given in relation to how far poses spread as well;
+the row of the shipped encoder is of trained weights. "Plain" is an ordinary float32 implementation: attention weights
+written out, batch normalisation on its own. Each way runs in a process of its own for its peak memory.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from motionrep import load_encoder, load_head
+from motionrep.embedding import embed, encoder_input
+from motionrep.encoders import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer, motionagformer, ssr_stf
+from motionrep.encoders.layers import Attention
+from motionrep.encoders.published import linear_pose3d_head, pose3d_head
+from motionrep.layouts import H36M_17
+from motionrep.types import Keypoints
+
+SHIPPED = "ktpformer-s (trained)"
+ENCODERS: dict[str, Callable[[], nn.Module]] = {
+    "KTPFormer": KTPFormer,
+    "MixSTE": MixSTE,
+    "DSTformer": DSTformer,
+    "DSTformer Lite": partial(DSTformer, inner_channels=256, mlp_ratio=4.0),
+    **{f"MotionAGFormer {n.upper()}": partial(MotionAGFormer, **size) for n, size in motionagformer.SIZES.items()},
+    **{f"SSR-STF {n}": partial(SSRSTF, **size) for n, size in ssr_stf.SIZES.items()},
+    SHIPPED: partial(load_encoder, "ktpformer-s"),
+}
+WAYS = ("plain", "float32", "bfloat16", "compiled")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="encoders whose name begins so, in any case")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true", help="also bfloat16 with torch.compile")
+    parser.add_argument("--frames", type=int, default=486)
+    parser.add_argument("--batch-size", type=int, default=16, help="as for embed; a CPU takes fewer")
+    parser.add_argument("--seconds", type=float, default=6, help="for the timing of one encoder")
+    parser.add_argument("--note", default="", help="a sentence for the report, for example what else ran")
+    parser.add_argument("--output", type=Path, help="Markdown file to write")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak:
+        _measure_peak(*options.peak, options)
+        return
+    names = [name for name in ENCODERS if name.lower().startswith(options.only.lower())]
+    if not names:
+        parser.error(f"no encoder begins with {options.only!r} (known: {', '.join(ENCODERS)})")
+    lines = [
+        f"Clips of {options.frames} frames, no overlap; median of alternating repeats. Memory is the peak of a process "
+        "that embeds the clip, less what it held before. Distances of bfloat16 from float32 are of the pose head's "
+        "points, whose coordinates have the standard deviation given as spread.",
+        "",
+        f"{_machine(options.device)} {options.note}".strip(),
+        "",
+        _header(options),
+    ]
+    print("\n".join(lines))
+    for name in names:
+        lines.append(_row(name, options))
+        print(lines[-1], flush=True)
+    if options.output:
+        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _ways(options: argparse.Namespace) -> tuple[str, ...]:
+    return WAYS if options.compile else WAYS[:-1]
+
+
+def _header(options: argparse.Namespace) -> str:
+    ways = _ways(options)
+    columns = ["encoder", *(f"{way}, frames/s" for way in ways), "gain", *(f"{way}, MB" for way in ways)]
+    columns += ["mean mm", "max mm", "spread mm", "mean / spread"]
+    if options.device != "cpu":
+        columns.append("share of matrix peak")
+    return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
+
+
+@torch.no_grad()
+def _row(name: str, options: argparse.Namespace) -> str:
+    encoder, head, clip = _set_up(name, options.frames)
+    ways = {way: _way(way, encoder, clip, options) for way in _ways(options)}
+    pose_mm = {way: 1000 * head(run().float()) for way, run in ways.items()}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    end = time.perf_counter() + options.seconds
+    while len(seconds["plain"]) < 3 or time.perf_counter() < end:
+        for way, run in ways.items():
+            start = time.perf_counter()
+            run()
+            seconds[way].append(time.perf_counter() - start)
+    rates = {way: clip.frame_count / statistics.median(times) for way, times in seconds.items()}
+    distance_mm = (pose_mm["bfloat16"] - pose_mm["float32"]).norm(dim=-1)
+    spread_mm = pose_mm["float32"].std()
+    best = max(rates["bfloat16"], rates.get("compiled", 0.0))
+    cells = [name, *(f"{rate:.0f}" for rate in rates.values()), f"{best / rates['plain']:.1f}"]
+    cells += [f"{_peak_mb(name, way, options):.0f}" for way in ways]
+    cells += [f"{distance_mm.mean():.2g}", f"{distance_mm.max():.2g}", f"{spread_mm:.0f}"]
+    cells.append(f"{distance_mm.mean() / spread_mm:.1%}")
+    if options.device != "cpu":
+        cells.append(f"{best * _flop_per_frame(encoder, clip) / _matrix_peak(options.device):.0%}")
+    return f"| {' | '.join(cells)} |"
+
+
+def _set_up(name: str, frames: int) -> tuple[nn.Module, Callable[[Tensor], Tensor], Keypoints]:
+    torch.manual_seed(0)
+    encoder = ENCODERS[name]().eval()
+    window = int(encoder.frames)
+    frames = max(frames - frames % window, window)
+    if name == SHIPPED:
+        trained = load_head("pose3d-ktpformer-s")
+        return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), _walk(frames, 15.0)
+    head = pose3d_head if isinstance(encoder, (KTPFormer, MixSTE)) else linear_pose3d_head
+    return encoder, head(512).eval(), _walk(frames, 30.0)
+
+
+def _positions(head: nn.Module, windows: Tensor) -> Tensor:
+    return head(windows, torch.ones(windows.shape[:2], dtype=torch.bool))["position_m"]
+
+
+def _way(way: str, encoder: nn.Module, clip: Keypoints, options: argparse.Namespace) -> Callable[[], Tensor]:
+    if way == "plain":
+        return partial(_plain, encoder, clip, options)
+    return lambda: (
+        embed(
+            clip,
+            encoder,
+            overlap=0,
+            batch_size=options.batch_size,
+            device=options.device,
+            dtype=torch.float32 if way == "float32" else torch.bfloat16,
+            compile=way == "compiled",
+        ).values
+    )
+
+
+@torch.no_grad()
+def _plain(encoder: nn.Module, clip: Keypoints, options: argparse.Namespace) -> Tensor:
+    """Window after window, two at a time on a CPU: more are slower there."""
+    attentions = [module for module in encoder.to(options.device).modules() if isinstance(module, Attention)]
+    usual = [module.arithmetic for module in attentions]
+    for module in attentions:
+        module.arithmetic = "plain"
+    windows = encoder_input(clip, encoder).unflatten(0, (-1, int(encoder.frames)))
+    size = 2 if options.device == "cpu" else options.batch_size
+    values = torch.cat([encoder(batch.to(options.device)).cpu() for batch in windows.split(size)]).flatten(0, 1)
+    for module, arithmetic in zip(attentions, usual, strict=True):
+        module.arithmetic = arithmetic
+    return values
+
+
+def _peak_mb(name: str, way: str, options: argparse.Namespace) -> float:
+    command = [sys.executable, __file__, "--peak", name, way, "--device", options.device]
+    command += ["--frames", str(options.frames), "--batch-size", str(options.batch_size)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def _measure_peak(name: str, way: str, options: argparse.Namespace) -> None:
+    encoder, _, clip = _set_up(name, options.frames)
+    if options.device == "cpu":
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        _way(way, encoder, clip, options)()
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    else:
+        _way(way, encoder, clip, options)()
+        print(torch.cuda.max_memory_allocated() / 2**20)
+
+
+def _flop_per_frame(encoder: nn.Module, clip: Keypoints) -> float:
+    """Of matrix products and attention."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    windows = encoder_input(clip, encoder)[None, : int(encoder.frames)]
+    with FlopCounterMode(display=False) as counter:
+        encoder.cpu()(windows)
+    return counter.get_total_flops() / windows.shape[1]
+
+
+def _matrix_peak(device: str) -> float:
+    """Floating-point operations per second of a large bfloat16 product, measured."""
+    a = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
+    best = float("inf")
+    for _ in range(10):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(10):
+            a @ a
+        torch.cuda.synchronize()
+        best = min(best, (time.perf_counter() - start) / 10)
+    return 2 * 8192**3 / best
+
+
+def _walk(frames: int, fps: float) -> Keypoints:
+    """Joints that swing around the places of a standing person's."""
+    x = [0, -30, -30, -30, 30, 30, 30, 0, 0, 0, 0, 50, 70, 80, -50, -70, -80]
+    y = [0, 0, 110, 220, 0, 110, 220, -60, -120, -150, -190, -120, -60, 0, -120, -60, 0]
+    place = torch.tensor([x, y]).T + torch.tensor([500.0, 450.0])
+    time_s = torch.arange(frames)[:, None, None] / fps
+    xy_px = place + 25 * torch.sin(2 * torch.pi * (time_s * (0.5 + torch.rand(17, 2)) + torch.rand(17, 2)))
+    return Keypoints(xy_px, torch.ones(frames, 17), H36M_17, fps, 1000, 1000)
+
+
+def _machine(device: str) -> str:
+    if device != "cpu":
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}."
+    flags = Path("/proc/cpuinfo")
+    text = flags.read_text() if flags.exists() else ""
+    unit = "with AMX" if "amx_bf16" in text else "with AVX-512 bfloat16" if "avx512_bf16" in text else "as it is"
+    threads = torch.get_num_threads()
+    return f"CPU {unit}, {os.cpu_count()} cores, threads used: {threads}, torch {torch.__version__}."
+
+
+if __name__ == "__main__":
+    main()

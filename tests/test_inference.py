@@ -1,0 +1,129 @@
+"""The twin of an encoder that embedding runs: same results, no stale weights, the encoder untouched."""
+
+import copy
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from motionrep.embedding import embed
+from motionrep.encoders import ENCODERS, KTPFormer, inference
+from motionrep.encoders.inference import for_inference
+from motionrep.layouts import H36M_17
+from motionrep.types import Keypoints
+
+SMALL = {
+    "ktpformer": {"channels": 32, "depth": 2, "heads": 2},
+    "mixste": {"channels": 32, "depth": 2, "heads": 2},
+    "dstformer": {"channels": 32, "inner_channels": 32, "depth": 2, "heads": 2},
+    "motionagformer": {"channels": 32, "inner_channels": 32, "depth": 2, "heads": 2, "layer_scale": 0.5},
+    "ssr_stf": {"channels": 32, "inner_channels": 32, "depth": 2, "heads": 2, "layer_scale": 0.5},
+}
+
+
+def _encoder(architecture):
+    """Small, with batch norms that have seen something."""
+    torch.manual_seed(0)
+    encoder = ENCODERS[architecture](frames=9, **SMALL[architecture])
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            for tensor in (module.weight, module.running_var):
+                nn.init.uniform_(tensor, 0.5, 2)
+            for tensor in (module.bias, module.running_mean):
+                nn.init.normal_(tensor)
+    return encoder.eval()
+
+
+def _windows(encoder):
+    return torch.rand(2, 9, 17, encoder.input_channels, generator=torch.Generator().manual_seed(1)) - 0.5
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_the_twin_computes_the_same(architecture):
+    encoder = _encoder(architecture)
+    x = _windows(encoder)
+    with torch.no_grad():
+        torch.testing.assert_close(for_inference(encoder)(x), encoder(x), atol=1e-5, rtol=1e-5)
+
+
+def test_no_batch_norm_over_channels_is_left():
+    twin = for_inference(_encoder("ktpformer"))
+    assert not any(isinstance(module, nn.BatchNorm1d) for module in twin.modules())
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_bfloat16_is_close(architecture):
+    encoder = _encoder(architecture)
+    exact, rough = (for_inference(encoder, dtype)(_windows(encoder)) for dtype in (torch.float32, torch.bfloat16))
+    assert rough.dtype == torch.float32
+    assert (rough - exact).abs().mean() < 0.01 * exact.std()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_encoder_is_left_as_it_is(dtype):
+    encoder = _encoder("ktpformer").train()
+    before, modules = copy.deepcopy(encoder.state_dict()), dict(encoder.named_modules())
+    for_inference(encoder, dtype)(_windows(encoder))
+    assert all(module.training and module is modules[name] for name, module in encoder.named_modules())
+    assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in encoder.parameters())
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_embedding_knows_what_the_encoder_learned_since(dtype):
+    encoder, clip = _encoder("ktpformer"), _clip()
+    before = embed(clip, encoder, dtype=dtype).values
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    after = embed(clip, encoder, dtype=dtype).values
+    fresh = KTPFormer(**encoder.config)
+    fresh.load_state_dict(encoder.state_dict())
+    assert torch.equal(after, embed(clip, fresh, dtype=dtype).values)
+    assert not torch.allclose(before, after, atol=1e-2)
+
+
+def test_weights_that_do_not_change_are_shared():
+    encoder = _encoder("mixste")
+    shared = {id(parameter) for parameter in for_inference(encoder).parameters()}
+    assert shared == {id(parameter) for parameter in encoder.parameters()}
+
+
+def test_without_a_compiler_the_error_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(RuntimeError, match=r"C\+\+ compiler.*leave compile out"):
+        embed(_clip(), _encoder("ktpformer"), compile=True)
+
+
+COMPILES_ONCE = """
+import torch
+from motionrep.embedding import embed
+from motionrep.encoders import KTPFormer
+from motionrep.layouts import H36M_17
+from motionrep.types import Keypoints
+
+torch.manual_seed(0)
+encoder = KTPFormer(9, 32, 2, 2).eval()
+clip = Keypoints(torch.rand(9, 17, 2) * 400, torch.ones(9, 17), H36M_17, 30.0, 640, 480)
+expected = embed(clip, encoder).values
+torch.testing.assert_close(embed(clip, encoder, compile=True).values, expected, atol=1e-4, rtol=1e-4)
+with torch.compiler.set_stance("fail_on_recompile"):
+    embed(clip, encoder, compile=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, inference.COMPILERS)), reason="torch.compile needs a C++ compiler")
+def test_compiled_blocks_compute_the_same_and_compile_once():
+    """In a process of its own, because annotations that are executed cannot be compiled."""
+    subprocess.run([sys.executable, "-c", COMPILES_ONCE], check=True)
+
+
+def _clip(frames=9):
+    xy_px = torch.rand(frames, 17, 2, generator=torch.Generator().manual_seed(2)) * 400
+    return Keypoints(xy_px, torch.ones(frames, 17), H36M_17, 30.0, 640, 480)
