@@ -19,6 +19,7 @@ import motionrep.body.loading
 from motionrep.body.loading import load_body_model
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.cli import main
+from motionrep.datasets.cmu import load_motion_folder
 from motionrep.floor import floor_height_m
 from motionrep.layouts import SMPL_24
 from motionrep.motion_formats import amass_track
@@ -435,3 +436,9 @@ def test_the_command_line_chooses_person_and_axes(wham_file, tmp_path, capsys):
     assert (got.frame, got.fps, got.frame_count) == ("camera", 25.0, 50)
     assert main(["export", str(wham_file), "--output", str(tmp_path / "both.glb")]) == 0
     assert "2 person(s)" in capsys.readouterr().out
+
+
+def test_results_are_training_clips_one_for_each_person(wham_file):
+    clips = load_motion_folder(wham_file.parent)
+    assert [clip.name for clip in clips] == ["wham_output.pkl", "wham_output.pkl#1"]
+    assert all(clip.motion.body_model == "open" and clip.motion.frame == "world" for clip in clips)

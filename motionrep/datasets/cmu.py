@@ -1,4 +1,4 @@
-"""Folders of motion files as data sets: the CMU clips with their index, or any .bvh and .npz files."""
+"""Folders of motion files as data sets: the CMU clips with their index, or any motion files."""
 
 import csv
 import hashlib
@@ -13,11 +13,12 @@ from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.bvh import BvhMotion, read_bvh
 from motionrep.floor import level_floor, put_on_floor
-from motionrep.motion_io import load_motion, motion_from_bvh
+from motionrep.motion_io import load_motions, motion_from_bvh
 from motionrep.rotations import mirror_rotmat
 from motionrep.types import BodyMotion
 
 _COLUMNS = ("clip_id", "subject", "path", "action", "split", "core", "first_frame", "bad_ranges")
+_SUFFIXES = (".bvh", ".npz", ".pkl", ".pt")
 # A joint's jump between two frames, written as a second difference at 120 frames per second.
 _POP_M_PER_S2 = 0.08 * 120**2
 # Clips of the CMU conversion in which the left elbow bends backwards throughout.
@@ -48,8 +49,9 @@ def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionCli
 
     With an `index.csv` (the CMU clips): its rows in order. A clip starts at `first_frame`, after the artificial
     T-pose; its floor is levelled and put at y = 0; the two clips with a reversed left elbow are repaired. Frames in
-    `bad_ranges` and frames where a joint jumps are not usable, but stay. Without an index: every .bvh and .npz below
-    the folder, sorted, except AMASS's shape.npz and *_stagei.npz; one in eight is "val", by a hash of its path.
+    `bad_ranges` and frames where a joint jumps are not usable, but stay. Without an index: every person of every .bvh,
+    .npz, .pkl and .pt that `load_motions` reads below the folder, sorted, except AMASS's shape.npz and *_stagei.npz;
+    one file in eight is "val", by a hash of its path.
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
@@ -68,7 +70,8 @@ def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionCli
         clips = [_indexed_clip(folder, row, body) for row in _read_index(index) if split in (None, row["split"])]
     else:
         names = _motion_files(folder)
-        clips = [_plain_clip(folder, name, body) for name in names if split in (None, _hashed_split(name))]
+        chosen = [name for name in names if split in (None, _hashed_split(name))]
+        clips = [clip for name in chosen for clip in _plain_clips(folder, name, body)]
     if not clips:
         raise ValueError(f"{folder}: no clip of split {split!r}")
     return clips
@@ -111,25 +114,29 @@ def _indexed_clip(folder: Path, row: dict[str, str], body: BodyModel) -> MotionC
     return MotionClip(row["clip_id"], motion, usable, row["action"], row["split"], row["core"] == "1", row["subject"])
 
 
-def _plain_clip(folder: Path, name: str, body: BodyModel) -> MotionClip:
-    motion = load_motion(folder / name)
-    if motion.frame != "world" or motion.body_model != body.name:
-        raise ValueError(
-            f"{folder / name}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
-            f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
-        )
-    return MotionClip(name, motion, ~_popping(motion, body), None, _hashed_split(name), False, "")
+def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
+    """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
+    clips = []
+    for person, motion in enumerate(load_motions(folder / name)):
+        if motion.frame != "world" or motion.body_model != body.name:
+            raise ValueError(
+                f"{folder / name}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
+                f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
+            )
+        usable, split = ~_popping(motion, body), _hashed_split(name)
+        clips.append(MotionClip(f"{name}#{person}" if person else name, motion, usable, None, split, False, ""))
+    return clips
 
 
 def _motion_files(folder: Path) -> list[str]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".bvh", ".npz") and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
     names = [
         path.relative_to(folder).as_posix()
         for path in paths
         if path.name != "shape.npz" and not path.name.endswith("_stagei.npz")
     ]
     if not names:
-        raise FileNotFoundError(f"{folder}: no index.csv and no .bvh or .npz file below it")
+        raise FileNotFoundError(f"{folder}: no index.csv and no motion file ({', '.join(_SUFFIXES)}) below it")
     return names
 
 
