@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ def main() -> None:
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
-        _measure_peak(*options.peak, options)
+        _measure_peak(options.peak[0], options.peak[1], options)
         return
     names = [name for name in ENCODERS if name.lower().startswith(options.only.lower())]
     if not names:
@@ -119,7 +120,7 @@ def _row(name: str, options: argparse.Namespace) -> str:
 def _set_up(name: str, frames: int) -> tuple[nn.Module, Callable[[Tensor], Tensor], Keypoints]:
     torch.manual_seed(0)
     encoder = ENCODERS[name]().eval()
-    window = int(encoder.frames)
+    window = cast(int, encoder.frames)
     frames = max(frames - frames % window, window)
     if name == SHIPPED:
         trained = load_head("pose3d-ktpformer-s")
@@ -155,7 +156,7 @@ def _plain(encoder: nn.Module, clip: Keypoints, options: argparse.Namespace) -> 
     usual = [module.arithmetic for module in attentions]
     for module in attentions:
         module.arithmetic = "plain"
-    windows = encoder_input(clip, encoder).unflatten(0, (-1, int(encoder.frames)))
+    windows = encoder_input(clip, encoder).unflatten(0, (-1, cast(int, encoder.frames)))
     size = 2 if options.device == "cpu" else options.batch_size
     values = torch.cat([encoder(batch.to(options.device)).cpu() for batch in windows.split(size)]).flatten(0, 1)
     for module, arithmetic in zip(attentions, usual, strict=True):
@@ -184,7 +185,7 @@ def _flop_per_frame(encoder: nn.Module, clip: Keypoints) -> float:
     """Of matrix products and attention."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    windows = encoder_input(clip, encoder)[None, : int(encoder.frames)]
+    windows = encoder_input(clip, encoder)[None, : cast(int, encoder.frames)]
     with FlopCounterMode(display=False) as counter:
         encoder.cpu()(windows)
     return counter.get_total_flops() / windows.shape[1]
@@ -198,7 +199,7 @@ def _matrix_peak(device: str) -> float:
         torch.cuda.synchronize()
         start = time.perf_counter()
         for _ in range(10):
-            a @ a
+            torch.mm(a, a)
         torch.cuda.synchronize()
         best = min(best, (time.perf_counter() - start) / 10)
     return 2 * 8192**3 / best

@@ -76,7 +76,9 @@ def _twin(module: nn.Module, dtype: torch.dtype, known: dict[int, nn.Module]) ->
         twin = copy.copy(module)
         own = vars(twin)
         own |= {name: dict(own[name]) for name in ("_parameters", "_buffers")}
-        own["_modules"] = {name: _twin(child, dtype, known) for name, child in module._modules.items() if child}
+        own["_modules"] = {
+            name: _twin(child, dtype, known) for name, child in module._modules.items() if child is not None
+        }
         known[id(module)] = _changed(twin, dtype)
     return known[id(module)]
 
@@ -92,7 +94,8 @@ def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
         if module.in_features < _LEAST_INPUTS:
             return _Precise(module)
         module.weight = _parameter(module.weight.to(dtype))
-        module.bias = None if module.bias is None else _parameter(module.bias.to(dtype))
+        if module.bias is not None:
+            module.bias = _parameter(module.bias.to(dtype))
     return module
 
 
@@ -104,7 +107,7 @@ def _folded(layer: GraphLayer) -> nn.Module:
     scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
     gconv.W = _parameter(gconv.W * scale)
     gconv.bias = _parameter((gconv.bias - bn.running_mean) * scale + bn.bias)
-    layer.bn = nn.Identity()
+    layer.register_module("bn", nn.Identity())
     if not isinstance(gconv, JointGraphConvolution):
         return layer
     operator = gconv.operator()

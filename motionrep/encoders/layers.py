@@ -11,6 +11,8 @@ from torch import Tensor, nn
 Axis = Literal["frames", "joints"]
 Arithmetic = Literal["fused", "plain"]
 
+_LEAST_FILLED = 24  # tokens; fewer are not faster when filled up
+
 
 class Attention(nn.Module):
     """Multi-head self-attention among the joints of each frame, or among the frames of each joint.
@@ -227,9 +229,21 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, arithmetic: Arithmetic) -> Tensor:
     """Fused attention, except where its backward pass is 4 to 12 times slower than plain products (torch 2.13)."""
     if arithmetic == "plain":
         return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1).to(v.dtype) @ v
-    if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
-        return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu":
+        if q.requires_grad:
+            return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
+        if k.shape[-2] > _LEAST_FILLED:
+            return _filled_attention(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
+
+
+def _filled_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Fused attention over a multiple of 16 tokens, those added masked: up to twice as fast on a CPU (torch 2.13)."""
+    tokens = k.shape[-2]
+    fill = -tokens % 16
+    mask = F.pad(q.new_zeros(tokens), (0, fill), value=-torch.inf).expand(1, 1, q.shape[-2], -1)
+    k, v = (F.pad(one, (0, 0, 0, fill)) for one in (k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 def graph_adjacency(edges: tuple[tuple[int, int], ...], nodes: int) -> Float[Tensor, "nodes nodes"]:
