@@ -10,7 +10,6 @@ written out, batch normalisation on its own. Each way runs in a process of its o
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -173,12 +172,18 @@ def _peak_mb(name: str, way: str, options: argparse.Namespace) -> float:
 def _measure_peak(name: str, way: str, options: argparse.Namespace) -> None:
     encoder, _, clip = _set_up(name, options.frames)
     if options.device == "cpu":
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = _memory_mb("VmRSS")
         _way(way, encoder, clip, options)()
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        print(_memory_mb("VmHWM") - before)
     else:
         _way(way, encoder, clip, options)()
         print(torch.cuda.max_memory_allocated() / 2**20)
+
+
+def _memory_mb(field: str) -> float:
+    """Of this process, from Linux; `getrusage` would count the process that started it too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 def _flop_per_frame(encoder: nn.Module, clip: Keypoints) -> float:
