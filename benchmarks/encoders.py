@@ -4,8 +4,9 @@
     python benchmarks/encoders.py --device cuda --compile --only ktpformer
 
 Weights are random, so distances say little by themselves and are given in relation to how far poses spread as well;
-the row of the shipped encoder is of trained weights. "Plain" is an ordinary float32 implementation: attention weights
-written out, batch normalisation on its own. Each way runs in a process of its own for its peak memory.
+the row of the shipped encoder is of trained weights, on the motions of `motionrep demo` as a simulated detector sees
+them. "Plain" is an ordinary float32 implementation: attention weights written out, batch normalisation on its own. Each
+way runs in a process of its own for its peak memory.
 """
 
 import argparse
@@ -15,17 +16,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from motionrep import load_encoder, load_head
+from motionrep.body import load_body_model
+from motionrep.datasets.authored import AUTHORED, authored_motion
+from motionrep.datasets.filming import film, in_camera, random_camera
 from motionrep.embedding import embed, encoder_input
 from motionrep.encoders import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer, motionagformer, ssr_stf
-from motionrep.encoders.layers import Attention
+from motionrep.encoders.layers import Arithmetic, Attention
 from motionrep.encoders.published import linear_pose3d_head, pose3d_head
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
@@ -123,7 +129,7 @@ def _set_up(name: str, frames: int) -> tuple[nn.Module, Callable[[Tensor], Tenso
     frames = max(frames - frames % window, window)
     if name == SHIPPED:
         trained = load_head("pose3d-ktpformer-s")
-        return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), _walk(frames, 15.0)
+        return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), _filmed(frames, 15.0)
     head = pose3d_head if isinstance(encoder, (KTPFormer, MixSTE)) else linear_pose3d_head
     return encoder, head(512).eval(), _walk(frames, 30.0)
 
@@ -152,7 +158,7 @@ def _way(way: str, encoder: nn.Module, clip: Keypoints, options: argparse.Namesp
 def _plain(encoder: nn.Module, clip: Keypoints, options: argparse.Namespace) -> Tensor:
     """Window after window, two at a time on a CPU: more are slower there."""
     attentions = [module for module in encoder.to(options.device).modules() if isinstance(module, Attention)]
-    usual = [module.arithmetic for module in attentions]
+    usual: list[Arithmetic] = [module.arithmetic for module in attentions]
     for module in attentions:
         module.arithmetic = "plain"
     windows = encoder_input(clip, encoder).unflatten(0, (-1, cast(int, encoder.frames)))
@@ -218,6 +224,20 @@ def _walk(frames: int, fps: float) -> Keypoints:
     time_s = torch.arange(frames)[:, None, None] / fps
     xy_px = place + 25 * torch.sin(2 * torch.pi * (time_s * (0.5 + torch.rand(17, 2)) + torch.rand(17, 2)))
     return Keypoints(xy_px, torch.ones(frames, 17), H36M_17, fps, 1000, 1000)
+
+
+def _filmed(frames: int, fps: float) -> Keypoints:
+    """The demo's motions one after the other, about two seconds each, as a simulated detector sees them."""
+    body, rng = load_body_model("open"), np.random.default_rng(0)
+    clips = []
+    for name in AUTHORED:
+        motion = authored_motion(name, 0, -(-frames // len(AUTHORED)) / fps, fps)
+        camera = random_camera(motion, body, rng)
+        clips.append(film(in_camera(motion, body, camera), body, camera, H36M_17, rng))
+    xy_px, confidence = (
+        torch.cat(parts)[:frames] for parts in ([c.xy_px for c in clips], [c.confidence for c in clips])
+    )
+    return replace(clips[0], xy_px=xy_px, confidence=confidence)
 
 
 def _machine(device: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from motionrep.cameras import PinholeCamera
 from motionrep.embedding import encoder_input
+from motionrep.encoders.inference import for_inference
 from motionrep.head_api import representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, CocoRecipe, JointLayout, find_layout
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
@@ -52,7 +53,7 @@ class Stream:
     body is placed with it, so that it changes less and less.
 
     Args:
-        encoder: Put into evaluation mode and moved to `device`.
+        encoder: Moved to `device`. The stream goes on with the weights that it has now.
         head: A trained head; put into evaluation mode. It stays where it is, on the CPU.
         fps: Frame rate of what is pushed.
         size_px: Width and height of the image.
@@ -86,11 +87,11 @@ class Stream:
         _require_dtype(dtype)
         self.layout = find_layout(layout) if isinstance(layout, str) else layout
         self.fps, self.size_px, self.stride = fps, size_px, stride
-        self.encoder, self.head, self.device, self.dtype = encoder, head, torch.device(device), dtype
+        self.encoder, self.head, self.device = encoder, head, torch.device(device)
         nobody = self._keypoints(None, None)  # says now what is wrong with fps, size or layout
         self._windows = _Windows.of(encoder, fps, latency_frames)
         self.latency_frames = self._windows.latency_frames
-        encoder.to(self.device).eval()
+        self._fast = for_inference(encoder.to(self.device), dtype)
         self._keeps_shape, self._options = False, {}
         if head is not None:
             head.eval()
@@ -173,7 +174,7 @@ class Stream:
         return StreamedFrame(one, self._prediction(embedding, index))
 
     def _encode(self, window: range) -> Tensor:
-        return _encoded([self._clip(window)], self.encoder, self.device, self.dtype)[0]
+        return _encoded([self._clip(window)], self.encoder, self._fast, self.device)[0]
 
     def _clip(self, window: range) -> Keypoints:
         oldest = self._pushed - len(self._recent)
@@ -221,7 +222,7 @@ def embed_with_latency(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     _require_dtype(dtype)
     policy = _Windows.of(encoder, keypoints.fps, latency_frames)
-    encoder.to(device).eval()
+    fast = for_inference(encoder.to(device), dtype)
     clip = keypoints.as_h36m_17(_coco_recipe(encoder))
     last = clip.frame_count - 1
     windows = {frame: policy.of_frame(frame, last) for frame in range(last + 1)}
@@ -230,7 +231,7 @@ def embed_with_latency(
         rest = list(alike)
         for batch in (rest[i : i + batch_size] for i in range(0, len(rest), batch_size)):
             parts = [replace(clip, xy_px=clip.xy_px[i], confidence=clip.confidence[i]) for i in map(list, batch)]
-            encoded |= zip(batch, _encoded(parts, encoder, torch.device(device), dtype), strict=True)
+            encoded |= zip(batch, _encoded(parts, encoder, fast, torch.device(device)), strict=True)
     values = torch.stack([_joined(policy.weights(frame, last), windows, encoded) for frame in windows])
     return _embedding(values, clip, encoder)
 
@@ -288,14 +289,13 @@ def _joined(weights: Mapping[int, float], windows: Mapping[int, range], encoded:
 
 @torch.no_grad()
 def _encoded(
-    windows: Sequence[Keypoints], encoder: nn.Module, device: torch.device, dtype: torch.dtype
+    windows: Sequence[Keypoints], encoder: nn.Module, fast: nn.Module, device: torch.device
 ) -> Float[Tensor, "windows frames 17 channels"]:
     """Windows of the same length, normalised one by one, filled up and encoded as one batch."""
     inputs = [encoder_input(window, encoder) for window in windows]
     if getattr(encoder, "fixed_window", True):
         inputs = [padded(one, cast(int, encoder.frames)) for one in inputs]
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        return encoder(torch.stack(inputs).to(device)).float().cpu()[:, : windows[0].frame_count]
+    return fast(torch.stack(inputs).to(device)).cpu()[:, : windows[0].frame_count]
 
 
 def _embedding(values: Tensor, keypoints: Keypoints, encoder: nn.Module) -> MotionEmbedding:

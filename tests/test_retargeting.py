@@ -112,7 +112,9 @@ def test_the_floor_is_at_zero_and_a_slope_along_z_is_taken_out(bvh, body):
 
 
 def test_an_unknown_skeleton_is_described_and_says_how_to_go_on():
-    with pytest.raises(ValueError, match=r"human_ik lacks .*Spine1.*its joints are Hips, Spine.*SkeletonMap\(name") as caught:
+    with pytest.raises(
+        ValueError, match=r"human_ik lacks .*Spine1.*its joints are Hips, Spine.*SkeletonMap\(name"
+    ) as caught:
         find_skeleton(("Hips", "Spine"))
     assert "LeftUpLeg" in str(caught.value)
 

@@ -21,7 +21,8 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
 
     Batch normalisation is folded into graph convolutions. With bfloat16, linear layers hold bfloat16 weights, matrix
     products and attention are computed in bfloat16, and what they add up to stays float32, as do norms and the layers
-    that read coordinates: three quarters as fast as everything in bfloat16, and half as far from float32.
+    that read coordinates: a third slower than everything in bfloat16, and for trained weights about half as far from
+    float32.
 
     The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
     this was called: call it again when the encoder has learned more.
