@@ -144,7 +144,8 @@ def test_poses_are_those_of_the_head_on_the_whole_clip(name, kind, latency, fps)
     assert {(result.prediction.fps, result.prediction.frame) for result in results} == {(fps, expected.frame)}
     field = "position_m" if name == "pose3d" else "local_rotmat"
     streamed = torch.cat([getattr(result.prediction, field) for result in results])
-    torch.testing.assert_close(streamed, getattr(expected, field), atol=1e-5, rtol=0)
+    # One window at a time rounds otherwise than all in one batch, and random heads give rotations near singularities.
+    torch.testing.assert_close(streamed, getattr(expected, field), atol=5e-5, rtol=0)
 
 
 def test_the_shape_of_a_body_is_the_mean_of_all_estimates_and_the_body_is_placed_with_it():
@@ -268,7 +269,10 @@ def test_the_shipped_heads_stream():
         torch.testing.assert_close(_values(results), offline, atol=1e-4, rtol=0)
 
 
-def test_the_encoder_is_put_into_evaluation_mode():
+def test_an_encoder_in_training_streams_as_in_evaluation_and_stays_in_training():
     clip, encoder = _clip(3), KTPFormer(5, 16, 1, 2, input_channels=3, drop_path=0.5).train()
-    _stream(clip, encoder)
-    assert not encoder.training
+    trained = _run(_stream(clip, encoder), clip)[0]
+    assert encoder.training
+    evaluated = _run(_stream(clip, encoder.eval()), clip)[0]
+    for one, other in zip(trained, evaluated, strict=True):
+        assert torch.equal(one.embedding.values, other.embedding.values)
