@@ -2,7 +2,8 @@
 
 An independent implementation from the paper's description. The authors published neither code nor weights, so it is
 compared with nothing, and the results they state are not claimed for it. What the paper leaves open is an argument of
-`SSRSTF`; weights that come with motionrep are of its own training.
+`SSRSTF`; weights that come with motionrep are of its own training. What each stream and the fusion bring was measured:
+docs/ssr_stf.md.
 """
 
 from itertools import zip_longest
