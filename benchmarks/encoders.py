@@ -5,8 +5,8 @@
 
 Weights are random, so distances say little by themselves and are given in relation to how far poses spread as well;
 the row of the shipped encoder is of trained weights, on the motions of `motionrep demo` as a simulated detector sees
-them. "Plain" is an ordinary float32 implementation: attention weights written out, batch normalisation on its own. Each
-way runs in a process of its own for its peak memory.
+them. "Plain" is an ordinary float32 implementation: attention weights written out (but for SSR-STF's, which has the
+fused ones everywhere), batch normalisation on its own. Each way runs in a process of its own for its peak memory.
 """
 
 import argparse

@@ -144,10 +144,10 @@ class Stream:
         joints = self.layout.joint_count
         if xy_px is None:
             xy_px, confidence = torch.zeros(joints, 2), torch.zeros(joints)
-        xy_px = torch.as_tensor(xy_px, dtype=torch.float32)
-        confidence = (
-            torch.ones(xy_px.shape[:1]) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
-        )
+        xy_px = torch.as_tensor(xy_px, dtype=torch.float32).clone()  # detectors use their arrays again
+        if confidence is None:
+            confidence = torch.ones(xy_px.shape[:1])
+        confidence = torch.as_tensor(confidence, dtype=torch.float32).clone()
         frame = Keypoints(xy_px[None], confidence[None], self.layout, self.fps, *self.size_px)
         return frame.as_h36m_17(_coco_recipe(self.encoder))
 

@@ -251,3 +251,21 @@ def test_every_name_is_listed_with_layers_counted(saved):
     _rewrite(saved, lambda weights: {name: tensor for name, tensor in weights.items() if "joint_blocks" not in name})
     text = _misfit(saved)
     assert "24 missing (joint_blocks.*.norm1.weight x2, joint_blocks.*.norm1.bias x2" in text
+
+
+@pytest.mark.parametrize("files", [{"README.md": "mine"}, {"README.md": "a head", "config.json": '{"head": "mesh"}'}])
+def test_saving_does_not_replace_what_is_not_an_encoder(files, tmp_path):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=r"holds a README\.md or config\.json that is no encoder's"):
+        KTPFormer(5, 16, 1, 2).save_pretrained(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_other_weights_have_no_digest_until_they_are_saved(tmp_path):
+    encoder = KTPFormer(5, 16, 1, 2).eval()
+    encoder.save_pretrained(tmp_path / "one")
+    encoder.load_state_dict(KTPFormer(5, 16, 1, 2).state_dict())
+    assert encoder.digest is None
+    assert KTPFormer.from_pretrained(tmp_path / "one").digest is not None
+    assert KTPFormer.from_pretrained(tmp_path / "one", heads=4).digest is None

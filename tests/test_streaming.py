@@ -1,5 +1,6 @@
 """Live use: what a stream gives is what the offline functions give for the same windows."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -276,3 +277,19 @@ def test_an_encoder_in_training_streams_as_in_evaluation_and_stays_in_training()
     evaluated = _run(_stream(clip, encoder.eval()), clip)[0]
     for one, other in zip(trained, evaluated, strict=True):
         assert torch.equal(one.embedding.values, other.embedding.values)
+
+
+def test_a_stream_keeps_its_weights_and_copies_what_is_pushed():
+    """Encoders learn on or move to another device, and detectors fill the same array again, while a stream runs."""
+    clip, encoder = _clip(8, layout=H36M_17), _encoder()
+    expected, _ = _run(_stream(clip, copy.deepcopy(encoder)), clip)
+    stream, buffer = _stream(clip, encoder), clip.xy_px[0].clone()
+    for frame in range(clip.frame_count):
+        buffer.copy_(clip.xy_px[frame])
+        result = stream.push(buffer, clip.confidence[frame])
+        assert torch.equal(result.embedding.values, expected[frame].embedding.values)
+        with torch.no_grad():
+            for parameter in encoder.parameters():
+                parameter.add_(1)
+    encoder.double()
+    stream.push(buffer)

@@ -54,6 +54,8 @@ def export_encoder(encoder: nn.Module, path: str | Path, head: nn.Module | None 
         raise ValueError(f"{path}: encoders are exported to {' or '.join(EXPORT_SUFFIXES)}, got suffix {suffix!r}")
     if suffix == ".onnx" and (missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]):
         raise ImportError(f'ONNX needs {" and ".join(missing)}: pip install "motionrep[export]"')
+    if (wanted := getattr(head, "trained_on", None)) not in (None, encoder.name):
+        raise ValueError(f"{path}: the head was trained on encoder {wanted!r}, got {encoder.name!r}")
     model = _Windows(encoder, head)
     declaration = _declaration(encoder, head, model.names)
     any_length = suffix == ".onnx" and not declaration["fixed_window"]

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -24,8 +25,8 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
     that read coordinates: a third slower than everything in bfloat16, and for trained weights about half as far from
     float32.
 
-    The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
-    this was called: call it again when the encoder has learned more.
+    The encoder is left as it is; what is returned keeps the weights that it has now: call this again when the encoder
+    has learned more. Layers with hooks or reparametrised weights stay as they are.
 
     Args:
         compile: Compile each kind of block with `torch.compile`: a minute once, then faster. Needs a C++ compiler.
@@ -36,8 +37,11 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
     """
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
-    with torch.no_grad():
-        twin = _twin(encoder, dtype, {}).eval()
+    encoder = getattr(encoder, "_orig_mod", encoder)  # of torch.compile, whose copies would run the original
+    twin = copy.deepcopy(encoder).float().requires_grad_(False).eval()
+    for module in list(twin.modules()):
+        for name, child in module.named_children():
+            setattr(module, name, _changed(child, dtype))
     if compile:
         _require_compiler()
         for module in twin.modules():
@@ -71,53 +75,51 @@ class _Precise(nn.Module):
             return self.module(x)
 
 
-def _twin(module: nn.Module, dtype: torch.dtype, known: dict[int, nn.Module]) -> nn.Module:
-    """A copy of the module and all within, changed for inference; tensors that do not change are shared."""
-    if id(module) not in known:
-        twin = copy.copy(module)
-        own = vars(twin)
-        own |= {name: dict(own[name]) for name in ("_parameters", "_buffers")}
-        own["_modules"] = {
-            name: _twin(child, dtype, known) for name, child in module._modules.items() if child is not None
-        }
-        known[id(module)] = _changed(twin, dtype)
-    return known[id(module)]
+class _JointGraph(nn.Module):
+    """Graph convolution among joints, its batch normalisation and its ReLU as one matrix product."""
+
+    operator: Tensor
+    bias: Tensor
+
+    def __init__(self, gconv: JointGraphConvolution):
+        super().__init__()
+        self.register_buffer("operator", gconv.operator())
+        self.register_buffer("bias", gconv.bias)
+        self.nodes = gconv.M.shape[0]
+
+    def forward(self, x: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints outputs"]:
+        return F.relu((x.flatten(2) @ self.operator).unflatten(-1, (self.nodes, -1)) + self.bias)
 
 
 def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    if isinstance(module, GraphLayer):
+    if isinstance(module, GraphLayer) and _is_plain(module.gconv) and _is_plain(module.bn):
         return _folded(module)
     if dtype == torch.float32:
         return module
     if isinstance(module, Attention):
         module.arithmetic = "fused"
-    elif type(module) is nn.Linear:
-        if module.in_features < _LEAST_INPUTS:
-            return _Precise(module)
-        module.weight = _parameter(module.weight.to(dtype))
-        if module.bias is not None:
-            module.bias = _parameter(module.bias.to(dtype))
+    elif type(module) is nn.Linear and _is_plain(module):
+        return _Precise(module) if module.in_features < _LEAST_INPUTS else module.to(dtype)
     return module
 
 
+def _is_plain(module: nn.Module) -> bool:
+    """Whether what it computes is all in its own parameters: it has no hooks, and no weight made of others."""
+    hooked = bool(module._forward_hooks or module._forward_pre_hooks)
+    return not hooked and ("weight" in module._parameters or "W" in module._parameters)
+
+
 def _folded(layer: GraphLayer) -> nn.Module:
-    """Graph convolution and batch normalisation in one; among joints also one operator for the whole graph."""
     gconv, bn = layer.gconv, layer.bn
     assert bn.running_mean is not None
     assert bn.running_var is not None
     scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
-    gconv.W = _parameter(gconv.W * scale)
-    gconv.bias = _parameter((gconv.bias - bn.running_mean) * scale + bn.bias)
+    gconv.W.mul_(scale)
+    gconv.bias.copy_((gconv.bias - bn.running_mean) * scale + bn.bias)
+    if isinstance(gconv, JointGraphConvolution):
+        return _Precise(_JointGraph(gconv))
     layer.register_module("bn", nn.Identity())
-    if not isinstance(gconv, JointGraphConvolution):
-        return layer
-    operator = gconv.operator()
-    gconv.operator = lambda: operator
-    return _Precise(layer)
-
-
-def _parameter(tensor: Tensor) -> nn.Parameter:
-    return nn.Parameter(tensor, requires_grad=False)
+    return layer
 
 
 def _require_compiler() -> None:

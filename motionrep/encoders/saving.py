@@ -29,7 +29,8 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
         provenance: Where the weights come from; saved and loaded with them. Whoever trains them further has to say so
             here, as `motionrep finetune` does.
         digest: sha256 of the weights it was loaded or saved with (`weights_digest`), by which heads know the encoder
-            they were trained on. None when it is new, or has been in training mode since.
+            they were trained on. None when it is new, or has been in training mode or loaded other weights since;
+            what changes them by hand in evaluation mode is not noticed.
     """
 
     architecture: str
@@ -44,22 +45,33 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
             self.digest = None
         return super().train(mode)
 
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        self.digest = None
+        return super().load_state_dict(*args, **kwargs)
+
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **hub: Any
     ) -> str | None:
         """Writes the encoder, under its `name`, to a folder that `load_encoder` reads. Weights keep their dtype.
 
-        Its three files replace older ones, other files in the folder stay.
+        Its three files replace those of an encoder that was there, other files in the folder stay.
+
+        Raises:
+            ValueError: The folder holds a README.md or config.json of something else.
 
         Args:
             push_to_hub: Also sends it to the Hub, as `repo_id` (the folder's name when None).
             hub: Options of `push_to_hub`, as `private=True`.
         """
         folder = Path(save_directory)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _is_ours(folder):
+            raise ValueError(
+                f"{folder}: holds a README.md or config.json that is no encoder's, which would be lost; choose another "
+                "folder"
+            )
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as beside:
             self._save_pretrained(Path(beside))
-            folder.mkdir(exist_ok=True)
             for name in FILES:
                 (Path(beside) / name).replace(folder / name)
         return self.push_to_hub(repo_id or folder.name, **hub) if push_to_hub else None
@@ -111,6 +123,7 @@ T = TypeVar("T", bound=Shareable)
 def weights_digest(encoder: nn.Module) -> str:
     """sha256 of the names and values of all weights in float32, whatever precision they are kept in."""
     digest = hashlib.sha256()
+    encoder = getattr(encoder, "_orig_mod", encoder)  # of torch.compile
     for name, tensor in sorted(encoder.state_dict().items()):
         digest.update(name.encode())
         digest.update(_as_float32(tensor).cpu().contiguous().numpy().data)
@@ -164,7 +177,7 @@ def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes:
         encoder.provenance = Provenance(**config.get("provenance", {}))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder}/config.json: does not build a {build.architecture}: {error}") from error
-    promised, declared = config.get("input", {}), input_declaration(encoder)
+    promised, declared = config.get("input") or {}, input_declaration(encoder)
     for key in _PROMISES:
         if key in promised and key not in changes and promised[key] != declared.get(key):
             raise ValueError(
@@ -181,8 +194,19 @@ def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes:
         raise ValueError(f"{folder}/model.safetensors: {error}") from error
     encoder.load_state_dict(weights, strict=True)
     encoder.name = config.get("name", folder.name)
-    encoder.eval().digest = weights_digest(encoder)
+    encoder.eval().digest = weights_digest(encoder) if changes.keys() <= {"drop_path"} else None
     return encoder
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder is an encoder's, or has nothing that saving one would replace."""
+    if not (folder / "config.json").exists():
+        return not (folder / "README.md").exists()
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(config, dict) and "architecture" in config
 
 
 def _serialised(encoder: nn.Module) -> bytes:
@@ -215,5 +239,6 @@ def _card(encoder: Shareable, sha256: str) -> str:
 
 
 def _names_by_architecture() -> dict[str, list[str]]:
+    ours = [cls for cls in Shareable.__subclasses__() if cls.__module__.startswith(f"{__package__}.")]
     with torch.device("meta"):
-        return {cls.architecture: list(cls(frames=9, depth=1).state_dict()) for cls in Shareable.__subclasses__()}
+        return {cls.architecture: list(cls(frames=9, depth=1).state_dict()) for cls in ours}

@@ -2,8 +2,7 @@
 
 An independent implementation from the paper's description. The authors published neither code nor weights, so it is
 compared with nothing, and the results they state are not claimed for it. What the paper leaves open is an argument of
-`SSRSTF`; weights that come with motionrep are of its own training. What each stream and the fusion bring was measured:
-docs/ssr_stf.md.
+`SSRSTF`. What each stream and the fusion bring was measured: docs/ssr_stf.md.
 """
 
 from itertools import zip_longest
@@ -50,7 +49,7 @@ class SSRSTF(Shareable):
         kernel: Length of the strips that see near frames and joints.
         dilated_kernel: Length of the strips that see far ones, in steps of `dilation`.
         selection_kernel: Side of the kernel that weighs near against far at every frame and joint.
-        layer_scale: Initial factor of every residual.
+        layer_scale: Initial factor of every residual; the 1e-5 of the lineage learns much more slowly.
         drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
         fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
         local_input: As for `KTPFormer`.
@@ -77,7 +76,7 @@ class SSRSTF(Shareable):
         dilated_kernel: int = 7,
         dilation: int = 3,
         selection_kernel: int = 7,
-        layer_scale: float = 1e-5,
+        layer_scale: float = 1.0,
         drop_path: float = 0.0,
         fps: float | None = None,
         local_input: bool = False,
@@ -91,6 +90,10 @@ class SSRSTF(Shareable):
             raise ValueError(f"kernels must be odd, so that each has a middle; got {kernels}")
         if heads % 2 or inner_channels % heads:
             raise ValueError(f"heads must be even and divide inner_channels ({inner_channels}), got {heads}")
+        if streams not in ("both", "global", "local") or fusion not in ("adaptive", "mean"):
+            raise ValueError(
+                f"streams must be 'both', 'global' or 'local', fusion 'adaptive' or 'mean', got {streams!r}, {fusion!r}"
+            )
         self.config = {
             "frames": frames, "channels": channels, "inner_channels": inner_channels, "depth": depth,
             "input_channels": input_channels, "heads": heads, "mlp_ratio": mlp_ratio,
