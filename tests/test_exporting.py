@@ -30,6 +30,7 @@ def _keypoints(encoder, batch, frames):
     return torch.randn(batch, frames, 17, encoder.input_channels, generator=generator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
 def test_onnx_and_pt2_have_the_outputs_of_pytorch(architecture, tmp_path):
     encoder = build(architecture, depth=1)
@@ -79,6 +80,7 @@ def _run(code, folder):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_documented_example_needs_numpy_and_onnxruntime_only(tmp_path):
     """It does by itself what `encoder_input` does, on a clip of the wrong rate that is shorter than the window."""
     encoder, head = load_encoder("ktpformer-s"), load_head("pose3d-ktpformer-s")
@@ -98,6 +100,7 @@ def test_the_documented_example_needs_numpy_and_onnxruntime_only(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "position_m.npy"), expected.numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_documented_pt2_example_runs(tmp_path):
     head = head_class("pose3d")(channels=32).eval()
     export_encoder(build("mixste", depth=1), tmp_path / "pose3d.pt2", head)
