@@ -124,11 +124,16 @@ def render(
     """Renders a motion file as a video, or as pictures."""
     if motion.suffix.lower() == ".json" or motion.is_dir() or "0.xy_px" in _npz_fields(motion):
         raise ValueError(f"{motion}: holds keypoints, not a motion; run motionrep predict on it first")
+    of_keypoints = {"layout": layout, "size": size} | ({} if motion.suffix.lower() == ".pkl" else {"fps": fps})
+    given = [name for name, value in of_keypoints.items() if value is not None]
+    if given and keypoints is None:
+        raise ValueError(f"{motion}: a motion file, and --{given[0]} is for --keypoints; leave it out")
     if "position_m" in _npz_fields(motion):
         shown = motionrep.load_joint_motion(motion)
     else:  # with keypoints, --person is also, and often only, for them
-        several = motion.suffix.lower() == ".pkl" or keypoints is None
-        shown = motionrep.load_motion(motion, person=person if several else None, frame=frame)
+        pickled = motion.suffix.lower() == ".pkl"
+        chosen = person if pickled or keypoints is None else None
+        shown = motionrep.load_motion(motion, person=chosen, frame=frame, fps=fps if pickled else None)
     clip: Keypoints | None = None
     if keypoints is not None:
         people = _load_people(keypoints, layout, fps, size)
@@ -210,8 +215,10 @@ def export(
         raise ValueError(f"{output}: --head belongs to an encoder, which is exported to .onnx or .pt2")
     if encoders := [str(path) for path in motions if _is_encoder(path)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
+    if pickles := [str(path) for path in motions if path.suffix.lower() == ".pkl" and fps is not None]:
+        raise ValueError(f"{pickles[0]}: --fps is the frame rate of the export here; convert it first with --fps")
     if person is None:
-        loaded = [motion for path in motions for motion in motionrep.load_motions(path, frame=frame)]
+        loaded = [motion for path in motions for motion in _load_together(path, frame)]
     else:
         loaded = [motionrep.load_motion(path, person=person, frame=frame) for path in motions]
     motionrep.export_motion(loaded, output, unit=unit, up=up, fps=fps)
@@ -269,6 +276,18 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "fit": fit,
     "export": export, "finetune": finetune, "evaluate": evaluate, "list": list_, "doctor": doctor,
 }  # fmt: skip
+
+
+def _load_together(path: Path, frame: Axes | None) -> list[BodyMotion]:
+    from motionrep.motion_formats import read_result
+
+    motions = motionrep.load_motions(path, frame=frame)
+    if len(motions) > 1 and motions[0].frame == "world" and read_result(path, "world", 30.0)[0].world == "own":
+        raise ValueError(
+            f"{path}: holds {len(motions)} persons, each in a world and time of its own, so where they are to each "
+            "other is not known; choose one with --person, or take --frame camera"
+        )
+    return motions
 
 
 def _export_encoder(names: list[Path], output: Path, head: str | None, motion_options: list[str]) -> None:

@@ -13,11 +13,12 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from motionrep.body import BodyModel, load_body_model
-from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54
+from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54, SMPLX_57
 from motionrep.bvh_writer import write_bvh
 from motionrep.files import written_beside
 from motionrep.gltf import Figure, write_glb
 from motionrep.motion_io import resample
+from motionrep.tracks import PELVIS_M, Generation, is_made_for
 from motionrep.types import BodyMotion
 
 EXPORT_SUFFIXES = (".glb", ".bvh", ".obj", ".ply", ".npz")
@@ -47,8 +48,10 @@ def export_motion(
     * `.obj`, `.ply`: one mesh for each frame, `out/walk.obj` becomes `out/walk_000000.obj`, `out/walk_000001.obj` ...;
       frames left there by a longer export are removed.
     * `.npz`: AMASS's layout (poses, trans, betas, gender, mocap_framerate), always in metres and z up. Poses have the
-      joints of SMPL-H, with hands at rest for motions of 24 joints, or of SMPL-X. `save_motion` writes motionrep's own,
-      which keeps everything, also turned `left_hand` and `right_hand` and the expression.
+      joints of SMPL-X for its body and of SMPL-H for all others, with hands at rest for motions of 24 joints. A body
+      of another kind, such as the open one, is written as the mean SMPL body with its pelvis in the same place. Gender
+      is that of a name such as smplh-male. `save_motion` writes motionrep's own, which keeps everything, also turned
+      `left_hand` and `right_hand` and the expression.
 
     Motion in frame `camera` (x right, y down, z forward) is turned upright first, by half a turn about x: x right, y
     up, z backward, and the origin stays at the camera.
@@ -143,20 +146,24 @@ def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
     motion = _turned(motion, body, torch.tensor(_TURN["z"], dtype=torch.float32))
     joints = motion.local_rotmat.shape[1]
     body.skin_weights_for(joints)  # refuses motions of other bodies
-    order = FILE_ORDERS[max(joints, SMPLH_54.joint_count)]
+    order = FILE_ORDERS[max(body.joint_count, SMPLH_54.joint_count)]
+    generation: Generation = "smplx" if body.joint_count == SMPLX_57.joint_count else "smpl"
     poses = np.zeros((motion.frame_count, len(order), 3))
     for column, joint in enumerate(order):
         if joint < joints:
             poses[:, column] = Rotation.from_matrix(motion.local_rotmat[:, joint].double().numpy()).as_rotvec()
-    betas = np.zeros(max(_AMASS_BETAS, len(motion.betas)))
-    betas[: len(motion.betas)] = motion.betas.numpy()
+    betas, trans = np.zeros(max(_AMASS_BETAS, len(motion.betas))), motion.translation_m.double()
+    if is_made_for(generation, body):
+        betas[: len(motion.betas)] = motion.betas.numpy()
+    else:
+        trans = trans + body.rest_joints(motion.betas)[0] - trans.new_tensor(PELVIS_M[generation])
     with written_beside(path) as beside:
         np.savez_compressed(
             beside,
             poses=poses.reshape(len(poses), -1),
-            trans=motion.translation_m.double().numpy(),
+            trans=trans.numpy(),
             betas=betas,
-            gender=np.array("neutral"),
+            gender=np.array(body.name.rpartition("-")[2] if body.name.endswith(("-male", "-female")) else "neutral"),
             mocap_framerate=np.array(float(motion.fps)),
         )
 

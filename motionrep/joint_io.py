@@ -1,5 +1,6 @@
 """3D joints from files: motionrep's own, plain arrays, and OpenSim's marker tables."""
 
+import logging
 import re
 import zipfile
 from pathlib import Path
@@ -10,15 +11,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motionrep.keypoint_io import DEFAULT_FPS
 from motionrep.layouts import LAYOUTS, JointLayout, find_layout
 from motionrep.motion_io import load_joint_motion
 from motionrep.types import JointMotion
+
+logger = logging.getLogger(__name__)
 
 Unit = Literal["m", "cm", "mm"]
 Axes = Literal["y-up", "z-up", "camera", "root"]
 
 _METRES: dict[Unit, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _PERSON_M = (0.25, 4.0)  # from the knees of a child on a chair to a leap with stretched arms
+_LOW, _HIGH = ("ankle", "heel", "toe", "foot"), ("head", "neck", "nose", "thorax", "shoulder")
+_UPRIGHT = 0.5  # cosine of how far from +y the median person may lean
 _Y_UP_FROM_Z_UP = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
 
 
@@ -38,15 +44,15 @@ def load_joints(
       Without a layout, the one of which most joints are there.
 
     Args:
-        fps: Frames per second; 30 when neither given nor in the file.
+        fps: Frames per second; 30, with a warning, when neither given nor in the file.
         unit: Unit of length; metres when neither given nor in the file.
-        axes: "y-up" (the default) and "z-up" are right-handed worlds, "camera" is x right, y down, z forward, "root"
-            is the same with the origin at the pelvis of each frame.
+        axes: "y-up" and "z-up" are right-handed worlds, "camera" is x right, y down, z forward, "root" is the same with
+            the origin at the pelvis of each frame. None is "y-up" for who stands along +y, and an error for others.
 
     Raises:
         FileNotFoundError: No such file.
         ValueError: A file that is none of these, an unknown layout or one with another number of joints, no joint at
-            all, or numbers that are no person's size in that unit.
+            all, numbers that are no person's size in that unit, or axes not given for who does not stand along +y.
     """
     path = Path(path)
     if not path.is_file():
@@ -74,10 +80,19 @@ def load_joints(
         raise ValueError(f"{path}: no joint is there in any frame; all are NaN or have confidence 0")
     position_m = position_m.where(seen.unsqueeze(-1), torch.zeros(()))
     _require_person(path, position_m, seen, unit or stored_unit or "m")
+    if axes is None:
+        _require_upright(path, position_m, seen, known)
     if axes == "z-up":
         position_m = position_m @ torch.tensor(_Y_UP_FROM_Z_UP).T
     frame = axes if axes in ("camera", "root") else "world"
-    return JointMotion(position_m, known, fps or stored_fps or 30.0, frame), confidence.where(seen, torch.zeros(()))
+    fps = stored_fps if fps is None else fps
+    if fps is None:
+        logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
+        fps = DEFAULT_FPS
+    try:
+        return JointMotion(position_m, known, fps, frame), confidence.where(seen, torch.zeros(()))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _named(layout: str | None, fps: float | None, unit: Unit | None, axes: Axes | None) -> dict[str, object]:
@@ -173,3 +188,21 @@ def _require_person(path: Path, position_m: Tensor, seen: Tensor, unit: Unit) ->
     fitting = [name for name, metres in _METRES.items() if _PERSON_M[0] <= size * metres <= _PERSON_M[1]]
     remedy = f"pass unit={fitting[0]} (--unit {fitting[0]})" if fitting else "no unit of m, cm, mm makes that a person"
     raise ValueError(f"{path}: in the median frame the joints span {size:.4g} {unit}; {remedy}")
+
+
+def _require_upright(path: Path, position_m: Tensor, seen: Tensor, layout: JointLayout) -> None:
+    """Catches other axes by the direction from the feet to the head or shoulders, in the median frame."""
+
+    def middle_m(kinds: tuple[str, ...]) -> Tensor:
+        chosen = [any(kind in joint for kind in kinds) for joint in layout.joints]
+        weight = (seen & torch.tensor(chosen)).unsqueeze(-1).float()
+        return (position_m * weight).sum(1) / weight.sum(1)  # NaN where none was seen
+
+    upward = torch.nn.functional.normalize((middle_m(_HIGH) - middle_m(_LOW)).nanmedian(0).values, dim=0)
+    if not bool(upward[1] < _UPRIGHT):  # NaN where feet and head are never seen together
+        return
+    axis = int(upward.abs().argmax())
+    raise ValueError(
+        f"{path}: joints stand along {'-' if upward[axis] < 0 else '+'}{'xyz'[axis]}, and y is taken to be up when "
+        "nothing is said; pass axes=camera (--axes camera), or root, z-up, or y-up if they really lie"
+    )

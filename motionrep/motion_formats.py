@@ -1,5 +1,6 @@
 """Motion files of other systems, each read into tracks: AMASS, 3DPW, WHAM, GVHMR. Pickles are never run."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +17,13 @@ from motionrep.retargeting import y_up_turn
 from motionrep.tracks import Generation, Track
 from motionrep.unpickling import read_checkpoint
 
+logger = logging.getLogger(__name__)
+
 _Frame = Literal["camera", "world"]
 _BETAS = 10
 _AMASS_JOINTS = 22  # SMPL's 24 without the hands, which SMPL-H and SMPL-X give fingers instead
 _SMPLX_NUMBERS = 165
+_WHAM_FPS = 30.0  # taken when nobody says
 _GVHMR_FPS = 30.0  # its program resamples every video to that
 
 
@@ -28,7 +32,8 @@ def read_result(path: Path, frame: _Frame | None, fps: float | None) -> list[Tra
 
     Args:
         frame: Axes to read where the file holds both; world when None.
-        fps: Frame rate of the video, for WHAM, whose file does not tell (None is 30); 60 for 3DPW's poses at 60 Hz.
+        fps: Frame rate of the video, for WHAM, whose file does not tell (None is 30, with a warning); 60 for the poses
+            of 3DPW at 60 Hz.
 
     Raises:
         ValueError: Another kind of file, a broken one, or one that asks to import what none of these needs.
@@ -42,6 +47,9 @@ def read_result(path: Path, frame: _Frame | None, fps: float | None) -> list[Tra
         if isinstance(content, dict) and {"poses", "trans", "cam_poses"} <= content.keys():
             return _threedpw(path, content, frame or "world", fps)
         if isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values()):
+            if fps is None:
+                logger.warning("%s does not say its frame rate; taking %g frames per second", path, _WHAM_FPS)
+                fps = _WHAM_FPS
             return [_wham(path, key, value, frame or "world", fps) for key, value in content.items()]
     held = ", ".join(map(str, content)) if isinstance(content, dict) else f"a {type(content).__name__}"
     raise ValueError(
@@ -119,12 +127,22 @@ def _threedpw(path: Path, content: dict[str, Any], frame: _Frame, fps: float | N
         roots = torch.from_numpy(np.concatenate([poses[:, :3] for poses in all_poses])).double()
         turn, shift_m = y_up_turn(roma.rotvec_to_rotmat(roots)[..., 1].mean(0)), torch.zeros(3)
     return [
-        _track(path, str(person), *arrays, "smpl", float(fps or 30), frame, "shared", turn=turn, shift_m=shift_m)
+        _track(
+            path,
+            str(person),
+            *arrays,
+            "smpl",
+            30.0 if fps is None else fps,
+            frame,
+            "shared",
+            turn=turn,
+            shift_m=shift_m,
+        )
         for person, arrays in enumerate(zip(all_poses, all_trans, all_betas, strict=True))
     ]
 
 
-def _wham(path: Path, person: Any, content: dict[str, Any], frame: _Frame, fps: float | None) -> Track:
+def _wham(path: Path, person: Any, content: dict[str, Any], frame: _Frame, fps: float) -> Track:
     """Each person has a world of its own. There, `trans_world` is the middle of the hips; `trans` is SMPL's."""
     names = ("pose", "trans") if frame == "camera" else ("pose_world", "trans_world")
     if lacking := [name for name in (*names, "betas", "frame_ids") if name not in content]:
@@ -135,7 +153,7 @@ def _wham(path: Path, person: Any, content: dict[str, Any], frame: _Frame, fps: 
     pose, trans, betas, frame_ids = (_array(path, name, content[name]) for name in (*names, "betas", "frame_ids"))
     name = str(person if isinstance(person, str | int) else _array(path, "the person's number", person))
     return _track(
-        path, name, pose, trans, betas, "smpl", fps or 30.0, frame, "own",
+        path, name, pose, trans, betas, "smpl", fps, frame, "own",
         place_of="vertices" if frame == "camera" else "hips", frame_numbers=frame_ids,
     )  # fmt: skip
 

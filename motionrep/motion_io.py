@@ -88,7 +88,8 @@ def load_motions(
         body_model: What `load_body_model` takes. 3DPW and AMASS mean SMPL of the person's gender.
         skeleton: How a BVH skeleton drives the body; recognised by its joint names when None.
         frame: Axes to read where a file holds both (3DPW, WHAM, GVHMR); world when None. Other files must agree.
-        fps: Frame rate of the video, for WHAM (None is 30); 60 for 3DPW's poses at 60 Hz; nothing else takes it.
+        fps: Frame rate of the video, for WHAM (None is 30, with a warning); 60 for the poses of 3DPW at 60 Hz; nothing
+            else takes it.
 
     Raises:
         FileNotFoundError: No such file.

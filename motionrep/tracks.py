@@ -17,7 +17,7 @@ Generation = Literal["smpl", "smplx"]
 
 # Where the mean body has its pelvis (metres): what SMPL's translation is added to. Needed where the motion is put on
 # another body than the one it was made for.
-_PELVIS_M: dict[str, tuple[float, float, float]] = {"smpl": (-0.002, -0.223, 0.028), "smplx": (0.003, -0.351, 0.012)}
+PELVIS_M: dict[str, tuple[float, float, float]] = {"smpl": (-0.002, -0.223, 0.028), "smplx": (0.003, -0.351, 0.012)}
 _VERTEX_COUNT = {"smpl": 6890, "smplx": 10475}
 
 
@@ -74,7 +74,7 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
     place_m = track.place_m
     if track.place_of == "vertices":  # the root turns about the pelvis, so that is the point to carry over
         place_m = place_m + (
-            body.rest_joints(betas)[:, 0] if made_for else place_m.new_tensor(_PELVIS_M[track.generation])
+            body.rest_joints(betas)[:, 0] if made_for else place_m.new_tensor(PELVIS_M[track.generation])
         )
     place_m = (track.turn @ place_m[..., None])[..., 0] + track.shift_m
     if track.place_of == "vertices":

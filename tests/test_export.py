@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -298,10 +299,45 @@ def test_frames_of_a_longer_export_go_and_other_files_stay(tmp_path, walk):
     ]  # fmt: skip
 
 
-def test_npz_is_amass(tmp_path, walk, body):
-    flat = walk.local_rotmat.clone()
-    flat[:, 22:] = torch.eye(3)
-    motion = replace(walk, local_rotmat=flat)
+@pytest.fixture(scope="module")
+def smpl(tmp_path_factory):
+    """The open body as a body of SMPL's generation, with its pelvis elsewhere."""
+    with np.load(Path(__file__).parents[1] / "motionrep" / "body" / "open_body.npz", allow_pickle=False) as file:
+        fields = dict(file)
+    fields["v_template"] = fields["v_template"] + np.float32([0.0, -0.2, 0.03])
+    path = tmp_path_factory.mktemp("bodies") / "smpl-male.npz"
+    np.savez(path, **fields)
+    return load_body_model(path)
+
+
+def with_still_hands(motion: BodyMotion) -> BodyMotion:
+    return replace(motion, local_rotmat=torch.cat([motion.local_rotmat[:, :22], torch.eye(3).expand(21, 2, 3, 3)], 1))
+
+
+def test_the_open_body_in_amass_comes_back_where_it_was(tmp_path, walk, body):
+    """Its betas, which mean nothing to SMPL, were written; and its translation, which is not that of SMPL's pelvis."""
+    motion = put_on_floor(with_still_hands(replace(walk, betas=torch.zeros(10))), body)
+    export_motion(motion, tmp_path / "walk.npz")
+    back = load_motion(tmp_path / "walk.npz")
+    torch.testing.assert_close(back.local_rotmat, motion.local_rotmat, atol=1e-5, rtol=0)
+    torch.testing.assert_close(back.translation_m, motion.translation_m, atol=1e-5, rtol=0)
+    export_motion(replace(motion, betas=torch.ones(10)), tmp_path / "walk.npz")
+    with np.load(tmp_path / "walk.npz", allow_pickle=False) as file:
+        assert not file["betas"].any()
+
+
+def test_gender_in_amass_is_that_of_the_bodys_name(tmp_path, walk, body, smpl, monkeypatch):
+    for name, gender in (("smplh-male", "male"), ("smplx-female", "female"), ("smplx-neutral-2020", "neutral")):
+        named = copy(smpl)
+        named.name = name
+        monkeypatch.setattr("motionrep.export.load_body_model", lambda *_, shown=named: shown)
+        export_motion(replace(walk, body_model=name), tmp_path / "walk.npz")
+        with np.load(tmp_path / "walk.npz", allow_pickle=False) as file:
+            assert str(file["gender"]) == gender
+
+
+def test_npz_is_amass(tmp_path, walk, smpl):
+    motion, body = with_still_hands(replace(walk, body_model=smpl.name)), smpl
     export_motion(motion, tmp_path / "walk.npz")
     with np.load(tmp_path / "walk.npz", allow_pickle=False) as file:
         fields = dict(file)
@@ -314,8 +350,10 @@ def test_npz_is_amass(tmp_path, walk, body):
     betas, trans = (torch.from_numpy(fields[name]).float() for name in ("betas", "trans"))
     shown = body.vertices(rotmat, betas[:10], trans).numpy()
     np.testing.assert_allclose(shown, surface_m(motion, body) @ Z_UP.T, atol=1e-5)
-    back = load_motion(tmp_path / "walk.npz")
+    back = load_motion(tmp_path / "walk.npz", smpl.name)
     torch.testing.assert_close(back.local_rotmat, motion.local_rotmat, atol=1e-5, rtol=0)
+    torch.testing.assert_close(back.translation_m, motion.translation_m, atol=1e-5, rtol=0)
+    torch.testing.assert_close(back.betas, motion.betas)
 
 
 def test_what_cannot_be_exported_is_said(tmp_path, walk):

@@ -227,6 +227,13 @@ def test_npz_has_the_joints_of_the_file(case, tmp_path):
     assert poses.shape == (5, 52 + KINDS[kind], 3)
     expected = motion.local_rotmat[:, list(FILE_ORDERS[body.joint_count])]
     torch.testing.assert_close(roma.rotvec_to_rotmat(poses)[:, 1:], expected[:, 1:], atol=1e-5, rtol=0)
+    flat = replace(motion, local_rotmat=motion.local_rotmat[:, :24])  # the columns are the body's, not the motion's
+    export_motion(flat, tmp_path / "flat.npz")
+    with np.load(tmp_path / "flat.npz") as file:
+        assert file["poses"].shape == (5, 3 * (52 + KINDS[kind]))
+    back = load_motion(tmp_path / "flat.npz", body.name)
+    torch.testing.assert_close(back.translation_m, motion.translation_m, atol=1e-5, rtol=0)
+    torch.testing.assert_close(back.betas[:10], motion.betas[:10])
 
 
 def test_more_betas_are_used_when_asked_for(tmp_path):

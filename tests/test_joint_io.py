@@ -40,6 +40,27 @@ def test_axes(tmp_path) -> None:
         assert load_joints(tmp_path / "joints.npy", axes=axes)[0].frame == axes
 
 
+@pytest.mark.parametrize("layout", [SMPL_24, H36M_17, HALPE_26])
+@pytest.mark.parametrize(("order", "sign", "axis"), [((0, 1, 2), -1, "-y"), ((0, 2, 1), 1, r"\+z")])
+def test_who_stands_along_another_axis_is_asked_for_it(tmp_path, layout, order, sign, axis) -> None:
+    """Camera axes were taken for y up and the fit stood on its head, with small errors."""
+    np.save(tmp_path / "joints.npy", sign * person_m(layout)[..., order])
+    with pytest.raises(ValueError, match=f"joints stand along {axis},.*--axes camera"):
+        load_joints(tmp_path / "joints.npy", layout.name)
+    for axes in ("y-up", "camera"):
+        load_joints(tmp_path / "joints.npy", layout.name, axes=axes)
+
+
+def test_an_unknown_frame_rate_is_said_and_one_that_is_not_positive_refused(tmp_path, caplog) -> None:
+    np.save(tmp_path / "joints.npy", person_m(HALPE_26))
+    assert load_joints(tmp_path / "joints.npy")[0].fps == 30
+    assert "joints.npy does not say its frame rate; taking 30" in caplog.text
+    np.savez(tmp_path / "joints.npz", joints=person_m(HALPE_26), fps=0)
+    for path, fps in (("joints.npy", 0.0), ("joints.npy", -5.0), ("joints.npz", None)):
+        with pytest.raises(ValueError, match=r"joints\.np.*fps must be a positive number"):
+            load_joints(tmp_path / path, fps=fps)
+
+
 def test_missing_joints_have_no_confidence(tmp_path) -> None:
     values = person_m(HALPE_26)
     values[2, 7] = np.nan

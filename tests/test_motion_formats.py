@@ -434,8 +434,44 @@ def test_the_command_line_chooses_person_and_axes(wham_file, tmp_path, capsys):
     assert main([*arguments, "--person", "1", "--frame", "camera", "--fps", "25"]) == 0
     got = load_motion(tmp_path / "out.npz")
     assert (got.frame, got.fps, got.frame_count) == ("camera", 25.0, 50)
-    assert main(["export", str(wham_file), "--output", str(tmp_path / "both.glb")]) == 0
+    export = ["export", str(wham_file), "--output", str(tmp_path / "both.glb")]
+    assert main([*export, "--frame", "camera"]) == 0
     assert "2 person(s)" in capsys.readouterr().out
+    assert main([*export, "--person", "1"]) == 0
+
+
+def test_persons_who_share_no_world_are_not_exported_together(wham_file, couple, tmp_path, capsys):
+    """WHAM's persons, each in a world and time of its own, were put into one scene."""
+    export = ["--output", str(tmp_path / "both.glb")]
+    assert main(["export", str(wham_file), *export]) == 2
+    assert "holds 2 persons, each in a world and time of its own" in capsys.readouterr().err
+    (tmp_path / "walking.pkl").write_bytes(pickle.dumps(threedpw(*couple)))
+    assert main(["export", str(tmp_path / "walking.pkl"), *export]) == 0
+    assert main(["export", str(tmp_path / "walking.pkl"), *export, "--fps", "60"]) == 2
+    assert "walking.pkl: --fps is the frame rate of the export here; convert it first" in capsys.readouterr().err
+
+
+def test_the_frame_rate_of_wham_is_asked_for(wham_file, smpl, caplog):
+    load_motion(wham_file, smpl.name, person=0, fps=25)
+    assert not caplog.text
+    load_motion(wham_file, smpl.name, person=0)
+    assert caplog.text.count("wham_output.pkl does not say its frame rate; taking 30") == 1
+    with pytest.raises(ValueError, match="fps must be a positive number"):
+        load_motion(wham_file, smpl.name, person=0, fps=0)
+
+
+def test_render_takes_the_frame_rate_of_a_pickle(wham_file, tmp_path, monkeypatch, capsys):
+    """--fps was dropped, so that WHAM's motion played at 30 frames/s."""
+    shown = []
+    monkeypatch.setattr("motionrep.render", lambda motion, *_, **__: shown.append(motion.fps))
+    render = ["render", str(wham_file), "--person", "0", "--output", str(tmp_path / "out.mp4")]
+    assert main([*render, "--fps", "25"]) == 0
+    assert shown == [25.0]
+    assert main([*render, "--size", "640x480"]) == 2
+    assert "--size is for --keypoints" in capsys.readouterr().err
+    assert main(["convert", str(CLIP), "--output", str(tmp_path / "walk.npz")]) == 0
+    assert main(["render", str(tmp_path / "walk.npz"), "--output", str(tmp_path / "out.mp4"), "--fps", "25"]) == 2
+    assert "--fps is for --keypoints" in capsys.readouterr().err
 
 
 def test_results_are_training_clips_one_for_each_person(wham_file):

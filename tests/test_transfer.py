@@ -1,9 +1,12 @@
 """A motion on another body: there and back, the floor, what is reported."""
 
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import roma
 import torch
 
 from motionrep import cli
@@ -73,6 +76,21 @@ def test_rotations_stay_close_to_the_original_ones(walk, moved) -> None:
     turned = walk.local_rotmat.mT @ moved.motion.local_rotmat
     cosine = (turned.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2
     assert cosine.clamp(-1, 1).acos().rad2deg()[:, : SMPL_24.joint_count].mean() < 5
+
+
+@pytest.mark.parametrize(("joints", "to_joints"), [(57, 54), (54, 57), (57, 57), (54, 24)])
+def test_fingers_are_kept_between_bodies_with_and_without_a_face(walk, other, joints, to_joints, monkeypatch) -> None:
+    """They were dropped unless both bodies had as many joints."""
+    turned = roma.random_rotmat((4, joints - 24), generator=torch.Generator().manual_seed(0))
+    motion = replace(walk.cut(0, 4), local_rotmat=torch.cat([walk.local_rotmat[:4], turned], 1), frame="camera")
+    target = copy(other)
+    target.joint_count = to_joints
+    monkeypatch.setattr(target, "points", lambda layout, rotmat, *rest: other.points(layout, rotmat[:, :24], *rest))
+    got = transfer(motion, target).motion.local_rotmat
+    shared = min(joints, to_joints)
+    assert got.shape[1] == to_joints
+    assert torch.equal(got[:, 24:shared], turned[:, : shared - 24])
+    assert bool((got[:, shared:] == torch.eye(3)).all())
 
 
 def test_on_its_own_body_a_motion_stays_as_it_is(walk, body) -> None:

@@ -46,7 +46,7 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
 
     The betas are those with which the joints and landmarks of the two rest poses agree best, stature included. The pose
     then starts from the same rotations and is solved so that posed joints and landmarks agree; joints of fingers and
-    face are carried over if both bodies have them, and are still otherwise; an expression is left behind. In a world
+    face are carried over where both bodies have them, and are still otherwise; an expression is left behind. In a world
     motion the height of the soles above the floor is kept. On the body it was made for, a motion stays as it is.
 
     Raises:
@@ -54,7 +54,7 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
     """
     if motion.body_model == to.name:
         return Transfer(motion, motion.betas.new_zeros(JOINTS_AND_LANDMARKS.joint_count))
-    source = load_body_model(motion.body_model)
+    source = load_body_model(motion.body_model, len(motion.betas))
     local_rotmat = motion.local_rotmat[:, : SMPL_24.joint_count]
     with torch.no_grad():
         wanted_m = source.points(JOINTS_AND_LANDMARKS, local_rotmat, motion.betas, motion.translation_m)
@@ -73,8 +73,10 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
     pose = solve_pose(targets, start, betas, keep=True)
 
     solved = pose.local_rotmat()
-    if motion.local_rotmat.shape[1] == to.joint_count:
-        solved = torch.cat([solved, motion.local_rotmat[:, SMPL_24.joint_count :]], 1)
+    shared = min(motion.local_rotmat.shape[1], to.joint_count)
+    if shared > SMPL_24.joint_count:  # fingers stand first, then the face
+        still = torch.eye(3).to(solved).expand(len(solved), to.joint_count - shared, 3, 3)
+        solved = torch.cat([solved, motion.local_rotmat[:, SMPL_24.joint_count : shared], still], 1)
     moved = BodyMotion(solved, pose.translation_m, betas, to.name, motion.fps, motion.frame)
     if motion.frame == "world":
         moved = raised(moved, floor_height_m(motion, source) - floor_height_m(moved, to))
