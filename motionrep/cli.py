@@ -15,7 +15,7 @@ import torch
 import motionrep
 from motionrep.cli_options import command_parser, parse_finetune
 from motionrep.encoders import ENCODERS
-from motionrep.files import written_beside
+from motionrep.files import BROKEN_NPZ, written_beside
 from motionrep.head_api import head_entry_points
 from motionrep.layouts import LAYOUTS
 from motionrep.tables import write_embeddings
@@ -165,6 +165,8 @@ def convert(
     if given := [name for name, value in of_keypoints.items() if value is not None]:
         raise ValueError(f"{source}: a motion file, and --{given[0]} is for keypoints; leave it out")
     if skeleton is not None:
+        if source.suffix.lower() != ".bvh":
+            raise ValueError(f"{source}: --skeleton says how the joints of a .bvh drive the body; leave it out")
         from motionrep.skeletons import read_skeleton
 
         table = read_skeleton(skeleton)
@@ -330,8 +332,11 @@ def _npz_fields(path: Path) -> set[str]:
     """Names of the arrays of an .npz file; none for any other file."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         return set()
-    with zipfile.ZipFile(path) as file:
-        return {name.removesuffix(".npy") for name in file.namelist()}
+    try:
+        with zipfile.ZipFile(path) as file:
+            return {name.removesuffix(".npy") for name in file.namelist()}
+    except BROKEN_NPZ:  # the reader says so
+        return set()
 
 
 def _encoder_for(trained: Any, head: str) -> str:

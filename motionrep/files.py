@@ -1,10 +1,18 @@
-"""Writing files so that nothing half-written ever stands under the final name."""
+"""Writing files so that nothing half-written ever stands under the final name; what broken ones raise."""
 
 import shutil
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+# What NumPy raises, besides OSError, for .npy and .npz files that are cut off, altered or of another kind.
+BROKEN_NPZ = (
+    ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TypeError, SyntaxError, tokenize.TokenError,
+)  # fmt: skip
 
 
 @contextmanager

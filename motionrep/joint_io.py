@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motionrep.files import BROKEN_NPZ
 from motionrep.keypoint_io import DEFAULT_FPS
 from motionrep.layouts import LAYOUTS, JointLayout, find_layout
 from motionrep.motion_io import load_joint_motion
@@ -100,10 +101,13 @@ def _named(layout: str | None, fps: float | None, unit: Unit | None, axes: Axes 
 
 
 def _is_own(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not a readable .npz file, it was cut off or is of another kind; get it again")
-    with zipfile.ZipFile(path) as file:
-        names = set(file.namelist())
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = set(file.namelist())
+    except BROKEN_NPZ as error:
+        raise ValueError(
+            f"{path}: not a readable .npz file, it was cut off or is of another kind ({error}); get it again"
+        ) from error
     if "local_rotmat.npy" in names or "poses.npy" in names:
         raise ValueError(f"{path}: holds a body's motion already, not joints; motionrep convert and render read it")
     return {"position_m.npy", "layout.npy"} <= names
@@ -113,7 +117,7 @@ def _read_array(path: Path) -> tuple[np.ndarray, float | None]:
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = {"": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (OSError, *BROKEN_NPZ) as error:
         raise ValueError(f"{path}: not a file of plain numbers ({error}); save the array again with np.save") from error
     found = [name for name, array in arrays.items() if array.ndim == 3 and array.shape[2] in (3, 4)]
     if len(found) != 1 or arrays[found[0]].dtype.kind not in "fiu" or 0 in arrays[found[0]].shape:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from motionrep.files import written_beside
+from motionrep.files import BROKEN_NPZ, written_beside
 from motionrep.keypoint_formats import Detections, read_detections
 from motionrep.layouts import COCO_17, HALPE_26, JointLayout, find_layout
 from motionrep.types import Keypoints
@@ -224,8 +224,9 @@ def _load_npz(
                 )
             if not clips:
                 raise ValueError(f"no clips in it; found: {', '.join(file.files)}")
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not as save_keypoints writes it: {error.args[0]}") from error
+    except (KeyError, *BROKEN_NPZ) as error:
+        wrong = error.args[0] if error.args else "it is cut off"
+        raise ValueError(f"{path}: not as save_keypoints writes it: {wrong}") from error
     return clips
 
 

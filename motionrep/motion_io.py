@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from torch import Tensor
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.bvh import BvhMotion, read_bvh
-from motionrep.files import written_beside
+from motionrep.files import BROKEN_NPZ, written_beside
 from motionrep.floor import floor_height_m, put_on_floor, raised
 from motionrep.layouts import JointLayout
 from motionrep.motion_formats import amass_track, read_result
@@ -220,10 +219,11 @@ def _opened(path: Path) -> Iterator[NpzFile]:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: not a readable .npz file, it was cut off or is of another kind; get it again")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            yield file
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        file = np.load(path, allow_pickle=False)
+    except BROKEN_NPZ as error:
         raise ValueError(f"{path}: not a readable .npz file ({error}); get it again") from error
+    with file:
+        yield file
 
 
 def _from_own(path: Path, file: NpzFile) -> BodyMotion:
@@ -246,7 +246,10 @@ def _from_npz(path: Path, body_model: str) -> BodyMotion:
         if "local_rotmat" in file:
             return _from_own(path, file)
         if "position_m" in file:
-            raise ValueError(f"{path}: holds joint positions and no body; read it with load_joint_motion")
+            raise ValueError(
+                f"{path}: holds joint positions and no body; make one with motionrep fit {path} --output body.npz, or "
+                "read the joints with load_joint_motion"
+            )
         track = amass_track(path, lambda name: _array(path, file, name), list(file))
     return _from_tracks([track], load_body_model(body_model))[0]
 
@@ -270,3 +273,5 @@ def _array(path: Path, file: NpzFile, name: str) -> np.ndarray:
         raise ValueError(
             f"{path}: field {name!r} holds Python objects, which are never unpickled; save it again as plain numbers"
         ) from error
+    except (OSError, *BROKEN_NPZ) as error:
+        raise ValueError(f"{path}: field {name!r} cannot be read ({error}); get the file again") from error

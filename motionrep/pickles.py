@@ -18,6 +18,10 @@ MALFORMED = (
     pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError,
     RecursionError,
 )  # fmt: skip
+# How files of zlib, gzip, bz2, xz, lzma and lz4 begin, by which joblib compresses.
+_COMPRESSED = (
+    b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"]\x00\x00", b"\x04\x22M\x18",
+)  # fmt: skip
 
 
 def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lambda module, name: None) -> Any:
@@ -28,10 +32,14 @@ def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lam
         stand_in: What stands in for further names (module, name), or None for those to be refused.
 
     Raises:
-        ValueError: The file is cut off, is no pickle, or names anything else to be imported; nothing in it was run.
+        ValueError: The file is compressed, cut off or no pickle, or names anything else to be imported; nothing in it
+            was run.
     """
+    content = path.read_bytes()
+    if content.startswith(_COMPRESSED):
+        raise ValueError(f"{path}: is compressed, as joblib.dump(..., compress=...) does; save it without compression")
     try:
-        return _Reader(io.BytesIO(path.read_bytes()), stand_in).load()
+        return _Reader(io.BytesIO(content), stand_in).load()
     except _Refused as error:
         raise ValueError(f"{path}: asks to import {error}, which no {what} needs; refused, nothing was run") from None
     except MALFORMED as error:
@@ -129,6 +137,9 @@ class _DefaultDict(dict[Any, Any]):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__()
+
+    def __setstate__(self, *state: Any) -> None:  # without it, the attributes of this class could be set
+        raise pickle.UnpicklingError("a defaultdict with attributes")
 
 
 _STAND_INS: dict[tuple[str, str], Any] = {

@@ -50,6 +50,17 @@ class SkeletonMap:
     up: Literal["y", "z"] | None = None
 
     def __post_init__(self) -> None:
+        for name, table in (("joints", self.joints), ("bone_ends", self.bone_ends)):
+            if not isinstance(table, dict) or not all(isinstance(joint, str) for joint in (*table, *table.values())):
+                raise ValueError(f"SkeletonMap {self.name!r}: {name} must map names to names, got {table!r}")
+        if self.reference not in ("zero", "found") and type(self.reference) is not int:
+            raise ValueError(
+                f"SkeletonMap {self.name!r}: reference must be zero, found or a frame, got {self.reference!r}"
+            )
+        if self.up not in (None, "y", "z"):
+            raise ValueError(f"SkeletonMap {self.name!r}: up must be y, z or None, got {self.up!r}")
+        if self.wrist_twist not in ("shared", "kept"):
+            raise ValueError(f"SkeletonMap {self.name!r}: wrist_twist must be shared or kept, got {self.wrist_twist!r}")
         for joint in self.joints:
             SMPL_24.index(joint)
         if lacking := [joint for joint in _REQUIRED if joint not in self.joints]:

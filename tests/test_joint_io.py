@@ -1,5 +1,7 @@
 """3D joints from arrays and marker tables: units, axes, what is missing, what is told about wrong files."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,21 @@ def test_own_files_are_read_as_saved(tmp_path) -> None:
     assert (motion.layout, motion.frame) == (H36M_17, "root")
     with pytest.raises(ValueError, match="says itself what it holds; leave unit out"):
         load_joints(tmp_path / "pose.npz", unit="mm")
+
+
+def test_a_flipped_byte_anywhere_is_an_error_and_no_crash(tmp_path) -> None:
+    """zlib, zipfile and NumPy's header each raise errors of their own."""
+    np.savez_compressed(tmp_path / "joints.npz", joints=person_m(H36M_17, 1))
+    np.save(tmp_path / "joints.npy", person_m(H36M_17, 1))
+    for name, size in (("joints.npz", None), ("joints.npy", 128)):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        for position in range(0, size or len(whole), 2):
+            damaged = bytearray(whole)
+            damaged[position] ^= 0x41
+            path.write_bytes(damaged)
+            with contextlib.suppress(ValueError):
+                load_joints(path, fps=30.0)
 
 
 def test_files_that_hold_no_joints(tmp_path) -> None:

@@ -333,6 +333,22 @@ def test_only_names_on_the_list_are_known(tmp_path, name):
         load_motions(path)
 
 
+@pytest.mark.parametrize("method", ["zlib", "gzip", "bz2", "xz", "lzma"])
+def test_a_file_that_joblib_compressed_is_called_so(tmp_path, method):
+    joblib.dump({0: {"pose": np.zeros((2, 72))}}, tmp_path / "results.pkl", compress=(method, 3))
+    with pytest.raises(ValueError, match=r"results\.pkl: is compressed, .*save it without compression"):
+        load_motions(tmp_path / "results.pkl")
+
+
+def test_a_file_cannot_change_the_class_that_stands_for_defaultdict(tmp_path, wham_file):
+    """A state for the class itself set its attributes, and no later file with a defaultdict could be read."""
+    path = tmp_path / "results.pkl"
+    path.write_bytes(b"\x80\x02ccollections\ndefaultdict\nN}X\x08\x00\x00\x00__init__K\x05s\x86b.")
+    with pytest.raises(ValueError, match=r"results\.pkl: not a whole pickle .*defaultdict with attributes"):
+        load_motions(path)
+    assert len(load_motions(wham_file)) == 2
+
+
 def test_objects_in_joblib_arrays_are_not_read(tmp_path):
     path = tmp_path / "results.pkl"
     joblib.dump({0: {"pose": np.array([Hostile(tmp_path / "ran"), None])}}, path)

@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,7 +156,22 @@ def test_a_broken_amass_file_names_file_and_field(tmp_path, change, message):
         load_motion(tmp_path / "clip.npz")
 
 
+def test_a_flipped_byte_anywhere_is_an_error_and_no_crash(tmp_path):
+    path = tmp_path / "walk.npz"
+    save_motion(_turning(2, 30.0), path)
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x41]) + whole[position + 1 :])
+        with contextlib.suppress(ValueError):
+            load_motion(path)
+
+
 def test_other_files_are_refused(tmp_path):
+    save_motion(JointMotion(torch.zeros(2, 17, 3), H36M_17, 30.0, "root"), tmp_path / "joints.npz")
+    with pytest.raises(
+        ValueError, match=r"holds joint positions and no body; make one with motionrep fit .*joints\.npz --output"
+    ):
+        load_motion(tmp_path / "joints.npz")
     with pytest.raises(FileNotFoundError, match=r"none\.bvh"):
         load_motion(tmp_path / "none.bvh")
     (tmp_path / "clip.fbx").write_bytes(b"Kaydara")

@@ -13,7 +13,7 @@ from motionrep.body.loading import load_body_model
 from motionrep.bvh import read_bvh
 from motionrep.cli import main
 from motionrep.layouts import SMPL_24
-from motionrep.motion_io import load_motion, motion_from_bvh
+from motionrep.motion_io import load_motion, motion_from_bvh, save_motion
 from motionrep.rest_pose import smallest_rotation
 from motionrep.retargeting import body_kinematics
 from motionrep.skeletons import (
@@ -329,6 +329,33 @@ def test_two_figures_or_two_spellings_in_a_file_are_an_error():
         find_skeleton(tuple(f"{prefix}:{joint}" for prefix in "ab" for joint in joints))
     with pytest.raises(ValueError, match="two ways, upperleg_l look like"):
         find_skeleton((*joints, "upperleg_l"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reference": "Found"}, "reference must be zero, found or a frame, got 'Found'"),
+        ({"reference": True}, "reference must be .* got True"),
+        ({"up": "x"}, "up must be y, z or None, got 'x'"),
+        ({"wrist_twist": "none"}, "wrist_twist must be shared or kept, got 'none'"),
+        ({"joints": MIXAMO.joints | {"neck": 5}}, "joints must map names to names"),
+        ({"joints": ["pelvis"]}, "joints must map names to names"),
+        ({"bone_ends": {"left_knee": None}}, "bone_ends must map names to names"),
+    ],
+)
+def test_a_skeleton_says_which_of_its_fields_is_wrong(change, message):
+    """As a .json may have them; without the constructor, whose annotations are executed in tests alone."""
+    made = object.__new__(SkeletonMap)
+    vars(made).update(vars(MIXAMO) | change)
+    with pytest.raises(ValueError, match="SkeletonMap 'mixamo': " + message):
+        made.__post_init__()
+
+
+def test_a_skeleton_is_for_bvh_only(tmp_path, walk, capsys):
+    save_motion(walk, tmp_path / "walk.npz")
+    given = ["--output", str(tmp_path / "out.npz"), "--skeleton", str(tmp_path / "mine.json")]
+    assert main(["convert", str(tmp_path / "walk.npz"), *given]) == 2
+    assert "--skeleton says how the joints of a .bvh drive the body" in capsys.readouterr().err
 
 
 def test_a_skeleton_can_be_read_from_json(tmp_path, walk, body, capsys):

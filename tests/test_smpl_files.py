@@ -312,6 +312,14 @@ def test_a_recording_keeps_betas_and_place_on_the_smplh_file_it_belongs_to(tmp_p
     torch.testing.assert_close(pelvis_m, turned.expand(2, 3), atol=1e-5, rtol=0)
 
 
+def test_a_file_of_22_joints_is_refused_by_its_number(tmp_path, smpl):
+    """With the two hands it would have as many joints as SMPL, and was taken for a file with fingers."""
+    kept = {"weights": smpl["weights"][:, :22], "J_regressor": smpl["J_regressor"][:22]}
+    np.savez(tmp_path / "few.npz", **smpl | kept | {"kintree_table": smpl["kintree_table"][:, :22]})
+    with pytest.raises(ValueError, match=r"few\.npz: .*22"):
+        load_body_model(tmp_path / "few.npz")
+
+
 def test_another_tree_of_52_joints_is_refused(tmp_path, smpl):
     fields = with_hands(smpl, 0)
     fields["kintree_table"][0, 30] = 3

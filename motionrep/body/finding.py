@@ -3,11 +3,12 @@
 import os
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from motionrep.files import BROKEN_NPZ
 
 _GENDERS = {"neutral": "neutral", "male": "m", "female": "f"}  # and what SMPL's own files call them
 # The preferred file first. AMASS means the extended SMPL-H, which unpacks to folders by gender.
@@ -115,5 +116,5 @@ def _kind(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             return _KIND_OF_JOINTS.get(file["kintree_table"].shape[-1])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, KeyError, *BROKEN_NPZ):
         return None

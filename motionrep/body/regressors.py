@@ -1,7 +1,5 @@
 """Joint regressors that users bring along: Human3.6M's joints from the vertices of SMPL."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body.model import BodyModel
+from motionrep.files import BROKEN_NPZ
 from motionrep.layouts import H36M_17
 
 _ROW_SUM_WITHIN = 0.05
@@ -81,7 +80,7 @@ def _read(path: Path) -> np.ndarray:
             if len(loaded.files) != 1:
                 raise ValueError(f"expected one array, it holds {', '.join(loaded.files) or 'none'}")
             return loaded[loaded.files[0]]
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN_NPZ as error:
         raise ValueError(f"{path}: not a matrix in .npy or .npz: {error}; save it as a dense float array") from error
 
 

@@ -3,14 +3,13 @@
 import hashlib
 import logging
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.body.smpl_pickles import read_smpl_pickle
-from motionrep.files import written_beside
+from motionrep.files import BROKEN_NPZ, written_beside
 from motionrep.layouts import JointLayout
 
 logger = logging.getLogger(__name__)
@@ -18,7 +17,6 @@ logger = logging.getLogger(__name__)
 NEEDED = ("v_template", "f", "weights", "J_regressor", "kintree_table", "shapedirs")
 _LANDMARKS = ("vertex_id_names", "vertex_id_values")
 _FIELDS = (*NEEDED, "posedirs", *_LANDMARKS)
-_BROKEN = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 _CONVERTED = "motionrep body 2, from sha256 "
 
 
@@ -42,7 +40,7 @@ def _from_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in _FIELDS if name in file}
-    except _BROKEN as error:
+    except BROKEN_NPZ as error:
         raise ValueError(
             f"{path}: expected an .npz of plain numeric arrays, got: {error}; save every field as a dense array"
         ) from error
@@ -56,7 +54,7 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(converted), np.load(converted, allow_pickle=False) as file:
             if str(file["source"]) == source:
                 return {name: file[name] for name in _FIELDS if name in file}
-    except (OSError, KeyError, *_BROKEN):
+    except (OSError, KeyError, *BROKEN_NPZ):
         pass  # not there yet, or damaged: it is made anew
     fields = read_smpl_pickle(path, _FIELDS)
     fields = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in fields.items()}
@@ -75,7 +73,7 @@ def _with_smpl_joints_first(path: Path, fields: dict[str, np.ndarray]) -> dict[s
     Those stand in the middle of the knuckles of the four fingers, which hang from them; they move no vertex themselves.
     """
     joints = fields["kintree_table"].shape[-1] if "kintree_table" in fields else 0
-    layout = BODY_SKELETONS.get(joints + 2)
+    layout = BODY_SKELETONS[joints + 2] if joints + 2 in FILE_ORDERS else None
     same = all(name in fields and joints in fields[name].shape for name in ("weights", "J_regressor"))
     if layout is None or not same:
         return fields
