@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,6 +22,7 @@ from motionrep.body.solving import (
 from motionrep.floor import sole_height_m
 from motionrep.layouts import SMPL_24
 from motionrep.rendering.views import up_in_camera
+from motionrep.rest_pose import smallest_rotation
 from motionrep.types import BodyMotion, JointMotion
 
 _TRUNK = ("pelvis", "hip", "mid_hip", "spine", "thorax", "neck", "shoulder", "clavicle", "collar")
@@ -192,19 +192,12 @@ def _limb(
     upper, lower = (torch.nn.functional.normalize(bone, dim=-1) for bone in bones)
     rest_upper, rest_lower = (torch.nn.functional.normalize(bone, dim=-1) for bone in rest_bones)
     upper, lower = ((parent_rotmat.mT @ bone.unsqueeze(-1)).squeeze(-1) for bone in (upper, lower))
-    swing = _swing(rest_upper.expand_as(upper), upper)
+    swing = smallest_rotation(rest_upper.expand_as(upper), upper)
     # The shin bends to the back, the forearm to the front and up; where the limb is straight the hinge does not show.
     angle = math.pi if knee else math.radians(ELBOW_TILT_DEG)
     hinge = torch.linalg.cross(rest_upper, rest_upper.new_tensor([0.0, math.sin(angle), math.cos(angle)]))
     seen_hinge = torch.linalg.cross(upper, lower)
     moment = 10 * upper.unsqueeze(-1) * rest_upper + 3 * seen_hinge.unsqueeze(-1) * hinge + 0.3 * swing
     first = nearest_rotation(moment)
-    second = _swing(rest_lower.expand_as(lower), (first.mT @ lower.unsqueeze(-1)).squeeze(-1))
+    second = smallest_rotation(rest_lower.expand_as(lower), (first.mT @ lower.unsqueeze(-1)).squeeze(-1))
     return first, second
-
-
-def _swing(start: Tensor, end: Tensor) -> Tensor:
-    """The smallest rotation that takes one direction to another."""
-    axis = torch.linalg.cross(start, end)
-    sine, cosine = axis.norm(dim=-1, keepdim=True), (start * end).sum(-1, keepdim=True)
-    return roma.rotvec_to_rotmat(axis / sine.clamp(min=1e-8) * torch.atan2(sine, cosine))
