@@ -1,5 +1,6 @@
 """Live use: frames in one by one, embeddings and predictions out, a chosen number of frames later."""
 
+import copy
 import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,7 +92,7 @@ class Stream:
         nobody = self._keypoints(None, None)  # says now what is wrong with fps, size or layout
         self._windows = _Windows.of(encoder, fps, latency_frames)
         self.latency_frames = self._windows.latency_frames
-        self._fast = for_inference(encoder.to(self.device), dtype)
+        self._fast = for_inference(copy.deepcopy(encoder.to(self.device)), dtype)
         self._keeps_shape, self._options = False, {}
         if head is not None:
             head.eval()

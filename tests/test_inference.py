@@ -87,6 +87,12 @@ def test_embedding_knows_what_the_encoder_learned_since(dtype):
     assert not torch.allclose(before, after, atol=1e-2)
 
 
+def test_weights_that_do_not_change_are_shared():
+    encoder = _encoder("mixste")
+    shared = {id(parameter) for parameter in for_inference(encoder).parameters()}
+    assert shared == {id(parameter) for parameter in encoder.parameters()}
+
+
 def test_without_a_compiler_the_error_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)

@@ -25,8 +25,9 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
     that read coordinates: a third slower than everything in bfloat16, and for trained weights about half as far from
     float32.
 
-    The encoder is left as it is; what is returned keeps the weights that it has now: call this again when the encoder
-    has learned more. Layers with hooks or reparametrised weights stay as they are.
+    The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
+    this was called: call it again when the encoder has learned more, and give it a copy of an encoder that goes on
+    learning meanwhile. Layers with hooks or reparametrised weights stay as they are.
 
     Args:
         compile: Compile each kind of block with `torch.compile`: a minute once, then faster. Needs a C++ compiler.
@@ -38,10 +39,15 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
     encoder = getattr(encoder, "_orig_mod", encoder)  # of torch.compile, whose copies would run the original
-    twin = copy.deepcopy(encoder).float().requires_grad_(False).eval()
-    for module in list(twin.modules()):
-        for name, child in module.named_children():
-            setattr(module, name, _changed(child, dtype))
+    tensors = [*encoder.parameters(), *encoder.buffers()]
+    if all(tensor.dtype == torch.float32 or not tensor.is_floating_point() for tensor in tensors):
+        twin = copy.deepcopy(encoder, {id(tensor): tensor for tensor in tensors})
+    else:
+        twin = copy.deepcopy(encoder).float()
+    with torch.no_grad():
+        for module in list(twin.eval().modules()):
+            for name, child in module.named_children():
+                setattr(module, name, _changed(child, dtype))
     if compile:
         _require_compiler()
         for module in twin.modules():
@@ -99,7 +105,11 @@ def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if isinstance(module, Attention):
         module.arithmetic = "fused"
     elif type(module) is nn.Linear and _is_plain(module):
-        return _Precise(module) if module.in_features < _LEAST_INPUTS else module.to(dtype)
+        if module.in_features < _LEAST_INPUTS:
+            return _Precise(module)
+        module.weight = _parameter(module.weight.to(dtype))
+        if module.bias is not None:
+            module.bias = _parameter(module.bias.to(dtype))
     return module
 
 
@@ -114,12 +124,16 @@ def _folded(layer: GraphLayer) -> nn.Module:
     assert bn.running_mean is not None
     assert bn.running_var is not None
     scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
-    gconv.W.mul_(scale)
-    gconv.bias.copy_((gconv.bias - bn.running_mean) * scale + bn.bias)
+    gconv.W = _parameter(gconv.W * scale)
+    gconv.bias = _parameter((gconv.bias - bn.running_mean) * scale + bn.bias)
     if isinstance(gconv, JointGraphConvolution):
         return _Precise(_JointGraph(gconv))
     layer.register_module("bn", nn.Identity())
     return layer
+
+
+def _parameter(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor, requires_grad=False)
 
 
 def _require_compiler() -> None:
