@@ -68,9 +68,11 @@ def main() -> None:
     if not names:
         parser.error(f"no encoder begins with {options.only!r} (known: {', '.join(ENCODERS)})")
     lines = [
-        f"Clips of {options.frames} frames, no overlap; median of alternating repeats. Memory is the peak of a process "
-        "that embeds the clip, less what it held before. Distances of bfloat16 from float32 are of the pose head's "
-        "points, whose coordinates have the standard deviation given as spread.",
+        f"Clips of {options.frames} frames or some fewer, in whole windows, no overlap; median of alternating repeats. "
+        "Weights are random but for the trained encoder's, so distances of bfloat16 from float32 say little by "
+        "themselves: they are of the pose head's points, whose coordinates have the standard deviation given as "
+        'spread. "Plain" is ordinary float32 with attention weights written out (fused for SSR-STF). Memory is the '
+        "peak of a process that embeds the clip, less what it held before.",
         "",
         f"{_machine(options.device)} {options.note}".strip(),
         "",

@@ -56,8 +56,6 @@ def embed(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    if dtype not in (torch.float32, torch.bfloat16):
-        raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
     keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
     options = (overlap, batch_size, torch.device(device), dtype, progress, compile)
     values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)

@@ -85,7 +85,6 @@ class Stream:
     ) -> None:
         if stride < 1:
             raise ValueError(f"stride must be at least 1, got {stride}")
-        _require_dtype(dtype)
         self.layout = find_layout(layout) if isinstance(layout, str) else layout
         self.fps, self.size_px, self.stride = fps, size_px, stride
         self.encoder, self.head, self.device = encoder, head, torch.device(device)
@@ -221,7 +220,6 @@ def embed_with_latency(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    _require_dtype(dtype)
     policy = _Windows.of(encoder, keypoints.fps, latency_frames)
     fast = for_inference(encoder.to(device), dtype)
     clip = keypoints.as_h36m_17(_coco_recipe(encoder))
@@ -305,8 +303,3 @@ def _embedding(values: Tensor, keypoints: Keypoints, encoder: nn.Module) -> Moti
 
 def _coco_recipe(encoder: nn.Module) -> CocoRecipe:
     return getattr(encoder, "coco_recipe", "motionbert")
-
-
-def _require_dtype(dtype: torch.dtype) -> None:
-    if dtype not in (torch.float32, torch.bfloat16):
-        raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
