@@ -10,7 +10,7 @@ from torch import Tensor
 import motionrep
 from motionrep.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import SMPL_24
-from motionrep.rendering.scene import draw, make_backdrop
+from motionrep.rendering.scene import Surface, draw, make_backdrop
 
 WIDTH_PX, HEIGHT_PX, PX_PER_M, EYE_M = 1440, 405, 166.0, 40.0
 SKIN = torch.tensor([0.87, 0.80, 0.745])
@@ -47,21 +47,18 @@ def row(bodies: list[tuple[str, Degrees, Tensor]]) -> Image.Image:
     body = motionrep.load_body_model("open")
     turn = roma.rotvec_to_rotmat(torch.tensor([0.0, 30.0, 0.0]).deg2rad())
     spacing_px = WIDTH_PX / len(bodies)
-    vertices = []
+    surfaces = []
     for index, (_, degrees, betas) in enumerate(bodies):
         vertex_m = body.vertices(rotations(degrees), betas, torch.zeros(3)) @ turn.T
         low_m, high_m = vertex_m.amin(0), vertex_m.amax(0)
         place_m = (spacing_px * (index + 0.5) - WIDTH_PX / 2) / PX_PER_M
-        vertices.append(
-            vertex_m + torch.stack([place_m - (low_m + high_m)[0] / 2, -low_m[1], -(low_m + high_m)[2] / 2])
-        )
-    vertex_m, count = torch.cat(vertices), len(vertices[0])
-    faces = torch.cat([body.faces + count * index for index in range(len(bodies))])
+        vertex_m = vertex_m + torch.stack([place_m - (low_m + high_m)[0] / 2, -low_m[1], -(low_m + high_m)[2] / 2])
+        surfaces.append(Surface(vertex_m, body.faces, SKIN.expand_as(vertex_m)))
 
     view = camera_from_world_looking(torch.tensor([0.0, 6.0, EYE_M]), torch.tensor([0.0, 1.05, 0.0]))
     camera = PinholeCamera(PX_PER_M * EYE_M, (WIDTH_PX / 2, HEIGHT_PX / 2), WIDTH_PX, HEIGHT_PX, view)
     backdrop = make_backdrop(camera, torch.zeros(3))
-    picture = Image.fromarray(draw(vertex_m, faces, SKIN.expand_as(vertex_m), backdrop, 2).numpy())
+    picture = Image.fromarray(draw(surfaces, backdrop).numpy())
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
     for index, (label, _, _) in enumerate(bodies):
         pen.text((spacing_px * (index + 0.5), HEIGHT_PX - 14), label, "#333", font, anchor="mm")

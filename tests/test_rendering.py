@@ -16,7 +16,7 @@ from motionrep.cameras import PinholeCamera, camera_from_world_looking, project,
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.rendering import render, render_frames
 from motionrep.rendering.raster import rasterize, screen_points
-from motionrep.rendering.scene import draw, make_backdrop, vertex_normals
+from motionrep.rendering.scene import Surface, draw, make_backdrop, vertex_normals
 from motionrep.rendering.skeleton import LEFT, draw_keypoints, stick_figure, stick_figure_vertices
 from motionrep.rendering.views import up_from_steps, up_in_camera
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MeshMotion
@@ -156,7 +156,7 @@ def test_a_camera_inside_the_body_still_gives_a_picture():
     for eye_m in ([0.0, 0.1, 0.02], [0.0, 0.3, 0.2]):
         pose = camera_from_world_looking(torch.tensor(eye_m), torch.tensor([0.1, 0.3, -1.0]))
         camera = replace(PinholeCamera.from_hfov(64, 48), camera_from_world=pose)
-        picture = draw(vertex_m, body.faces.long(), color, make_backdrop(camera, None))
+        picture = draw([Surface(vertex_m, body.faces.long(), color)], make_backdrop(camera, None))
         assert picture.shape == (48, 64, 3)
 
 
@@ -184,10 +184,9 @@ def test_of_two_meshes_the_nearer_one_hides_the_other():
     red, blue = torch.tensor([0.9, 0.2, 0.2]), torch.tensor([0.2, 0.2, 0.9])
     pose = camera_from_world_looking(torch.tensor([0.0, 0.0, 4.0]), torch.zeros(3))
     camera = replace(PinholeCamera.from_hfov(48, 48, 30.0), camera_from_world=pose)
-    both = torch.cat([faces, faces + len(ball_m)])
-    color = torch.cat([red.expand_as(ball_m), blue.expand_as(ball_m)])
     for shift, front in ((-apart, 0), (apart, 2)):
-        picture = draw(torch.cat([ball_m, ball_m + shift]), both, color, make_backdrop(camera, None))
+        balls = [Surface(ball_m + place, faces, color.expand_as(ball_m)) for place, color in ((0, red), (shift, blue))]
+        picture = draw(balls, make_backdrop(camera, None))
         assert int(picture[24, 24].argmax()) == front
 
 

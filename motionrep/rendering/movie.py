@@ -18,7 +18,7 @@ from tqdm import tqdm
 from motionrep.body import load_body_model
 from motionrep.cameras import PinholeCamera
 from motionrep.layouts import H36M_17, SMPL_24, to_h36m_17
-from motionrep.rendering.scene import Backdrop, draw, make_backdrop
+from motionrep.rendering.scene import Backdrop, Surface, draw, make_backdrop
 from motionrep.rendering.skeleton import draw_keypoints, stick_figure, stick_figure_vertices
 from motionrep.rendering.video import check_video_path, write_video
 from motionrep.rendering.views import Stage, fitted, make_stage, placed_camera, up_from_steps, up_in_camera
@@ -162,7 +162,7 @@ def _frames(
                 panels = [("input keypoints", draw_keypoints(keypoints, frame, *size_px))] if keypoints else []
                 for view in views:
                     behind = unmoved.get(view) or backdrop(view, frame)
-                    picture = draw(surface_m, subject.faces, subject.color, behind, supersample)
+                    picture = draw([Surface(surface_m, subject.faces, subject.color)], behind, supersample)
                     title = "front view" if view == "camera" and camera is None else f"{view} view"
                     panels.append((title, picture.cpu().numpy()))
                 pictures.append(_side_by_side(panels))

@@ -1,11 +1,13 @@
-"""One picture of a scene: a lit surface, a checkered floor that fades out, and a soft shadow on it.
+"""One picture of a scene: lit surfaces, a checkered floor that fades out, and a soft shadow on it.
 
 World axes: right-handed, metres, y up, floor at y = 0. Colours are display values (sRGB) between 0 and 1.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -23,33 +25,73 @@ _SHADOW_SLANT = (-0.16, -0.2)  # horizontal shift of a point's shadow per metre 
 _SHADOW_DARKNESS = 0.42
 _SHADOW_BLUR_M = 0.035
 _SHADOW_TEXEL_M = 0.015
-_SHADOW_TEXELS = 256
+_SHADOW_TEXELS = 512
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One thing to draw: a triangle mesh in world axes, its faces counter-clockwise seen from outside."""
+
+    vertex_m: Float[Tensor, "vertices 3"]
+    faces: Int[Tensor, "faces 3"]
+    color: Float[Tensor, "vertices 3"]
 
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What a camera sees behind the people; the same for every frame while the camera stands still.
+    """What a camera sees behind the surfaces; the same for every frame while the camera stands still.
 
-    `floor_m` is where (x, z) each pixel's ray meets the floor, `floor_opacity` 0 where there is none.
+    `color` is the empty picture, floor included; None is transparent. `floor_m` is where (x, z) each pixel's ray meets
+    the floor, `floor_opacity` how much of a shadow shows there, 0 where there is no floor. For a video with a camera
+    that stands still, `dataclasses.replace(backdrop, color=frame)` puts each frame behind.
     """
 
     camera: PinholeCamera
-    color: Float[Tensor, "height width 3"]
+    color: Float[Tensor, "height width 3"] | None
     floor_m: Float[Tensor, "height width 2"]
     floor_opacity: Float[Tensor, "height width"]
 
 
 def make_backdrop(
-    camera: PinholeCamera, floor_center_m: Float[Tensor, "3"] | None, device: torch.device | str = "cpu"
+    camera: PinholeCamera,
+    floor_center_m: Float[Tensor, "3"] | None,
+    device: torch.device | str = "cpu",
+    behind: Float[Tensor, "height width 3"] | Literal["studio", "transparent"] = "studio",
 ) -> Backdrop:
-    """The empty scene; the floor fades out around `floor_center_m`, None means no floor."""
+    """The empty scene.
+
+    Args:
+        floor_center_m: The floor fades out around it; None means no floor, and no shadow.
+        behind: "studio" is light grey with a checkered floor. A picture (display values 0 to 1, of the camera's size)
+            or "transparent" has no tiles, only the shadow.
+
+    Raises:
+        ValueError: A picture that does not have the size of the camera's image.
+    """
     width, height = camera.width_px, camera.height_px
+    if isinstance(behind, Tensor) and behind.shape != (height, width, 3):
+        raise ValueError(
+            f"the picture behind has shape {tuple(behind.shape)}, the camera's image needs {(height, width, 3)}; "
+            "resize it, or use views.fitted on the camera"
+        )
     ramp = torch.linspace(0, 1, height, device=device)[:, None, None]
     color = ramp.new_tensor(_TOP) * (1 - ramp) + ramp.new_tensor(_BOTTOM) * ramp
     color = color.expand(height, width, 3)
     rotation, eye = _pose(camera, device)
     if floor_center_m is None or eye[1] < 0.05:
-        return Backdrop(camera, color, color.new_zeros(height, width, 2), color.new_zeros(height, width))
+        floor_m, opacity = color.new_zeros(height, width, 2), color.new_zeros(height, width)
+    else:
+        floor_m, opacity, light = _floor(camera, rotation, eye, floor_center_m)
+        bright, dark = (color.new_tensor(tile) for tile in _TILES)
+        color = torch.lerp(color, dark + light[..., None] * (bright - dark), opacity[..., None])
+    if not isinstance(behind, str):
+        return Backdrop(camera, behind.to(color), floor_m, opacity)
+    return Backdrop(camera, color if behind == "studio" else None, floor_m, opacity)
+
+
+def _floor(camera: PinholeCamera, rotation: Tensor, eye: Tensor, center_m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where each pixel meets the floor, how opaque the floor is there, and the checkers, 0 dark to 1 bright."""
+    width, height, device = camera.width_px, camera.height_px, eye.device
     x = (torch.arange(width + 1, device=device) + 0.5 - camera.center_px[0]) / camera.focal_px
     y = (torch.arange(height + 1, device=device) + 0.5 - camera.center_px[1]) / camera.focal_px
     ray = [rotation[0, axis] * x + rotation[1, axis] * y[:, None] + rotation[2, axis] for axis in range(3)]
@@ -61,14 +103,10 @@ def make_backdrop(
         floor_m.append(hit[:-1, :-1])
         stripes.append(_square_wave(floor_m[-1] / _TILE_M, footprint / _TILE_M))
     light = 0.5 + 0.5 * stripes[0] * stripes[1]
-    distance = torch.hypot(floor_m[0] - float(floor_center_m[0]), floor_m[1] - float(floor_center_m[2]))
+    distance = torch.hypot(floor_m[0] - float(center_m[0]), floor_m[1] - float(center_m[2]))
     near = 1 - ((distance - _FADE_M[0]) / (_FADE_M[1] - _FADE_M[0])).clamp(0, 1)
     opacity = near * near * (3 - 2 * near) * (ray[1][:-1, :-1] < -1e-3)
-    channels = [
-        torch.lerp(color[..., i], dark + light * (bright - dark), opacity)
-        for i, (bright, dark) in enumerate(zip(*_TILES, strict=True))
-    ]
-    return Backdrop(camera, torch.stack(channels, -1), torch.stack(floor_m, -1), opacity)
+    return torch.stack(floor_m, -1), opacity, light
 
 
 def vertex_normals(vertex_m: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]) -> Float[Tensor, "vertices 3"]:
@@ -82,31 +120,56 @@ def vertex_normals(vertex_m: Float[Tensor, "vertices 3"], faces: Int[Tensor, "fa
 
 
 def draw(
-    vertex_m: Float[Tensor, "vertices 3"],
-    faces: Int[Tensor, "faces 3"],
-    vertex_color: Float[Tensor, "vertices 3"],
-    backdrop: Backdrop,
-    supersample: int = 2,
-) -> UInt8[Tensor, "height width 3"]:
-    """The surface in front of a backdrop; each pixel is the mean of `supersample` squared samples."""
-    image = backdrop.color.clone()
-    _add_shadow(image, vertex_m, faces, backdrop)
+    surfaces: Sequence[Surface], backdrop: Backdrop, supersample: int = 2
+) -> UInt8[Tensor, "height width channels"]:
+    """The surfaces in front of a backdrop; each pixel is the mean of `supersample` squared samples.
+
+    Three channels, or four in front of a transparent backdrop: the colour is then not multiplied by the opacity
+    (straight alpha, as in PNG), and the shadow is translucent black.
+    """
     camera = backdrop.camera
+    if backdrop.color is None:
+        image = backdrop.floor_opacity.new_zeros(camera.height_px, camera.width_px, 4)
+    else:
+        image = backdrop.color.clone()
+    if surfaces:
+        whole = joined(surfaces)
+        _add_shadow(image, whole.vertex_m, whole.faces, backdrop)
+        _add_surface(image, whole, camera, supersample)
+    if backdrop.color is None:
+        image[..., :3] /= image[..., 3:].clamp(min=1e-6)
+    return (image * 255 + 0.5).clamp(0, 255).byte()
+
+
+def joined(surfaces: Sequence[Surface]) -> Surface:
+    """All surfaces as one."""
+    if len(surfaces) == 1:
+        return surfaces[0]
+    counts = [len(surface.vertex_m) for surface in surfaces]
+    faces = [surface.faces + sum(counts[:index]) for index, surface in enumerate(surfaces)]
+    return Surface(
+        torch.cat([surface.vertex_m for surface in surfaces]),
+        torch.cat(faces),
+        torch.cat([surface.color for surface in surfaces]),
+    )
+
+
+def _add_surface(image: Tensor, surface: Surface, camera: PinholeCamera, supersample: int) -> None:
+    vertex_m, faces = surface.vertex_m, surface.faces
     screen = screen_points(to_camera(vertex_m, camera), camera)
     left, top, right, bottom = _window(screen, camera.width_px, camera.height_px)
-    if left < right and top < bottom:
-        columns, rows = (right - left) * supersample, (bottom - top) * supersample
-        screen = (screen - screen[:, 2:] * screen.new_tensor([left, top, 0])) * screen.new_tensor(
-            [supersample, supersample, 1]
-        )
-        seen = rasterize(screen[None], faces, columns, rows)
-        lit = _light(vertex_m, vertex_normals(vertex_m, faces), vertex_color, camera)
-        sample = seen.interpolate(torch.cat([lit, torch.ones_like(lit[:, :1])], 1)[None], faces)
-        layer = image.new_zeros(rows * columns, 4).index_copy_(0, seen.pixel, sample)
-        layer = _box_mean(layer.reshape(rows, columns, 4), supersample)
-        part = image[top:bottom, left:right]
-        part.mul_(1 - layer[..., 3:]).add_(layer[..., :3])
-    return (image * 255 + 0.5).clamp(0, 255).byte()
+    if left >= right or top >= bottom:
+        return
+    columns, rows = (right - left) * supersample, (bottom - top) * supersample
+    screen = (screen - screen[:, 2:] * screen.new_tensor([left, top, 0])) * screen.new_tensor(
+        [supersample, supersample, 1]
+    )
+    seen = rasterize(screen[None], faces, columns, rows)
+    lit = _light(vertex_m, vertex_normals(vertex_m, faces), surface.color, camera)
+    sample = seen.interpolate(torch.cat([lit, torch.ones_like(lit[:, :1])], 1)[None], faces)
+    layer = image.new_zeros(rows * columns, 4).index_copy_(0, seen.pixel, sample)
+    layer = _box_mean(layer.reshape(rows, columns, 4), supersample)
+    image[top:bottom, left:right].mul_(1 - layer[..., 3:]).add_(layer[..., : image.shape[2]])
 
 
 def _light(point_m: Tensor, normal: Tensor, color: Tensor, camera: PinholeCamera) -> Tensor:
@@ -123,7 +186,7 @@ def _light(point_m: Tensor, normal: Tensor, color: Tensor, camera: PinholeCamera
 
 
 def _add_shadow(image: Tensor, vertex_m: Tensor, faces: Tensor, backdrop: Backdrop) -> None:
-    """Darkens the floor of `image`: the surface's parallel projection onto it, drawn as a small blurred texture."""
+    """Darkens the floor of `image`, or covers it: the parallel projection, drawn as a small blurred texture."""
     if not bool((backdrop.floor_opacity > 0).any()):
         return
     height = vertex_m[:, 1:2].clamp(min=0)
@@ -145,7 +208,11 @@ def _add_shadow(image: Tensor, vertex_m: Tensor, faces: Tensor, backdrop: Backdr
         return
     grid = (backdrop.floor_m[top:bottom, left:right] - low) / (low.new_tensor([width, rows]) * texel_m) * 2 - 1
     shade = grid_sample(mask, grid[None], align_corners=False)[0, 0] * backdrop.floor_opacity[top:bottom, left:right]
-    image[top:bottom, left:right] *= 1 - _SHADOW_DARKNESS * shade[..., None]
+    shade = _SHADOW_DARKNESS * shade[..., None]
+    part = image[top:bottom, left:right]
+    part.mul_(1 - shade)
+    if backdrop.color is None:
+        part[..., 3:] += shade
 
 
 def _window(screen: Tensor, width_px: int, height_px: int) -> tuple[int, int, int, int]:
