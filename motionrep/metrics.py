@@ -31,6 +31,54 @@ def pa_mpjpe_mm(
     return 1000 * (aligned - target_m).norm(dim=-1).mean(-1)
 
 
+def joint_error_mm(
+    predicted_m: Float[Tensor, "*batch joints 3"], target_m: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch joints"]:
+    """Distance of each joint from where it should be; nothing is aligned."""
+    return 1000 * (predicted_m - target_m).norm(dim=-1)
+
+
+def n_mpjpe_mm(
+    predicted_m: Float[Tensor, "*batch joints 3"], target_m: Float[Tensor, "*batch joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """MPJPE of each pose, both roots (joint 0) at the origin, after the scale that fits it best: <p, t> / <p, p>.
+
+    As in Rhodin et al., CVPR 2018. A prediction with all joints in one place counts as it is.
+    """
+    predicted_m, target_m = (point_m - point_m[..., :1, :] for point_m in (predicted_m, target_m))
+    scale = (predicted_m * target_m).sum((-2, -1)) / predicted_m.square().sum((-2, -1)).clamp(min=1e-12)
+    return joint_error_mm(scale[..., None, None] * predicted_m, target_m).mean(-1)
+
+
+def mpjve_mm_per_frame(
+    predicted_m: Float[Tensor, "*batch frames joints 3"], target_m: Float[Tensor, "*batch frames joints 3"]
+) -> Float[Tensor, "*batch frames-1"]:
+    """Mean per-joint error of the step from each frame to the next, both roots (joint 0) at the origin.
+
+    Millimetres per frame, so numbers of other frame rates cannot be compared (Pavllo et al., CVPR 2019).
+
+    Raises:
+        ValueError: Fewer than two frames.
+    """
+    if predicted_m.shape[-3] < 2:
+        raise ValueError(f"velocity needs at least 2 frames, got {predicted_m.shape[-3]}")
+    difference = (predicted_m - predicted_m[..., :1, :]) - (target_m - target_m[..., :1, :])
+    return 1000 * difference.diff(dim=-3).norm(dim=-1).mean(-1)
+
+
+def pck(error_mm: Float[Tensor, "*batch"], threshold_mm: float = 150.0) -> float:
+    """Share of the joints that are less than the threshold away from where they should be; "3DPCK" at 150 mm."""
+    return float((error_mm < threshold_mm).double().mean())
+
+
+def auc(error_mm: Float[Tensor, "*batch"]) -> float:
+    """Mean of `pck` over the 31 thresholds 0, 5, ..., 150 mm, as the test code of MPI-INF-3DHP has it.
+
+    At threshold 0 no joint counts, so that perfect poses have 30/31.
+    """
+    return sum(pck(error_mm, float(threshold_mm)) for threshold_mm in range(0, 155, 5)) / 31
+
+
 def pve_mm(
     predicted_m: Float[Tensor, "*batch vertices 3"],
     target_m: Float[Tensor, "*batch vertices 3"],
@@ -67,6 +115,17 @@ def inner_frames(valid: Bool[Tensor, "*batch frames"]) -> Bool[Tensor, "*batch f
 def top1(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
     """Share of clips whose highest score is the right class."""
     return float((logit.argmax(-1) == label).float().mean())
+
+
+def topk(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"], k: int) -> float:
+    """Share of clips whose right class is among the `k` with the highest scores.
+
+    Raises:
+        ValueError: There are fewer than `k` classes.
+    """
+    if not 1 <= k <= logit.shape[1]:
+        raise ValueError(f"k must lie between 1 and the number of classes, {logit.shape[1]}, got {k}")
+    return float((logit.topk(k, dim=1).indices == label[:, None]).any(1).float().mean())
 
 
 def macro_accuracy(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
