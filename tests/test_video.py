@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -84,14 +86,20 @@ def test_unknown_suffix_lists_the_known_ones(tmp_path):
         write_video(_ramp(3), tmp_path / "clip.avi", 30)
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.gif", "clip"])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "clip.gif", "clip"])
 def test_a_failure_on_the_way_leaves_no_file(tmp_path, name):
     def stops():
         yield from _ramp(3)
         raise RuntimeError("stopped")
 
+    def interrupted():
+        yield from _ramp(3)
+        raise KeyboardInterrupt
+
     with pytest.raises(RuntimeError, match="stopped"):
         write_video(stops(), tmp_path / name, 30)
+    with pytest.raises(KeyboardInterrupt):
+        write_video(interrupted(), tmp_path / name, 30)
     with pytest.raises(ValueError, match="no frames"):
         write_video(iter([]), tmp_path / name, 30)
     with pytest.raises(ValueError, match="frame 1 has shape"):
@@ -130,6 +138,73 @@ def test_mp4_without_pyav_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "motionrep\[video\]"'):
         write_video(_ramp(2), tmp_path / "clip.mp4", 10)
     assert _left_in(tmp_path) == ["clip.gif"]
+
+
+def _see_through(count: int) -> list[np.ndarray]:
+    """A square that moves: opaque above, half opaque below, nothing around it."""
+    picture = np.zeros((48, 64, 4), np.uint8)
+    picture[10:30, 10:30] = (200, 40, 90, 255)
+    picture[30:40, 10:30] = (200, 40, 90, 128)
+    return [np.roll(picture, 3 * index, 1) for index in range(count)]
+
+
+def test_webm_keeps_opacity_and_colour(tmp_path):
+    av = pytest.importorskip("av")
+    path = write_video(_see_through(8), tmp_path / "clip.webm", 25)
+    frames = []
+    with av.open(str(path)) as container:  # FFmpeg's own VP9 decoder drops the opacity, browsers and libvpx do not
+        stream, decoder = container.streams.video[0], av.CodecContext.create("libvpx-vp9", "r")
+        assert stream.metadata["ALPHA_MODE"] == "1"
+        for packet in container.demux(stream):
+            frames += decoder.decode(packet)
+    assert len(frames) == 8
+    seen = frames[3].to_ndarray(format="rgba").astype(int)
+    for row, column, expected in ((20, 28, (200, 40, 90, 255)), (35, 28, (200, 40, 90, 128)), (20, 10, (0, 0, 0, 0))):
+        assert np.abs(seen[row, column] - expected).max() < 6
+
+
+def test_gif_and_png_keep_what_is_transparent(tmp_path):
+    pictures = _see_through(5)
+    with Image.open(write_video(pictures, tmp_path / "clip.gif", 25)) as image:
+        image.seek(3)
+        seen = np.asarray(image.convert("RGBA")).astype(int)
+    assert np.array_equal(seen[..., 3] > 0, pictures[3][..., 3] >= 128)
+    assert np.abs(seen[20, 28] - (200, 40, 90, 255)).max() < 6
+    write_video(pictures, tmp_path / "clip", 25)
+    with Image.open(tmp_path / "clip" / "000004.png") as image:
+        assert np.array_equal(np.asarray(image), pictures[4])
+
+
+def test_mp4_cannot_be_transparent(tmp_path):
+    pytest.importorskip("av")
+    with pytest.raises(ValueError, match=r"cannot be transparent; use \.webm"):
+        write_video(_see_through(2), tmp_path / "clip.mp4", 25)
+    assert _left_in(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize("name", ["clip.mp4", "clip"])
+def test_a_killed_run_leaves_nothing_under_the_name_and_an_older_file_whole(tmp_path, name):
+    """What it had written stands beside, under a hidden name."""
+    pytest.importorskip("av")
+    write_video(_ramp(2), tmp_path / f"old_{name}", 30)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    script = f"""
+import os, numpy as np
+from motionrep.rendering.video import write_video
+def frames():
+    for index in range(200):
+        yield np.random.default_rng(index).integers(0, 255, (48, 64, 3), np.uint8)
+    os.kill(os.getpid(), {int(signal.SIGKILL)})
+    yield
+import sys
+write_video(frames(), sys.argv[1], 30)
+"""
+    for target in (tmp_path / name, tmp_path / f"old_{name}"):
+        killed = subprocess.run([sys.executable, "-c", script, os.fspath(target)], timeout=120)
+        assert killed.returncode == -signal.SIGKILL
+    assert [left for left in _left_in(tmp_path) if not left.startswith(".")] == [f"old_{name}"]
+    assert before.items() <= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}.items()
 
 
 def test_importing_the_renderer_imports_no_video_library():

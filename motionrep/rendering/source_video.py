@@ -1,0 +1,151 @@
+"""The video a motion was found in: its true frame times, and its pictures as they are asked for."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int, UInt8
+
+_SAME_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """A video file, as it is shown (turned as its rotation tag says).
+
+    `frame_time_s` is when each frame is shown on the file's own clock, ascending; it need not start at 0 nor be evenly
+    spaced. Nothing of the pictures is in memory.
+    """
+
+    path: Path
+    width_px: int
+    height_px: int
+    frame_time_s: Float64[np.ndarray, " frames"]
+    has_sound: bool
+
+    @property
+    def fps(self) -> float:
+        """Mean frame rate."""
+        span_s = float(self.frame_time_s[-1] - self.frame_time_s[0])
+        return (len(self.frame_time_s) - 1) / span_s if span_s > 0 else 25.0
+
+    def times_of_motion_s(self, frame_count: int, fps: float, first_frame: int = 0) -> Float64[np.ndarray, " frames"]:
+        """When each frame of a motion found in this video is shown, on the file's clock.
+
+        A motion of (nearly) the video's mean rate has one frame for each of the video's, as detectors go through a
+        file, so that it keeps to uneven frame times; a motion of another rate is evenly spaced in time.
+
+        Args:
+            first_frame: Number of the motion's first frame in the file, at the motion's rate (`Keypoints.first_frame`).
+
+        Raises:
+            ValueError: The video ends before the motion does.
+        """
+        if abs(fps / self.fps - 1) < _SAME_RATE:
+            if first_frame + frame_count > len(self.frame_time_s):
+                raise ValueError(
+                    f"{self.path} has {len(self.frame_time_s)} frames, the motion is from frames {first_frame} to "
+                    f"{first_frame + frame_count - 1}; pass the video it was found in"
+                )
+            return self.frame_time_s[first_frame : first_frame + frame_count]
+        time_s = self.frame_time_s[0] + (first_frame + np.arange(frame_count)) / fps
+        end_s = float(self.frame_time_s[-1]) + 1 / self.fps
+        if frame_count and time_s[-1] > end_s:
+            raise ValueError(
+                f"{self.path} ends at {end_s:.2f} s, the motion ({frame_count} frames at {fps:g} fps) at "
+                f"{time_s[-1]:.2f} s; pass the video it was found in"
+            )
+        return time_s
+
+    def pictures(
+        self, numbers: Iterable[int], width_px: int, height_px: int
+    ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """The frames with the given numbers, which never fall, scaled to a size; one at a time is in memory.
+
+        Raises:
+            ValueError: The file cannot be decoded so far.
+        """
+        av = _import_av()
+        with av.open(str(self.path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            frames = None
+            shown = picture = None
+            for number in numbers:
+                wanted_s = self.frame_time_s[number]
+                if frames is None:
+                    container.seek(int(wanted_s / stream.time_base), stream=stream)
+                    frames = container.decode(stream)
+                # Frames are told apart by their times, since a seek lands anywhere before the one wanted.
+                while shown is None or shown.time < wanted_s - 1e-6:
+                    shown, picture = next(frames, None), None
+                    if shown is None:
+                        raise ValueError(f"{self.path}: cannot be decoded beyond {wanted_s:.2f} s; is it damaged?")
+                if picture is None:
+                    picture = _upright(shown, width_px, height_px)
+                yield picture
+
+
+def open_source_video(path: Path | str) -> SourceVideo:
+    """Reads the frame times of a video file (not its pictures).
+
+    Raises:
+        ValueError: Not a video file, or without a single frame.
+        FileNotFoundError: No such file.
+        ImportError: Without PyAV.
+    """
+    path = Path(path)
+    av = _import_av()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; video= is the file the keypoints were found in")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise ValueError(f"{path} has no pictures; video= is the file the keypoints were found in")
+            stream = container.streams.video[0]
+            stamps = [
+                packet.dts if packet.pts is None else packet.pts
+                for packet in container.demux(stream)
+                if packet.size and not packet.is_discard
+            ]
+            times_s = np.sort(np.array([stamp for stamp in stamps if stamp is not None], float)) * float(
+                stream.time_base or 0
+            )
+            has_sound = bool(container.streams.audio)
+        with av.open(str(path)) as container:
+            first = next(container.decode(video=0), None)
+    except av.error.FFmpegError as error:
+        raise ValueError(f"{path} cannot be read as a video: {error.strerror}") from error
+    if first is None or len(times_s) == 0:
+        raise ValueError(f"{path} holds no frames")
+    width_px, height_px = first.width, first.height
+    if first.rotation % 180:
+        width_px, height_px = height_px, width_px
+    return SourceVideo(path, width_px, height_px, times_s, has_sound)
+
+
+def frames_at(
+    time_s: Float64[np.ndarray, " frames"], shown_s: Float64[np.ndarray, " shown"]
+) -> Int[np.ndarray, " shown"]:
+    """Number of the frame that is on the screen at each of the times `shown_s`, given when each frame appears.
+
+    Times within a quarter of the shown interval before a frame count as the frame's: files round their times.
+    """
+    slack_s = 0.25 * float(np.diff(shown_s).min()) if len(shown_s) > 1 else 1e-3
+    return (np.searchsorted(time_s, shown_s + slack_s, side="right") - 1).clip(0, len(time_s) - 1)
+
+
+def _upright(frame, width_px: int, height_px: int) -> np.ndarray:
+    turned = frame.rotation % 180 != 0
+    size = (height_px, width_px) if turned else (width_px, height_px)
+    picture = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
+    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
+
+
+def _import_av():
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError('reading a video needs PyAV: pip install "motionrep[video]"') from error
+    return av
