@@ -78,7 +78,7 @@ class BodyModel(nn.Module):
             [shape_directions_m] if expression_directions_m is None else [expression_directions_m, shape_directions_m]
         )
         directions_m = torch.cat(shape_m if pose_directions_m is None else [*shape_m, pose_directions_m], -1)
-        self._corrected = pose_directions_m is not None
+        self.has_pose_correctives = pose_directions_m is not None
         ids = torch.tensor([landmark_ids[landmark] for landmark in LANDMARKS])
         weights = [skin_weights]
         if self.joint_count > _BODY_JOINTS:
@@ -263,7 +263,7 @@ class BodyModel(nn.Module):
             return tensor.expand(*batch, *tensor.shape[-kept:]).reshape(-1, *tensor.shape[-kept:])
 
         coefficients = rows(self._shape(betas, expression), 1)
-        if self._corrected:
+        if self.has_pose_correctives:
             eye = torch.eye(3, device=local_rotmat.device, dtype=local_rotmat.dtype)
             turned = (local_rotmat[..., 1:, :, :] - eye).flatten(-3)
             coefficients = torch.cat([coefficients, rows(turned, 1)], -1)
