@@ -19,7 +19,7 @@ import yaml
 from motionrep.configuration import FinetuneConfig
 from motionrep.encoders import ENCODERS
 from motionrep.files import written_beside
-from motionrep.training import finetune
+from motionrep.training import train
 
 
 def main() -> None:
@@ -27,14 +27,15 @@ def main() -> None:
     parser.add_argument("plan", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", help="Only these, to share the work among processes.")
     options = parser.parse_args()
     plan = yaml.safe_load(options.plan.read_text(encoding="utf-8"))
     base = yaml.safe_load((options.plan.parent / plan["base"]).read_text(encoding="utf-8"))
     base = merged(base, plan.get("settings", {}))
     results: dict[str, list[dict[str, float]]] = {name: [] for name in plan["variants"]}
-    for seed in plan["seeds"]:
+    for seed in options.seeds or plan["seeds"]:
         for name, changes in plan["variants"].items():
-            config = FinetuneConfig(**merged(base, changes or {}) | {"seed": seed})
+            config = FinetuneConfig.from_dict(merged(base, changes or {}) | {"seed": seed})
             results[name].append(trained(config, options.data, options.output / f"{name}_{seed}".replace(" ", "_")))
     print(table(results))
 
@@ -54,7 +55,7 @@ def trained(config: FinetuneConfig, data: Path, folder: Path) -> dict[str, float
     if result.is_file():
         return json.loads(result.read_text(encoding="utf-8"))
     start = time.monotonic()
-    scores = finetune(config, data, folder, resume=(folder / "checkpoints" / "last.ckpt").is_file())
+    scores = train(config, [data], folder, resume=(folder / "checkpoints" / "last.ckpt").is_file())
     scores = scores | {"minutes": (time.monotonic() - start) / 60}
     if config.new_encoder is not None:
         options = {name: value for name, value in config.new_encoder.items() if name != "architecture"}

@@ -1,7 +1,10 @@
 """Settings of a training run: one flat dataclass, written in YAML."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
+
+from motionrep.datasets.variety import Variety
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,11 @@ class FinetuneConfig:
         epochs: Number of epochs.
         clips_per_epoch: Samples in an epoch.
         batch_size: Samples in a step.
-        head_lr: Peak learning rate of the head (AdamW); cosine decay to zero after a short linear warm-up.
+        variety: What training clips vary in, see `datasets.variety.Variety`.
+        observed_share: Share of the samples of a step that are 2D keypoints without a pose, when there are any.
+        head_lr: Peak learning rate of the head (AdamW), reached after a short linear warm-up.
         encoder_lr: Peak learning rate of the encoder.
+        lr_decay: Factor on the learning rates after every epoch; null lets them fall to zero along a cosine.
         weight_decay: Weight decay.
         optimizer: Of the encoder. `muon` orthogonalises the steps of its weight matrices, at ten times `encoder_lr`,
             and leaves the rest to AdamW; from scratch it was well ahead of AdamW alone after three minutes.
@@ -41,13 +47,27 @@ class FinetuneConfig:
     epochs: int = 30
     clips_per_epoch: int = 1024
     batch_size: int = 32
+    variety: Variety = field(default_factory=Variety)
+    observed_share: float = 0.25
     head_lr: float = 1e-3
     encoder_lr: float = 1e-3
+    lr_decay: float | None = None
     weight_decay: float = 0.01
     optimizer: Literal["muon", "adamw"] = "muon"
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     validation_views: int = 1
     seed: int = 0
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "FinetuneConfig":
+        """The settings of a YAML file, with `variety` as a dictionary. Raises ValueError for one that is not known."""
+        given = dict(settings.get("variety") or {})
+        variety = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        for kind, names in ((cls, settings), (Variety, variety)):
+            known = [setting.name for setting in fields(kind)]
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"unknown setting {unknown[0]!r} (known: {', '.join(known)})")
+        return cls(**{**settings, "variety": Variety(**variety)})
 
     def __post_init__(self) -> None:
         if (self.encoder is None) == (self.new_encoder is None):
@@ -59,6 +79,10 @@ class FinetuneConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.window is not None and self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}; null takes the encoder's")
+        if not 0 < self.observed_share < 1:
+            raise ValueError(f"observed_share must be between 0 and 1, got {self.observed_share}")
+        if self.lr_decay is not None and not 0 < self.lr_decay <= 1:
+            raise ValueError(f"lr_decay is a factor above 0, at most 1, got {self.lr_decay}; null for a cosine")
         if not self.fps > 0:
             raise ValueError(f"fps must be positive, got {self.fps}")
         if self.clips_per_epoch < self.batch_size:

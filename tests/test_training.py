@@ -22,7 +22,7 @@ from motionrep.encoders import KTPFormer, load_encoder
 from motionrep.evaluation import evaluate
 from motionrep.head_api import load_head, save_head
 from motionrep.motion_io import save_motion
-from motionrep.training import finetune
+from motionrep.training import train
 
 BVH = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
 NEW_ENCODER = {
@@ -46,7 +46,7 @@ def data(tmp_path_factory):
 def run(data, tmp_path_factory, one_thread):
     """A finished run of one epoch: its folder and what `finetune` returned."""
     output = tmp_path_factory.mktemp("runs") / "first"
-    return output, finetune(CONFIG, data, output)
+    return output, train(CONFIG, [data], output)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,10 +86,10 @@ def test_a_run_leaves_everything_that_is_needed_to_use_and_repeat_it(run):
 
 def test_the_configuration_comes_back_from_its_file(run):
     written = (run[0] / "config.yaml").read_text()
-    assert FinetuneConfig(**yaml.safe_load(written)) == CONFIG
+    assert FinetuneConfig.from_dict(yaml.safe_load(written)) == CONFIG
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(FinetuneConfig, as_group=False)
-    assert FinetuneConfig(**parser.parse_string(written).as_dict()) == CONFIG
+    assert FinetuneConfig.from_dict(parser.parse_string(written).as_dict()) == CONFIG
 
 
 def test_encoder_and_head_of_a_run_belong_together(run):
@@ -102,8 +102,8 @@ def test_encoder_and_head_of_a_run_belong_together(run):
 
 
 def test_a_run_is_repeatable_and_the_seed_matters(run, data, tmp_path, one_thread):
-    finetune(CONFIG, data, tmp_path / "again")
-    finetune(dataclasses.replace(CONFIG, seed=1), data, tmp_path / "other")
+    train(CONFIG, [data], tmp_path / "again")
+    train(dataclasses.replace(CONFIG, seed=1), [data], tmp_path / "other")
     first, again, other = (_weights(path) for path in (run[0], tmp_path / "again", tmp_path / "other"))
     for name, tensor in first.items():
         torch.testing.assert_close(again[name], tensor, atol=1e-5, rtol=0, msg=name)
@@ -113,13 +113,13 @@ def test_a_run_is_repeatable_and_the_seed_matters(run, data, tmp_path, one_threa
 def test_a_folder_with_a_run_is_not_overwritten(run, data):
     before = (run[0] / "metrics.json").stat().st_mtime_ns
     with pytest.raises(ValueError, match=r"already holds a run; pass --resume .* or another --output"):
-        finetune(CONFIG, data, run[0])
+        train(CONFIG, [data], run[0])
     assert (run[0] / "metrics.json").stat().st_mtime_ns == before
 
 
 def test_there_must_be_something_to_resume(data, tmp_path):
     with pytest.raises(ValueError, match="nothing to resume"):
-        finetune(CONFIG, data, tmp_path / "none", resume=True)
+        train(CONFIG, [data], tmp_path / "none", resume=True)
     assert not (tmp_path / "none").exists()
 
 
@@ -131,11 +131,11 @@ import torch
 import yaml
 
 from motionrep.configuration import FinetuneConfig
-from motionrep.training import finetune
+from motionrep.training import train
 
 torch.set_num_threads(1)
 config, data, output, resume = sys.argv[1:]
-finetune(FinetuneConfig(**yaml.safe_load(config)), Path(data), Path(output), resume == "resume")
+train(FinetuneConfig.from_dict(yaml.safe_load(config)), [Path(data)], Path(output), resume=resume == "resume")
 """
 
 
@@ -181,13 +181,13 @@ def test_a_killed_run_goes_on_to_the_weights_it_would_have_had(data, tmp_path):
 
 def test_a_run_is_not_resumed_with_other_settings(run, data):
     with pytest.raises(ValueError, match=r"config\.yaml: a run goes on as it was started, but seed 0 is now 5"):
-        finetune(dataclasses.replace(CONFIG, seed=5), data, run[0], resume=True)
+        train(dataclasses.replace(CONFIG, seed=5), [data], run[0], resume=True)
 
 
 def test_resuming_a_finished_run_changes_nothing(run, data):
     output, returned = run
     before, table = _weights(output), (output / "metrics.csv").read_text()
-    assert finetune(CONFIG, data, output, resume=True) == returned
+    assert train(CONFIG, [data], output, resume=True) == returned
     assert (output / "metrics.csv").read_text() == table
     assert all(torch.equal(tensor, before[name]) for name, tensor in _weights(output).items())
 
@@ -196,7 +196,7 @@ def test_a_frozen_encoder_stays_as_it_is(run, data, tmp_path):
     encoder = run[0] / "encoder"
     before = load_file(encoder / "model.safetensors")
     config = dataclasses.replace(CONFIG, new_encoder=None, encoder=str(encoder), tune="frozen")
-    finetune(config, data, tmp_path / "frozen")
+    train(config, [data], tmp_path / "frozen")
     assert not (tmp_path / "frozen" / "encoder").exists()
     assert load_head(tmp_path / "frozen" / "head").trained_on == "first"
     checkpoint = torch.load(tmp_path / "frozen" / "checkpoints" / "last.ckpt", weights_only=True)
@@ -209,7 +209,7 @@ def test_full_tuning_moves_encoder_and_head_of_another_run(run, data, tmp_path):
     config = dataclasses.replace(
         CONFIG, new_encoder=None, encoder=str(run[0] / "encoder"), head=str(run[0] / "head"), precision="bfloat16"
     )
-    finetune(config, data, tmp_path / "second")
+    train(config, [data], tmp_path / "second")
     second = _weights(tmp_path / "second")
     assert second.keys() == first.keys()
     assert sum(not torch.equal(second[name], first[name]) for name in first) > 0.8 * len(first)
@@ -219,7 +219,7 @@ def test_full_tuning_moves_encoder_and_head_of_another_run(run, data, tmp_path):
 
 def test_a_mesh_head_is_judged_by_its_surface(data, tmp_path):
     config = dataclasses.replace(CONFIG, head="mesh", head_config={"hidden": 16}, window=6, optimizer="adamw")
-    metrics = finetune(config, data, tmp_path / "mesh")
+    metrics = train(config, [data], tmp_path / "mesh")
     assert set(metrics) == {"loss", "mpjpe", "pa_mpjpe", "accel_error", "pve"}
     assert load_head(tmp_path / "mesh" / "head").config["hidden"] == 16
 
@@ -244,7 +244,7 @@ def labelled(tmp_path):
 
 def test_an_action_head_learns_the_core_classes_by_name(labelled, tmp_path):
     config = dataclasses.replace(CONFIG, head="action", classes="core", head_config={"hidden": 16})
-    metrics = finetune(config, labelled, tmp_path / "run")
+    metrics = train(config, [labelled], tmp_path / "run")
     assert set(metrics) == {"loss", "top1", "macro_accuracy"}
     head = load_head(tmp_path / "run" / "head")
     assert head.labels == ("jump", "walk")
@@ -286,14 +286,14 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
 )
 def test_a_configuration_that_does_not_fit_is_refused_before_anything_is_written(data, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        finetune(dataclasses.replace(CONFIG, **changes), data, tmp_path / "run")
+        train(dataclasses.replace(CONFIG, **changes), [data], tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_both_splits_must_be_there(tmp_path):
     save_motion(authored_motion("walk", seconds=1.0), tmp_path / "walk.npz")
     with pytest.raises(ValueError, match="1 training and 0 validation clips"):
-        finetune(CONFIG, tmp_path, tmp_path / "run")
+        train(CONFIG, [tmp_path], tmp_path / "run")
 
 
 def test_evaluation_states_metrics_units_and_protocol(run, data, tmp_path):

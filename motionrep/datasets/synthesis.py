@@ -28,6 +28,7 @@ from torch.utils.data import Dataset
 from motionrep.body import BodyModel, load_body_model
 from motionrep.datasets.cmu import MotionClip
 from motionrep.datasets.detections import DetectorNoise, detect
+from motionrep.datasets.variety import LEGS, CameraMove, Variety, masked, random_camera_move, with_turned_limbs
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, JointLayout, to_h36m_17
 from motionrep.retargeting import translation_for_betas
 
@@ -71,7 +72,11 @@ class View:
     aim_m: np.ndarray
     size_px: tuple[int, int]
     layout: JointLayout
+    camera_move: CameraMove
+    legs: tuple[Run, float] | None
+    """Whose legs to play instead, and from which second on."""
     rng: np.random.Generator
+    variety_rng: np.random.Generator
 
 
 class SynthesizedClips(Dataset):
@@ -85,6 +90,7 @@ class SynthesizedClips(Dataset):
         labels: Classes; clips of other actions are left out. Empty for no classification.
         layout: What the detector reports before conversion to Human3.6M-17; None draws it for each sample (half
             Human3.6M-17 itself, the rest COCO-17 and Halpe-26), so that an encoder knows the keypoints users have.
+        variety: How far clips drawn at random go from the recorded motion; those for validation do not.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class SynthesizedClips(Dataset):
         labels: Sequence[str] = (),
         noise: DetectorNoise | None = None,
         layout: JointLayout | None = None,
+        variety: Variety | None = None,
     ) -> None:
         if window > padded_to:
             raise ValueError(f"a window of {window} frames does not fit into {padded_to}, the encoder's")
@@ -107,6 +114,7 @@ class SynthesizedClips(Dataset):
         self.window, self.padded_to, self.fps, self.seed, self.views = window, padded_to, fps, seed, views
         self.labels = tuple(labels)
         self.noise = noise or DetectorNoise()
+        self.variety = Variety() if variety is None or length is None else variety
         self.length = length
         chances = _LAYOUT_CHANCES if layout is None else ((layout, 1.0),)
         self.layouts, self.layout_chances = tuple(zip(*chances, strict=True))
@@ -131,27 +139,37 @@ class SynthesizedClips(Dataset):
         return self._show(views)
 
     def _draw(self, epoch: int, index: int) -> View:
-        rng = np.random.default_rng((self.seed, epoch, index))
+        rng, variety = np.random.default_rng((self.seed, epoch, index)), self.variety
+        more = np.random.default_rng((self.seed, epoch, index, 1))  # so that more variety leaves the rest as it was
         if self.length is None:
             run, start_s = self.places[index // self.views]
-            speed, mirror = 1.0, False
+            speed, mirror, legs = 1.0, False, None
         else:
             run = self.runs[rng.choice(len(self.runs), p=self.chances)]
-            speed, mirror = rng.uniform(0.8, 1.25), bool(rng.random() < 0.5)
-            start_s = rng.uniform(0, max(run.seconds - self.window / self.fps * speed, 0.0) + 1e-9)
+            speed, mirror = rng.uniform(*variety.speed), bool(rng.random() < 0.5) and variety.mirror
+            start_s = self._start_s(run, speed, rng)
+            other = self.runs[more.choice(len(self.runs), p=self.chances)]
+            legs = (other, self._start_s(other, speed, more)) if more.random() < variety.other_legs else None
+        moves = more.random() < variety.camera_moves
         return View(
             run, start_s, speed, mirror,
-            betas=rng.standard_normal(self.body.beta_count),
+            betas=variety.betas * rng.standard_normal(self.body.beta_count),
             yaw_rad=rng.uniform(-np.pi, np.pi),
-            pitch_rad=np.radians(rng.uniform(-5, 35)),
-            roll_rad=np.radians(rng.normal(0, 3)),
+            pitch_rad=np.radians(rng.uniform(*variety.pitch_deg)),
+            roll_rad=np.radians(rng.normal(0, variety.roll_deg)),
             distance_m=rng.uniform(3, 7),
             hfov_rad=np.radians(rng.uniform(35, 65)),
             aim_m=rng.normal(0, 0.2, 3),
             size_px=_IMAGE_SIZES_PX[rng.integers(len(_IMAGE_SIZES_PX))],
             layout=self.layouts[int(np.searchsorted(np.cumsum(self.layout_chances), rng.random()))],
+            camera_move=(random_camera_move(self.window, self.fps, more) if moves else CameraMove.none(self.window)),
+            legs=legs,
             rng=rng,
+            variety_rng=more,
         )  # fmt: skip
+
+    def _start_s(self, run: Run, speed: float, rng: np.random.Generator) -> float:
+        return rng.uniform(0, max(run.seconds - self.window / self.fps * speed, 0.0) + 1e-9)
 
     def _show(self, views: list[View]) -> dict[str, Tensor]:
         """The batch that the drawn views see."""
@@ -164,7 +182,7 @@ class SynthesizedClips(Dataset):
         camera_rotmat, camera_m, focal = _cameras(views, world_m)
 
         def in_camera(point_m: Tensor) -> Tensor:
-            return point_m @ camera_rotmat.mT[:, None] + camera_m[:, None, None]
+            return point_m @ camera_rotmat.mT + camera_m[:, :, None]
 
         true_m = in_camera(world_m)
         keypoints = torch.zeros(*true_m.shape[:3], 3)
@@ -173,16 +191,17 @@ class SynthesizedClips(Dataset):
             if not rows:
                 continue
             seen = self.body.points(layout, rotmat[rows], shape[rows], translation_m[rows])
-            seen = seen @ camera_rotmat[rows].mT[:, None] + camera_m[rows][:, None, None]
+            seen = seen @ camera_rotmat[rows].mT + camera_m[rows][:, :, None]
             xy = seen[..., :2] / seen[..., 2:] * focal[rows, None, None, None]
             for i, row in enumerate(rows):
                 detected, confidence = detect(xy[i], layout, self.noise, views[row].rng)
                 detected, confidence = to_h36m_17(detected, confidence, layout)
                 detected = torch.where(confidence[..., None] > 0, detected, 0.0)
-                keypoints[row] = torch.cat([detected, confidence[..., None]], dim=-1)
+                seen_by_detector = torch.cat([detected, confidence[..., None]], dim=-1)
+                keypoints[row] = masked(seen_by_detector, self.variety, views[row].variety_rng)
 
         pelvis_m = self.body.rest_joints(shape)[:, :, 0]
-        turned = torch.cat([camera_rotmat[:, None, None] @ rotmat[:, :, :1], rotmat[:, :, 1:]], dim=2)
+        turned = torch.cat([camera_rotmat[:, :, None] @ rotmat[:, :, :1], rotmat[:, :, 1:]], dim=2)
         moved = in_camera((translation_m + pelvis_m)[:, :, None])[:, :, 0] - pelvis_m
         batch = {
             "keypoints": keypoints,
@@ -207,26 +226,36 @@ class SynthesizedClips(Dataset):
         """Rotations, translations (world) and number of real frames of each view, padded to `window`."""
         quaternions, translations, counts = [], [], []
         for view in views:
-            run = view.run
-            at_s = view.start_s + np.arange(self.window) / self.fps * view.speed
-            counts.append(max(int((at_s <= run.seconds + 1e-6).sum()), 1))
-            at = torch.from_numpy(np.minimum(at_s, run.seconds) * run.fps).float()
-            before = at.floor().long().clamp(max=run.quaternion.shape[0] - 2)
-            share = (at - before)[:, None]
-            a, b = run.quaternion[before], run.quaternion[before + 1]
-            quaternion = torch.lerp(a, b, share[..., None])  # signs are continuous, neighbours milliseconds apart
-            moved = torch.lerp(run.translation_m[before], run.translation_m[before + 1], share)
+            quaternion, moved, count = self._played(view.run, view.start_s, view.speed)
+            if view.legs is not None:
+                legs, moved, legs_count = self._played(*view.legs, view.speed)
+                count = min(count, legs_count)
+                quaternion[:, [0, *LEGS]] = legs[:, [0, *LEGS]]
+            if self.variety.limb_turn_deg > 0 and self.length is not None:
+                quaternion = with_turned_limbs(quaternion, self.variety.limb_turn_deg, self.fps, view.variety_rng)
             if view.mirror:
                 quaternion = quaternion[:, list(SMPL_24.flip_indices)] * torch.tensor([1.0, -1.0, -1.0, 1.0])
                 moved = moved * torch.tensor([-1.0, 1.0, 1.0])
             quaternions.append(quaternion)
             translations.append(moved)
+            counts.append(count)
         rotmat = roma.unitquat_to_rotmat(torch.nn.functional.normalize(torch.stack(quaternions), dim=-1))
         return rotmat, torch.stack(translations), counts
 
+    def _played(self, run: Run, start_s: float, speed: float) -> tuple[Tensor, Tensor, int]:
+        """Quaternions and translations of a window's frames, and how many of them are before the run's end."""
+        at_s = start_s + np.arange(self.window) / self.fps * speed
+        at = torch.from_numpy(np.minimum(at_s, run.seconds) * run.fps).float()
+        before = at.floor().long().clamp(max=run.quaternion.shape[0] - 2)
+        share = (at - before)[:, None]
+        a, b = run.quaternion[before], run.quaternion[before + 1]
+        quaternion = torch.lerp(a, b, share[..., None])  # signs are continuous, neighbours milliseconds apart
+        moved = torch.lerp(run.translation_m[before], run.translation_m[before + 1], share)
+        return quaternion, moved, max(int((at_s <= run.seconds + 1e-6).sum()), 1)
+
 
 def _cameras(views: list[View], world_m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rotation (batch 3 3) and translation (batch 3) to the camera, and focal length over half the image width.
+    """Rotation (batch frames 3 3) and translation (batch frames 3) to the camera, and focal over half the image width.
 
     Cameras step back from their drawn distance until every joint is in the picture and more than 1 m away.
     """
@@ -234,26 +263,37 @@ def _cameras(views: list[View], world_m: Tensor) -> tuple[Tensor, Tensor, Tensor
     def column(values: list[Any]) -> Tensor:
         return torch.tensor(np.array(values), dtype=torch.float32)
 
-    yaw, pitch, roll = (column([getattr(v, f"{n}_rad") for v in views]) for n in ("yaw", "pitch", "roll"))
+    frames = world_m.shape[1]
+    move = [view.camera_move for view in views]
+    angles = column([[v.pitch_rad, v.yaw_rad, v.roll_rad] for v in views])[:, None] + column([m.turn_rad for m in move])
     # World axes to camera axes, y still up.
-    facing = roma.euler_to_rotmat("ZXY", torch.stack([roll, pitch, yaw], dim=-1))
+    facing = roma.euler_to_rotmat("ZXY", angles[..., [2, 0, 1]])
     rotation = torch.tensor([1.0, -1.0, -1.0])[:, None] * facing
     center = world_m[:, :, 0].mean(1) + column([v.aim_m for v in views])
+    center = center[:, None] + column([m.follow for m in move])[:, None, None] * _straight_way(world_m[:, :, 0])
     focal = 1 / torch.tan(column([v.hfov_rad for v in views]) / 2)
     aspect = column([v.size_px[1] / v.size_px[0] for v in views])
     half_size = torch.stack([torch.ones_like(aspect), aspect], dim=-1)
     distance = column([v.distance_m for v in views])
-    relative = (world_m - center[:, None, None]) @ rotation.mT[:, None]
+    farther = torch.exp(-column([m.closer for m in move]))
+    relative = (world_m - center[:, :, None]) @ rotation.mT
     for _ in range(12):
-        depth = relative[..., 2] + distance[:, None, None]
+        depth = relative[..., 2] + (distance[:, None] * farther)[..., None]
         xy = relative[..., :2] / depth.clamp(min=0.1)[..., None] * focal[:, None, None, None]
         fits = (depth.amin((1, 2)) > 1) & (xy.abs() < half_size[:, None, None]).all(-1).all(-1).all(-1)
         if bool(fits.all()):
             break
         distance = torch.where(fits, distance, distance * 1.2)
-    translation = -(rotation @ center[..., None])[..., 0]
-    translation[:, 2] += distance
+    translation = -(rotation @ center.expand(-1, frames, 3)[..., None])[..., 0]
+    translation[..., 2] += distance[:, None] * farther
     return rotation, translation, focal
+
+
+def _straight_way(path_m: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "batch frames 3"]:
+    """The straight line at even speed nearest to a path, relative to its middle."""
+    at = torch.linspace(-1, 1, path_m.shape[1]) if path_m.shape[1] > 1 else torch.zeros(1)
+    slope = (at[:, None] * path_m).sum(1) / (at**2).sum().clamp(min=1e-6)
+    return at[:, None] * slope[:, None]
 
 
 def _runs_of(clip: MotionClip, labels: tuple[str, ...]) -> list[Run]:

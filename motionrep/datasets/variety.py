@@ -1,0 +1,132 @@
+"""How far training clips go from the recorded motion: variety squeezed out of little data.
+
+Each part can be switched off by itself; `docs/pretraining.md` says what each brings.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motionrep.layouts import SMPL_24
+
+LEGS = [SMPL_24.index(f"{side}_{name}") for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
+_LIMBS = (
+    ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"), ("left_hip",), ("right_hip",),
+    ("spine1", "spine2", "spine3", "neck", "head"),
+)  # fmt: skip
+_KEY_FRAME_S = 0.7
+# A camera that moves: standard deviations, of what it does in a second or of how much it shakes.
+_ORBIT_DEG_PER_S, _PITCH_DEG_PER_S, _CLOSER_PER_S, _SHAKE_DEG, _SHAKE_S = 12.0, 3.0, 0.08, 0.4, 0.25
+
+
+@dataclass(frozen=True)
+class Variety:
+    """What training clips vary in; validation clips are always played as recorded, by random bodies.
+
+    Attributes:
+        speed: Range of the factor on the speed of a clip.
+        mirror: Shows half of the clips mirrored.
+        betas: Standard deviation of the body's betas; people are N(0, 1).
+        pitch_deg: Range of the camera's pitch, positive looking down.
+        roll_deg: Standard deviation of the camera's roll.
+        other_legs: Share of the clips in which the legs and the way through the world are those of another clip.
+        limb_turn_deg: Standard deviation of slow turns added to shoulders, elbows, hips and spine, in half of the clips
+            for each limb; the spine's are a third of it.
+        camera_moves: Share of the clips whose camera orbits, tilts, comes closer, follows the person and shakes.
+        masked_joints: Share of the keypoints that are hidden, at random.
+        masked_frames: Share of the frames that are hidden, at random.
+    """
+
+    speed: tuple[float, float] = (0.8, 1.25)
+    mirror: bool = True
+    betas: float = 1.0
+    pitch_deg: tuple[float, float] = (-5.0, 35.0)
+    roll_deg: float = 3.0
+    other_legs: float = 0.0
+    limb_turn_deg: float = 0.0
+    camera_moves: float = 0.0
+    masked_joints: float = 0.0
+    masked_frames: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed[0] <= self.speed[1]:
+            raise ValueError(f"variety.speed must be a range of positive factors, low to high, got {self.speed}")
+        if not -80 <= self.pitch_deg[0] <= self.pitch_deg[1] <= 80:
+            raise ValueError(f"variety.pitch_deg must be a range within -80 to 80, low to high, got {self.pitch_deg}")
+        for name in ("betas", "roll_deg", "limb_turn_deg"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"variety.{name} is a standard deviation and not negative, got {getattr(self, name)}")
+        for name in ("other_legs", "camera_moves", "masked_joints", "masked_frames"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"variety.{name} is a share from 0 to 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class CameraMove:
+    """What a camera adds to where it stands, in each frame; zeros for one on a tripod.
+
+    `turn_rad` is about x, y and z of the camera's facing (pitch, yaw, roll), `closer` the logarithm of the factor by
+    which its distance shrinks, `follow` the share of the person's way that it goes along.
+    """
+
+    turn_rad: Float[np.ndarray, "frames 3"]
+    closer: Float[np.ndarray, " frames"]
+    follow: float
+
+    @classmethod
+    def none(cls, frames: int) -> "CameraMove":
+        return cls(np.zeros((frames, 3)), np.zeros(frames), 0.0)
+
+
+def random_camera_move(frames: int, fps: float, rng: np.random.Generator) -> CameraMove:
+    """A camera in somebody's hand: still in the middle frame, ever farther from there before and after."""
+    at_s = (np.arange(frames) - (frames - 1) / 2) / fps
+    speed = np.radians(rng.normal(0, [_PITCH_DEG_PER_S, _ORBIT_DEG_PER_S, 0.0]))
+    shake = np.radians(_SHAKE_DEG) * _slow_noise(frames, fps, _SHAKE_S, (3,), rng)
+    return CameraMove(at_s[:, None] * speed + shake, at_s * rng.normal(0, _CLOSER_PER_S), rng.uniform())
+
+
+def with_turned_limbs(
+    quaternion: Float[Tensor, "frames 24 4"], deg: float, fps: float, rng: np.random.Generator
+) -> Float[Tensor, "frames 24 4"]:
+    """The motion with slow random turns at some joints, in the axes of the joint itself.
+
+    Args:
+        quaternion: Local rotations, xyzw.
+        deg: Standard deviation about each axis.
+    """
+    frames = len(quaternion)
+    vector = np.zeros((frames, 24, 3))
+    for limb in _LIMBS:
+        joints = [SMPL_24.index(name) for name in limb]
+        strength = math.radians(deg) * (1 if len(limb) < 3 else 1 / 3) * (rng.random() < 0.5)
+        steady, slow = (
+            rng.standard_normal((len(joints), 3)),
+            _slow_noise(frames, fps, _KEY_FRAME_S, (len(joints), 3), rng),
+        )
+        vector[:, joints] = strength * math.sqrt(0.5) * (steady + slow)
+    return roma.quat_product(quaternion, roma.rotvec_to_unitquat(torch.from_numpy(vector).float()))
+
+
+def masked(
+    keypoints: Float[Tensor, "frames joints 3"], variety: Variety, rng: np.random.Generator
+) -> Float[Tensor, "frames joints 3"]:
+    """Keypoints (x, y, confidence) with random joints and frames as if they had not been seen."""
+    frames, joints = keypoints.shape[:2]
+    hidden = rng.random((frames, joints)) < variety.masked_joints
+    hidden |= rng.random((frames, 1)) < variety.masked_frames
+    return keypoints.masked_fill(torch.from_numpy(hidden)[..., None], 0.0)
+
+
+def _slow_noise(frames: int, fps: float, key_s: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Standard normal at key frames `key_s` apart, interpolated by cosines."""
+    at = np.arange(frames) / (key_s * fps) + rng.uniform()
+    key = rng.standard_normal((int(at[-1]) + 2, *shape))
+    before = at.astype(int)
+    share = (0.5 - 0.5 * np.cos(np.pi * (at - before))).reshape(-1, *(1 for _ in shape))
+    return (1 - share) * key[before] + share * key[before + 1]

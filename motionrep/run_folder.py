@@ -1,0 +1,82 @@
+"""The files of a training run beside its weights: settings, versions, metrics of every epoch, provenance."""
+
+import csv
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch.loggers import CSVLogger
+
+from motionrep.configuration import FinetuneConfig
+from motionrep.encoders import Provenance
+from motionrep.files import written_beside
+
+
+def require_same_settings(config: FinetuneConfig, path: Path) -> None:
+    """Raises ValueError when a run would be resumed with other settings than it was started with."""
+    try:
+        started = asdict(FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    except ValueError as error:
+        raise ValueError(f"{path}: settings of another version of motionrep ({error}); use another --output") from error
+    changed = [f"{name} {started[name]!r} is now {value!r}" for name, value in asdict(config).items()
+               if started[name] != value]  # fmt: skip
+    if changed:
+        raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
+
+
+def write_run_files(config: FinetuneConfig, output: Path) -> None:
+    """Writes config.yaml and versions.json."""
+    packages = ("motionrep", "torch", "lightning", "numpy", "roma")
+    versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
+    for name, text in (
+        ("config.yaml", yaml.safe_dump(asdict(config), sort_keys=False)),
+        ("versions.json", json.dumps(versions, indent=2) + "\n"),
+    ):
+        with written_beside(output / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+
+
+def provenance_of(config: FinetuneConfig, data: Sequence[Path], encoder: Any) -> Provenance:
+    """That of an encoder after training; what was measured before, and the licence, are no longer known."""
+    start = "new weights" if config.new_encoder is not None else f"the encoder {encoder.name!r}"
+    earlier = f"; the encoder it went on from: {encoder.provenance.data}" if encoder.provenance.data else ""
+    settings = yaml.safe_dump(asdict(config), sort_keys=False)
+    command = "finetune" if config.new_encoder is None else "pretrain"
+    return Provenance(
+        data=f"motion files of {', '.join(repr(folder.resolve().name) for folder in data)}{earlier}",
+        recipe=f"`motionrep {command}` from {start}, motionrep {version('motionrep')}, commit {_commit()}, with\n\n"
+        f"```yaml\n{settings}```",
+    )
+
+
+def _commit() -> str:
+    """Commit of the source tree motionrep runs from; "not a checkout" for an installed package."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    tracked, described = ["ls-files", "--error-unmatch", Path(__file__).name], ["describe", "--always", "--dirty"]
+    try:
+        subprocess.run([*git, *tracked], capture_output=True, check=True)
+        return subprocess.run(
+            [*git, *described, "--abbrev=40"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not a checkout"
+
+
+def epoch_table(output: Path, resumed: Path | None) -> CSVLogger:
+    """Writes metrics.csv; Lightning starts the file anew, so it is handed the finished epochs of a resumed run."""
+    rows: list[dict[str, Any]] = []
+    path = output / "metrics.csv"
+    if resumed is not None and path.is_file():
+        epoch = torch.load(resumed, weights_only=True, map_location="cpu")["epoch"]
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
+    table = CSVLogger(output, name="", version="")
+    table.experiment.metrics.extend(rows)
+    return table
