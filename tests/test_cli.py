@@ -116,7 +116,7 @@ def test_interrupting_leaves_no_traceback(run, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.COMMANDS, "list", interrupted)
+    monkeypatch.setattr(cli.COMMANDS["list"], "run", interrupted)
     assert run("list") == (130, "", "motionrep: interrupted\n")
 
 

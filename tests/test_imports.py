@@ -10,7 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # (package or module, what nothing in it may import); names are relative to motionrep.
 LEAVES = ("rotations", "layouts", "windows", "files")
-ABOVE_LAYERS = ("encoders", "rendering", "datasets", "head_api", "embedding", "evaluation", "training", "demo", "cli")
+ABOVE_LAYERS = (
+    "encoders",
+    "rendering",
+    "datasets",
+    "head_api",
+    "embedding",
+    "evaluation",
+    "training",
+    "demo",
+    "commands",
+    "cli",
+)
 RULES = [
     *((leaf, ("",)) for leaf in LEAVES),
     ("encoders.layers", ("types", "body", "motion_io", "keypoint_io", *ABOVE_LAYERS[1:])),
@@ -24,8 +35,8 @@ RULES = [
         ("rendering", "datasets", *ABOVE_LAYERS[4:]),
     ),  # compares weights with `encoders.strict.require_fit`
     ("embedding", ("rendering", "datasets", *ABOVE_LAYERS[5:])),
-    ("evaluation", ("rendering", "training", "demo", "cli")),
-    ("training", ("rendering", "demo", "cli")),
+    ("evaluation", ("rendering", "training", "demo", "commands", "cli")),
+    ("training", ("rendering", "demo", "commands", "cli")),
 ]
 
 

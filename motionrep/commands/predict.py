@@ -1,0 +1,70 @@
+"""`motionrep predict`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import motionrep
+from motionrep.commands.inputs import load_people
+from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
+from motionrep.files import written_beside
+from motionrep.types import ActionScores, BodyMotion, JointMotion
+from motionrep.weights import shipped
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_keypoints(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, help="Folder for one .npz (3D pose, mesh) or .json (action) per person."
+    )
+    parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head or a folder (default %(default)s).")
+    parser.add_argument("--encoder", help="A shipped encoder or a folder; left out, the one the head was trained on.")
+    parser.add_argument("--video", action="store_true", help="Renders an .mp4 beside each .npz.")
+    add_computing(parser)
+
+
+def run(
+    keypoints: Path, output: Path, head: str, encoder: str | None, video: bool, layout: str | None,
+    fps: float | None, size: Size | None, device: str, precision: Precision,
+) -> None:  # fmt: skip
+    """Runs a head on every person in a keypoint file: 3D pose, body mesh or action."""
+    people = load_people(keypoints, layout, fps, size)
+    trained: Any = motionrep.load_head(head)
+    network = motionrep.load_encoder(_encoder_for(trained, head) if encoder is None else encoder)
+    for index, person in enumerate(people):
+        embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
+        result = trained.predict(embedding)
+        path = output / f"{keypoints.stem}_{index}"
+        if isinstance(result, BodyMotion | JointMotion):
+            path = path.with_name(path.name + ".npz")
+            motionrep.save_motion(result, path)
+            print(f"{path}: person {person.person}, {result.frame_count} frames in {result.frame} axes")
+            if video:
+                movie = path.with_suffix(".mp4")
+                print(motionrep.render(result, movie, keypoints=person, device=device, progress=True))
+        elif video:
+            raise ValueError(
+                f"--video: head {head!r} gives {type(result).__name__}, which cannot be drawn; leave it out"
+            )
+        elif isinstance(result, ActionScores):
+            path = path.with_name(path.name + ".json")
+            probability = dict(zip(result.labels, result.probability().tolist(), strict=True))
+            content = {"person": person.person, "best": result.best, "probability": probability}
+            with written_beside(path) as beside:
+                beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            print(f"{path}: person {person.person}, {result.best} ({probability[result.best]:.0%})")
+        else:
+            print(f"person {person.person}: {result}")
+
+
+def _encoder_for(trained: Any, head: str) -> str:
+    """Name of the shipped encoder that a head was trained on."""
+    name = str(trained.trained_on)
+    if name not in shipped("architecture"):
+        raise ValueError(
+            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder as --encoder"
+        )
+    return name
