@@ -7,12 +7,16 @@ else is refused by its name.
 import io
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy_format
+
+from motionrep.files import BROKEN_NPZ
 
 MALFORMED = (
     pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError,
@@ -38,14 +42,41 @@ def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lam
     content = path.read_bytes()
     if content.startswith(_COMPRESSED):
         raise ValueError(f"{path}: is compressed, as joblib.dump(..., compress=...) does; save it without compression")
+    return _read(content, path, what, stand_in)
+
+
+def read_npz_object(path: Path, key: str, what: str) -> Any:
+    """The Python object that `np.savez(path, key=object)` wrote, which NumPy itself only reads with allow_pickle.
+
+    Args:
+        what: What the file should be, for messages: "Human3.6M file of VideoPose3D".
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: No .npz, no such key (the message lists those there are), numbers instead of an object, or the
+            object asks to import something; nothing in it was run.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected a {what}")
     try:
-        return _Reader(io.BytesIO(content), stand_in).load()
-    except _Refused as error:
-        raise ValueError(f"{path}: asks to import {error}, which no {what} needs; refused, nothing was run") from None
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if key not in names:
+                raise ValueError(f"a {what} has {key!r}, this file has {', '.join(names) or 'nothing'}")
+            with archive.open(f"{key}.npy") as file:
+                version = npy_format.read_magic(file)
+                read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+                shape, _, dtype = read(file)
+                if dtype.kind != "O" or shape != ():
+                    raise ValueError(f"{key!r} should be one object (a dict), it is an array of shape {shape}, {dtype}")
+                content = file.read()
+    except BROKEN_NPZ as error:
+        raise ValueError(f"{path}: {error}") from error
+    value = _read(content, path, what, lambda module, name: None)
+    try:
+        return value.state[-1][0]
     except MALFORMED as error:
-        raise ValueError(
-            f"{path}: not a whole pickle of a {what} ({type(error).__name__}: {error}); get it again"
-        ) from error
+        raise ValueError(f"{path}: {key!r} is not as NumPy writes an object ({error}); get the file again") from error
 
 
 class Inert:
@@ -79,6 +110,31 @@ def as_array(value: Any) -> np.ndarray:
             return value.array
         case bool() | int() | float() | list() | tuple():
             return np.array([as_array(item) for item in value] if isinstance(value, list | tuple) else value)
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def as_items(value: Any) -> list[Any]:
+    """The items of a list, a tuple or an array of objects or text. Raises one of `MALFORMED` for any other value."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, _Array):
+        *_, shape, dtype, _, content = value.state
+        if isinstance(content, list) and len(shape) == 1:
+            return content
+        return _text(content, dtype, shape).tolist()
+    if isinstance(value, _Buffer):
+        raw, dtype, shape, _ = value.arguments
+        return _text(raw, dtype, shape).tolist()
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def as_text(value: Any) -> str:
+    """The string that a value stands for: a string, or NumPy's. Raises one of `MALFORMED` for any other value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _Scalar):
+        dtype, raw = value.arguments
+        return str(_text(raw, dtype, ()))
     raise TypeError(f"it holds a {type(value).__name__}")
 
 
@@ -161,6 +217,17 @@ for _builtins in ("__builtin__", "builtins"):  # Python 2 and 3
     _STAND_INS |= {(_builtins, "set"): set, (_builtins, "object"): Inert, (_builtins, "dict"): dict}
 
 
+def _read(content: bytes, path: Path, what: str, stand_in: Callable[[str, str], Any]) -> Any:
+    try:
+        return _Reader(io.BytesIO(content), stand_in).load()
+    except _Refused as error:
+        raise ValueError(f"{path}: asks to import {error}, which no {what} needs; refused, nothing was run") from None
+    except MALFORMED as error:
+        raise ValueError(
+            f"{path}: not a whole pickle of a {what} ({type(error).__name__}: {error}); get it again"
+        ) from error
+
+
 class _Reader(pickle.Unpickler):
     # The stream must be one that is read no further than asked: joblib's arrays lie between the pickle's own bytes.
     def __init__(self, stream: io.BytesIO, stand_in: Callable[[str, str], Any]):
@@ -187,3 +254,12 @@ def _dtype(dtype: Any) -> np.dtype:
     if not isinstance(kind, str) or not re.fullmatch(r"[fiub]\d+", kind):
         raise TypeError("its elements are not numbers")
     return np.dtype(kind).newbyteorder(dtype.state[1] if dtype.state else "<")
+
+
+def _text(raw: Any, dtype: Any, shape: Any) -> np.ndarray:
+    kind = dtype.arguments[0] if isinstance(dtype, _Dtype) else None
+    if not isinstance(kind, str) or not re.fullmatch(r"[US]\d+", kind):
+        raise TypeError("its elements are not text")
+    numbers = raw.encode("latin1") if isinstance(raw, str) else raw
+    text = np.frombuffer(numbers, np.dtype(kind).newbyteorder(dtype.state[1])).reshape(shape)
+    return np.char.decode(text, "utf-8") if kind.startswith("S") else text
