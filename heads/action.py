@@ -1,4 +1,4 @@
-"""Action classification: what a person does in a clip."""
+"""Action classification: what a person does, or several persons do, in a clip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from motionrep.head_api import Batch, representation_of, require_same_encoder
+from motionrep.head_api import Batch, require_same_encoder
+from motionrep.pooling import over_persons, over_time, side_by_side
+from motionrep.segmentation import ActionTimeline, scores_over_time
 from motionrep.types import ActionScores, MotionEmbedding
+from motionrep_heads.contrastive import supervised_contrastive
 
 LABEL_SMOOTHING = 0.1
 
@@ -18,14 +21,25 @@ class ActionHead(nn.Module):
     """Mean and spread over time of each joint's representation, then a small perceptron over all joints.
 
     Output `logit` (batch classes). The class names are part of the head's configuration and are saved with it.
+    Of several persons the perceptron's inner layer is averaged over those that are present, which have a valid frame.
+    With `contrastive` above 0 there is also `projection` (batch 128), and the loss has a supervised contrastive term of
+    that weight on it (Khosla et al., NeurIPS 2020): better vectors for `few_shot.FewShotHead`.
     """
 
     trained_on: str | None = None
 
     def __init__(
-        self, channels: int, labels: Sequence[str], hidden: int = 256, dropout: float = 0.5, joint_channels: int = 32
+        self,
+        channels: int,
+        labels: Sequence[str],
+        hidden: int = 256,
+        dropout: float = 0.5,
+        joint_channels: int = 32,
+        contrastive: float = 0.0,
     ) -> None:
         super().__init__()
+        if contrastive < 0:
+            raise ValueError(f"contrastive is the weight of a loss, at least 0, got {contrastive}")
         self.labels = tuple(labels)
         self.config: dict[str, Any] = {
             "channels": channels,
@@ -33,7 +47,9 @@ class ActionHead(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
             "joint_channels": joint_channels,
+            "contrastive": contrastive,
         }
+        self.contrastive = contrastive
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
         self.classify = nn.Sequential(
@@ -43,26 +59,52 @@ class ActionHead(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, len(labels)),
         )
+        if contrastive:
+            self.project = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 128))
 
     def forward(
-        self, representation: Float[Tensor, "batch frames joints channels"], valid: Bool[Tensor, "batch frames"]
+        self,
+        representation: Float[Tensor, "batch *persons frames joints channels"],
+        valid: Bool[Tensor, "batch *persons frames"],
     ) -> dict[str, Tensor]:
-        x = self.reduce(self.norm(representation))
-        weight = valid[:, :, None, None].to(x) / valid.sum(1)[:, None, None, None].to(x)
-        mean = (x * weight).sum(1)
-        spread = (((x - mean[:, None]) ** 2 * weight).sum(1) + 1e-6).sqrt()
-        return {"logit": self.classify(torch.cat([mean, spread], dim=-1).flatten(1)).float()}
+        vector = self.describe(representation, valid)
+        output = {"logit": self.classify[3:](vector).float()}
+        return output | ({"projection": self.project(vector).float()} if self.contrastive else {})
+
+    def describe(
+        self,
+        representation: Float[Tensor, "batch *persons frames joints channels"],
+        valid: Bool[Tensor, "batch *persons frames"],
+    ) -> Float[Tensor, "batch hidden"]:
+        """What the classes are read from: one vector for each clip."""
+        if representation.ndim == 4:
+            representation, valid = representation[:, None], valid[:, None]
+        pooled = over_time(self.reduce(self.norm(representation)), valid).flatten(2)
+        return over_persons(self.classify[:3](pooled), valid.any(-1))
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross entropy with label smoothing."""
-        return {"cross_entropy": cross_entropy(output["logit"], batch["label"], label_smoothing=LABEL_SMOOTHING)}
+        """Cross entropy with label smoothing, and the contrastive term if the head has one."""
+        terms = {"cross_entropy": cross_entropy(output["logit"], batch["label"], label_smoothing=LABEL_SMOOTHING)}
+        if self.contrastive:
+            terms["contrastive"] = self.contrastive * supervised_contrastive(output["projection"], batch["label"])
+        return terms
 
     @torch.no_grad()
-    def predict(self, embedding: MotionEmbedding) -> ActionScores:
-        """Scores of the whole clip; trained on windows of two seconds, it is less sure of much longer clips.
+    def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
+        """Scores of a whole clip of one person, or of all the persons of one clip together.
+
+        Frames in which a person was not seen do not count. Trained on windows of two seconds, the head is less sure of
+        much longer clips: see `predict_over_time`.
 
         Raises:
-            ValueError: The embedding comes from another encoder than the head was trained on.
+            ValueError: Nobody was seen, or an embedding comes from another encoder than the head was trained on.
         """
-        require_same_encoder(self, embedding)
-        return ActionScores(self(*representation_of(embedding))["logit"][0], self.labels)
+        values, valid = side_by_side(embedding)
+        require_same_encoder(self, embedding if isinstance(embedding, MotionEmbedding) else embedding[0])
+        return ActionScores(self(values, valid)["logit"][0], self.labels)
+
+    def predict_over_time(
+        self, embedding: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
+    ) -> ActionTimeline:
+        """What is done when, in a clip of any length: `segmentation.scores_over_time`."""
+        return scores_over_time(self, embedding, window_s, step_s)

@@ -1,0 +1,67 @@
+"""From the frames of a clip, and from its persons, to one vector; who and what was not seen does not count."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motionrep.types import MotionEmbedding
+
+
+def over_time(
+    values: Float[Tensor, "*batch frames joints channels"], valid: Bool[Tensor, "*batch frames"]
+) -> Float[Tensor, "*batch joints 2*channels"]:
+    """Mean and standard deviation over the valid frames; with no valid frame both are about 0."""
+    there = valid[..., None, None]
+    values = values.where(there, 0)  # a product with 0 would let NaN through
+    weight = there.to(values) / valid.sum(-1).clamp(min=1)[..., None, None, None].to(values)
+    mean = (values * weight).sum(-3)
+    spread = (((values - mean[..., None, :, :]) ** 2 * weight).sum(-3) + 1e-6).sqrt()
+    return torch.cat([mean, spread], dim=-1)
+
+
+def over_persons(
+    vector: Float[Tensor, "batch persons channels"], present: Bool[Tensor, "batch persons"]
+) -> Float[Tensor, "batch channels"]:
+    """Mean over the persons that are present; 0 where nobody is."""
+    total = vector.where(present[..., None], 0).sum(1)
+    return total / present.sum(1, keepdim=True).clamp(min=1).to(vector)
+
+
+def seen_frames(embedding: MotionEmbedding) -> Bool[Tensor, " frames"]:
+    """False for frames in which the detector saw no joint of the person.
+
+    An encoder has numbers for these frames too, made from their neighbours; nothing in them was observed.
+    """
+    return (embedding.keypoints.confidence > 0).any(-1)
+
+
+def side_by_side(
+    persons: MotionEmbedding | Sequence[MotionEmbedding],
+) -> tuple[Float[Tensor, "1 persons frames joints channels"], Bool[Tensor, "1 persons frames"]]:
+    """The persons of one clip as a batch of one, and the frames in which each was seen.
+
+    Tracks that start or end at different frames (`Keypoints.first_frame`) are laid over each other in time: the frames
+    run from the earliest first frame to the last one of all.
+
+    Raises:
+        ValueError: No persons, nobody seen in any frame, or persons of different encoders or frame rates.
+    """
+    persons = [persons] if isinstance(persons, MotionEmbedding) else list(persons)
+    if not persons:
+        raise ValueError("no embedding; give those of the persons of one clip")
+    for name in ("encoder", "encoder_digest", "fps"):
+        if len(values := {getattr(person, name) for person in persons}) > 1:
+            raise ValueError(f"the persons of one clip share {name}, got {', '.join(sorted(map(str, values)))}")
+    start = min(person.keypoints.first_frame for person in persons)
+    end = max(person.keypoints.first_frame + person.keypoints.frame_count for person in persons)
+    values = persons[0].values.new_zeros(len(persons), end - start, *persons[0].values.shape[1:])
+    valid = torch.zeros(values.shape[:2], dtype=torch.bool, device=values.device)
+    for row, person in enumerate(persons):
+        first = person.keypoints.first_frame - start
+        there = slice(first, first + person.keypoints.frame_count)
+        values[row, there], valid[row, there] = person.values, seen_frames(person).to(values.device)
+    if not bool(valid.any()):
+        raise ValueError("every keypoint of every frame has confidence 0: nobody was seen, so there is no action")
+    return values[None], valid[None]

@@ -1,0 +1,106 @@
+"""What is done when: the scores of an action head over the time of a long clip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motionrep.head_api import require_same_encoder
+from motionrep.pooling import side_by_side
+from motionrep.types import MotionEmbedding
+from motionrep.windows import blend_weights, window_starts
+
+_WINDOWS_AT_A_TIME = 64
+
+
+@dataclass(frozen=True)
+class ActionSegment:
+    """A stretch of time with one most probable class; `probability` is the mean of that class over it."""
+
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ActionTimeline:
+    """Probability of each class in each frame; all 0 in frames of windows in which nobody was seen.
+
+    The time of a frame is its number over `fps`, counted from the clip's first frame.
+    """
+
+    probability: Float[Tensor, "frames classes"]
+    labels: tuple[str, ...]
+    fps: float
+
+    def __post_init__(self) -> None:
+        if self.probability.ndim != 2 or self.probability.shape[1] != len(self.labels):
+            raise ValueError(
+                f"ActionTimeline.probability: expected frames x {len(self.labels)} classes, "
+                f"got {' x '.join(map(str, self.probability.shape))}"
+            )
+
+    @property
+    def best(self) -> list[str | None]:
+        """The most probable label of each frame, None where nobody was seen."""
+        seen = (self.probability.sum(-1) > 0).tolist()
+        return [self.labels[i] if s else None for i, s in zip(self.probability.argmax(-1).tolist(), seen, strict=True)]
+
+    def segments(self) -> list[ActionSegment]:
+        """Neighbouring frames of one label joined, in order; frames in which nobody was seen are in none."""
+        segments, start = [], 0
+        for label, frames in groupby(self.best):
+            end = start + len(list(frames))
+            if label is not None:
+                probability = float(self.probability[start:end, self.labels.index(label)].mean())
+                segments.append(ActionSegment(start / self.fps, end / self.fps, label, probability))
+            start = end
+        return segments
+
+
+@torch.no_grad()
+def scores_over_time(
+    head: Any, persons: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
+) -> ActionTimeline:
+    """Slides a window over a clip of one or of several persons, and blends the probabilities of the windows.
+
+    A frame's probabilities are a weighted mean of those of the windows around it; windows whose middle is nearer count
+    more. Windows in which nobody was seen do not count. A clip shorter than the window is one window.
+
+    Args:
+        head: A head with `labels` and an output `logit`, that takes persons: those of motionrep for actions do.
+        window_s: Length of a window; heads do best at the length they were trained on.
+        step_s: Time from one window's start to the next one's, at most the window's length.
+
+    Raises:
+        ValueError: The window is shorter than a frame, the step longer than the window or not positive, nobody was
+            seen, or an embedding comes from another encoder than the head was trained on.
+    """
+    values, valid = side_by_side(persons)
+    one = persons if isinstance(persons, MotionEmbedding) else persons[0]
+    require_same_encoder(head, one)
+    fps, frames = one.fps, valid.shape[-1]
+    window = min(round(window_s * fps), frames)
+    if window < 1 or not 0 < step_s <= window_s:
+        raise ValueError(
+            f"the window must hold a frame and the step be positive and no longer than the window, got window_s "
+            f"{window_s:g} and step_s {step_s:g} at {fps:g} fps"
+        )
+    starts = window_starts(frames, window, 1 - step_s / window_s)
+    probability = values.new_zeros(frames, len(head.labels))
+    weight_sum = values.new_zeros(frames, 1)
+    weights = blend_weights(starts, window).to(values.device)
+    for first in range(0, len(starts), _WINDOWS_AT_A_TIME):
+        some = starts[first : first + _WINDOWS_AT_A_TIME]
+        there = torch.stack([valid[0, :, s : s + window] for s in some])
+        of_window = head(torch.stack([values[0, :, s : s + window] for s in some]), there)["logit"].softmax(-1)
+        for start, p, weight, seen in zip(some, of_window, weights[first:], there.any((1, 2)).tolist(), strict=False):
+            if seen:
+                probability[start : start + window] += weight[:, None] * p
+                weight_sum[start : start + window] += weight[:, None]
+    return ActionTimeline(probability / weight_sum.where(weight_sum > 0, 1), tuple(head.labels), fps)
