@@ -1,6 +1,7 @@
 """Skeletons: keypoints drawn on an image, and joints in space as a mesh of balls and rods."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,34 +26,59 @@ def joint_color(joint: str) -> tuple[float, float, float]:
 
 
 def draw_keypoints(
-    keypoints: Keypoints, frame: int, width_px: int, height_px: int
+    keypoints: Keypoints | Sequence[Keypoints],
+    frame: int,
+    width_px: int,
+    height_px: int,
+    behind: UInt8[np.ndarray, "height width 3"] | None = None,
+    colors: Sequence[tuple[float, float, float] | None] = (None,),
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One frame's skeleton, scaled to fit a picture; the clip's image is the lighter part.
+    """One frame's skeletons, scaled to fit a picture; the clip's image is the lighter part.
 
     Joints with confidence 0 and their bones are left out, the less confident ones are paler.
+
+    Args:
+        behind: A picture of that size that already has the clip's image in the middle, instead of plain paper.
+        colors: One for each person; None is blue on the left and red on the right.
     """
+    people = [keypoints] if isinstance(keypoints, Keypoints) else keypoints
     sharp = 2  # drawn large and shrunk, for smooth edges
     paper = np.array([width_px, height_px]) * sharp
-    size = np.array([keypoints.width_px, keypoints.height_px])
+    size = np.array([people[0].width_px, people[0].height_px])
     scale = (paper / size).min()
     size = size * scale
     origin = (paper - size) / 2
-    picture = Image.new("RGB", (width_px * sharp, height_px * sharp), _rgb(_PAPER))
+    if behind is None:
+        picture = Image.new("RGB", (width_px * sharp, height_px * sharp), _rgb(_PAPER))
+        ImageDraw.Draw(picture).rectangle([*origin, *(origin + size)], fill=_rgb(_IMAGE))
+    else:
+        picture = Image.fromarray(behind).resize((width_px * sharp, height_px * sharp), Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(picture)
-    pen.rectangle([*origin, *(origin + size)], fill=_rgb(_IMAGE))
-    xy = keypoints.xy_px[frame].cpu().numpy() * scale + origin
-    confidence = keypoints.confidence[frame].clamp(max=1).tolist()
-    unit = sharp * min(width_px, height_px) / 480
-    names = keypoints.layout.joints
-    for joint, parent in keypoints.layout.bones:
+    for person, color in zip(people, colors, strict=True):
+        xy = person.xy_px[frame].cpu().numpy() * scale + origin
+        _draw_person(pen, person, frame, xy, sharp * min(width_px, height_px) / 480, color)
+    return np.asarray(picture.reduce(sharp))
+
+
+def _draw_person(
+    pen: ImageDraw.ImageDraw,
+    person: Keypoints,
+    frame: int,
+    xy: np.ndarray,
+    unit: float,
+    one_color: tuple[float, float, float] | None,
+) -> None:
+    confidence = person.confidence[frame].clamp(max=1).tolist()
+    names = person.layout.joints
+    for joint, parent in person.layout.bones:
         certain = min(confidence[joint], confidence[parent])
         if certain > 0:
-            color = _paler(joint_color(names[joint]), certain)
+            color = _paler(one_color or joint_color(names[joint]), certain)
             pen.line([*xy[joint], *xy[parent]], fill=color, width=max(1, round(4.5 * unit)))
     for joint in sorted(range(len(names)), key=confidence.__getitem__):
         if confidence[joint] > 0:
-            pen.circle(tuple(xy[joint]), 4.2 * unit, fill=_paler(joint_color(names[joint]), confidence[joint]))
-    return np.asarray(picture.reduce(sharp))
+            color = _paler(one_color or joint_color(names[joint]), confidence[joint])
+            pen.circle(tuple(xy[joint]), 4.2 * unit, fill=color)
 
 
 def stick_figure(layout: JointLayout) -> tuple[Int[Tensor, "faces 3"], Float[Tensor, "vertices 3"]]:

@@ -97,6 +97,8 @@ def open_source_video(path: Path | str) -> SourceVideo:
     """
     path = Path(path)
     av = _import_av()
+    from av.error import FFmpegError
+
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; video= is the file the keypoints were found in")
     try:
@@ -115,7 +117,7 @@ def open_source_video(path: Path | str) -> SourceVideo:
             has_sound = bool(container.streams.audio)
         with av.open(str(path)) as container:
             first = next(container.decode(video=0), None)
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}") from error
     if first is None or len(times_s) == 0:
         raise ValueError(f"{path} holds no frames")

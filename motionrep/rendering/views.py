@@ -1,6 +1,7 @@
 """Where a motion stands on the floor, and where the cameras stand that look at it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 from torch.nn.functional import conv1d, normalize
 
 from motionrep.cameras import PinholeCamera, camera_from_world_looking
+from motionrep.rendering.subjects import Subject
+from motionrep.types import Frame
 
 _LEVEL_DEG, _TILTED_DEG = 15.0, 60.0
 _STEEPEST_DEG = 25.0
@@ -18,6 +21,9 @@ _FLOOR_QUANTILE = 0.05
 _FIELD_OF_VIEW_DEG = 32.0
 _MARGIN = 1.1
 _ELEVATION_DEG = 9.0
+_SAMPLES = 32
+_FRONT_DEG, _SIDE_DEG = 28.0, 90.0
+_TURN_S = 6.0
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,14 @@ class Stage:
     """A motion placed in a world whose y axis points up and whose floor is y = 0.
 
     The viewer in front of the person stands in the direction +z. `center_m` is what placed cameras look at, one point
-    per frame (the same for all if the person stays in place); everything lies within `radius_m` of it.
+    per frame (the same for all if the person stays in place); everything lies within `radius_m` of it, and within
+    `across_m` of the vertical through it.
     """
 
     world_from_motion: Float[Tensor, "4 4"]
     center_m: Float[Tensor, "frames 3"]
     radius_m: float
+    across_m: float
 
     @property
     def follows(self) -> bool:
@@ -103,14 +111,59 @@ def make_stage(
     if float((path_m.amax(0) - path_m.amin(0))[[0, 2]].max()) > _FOLLOW_M:
         center_m = center_m.clone()
         center_m[:, [0, 2]] = _smooth(path_m[:, [0, 2]], _FOLLOW_SIGMA_S * fps)
-    radius_m = float((sample_m - center_m[sample_frame][:, None]).norm(dim=-1).max())
-    return Stage(world_from_motion, center_m, radius_m)
+    away_m = sample_m - center_m[sample_frame][:, None]
+    return Stage(
+        world_from_motion, center_m, float(away_m.norm(dim=-1).max()), float(away_m[..., [0, 2]].norm(dim=-1).max())
+    )
+
+
+def stage_for(subjects: Sequence[Subject], frame: Frame, frame_count: int, fps: float) -> Stage:
+    """The stage of persons that share the axes `frame`, from some of their frames.
+
+    In front is where the persons look; where they look at each other, it is beside them.
+    """
+    sampled = sampled_frames(frame_count)
+    sample_m = [torch.cat([subject.vertices([at]).cpu() for at in sampled]) for subject in subjects]
+    path_m = torch.stack([subject.pelvis_m for subject in subjects]).mean(0)
+    up, front = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, -1.0])
+    if frame != "world":
+        guesses = [
+            up_from_steps(-up if subject.up is None else up_in_camera(subject.up), one_m)
+            for subject, one_m in zip(subjects, sample_m, strict=True)
+        ]
+        up = normalize(torch.stack(guesses).mean(0), dim=0)
+    else:
+        fronts = [normalize(subject.front, dim=0) for subject in subjects if subject.front is not None]
+        ahead = torch.stack(fronts).mean(0) if fronts else torch.zeros(3)
+        apart = (subjects[-1].pelvis_m - subjects[0].pelvis_m).mean(0)[[0, 2]]
+        if float(ahead[[0, 2]].norm()) > 0.3:
+            front = ahead
+        elif len(subjects) > 1 and float(apart.norm()) > 0.1:
+            front = torch.stack([-apart[1], torch.zeros(()), apart[0]])
+        else:
+            front = -front
+    return make_stage(torch.cat(sample_m, 1), sampled, path_m, fps, up, front, frame == "world")
+
+
+def sampled_frames(frame_count: int) -> list[int]:
+    """At most 32 frames, spread over a clip, that stand for all of it."""
+    return torch.linspace(0, frame_count - 1, min(frame_count, _SAMPLES)).round().long().tolist()
+
+
+def azimuth_deg(view: str, frame: int, frame_count: int, fps: float, of_world: bool) -> float:
+    """How far the camera of a view stands to the right of the front; a turntable goes round in about 6 s."""
+    if view == "turntable":
+        turns = max(1, round(frame_count / fps / _TURN_S))
+        return 360.0 * turns * frame / frame_count
+    return _SIDE_DEG if view == "side" else _FRONT_DEG if of_world else 0.0
 
 
 def placed_camera(stage: Stage, frame: int, azimuth_deg: float, width_px: int, height_px: int) -> PinholeCamera:
     """A camera that sees the whole person, turned from the front by an angle about the vertical."""
-    focal_px = min(width_px, height_px) / 2 / math.tan(math.radians(_FIELD_OF_VIEW_DEG) / 2)
-    distance_m = _MARGIN * stage.radius_m / math.sin(math.radians(_FIELD_OF_VIEW_DEG) / 2)
+    half_angle = math.radians(_FIELD_OF_VIEW_DEG) / 2
+    focal_px = height_px / 2 / math.tan(half_angle)
+    across_angle = math.atan(width_px / 2 / focal_px)
+    distance_m = _MARGIN * max(stage.radius_m / math.sin(half_angle), stage.across_m / math.sin(across_angle))
     azimuth, elevation = math.radians(azimuth_deg), math.radians(_ELEVATION_DEG)
     flat = math.cos(elevation)
     direction = torch.tensor([flat * math.sin(azimuth), math.sin(elevation), flat * math.cos(azimuth)])

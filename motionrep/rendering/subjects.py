@@ -1,0 +1,153 @@
+"""What is drawn of a motion: a surface or a stick figure, made a few frames at a time, in the motion's own axes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motionrep.body import BodyModel, load_body_model
+from motionrep.layouts import H36M_17, SMPL_24, JointLayout, to_h36m_17
+from motionrep.rendering.skeleton import stick_figure, stick_figure_vertices
+from motionrep.types import BodyMotion, JointMotion, MeshMotion
+
+Motion = BodyMotion | MeshMotion | JointMotion
+Show = Literal["surface", "skeleton"]
+Color = tuple[float, float, float]
+
+_BODY_COLOR = (0.87, 0.80, 0.745)
+_PERSON_COLORS = (
+    (0.36, 0.60, 0.84), (0.93, 0.58, 0.30), (0.42, 0.70, 0.46), (0.80, 0.50, 0.72), (0.93, 0.80, 0.36),
+    (0.42, 0.76, 0.80), (0.78, 0.38, 0.36), (0.60, 0.56, 0.50),
+)  # fmt: skip
+_SAMPLES = 32
+
+
+def person_color(index: int, count: int) -> Color:
+    """Colour of a person: skin-like when alone, otherwise by place in the list, the same in every frame and run."""
+    return _BODY_COLOR if count == 1 else _PERSON_COLORS[index % len(_PERSON_COLORS)]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person of a scene.
+
+    `vertices` makes the surface; `points` is what is measured when motions are compared: the vertices, or the joints of
+    a stick figure, of which `owner` says which one each vertex belongs to. `pelvis_m` is where the person is in every
+    frame. `up` and `front` say which way the person stands on the whole, None if that is not known.
+    """
+
+    faces: Int[Tensor, "faces 3"]
+    color: Float[Tensor, "vertices 3"]
+    vertices: Callable[[Sequence[int]], Float[Tensor, "frames vertices 3"]]
+    points: Callable[[Sequence[int]], Float[Tensor, "frames points 3"]]
+    owner: Int[Tensor, " vertices"]
+    pelvis_m: Float[Tensor, "frames 3"]
+    up: Float[Tensor, "3"] | None
+    front: Float[Tensor, "3"] | None
+
+
+def make_subject(motion: Motion, show: Show, color: Color | None, device: torch.device) -> Subject:
+    """What is drawn of a motion.
+
+    Args:
+        show: "skeleton" draws a body's 24 SMPL joints as a stick figure. Joint motions have no surface and always are.
+        color: Of the surface or the whole figure; None for skin, and for blue left and red right limbs.
+
+    Raises:
+        ValueError: "skeleton" of a mesh, whose joints are not known.
+    """
+    if isinstance(motion, JointMotion):
+        return _of_joints(motion, color, device)
+    if isinstance(motion, BodyMotion):
+        return _of_body(motion, show, color, device)
+    if show == "skeleton":
+        raise ValueError("a MeshMotion has no joints to draw; pass the BodyMotion or JointMotion, or show='surface'")
+
+    def vertices(frames: Sequence[int]) -> Tensor:
+        return motion.vertex_m[frames].to(device)
+
+    count = motion.vertex_m.shape[1]
+    middle_m = torch.stack([frame.mean(0) for frame in motion.vertex_m]).cpu()
+    flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
+    owner = torch.arange(count, device=device)
+    return Subject(motion.faces.long().to(device), flat, vertices, vertices, owner, middle_m, None, None)
+
+
+def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.device) -> Subject:
+    body = load_body_model(motion.body_model, len(motion.betas)).to(device)
+    betas = motion.betas.to(device)
+
+    def posed(frames: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        expression = None if motion.expression is None else motion.expression[frames].to(device)
+        return motion.local_rotmat[frames].to(device), betas, motion.translation_m[frames].to(device), expression
+
+    def joints(frames: Sequence[int]) -> Tensor:
+        return body.joints(*posed(frames))[:, : SMPL_24.joint_count]
+
+    def surface(frames: Sequence[int]) -> Tensor:
+        rotmat, shape, translation_m, expression = posed(frames)
+        return body.vertices(rotmat, shape, translation_m, expression)
+
+    # Whoever does not fall has the middle of the body above the feet, also bent or crouched.
+    some = torch.linspace(0, motion.frame_count - 1, min(motion.frame_count, _SAMPLES)).round().long().tolist()
+    joint_m = joints(some).cpu().mean(0)
+    feet = [SMPL_24.index(name) for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+    up = joint_m.mean(0) - joint_m[feet].mean(0)
+    front = motion.local_rotmat[:, 0].mean(0).cpu()[:, 2]
+    # the pelvis is the root of the tree, so its place needs no posing
+    pelvis_m = motion.translation_m.cpu() + _rest_pelvis_m(body, motion).cpu()
+    if show == "skeleton":
+        faces, tint, owner = _figure(SMPL_24, color, device)
+
+        def figure(frames: Sequence[int]) -> Tensor:
+            return stick_figure_vertices(joints(frames), SMPL_24)
+
+        return Subject(faces, tint, figure, joints, owner, pelvis_m, up, front)
+    count = len(body.template_vertex_m)
+    flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
+    owner = torch.arange(count, device=device)
+    return Subject(body.faces.long(), flat, surface, surface, owner, pelvis_m, up, front)
+
+
+def _rest_pelvis_m(body: BodyModel, motion: BodyMotion) -> Tensor:
+    """Rest place of the pelvis (3,), or (frames, 3) for a face that moves the regressed joints."""
+    betas = motion.betas.to(body.template_vertex_m)
+    if motion.expression is None:
+        return body.rest_joints(betas)[0]
+    return body.rest_joints(betas, motion.expression.to(betas))[:, 0]
+
+
+def _of_joints(motion: JointMotion, color: Color | None, device: torch.device) -> Subject:
+    faces, tint, owner = _figure(motion.layout, color, device)
+    position_m = motion.position_m.cpu()
+    h36m, _ = to_h36m_17(position_m, position_m[..., 0], motion.layout)
+    pelvis, thorax, left, right = (
+        h36m[:, H36M_17.index(name)] for name in ("pelvis", "thorax", "left_hip", "right_hip")
+    )
+    up = (thorax - pelvis).mean(0)
+
+    def points(frames: Sequence[int]) -> Tensor:
+        return motion.position_m[frames].to(device)
+
+    def figure(frames: Sequence[int]) -> Tensor:
+        return stick_figure_vertices(points(frames), motion.layout)
+
+    return Subject(faces, tint, figure, points, owner, pelvis, up, torch.linalg.cross((left - right).mean(0), up))
+
+
+def _figure(layout: JointLayout, color: Color | None, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Faces, vertex colours and the joint of each vertex; in a person's colour, left limbs are lighter."""
+    faces, tint = stick_figure(layout)
+    owners = torch.tensor([*range(layout.joint_count), *(joint for joint, _ in layout.bones)])
+    owner = owners.repeat_interleave(len(tint) // len(owners))
+    if color is not None:
+        shade = torch.tensor([_shade(name) for name in layout.joints])[owner, None]
+        tint = torch.tensor(color) * (1 - shade.abs()) + shade.clamp(min=0)
+    return faces.to(device), tint.to(device), owner.to(device)
+
+
+def _shade(joint: str) -> float:
+    return 0.35 if joint.startswith("left_") else -0.3 if joint.startswith("right_") else 0.0
