@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-_LIMIT_S = 60
+_LIMIT_S = 120
 _TRIANGLE_M = [[-1.0, -1.0, -2.0], [1.0, -1.0, -2.0], [0.0, 1.0, -2.0]]
 
 

@@ -4,8 +4,8 @@ World axes: right-handed, metres, y up, floor at y = 0. Colours are display valu
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Literal
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, grid_sample, normalize
 
 from motionrep.cameras import PinholeCamera, to_camera
-from motionrep.rendering.raster import NEAR_M, rasterize, screen_points
+from motionrep.rendering.raster import NEAR_M, Fragments, rasterize, screen_points
 
 _TOP, _BOTTOM = (0.975, 0.98, 0.985), (0.92, 0.925, 0.935)  # background
 _TILES = (0.90, 0.905, 0.915), (0.78, 0.79, 0.81)
@@ -50,6 +50,12 @@ class Backdrop:
     color: Float[Tensor, "height width 3"] | None
     floor_m: Float[Tensor, "height width 2"]
     floor_opacity: Float[Tensor, "height width"]
+
+
+# Draws a surface in its own colours as a camera sees it, with a number of samples per pixel along x and y. Gives colour
+# times opacity, and opacity: (height, width, 4) between 0 and 1.
+Layer = Callable[[Surface, PinholeCamera, int], Tensor]
+Rasterize = Callable[[Tensor, Tensor, int, int], Fragments]  # as `raster.rasterize`
 
 
 def make_backdrop(
@@ -120,12 +126,15 @@ def vertex_normals(vertex_m: Float[Tensor, "vertices 3"], faces: Int[Tensor, "fa
 
 
 def draw(
-    surfaces: Sequence[Surface], backdrop: Backdrop, supersample: int = 2
+    surfaces: Sequence[Surface], backdrop: Backdrop, supersample: int = 2, layer: Layer | None = None
 ) -> UInt8[Tensor, "height width channels"]:
     """The surfaces in front of a backdrop; each pixel is the mean of `supersample` squared samples.
 
     Three channels, or four in front of a transparent backdrop: the colour is then not multiplied by the opacity
     (straight alpha, as in PNG), and the shadow is translucent black.
+
+    Args:
+        layer: Draws the lit surfaces, `raster_layer` when None. Light, floor and shadow are the same for all.
     """
     camera = backdrop.camera
     if backdrop.color is None:
@@ -135,10 +144,23 @@ def draw(
     if surfaces:
         whole = joined(surfaces)
         _add_shadow(image, whole.vertex_m, whole.faces, backdrop)
-        _add_surface(image, whole, camera, supersample)
+        _add_surface(image, whole, camera, supersample, layer or raster_layer)
     if backdrop.color is None:
         image[..., :3] /= image[..., 3:].clamp(min=1e-6)
     return (image * 255 + 0.5).clamp(0, 255).byte()
+
+
+def raster_layer(
+    surface: Surface, camera: PinholeCamera, supersample: int, rasterize: Rasterize = rasterize
+) -> Float[Tensor, "height width 4"]:
+    """What the camera sees of a surface, in its own colours: a `Layer`, by a rasteriser and means of its samples."""
+    columns, rows = camera.width_px * supersample, camera.height_px * supersample
+    screen = screen_points(to_camera(surface.vertex_m, camera), camera)
+    seen = rasterize(screen[None] * screen.new_tensor([supersample, supersample, 1]), surface.faces, columns, rows)
+    color = torch.cat([surface.color, torch.ones_like(surface.color[:, :1])], 1)
+    sample = seen.interpolate(color[None], surface.faces)
+    picture = screen.new_zeros(rows * columns, 4).index_copy_(0, seen.pixel, sample)
+    return _box_mean(picture.reshape(rows, columns, 4), supersample)
 
 
 def joined(surfaces: Sequence[Surface]) -> Surface:
@@ -154,26 +176,23 @@ def joined(surfaces: Sequence[Surface]) -> Surface:
     )
 
 
-def _add_surface(image: Tensor, surface: Surface, camera: PinholeCamera, supersample: int) -> None:
-    vertex_m, faces = surface.vertex_m, surface.faces
-    screen = screen_points(to_camera(vertex_m, camera), camera)
+def _add_surface(image: Tensor, surface: Surface, camera: PinholeCamera, supersample: int, layer: Layer) -> None:
+    screen = screen_points(to_camera(surface.vertex_m, camera), camera)
     left, top, right, bottom = _window(screen, camera.width_px, camera.height_px)
     if left >= right or top >= bottom:
         return
-    columns, rows = (right - left) * supersample, (bottom - top) * supersample
-    screen = (screen - screen[:, 2:] * screen.new_tensor([left, top, 0])) * screen.new_tensor(
-        [supersample, supersample, 1]
-    )
-    seen = rasterize(screen[None], faces, columns, rows)
-    lit = _light(vertex_m, vertex_normals(vertex_m, faces), surface.color, camera)
-    sample = seen.interpolate(torch.cat([lit, torch.ones_like(lit[:, :1])], 1)[None], faces)
-    layer = image.new_zeros(rows * columns, 4).index_copy_(0, seen.pixel, sample)
-    layer = _box_mean(layer.reshape(rows, columns, 4), supersample)
-    image[top:bottom, left:right].mul_(1 - layer[..., 3:]).add_(layer[..., : image.shape[2]])
+    x, y = camera.center_px
+    window = replace(camera, center_px=(x - left, y - top), width_px=right - left, height_px=bottom - top)
+    drawn = layer(replace(surface, color=_light(surface, camera)), window, supersample)
+    image[top:bottom, left:right].mul_(1 - drawn[..., 3:]).add_(drawn[..., : image.shape[2]])
 
 
-def _light(point_m: Tensor, normal: Tensor, color: Tensor, camera: PinholeCamera) -> Tensor:
-    """Light from the sky and the floor, a wide key light from the camera's upper left, and darker grazing angles."""
+def _light(surface: Surface, camera: PinholeCamera) -> Tensor:
+    """Colour of each vertex as the camera sees it.
+
+    Light from the sky and the floor, a wide key light from the camera's upper left, and darker grazing angles.
+    """
+    point_m, normal = surface.vertex_m, vertex_normals(surface.vertex_m, surface.faces)
     rotation, eye = _pose(camera, point_m.device)
     to_eye = normalize(eye - point_m, dim=-1)
     key = normalize(point_m.new_tensor([-0.45, -0.65, -0.75]) @ rotation, dim=0)
@@ -182,7 +201,7 @@ def _light(point_m: Tensor, normal: Tensor, color: Tensor, camera: PinholeCamera
     facing = (normal * to_eye).sum(-1).clamp(0, 1)
     shine = (normal * normalize(key + to_eye, dim=-1)).sum(-1).clamp(min=0) ** 24
     brightness = (0.38 + 0.26 * sky + 0.50 * wrapped) * (1 - 0.3 * (1 - facing) ** 3)
-    return (color * brightness[:, None] + 0.06 * shine[:, None]).clamp(0, 1)
+    return (surface.color * brightness[:, None] + 0.06 * shine[:, None]).clamp(0, 1)
 
 
 def _add_shadow(image: Tensor, vertex_m: Tensor, faces: Tensor, backdrop: Backdrop) -> None:
