@@ -6,13 +6,27 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import ModuleType
 
-from motionrep.commands import convert, demo, doctor, embed, evaluate, export, finetune, fit, predict, render
+from motionrep.commands import (
+    convert,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    export,
+    finetune,
+    fit,
+    predict,
+    render,
+    report,
+    view,
+)
 from motionrep.commands import list as list_
 from motionrep.commands.options import Parser
 
 COMMANDS: dict[str, ModuleType] = {
-    "demo": demo, "embed": embed, "predict": predict, "render": render, "convert": convert, "fit": fit,
-    "export": export, "finetune": finetune, "evaluate": evaluate, "list": list_, "doctor": doctor,
+    "demo": demo, "embed": embed, "predict": predict, "render": render, "view": view, "report": report,
+    "convert": convert, "fit": fit, "export": export, "finetune": finetune, "evaluate": evaluate, "list": list_,
+    "doctor": doctor,
 }  # fmt: skip
 
 

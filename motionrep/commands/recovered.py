@@ -1,0 +1,64 @@
+"""Motions of the files a command was given: read, or recovered from keypoints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+import motionrep
+from motionrep.commands.inputs import is_motion, load_people, npz_fields
+from motionrep.commands.options import Axes, Precision, Size
+from motionrep.types import BodyMotion, JointMotion
+from motionrep.weights import shipped
+
+if TYPE_CHECKING:
+    from motionrep.viewing import Exhibit
+
+
+def exhibits(
+    paths: Sequence[Path], head: str, encoder: str | None, frame: Axes | None, layout: str | None, fps: float | None,
+    size: Size | None, device: str, precision: Precision,
+) -> "list[Exhibit]":  # fmt: skip
+    """Everybody in all the files, named after the file; keypoints are embedded and go through the head."""
+    from motionrep.viewing import Exhibit
+
+    found: list[Exhibit] = []
+    networks: tuple[Any, nn.Module] | None = None
+    for path in paths:
+        if is_motion(path):
+            motions = _motions(path, frame)
+            found += [Exhibit(_name(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
+            continue
+        people = load_people(path, layout, fps, size)
+        trained, network = networks = networks or load_networks(head, encoder)
+        for index, person in enumerate(people):
+            embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
+            motion = trained.predict(embedding)
+            if not isinstance(motion, BodyMotion | JointMotion):
+                raise ValueError(f"head {head!r} gives {type(motion).__name__}, which cannot be shown; see --head")
+            found.append(Exhibit(_name(path, index, len(people)), motion, person, embedding))
+    return found
+
+
+def load_networks(head: str, encoder: str | None) -> tuple[Any, nn.Module]:
+    """A trained head, and the given encoder or the shipped one that the head was trained on."""
+    trained: Any = motionrep.load_head(head)
+    if encoder is None:
+        encoder = str(trained.trained_on)
+        if encoder not in shipped("architecture"):
+            raise ValueError(
+                f"{head}: trained on encoder {encoder!r}, which is not a shipped one; pass its folder as --encoder"
+            )
+    return trained, motionrep.load_encoder(encoder)
+
+
+def _motions(path: Path, frame: Axes | None) -> Sequence[BodyMotion | JointMotion]:
+    if "position_m" in npz_fields(path):
+        return [motionrep.load_joint_motion(path)]
+    return motionrep.load_motions(path, frame=frame)
+
+
+def _name(path: Path, index: int, count: int) -> str:
+    return path.stem if count == 1 else f"{path.stem}, person {index}"

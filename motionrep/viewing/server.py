@@ -1,0 +1,61 @@
+"""viser's server: started at a free port, and kept from the standard output."""
+
+import contextlib
+import io
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+_PORTS_TRIED = 100
+
+
+def open_server(host: str, port: int) -> Any:
+    """A viser server at the port or the next free one.
+
+    Raises:
+        ImportError: viser is not installed.
+        ValueError: No such host or port.
+        OSError: No port is free.
+    """
+    try:
+        import viser
+    except ModuleNotFoundError as error:
+        raise ImportError(f'the viewer needs {error.name}: pip install "motionrep[view]"') from error
+    free = _free_port(host, port)
+    with quiet():
+        return viser.ViserServer(host, free, verbose=False)
+
+
+@contextlib.contextmanager
+def closing(server: Any) -> Iterator[Any]:
+    """The server, stopped at the end."""
+    try:
+        yield server
+    finally:
+        with quiet():
+            server.stop()
+
+
+def _free_port(host: str, port: int) -> int:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be 0 to 65535, got {port}")
+    last = min(port + _PORTS_TRIED, 65536)
+    for candidate in [0] if port == 0 else range(port, last):
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                return probe.getsockname()[1]
+        except socket.gaierror as error:
+            raise ValueError(f"host {host!r} is not known; 127.0.0.1 is this machine") from error
+        except OSError as error:
+            reason = error
+    raise OSError(f"no port of {host} from {port} to {last - 1} can be used: {reason}; pass another host or port")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """viser announces itself on the standard output, which belongs to whoever calls us."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
