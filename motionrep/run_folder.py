@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.configuration import FinetuneConfig
 from motionrep.encoders import Provenance
@@ -78,5 +79,6 @@ def epoch_table(output: Path, resumed: Path | None) -> CSVLogger:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
     table = CSVLogger(output, name="", version="")
-    table.experiment.metrics.extend(rows)
+    if rank_zero_only.rank == 0:  # the other processes have no table
+        table.experiment.metrics.extend(rows)
     return table

@@ -1,19 +1,26 @@
 """Training: an encoder and a head on clips synthesised from motion files. Needs the extra `train`."""
 
+import inspect
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from motionrep.adapting import finish
 from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.cmu import MotionClip, load_motion_folder
 from motionrep.datasets.observed import ObservedClips, WithObserved, load_keypoint_folder
+from motionrep.datasets.remembered import EncodedOnce
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.encoders import ENCODERS, load_encoder, weights_digest
 from motionrep.evaluation import require_trained_together
@@ -27,12 +34,18 @@ VALIDATION_SEED = 2000
 
 
 def train(
-    config: FinetuneConfig, data: Sequence[Path], output: Path, keypoints: Sequence[Path] = (), resume: bool = False
+    config: FinetuneConfig,
+    data: Sequence[Path],
+    output: Path,
+    keypoints: Sequence[Path] = (),
+    resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
 ) -> dict[str, float]:
     """Trains, keeps the best epoch, and writes its `head/`, and `encoder/` unless that is frozen, into the run folder.
 
-    The run folder also holds config.yaml, versions.json, metrics.csv (every epoch), metrics.json (the best one) and the
-    checkpoints to resume from.
+    The run folder also holds config.yaml, versions.json, metrics.csv (every epoch), metrics.json (the best one), the
+    checkpoints to resume from, and `head_NAME/` for each of `more_heads`.
 
     Args:
         config: What to train.
@@ -40,6 +53,8 @@ def train(
         output: The run folder.
         keypoints: Folders of keypoint files without poses, for a head with a `reprojection` loss.
         resume: Goes on after the last finished epoch of the run in `output`.
+        devices: Processes on this machine, each with a GPU if there are any; they share each step's samples.
+        nodes: Machines, each of which runs this with the same arguments (docs/training.md).
 
     Returns:
         Validation metrics of the best epoch.
@@ -52,79 +67,147 @@ def train(
         raise ValueError(f"{output}: nothing to resume, {last} does not exist; leave out --resume to start")
     if not resume and last.is_file():
         raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
+    if config.batch_size % (devices * nodes):
+        raise ValueError(f"batch_size {config.batch_size} cannot be shared evenly by {devices * nodes} processes")
     lightning.seed_everything(config.seed, verbose=False)
     if resume:
         require_same_settings(config, output / "config.yaml")
     labels, train_clips, val_clips = _clips(config, data)
-    encoder, head, head_name = _networks(config, labels)
+    encoder, heads = _networks(config, labels)
+    if keypoints and not any("reprojection" in getattr(head, "losses", {}) for head in heads.values()):
+        raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
+    train_set = _training_clips(config, train_clips, keypoints, encoder.frames, labels)
     window = config.window or encoder.frames
-    train_set: Dataset = SynthesizedClips(
-        train_clips, window, encoder.frames, config.fps, config.seed, config.clips_per_epoch, labels=labels,
-        variety=config.variety,
-    )  # fmt: skip
-    if keypoints:
-        if "reprojection" not in getattr(head, "losses", {}):
-            raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
-        people = [person for folder in keypoints for person in load_keypoint_folder(folder)]
-        observed = ObservedClips(people, window, encoder.frames, config.fps, config.seed, config.variety)
-        train_set = WithObserved(cast(SynthesizedClips, train_set), observed, config.observed_share)
-    val_set = SynthesizedClips(
+    val_set: Dataset = SynthesizedClips(
         val_clips, window, encoder.frames, config.fps, VALIDATION_SEED, stride=window // 2 if labels else None,
         views=config.validation_views, labels=labels,
     )  # fmt: skip
-    output.mkdir(parents=True, exist_ok=True)
-    write_run_files(config, output)
-
-    steps = config.clips_per_epoch // config.batch_size * config.epochs
-    module = Tuning(encoder, head, config, steps)
-    best = ModelCheckpoint(output / "checkpoints", "best", monitor="judged", mode="min", save_last=True)
-    trainer = lightning.Trainer(
-        max_epochs=config.epochs,
-        accelerator="auto",
-        devices=1,
-        callbacks=[best, _EpochLines()],
-        logger=epoch_table(output, last if resume else None),
-        log_every_n_steps=10,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-    )
+    val_count = len(val_set)
+    module = Tuning(encoder, heads, config, config.clips_per_epoch // config.batch_size * config.epochs)
+    if config.tune == "frozen":
+        encode = _encoding(module)
+        val_set = EncodedOnce(val_set, encode)
+        train_set = EncodedOnce(train_set, encode) if config.repeat_clips else train_set
+    trainer, best = _trainer(config, output, last if resume else None, devices, nodes)
+    if trainer.is_global_zero:
+        output.mkdir(parents=True, exist_ok=True)
+        write_run_files(config, output)
+    processes = devices * nodes
+    keys = _EpochKeys(config.clips_per_epoch, config.batch_size, trainer, repeat=config.repeat_clips)
+    all_keys = [(0, index) for index in range(val_count)]  # every process validates on all clips
     trainer.fit(
         module,
-        DataLoader(
-            train_set, config.batch_size, sampler=_EpochKeys(config.clips_per_epoch), collate_fn=_as_is, drop_last=True
-        ),
-        DataLoader(val_set, config.batch_size, sampler=_EpochKeys(len(val_set), fixed=True), collate_fn=_as_is),
+        DataLoader(train_set, config.batch_size // processes, sampler=keys, collate_fn=_as_is, drop_last=True),
+        DataLoader(val_set, config.batch_size, sampler=all_keys, collate_fn=_as_is),
         ckpt_path=last if resume else None,
         weights_only=True,
     )
     checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
     module.load_state_dict(checkpoint["state_dict"])
-    if config.tune == "full":
-        encoder.provenance = provenance_of(config, data, encoder)
-        encoder.name = output.resolve().name
-        encoder.save_pretrained(output / "encoder")
-    save_head(head, output / "head", head_name, encoder.name, encoder_digest=weights_digest(encoder))
-    with written_beside(output / "metrics.json") as beside:
-        beside.write_text(json.dumps(checkpoint["scores"], indent=2) + "\n", encoding="utf-8")
+    if trainer.is_global_zero:
+        _save(module, config, data, output, checkpoint["scores"])
+    trainer.strategy.barrier()
     return checkpoint["scores"]
 
 
-class _EpochKeys(Sampler[tuple[int, int]]):
-    """`(epoch, index)` for every sample, so that each epoch draws new views; `fixed` repeats those of epoch 0."""
+def try_out(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path] = ()) -> dict[str, float]:
+    """Two steps of training and a validation, saved and thrown away: whether a run would go through at all."""
+    short = replace(config, epochs=1, clips_per_epoch=2 * config.batch_size, validation_views=1)
+    with TemporaryDirectory() as folder:
+        return train(short, data, Path(folder) / "run", keypoints)
 
-    def __init__(self, length: int, fixed: bool = False) -> None:
-        self.length, self.fixed, self.epoch = length, fixed, 0
+
+def _training_clips(
+    config: FinetuneConfig, clips: list[MotionClip], keypoints: Sequence[Path], frames: int, labels: tuple[str, ...]
+) -> Dataset:
+    window = config.window or frames
+    synthesized = SynthesizedClips(
+        clips, window, frames, config.fps, config.seed, config.clips_per_epoch, labels=labels, variety=config.variety
+    )
+    if not keypoints:
+        return synthesized
+    people = [person for folder in keypoints for person in load_keypoint_folder(folder)]
+    observed = ObservedClips(people, window, frames, config.fps, config.seed, config.variety)
+    return WithObserved(synthesized, observed, config.observed_share)
+
+
+def _encoding(module: Tuning) -> Callable[[dict[str, Tensor]], Tensor]:
+    """The frozen encoder of a module on the batches of data sets, which are on the CPU."""
+
+    def encode(batch: dict[str, Tensor]) -> Tensor:
+        module.encoder.eval()
+        with torch.no_grad():
+            return module.encoded({"keypoints": batch["keypoints"].to(module.device)}).cpu()
+
+    return encode
+
+
+def _trainer(
+    config: FinetuneConfig, output: Path, resumed: Path | None, devices: int, nodes: int
+) -> tuple[lightning.Trainer, ModelCheckpoint]:
+    """Lightning's trainer, and the callback that knows the best epoch."""
+    best = ModelCheckpoint(
+        output / "checkpoints",
+        "best_{epoch}",
+        monitor="judged",
+        mode="min",
+        save_last=True,
+        save_top_k=config.keep_best,
+    )
+    callbacks: list[Callback] = [best, _EpochLines()]
+    if config.patience is not None:
+        callbacks.append(EarlyStopping("judged", patience=config.patience, mode="min"))
+    loggers: list[Any] = [epoch_table(output, resumed)]
+    if config.tensorboard:
+        loggers.append(TensorBoardLogger(output, name="", version="tensorboard"))
+    trainer = lightning.Trainer(
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
+        sync_batchnorm=devices * nodes > 1 and torch.cuda.is_available(),  # torch has none for the CPU
+        callbacks=callbacks,
+        logger=loggers,
+        log_every_n_steps=max(1, min(10, config.clips_per_epoch // config.batch_size)),
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+    )
+    return trainer, best
+
+
+def _save(module: Tuning, config: FinetuneConfig, data: Sequence[Path], output: Path, scores: dict[str, float]) -> None:
+    """The best epoch's encoder, unless it was frozen, its heads and its scores."""
+    encoder = module.encoder
+    finish(encoder, module.prepared[0])
+    if config.tune != "frozen":
+        encoder.provenance = provenance_of(config, data, encoder)
+        encoder.name = output.resolve().name
+        encoder.save_pretrained(output / "encoder")
+    for number, (name, head) in enumerate(module.heads.items()):
+        folder = output / (f"head_{name}" if number else "head")
+        save_head(head, folder, name, encoder.name, encoder_digest=weights_digest(encoder))
+    with written_beside(output / "metrics.json") as beside:
+        beside.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+
+
+class _EpochKeys(Sampler[tuple[int, int]]):
+    """`(epoch, index)` of this process's share of the samples, of every step the same number; `repeat`: epoch 0's."""
+
+    def __init__(self, length: int, batch_size: int, trainer: lightning.Trainer, repeat: bool) -> None:
+        self.length, self.batch_size, self.trainer, self.repeat, self.epoch = length, batch_size, trainer, repeat, 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.length // self.trainer.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter([(self.epoch, index) for index in range(self.length)])
+        share, rank = self.batch_size // self.trainer.world_size, self.trainer.global_rank
+        return iter([(self.epoch, i) for i in range(self.length) if i % self.batch_size // share == rank])
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
-        self.epoch = 0 if self.fixed else epoch
+        self.epoch = 0 if self.repeat else epoch
 
 
 class _EpochLines(Callback):
@@ -152,36 +235,48 @@ def _clips(config: FinetuneConfig, data: Sequence[Path]) -> tuple[tuple[str, ...
     return labels, train, val
 
 
-def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, Any, str]:
-    """Encoder, head, and the name the head's class is registered under."""
-    if config.new_encoder is not None:
-        options = dict(config.new_encoder)
-        architecture = options.pop("architecture", None)
-        options.setdefault("fps", config.fps)
-        if architecture not in ENCODERS:
-            raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
-        try:
-            encoder = ENCODERS[architecture](**options)
-        except TypeError as error:
-            raise ValueError(f"new_encoder does not fit architecture {architecture!r}: {error}") from error
-    else:
-        encoder = load_encoder(str(config.encoder))
+def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """Encoder, and heads by the names their classes are registered under."""
+    encoder = load_encoder(config.encoder) if config.encoder is not None else _new_encoder(config)
     if encoder.fps not in (None, config.fps):
         raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
-    if config.head not in head_entry_points():
+    wanted = {config.head: config.head_config} | config.more_heads
+    heads = dict(_head(name, options, encoder, labels) for name, options in wanted.items())
+    if len(heads) < len(wanted):
+        raise ValueError(f"{', '.join(wanted)}: two heads of the same kind cannot be trained together")
+    return encoder, heads
+
+
+def _new_encoder(config: FinetuneConfig) -> Any:
+    options = dict(config.new_encoder or {})
+    architecture = options.pop("architecture", None)
+    options.setdefault("fps", config.fps)
+    if architecture not in ENCODERS:
+        raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
+    try:
+        return ENCODERS[architecture](**options)
+    except TypeError as error:
+        raise ValueError(f"new_encoder does not fit architecture {architecture!r}: {error}") from error
+
+
+def _head(name: str, options: Mapping[str, Any], encoder: Any, labels: tuple[str, ...]) -> tuple[str, Any]:
+    """The name under which its class is registered, and a head: a new one of that name, or a trained one."""
+    if name not in head_entry_points():
         try:
-            head, name = load_head(config.head), trained_head_name(config.head)
+            head, registered = load_head(name), trained_head_name(name)
         except FileNotFoundError as error:
             installed = ", ".join(sorted(head_entry_points()))
             raise ValueError(f"{error}, and not one of the installed heads ({installed})") from error
         require_trained_together(head, encoder)
-        return encoder, head, name
-    options = dict(config.head_config) | ({"labels": list(labels)} if labels else {})
+        return registered, head
+    kind = head_class(name)
+    classifies = "labels" in inspect.signature(kind).parameters
     try:
-        head = head_class(config.head)(channels=encoder.channels, **options)
+        return name, kind(
+            channels=encoder.channels, **options, **({"labels": list(labels)} if labels and classifies else {})
+        )
     except TypeError as error:
-        raise ValueError(f"head_config does not fit head {config.head!r}: {error}") from error
-    return encoder, head, config.head
+        raise ValueError(f"head_config does not fit head {name!r}: {error}") from error
 
 
 def _as_is(batch: Any) -> Any:
