@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from motionrep.layouts import H36M_17
-from motionrep.tables import write_embeddings
+from motionrep.tables import read_embeddings, write_embeddings
 from motionrep.types import Keypoints, MotionEmbedding
 
 CHANNELS = 5
@@ -82,3 +82,67 @@ def test_without_pyarrow_the_message_says_what_to_install(tmp_path):
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last == 'ImportError: Parquet files need pyarrow: pip install "motionrep[tables]"'
+
+
+def test_further_columns_are_repeated_for_every_row(two, tmp_path):
+    write_embeddings(two, tmp_path / "e.parquet", "frame", more={"action": ["walk", "wave"], "subject": [1, 2]})
+    table = pq.read_table(tmp_path / "e.parquet")
+    assert table["action"].to_pylist() == ["walk"] * 3 + ["wave"] * 2
+    assert table["subject"].to_pylist() == [1] * 3 + [2] * 2
+
+
+@pytest.mark.parametrize("more", [{"action": ["walk"]}, {"fps": [1, 2]}])
+def test_further_columns_have_names_of_their_own_and_a_value_for_each(two, tmp_path, more):
+    with pytest.raises(ValueError, match=rf"column '{next(iter(more))}' of `more` needs a name other than"):
+        write_embeddings(two, tmp_path / "e.parquet", more=more)
+
+
+@pytest.mark.parametrize("level", ["clip", "frame", "joint"])
+def test_what_is_written_is_read_again(two, tmp_path, level):
+    write_embeddings(two, tmp_path / "e.parquet", level, ["a", "b"], {"action": ["walk", "wave"]})
+    values, columns = read_embeddings(tmp_path / "e.parquet")
+    table = pq.read_table(tmp_path / "e.parquet")
+    assert values.dtype == np.float32
+    assert np.array_equal(values, _vectors(table))
+    assert list(columns) == [name for name in table.column_names if name != "embedding"]
+    assert columns["action"] == table["action"].to_pylist()
+
+
+def test_a_file_without_embeddings_is_refused(tmp_path):
+    (tmp_path / "no.parquet").write_text("clip,action")
+    with pytest.raises(ValueError, match=r"no\.parquet: not a Parquet file"):
+        read_embeddings(tmp_path / "no.parquet")
+    pq.write_table(pa.table({"clip": ["a"]}), tmp_path / "other.parquet")
+    with pytest.raises(
+        ValueError, match=r"other\.parquet: expected rows with a column 'embedding', got 1 rows"
+    ):
+        read_embeddings(tmp_path / "other.parquet")
+    pq.write_table(pa.table({"embedding": [[1.0], [1.0, 2.0]]}), tmp_path / "uneven.parquet")
+    with pytest.raises(ValueError, match=r"uneven\.parquet: lists of lengths"):
+        read_embeddings(tmp_path / "uneven.parquet")
+
+
+def test_pandas_reads_the_table(two, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    write_embeddings(two, tmp_path / "e.parquet")
+    frame = pandas.read_parquet(tmp_path / "e.parquet")
+    assert frame.groupby("clip")["frame"].count().to_dict() == {"ann": 3, "bob": 2}
+    assert np.array_equal(np.stack(frame["embedding"]), torch.cat([e.per_frame() for e in two]).numpy())
+
+
+def test_duckdb_reads_the_table_and_measures_distances(two, tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    write_embeddings(two, tmp_path / "e.parquet", "clip")
+    a, b = (e.per_clip() for e in two)
+    query = "select list_cosine_similarity(a.embedding::float[], b.embedding::float[]) from '{0}' a, '{0}' b "
+    query += "where a.clip = 'ann' and b.clip = 'bob'"
+    similarity = duckdb.sql(query.format(tmp_path / "e.parquet")).fetchone()[0]
+    assert similarity == pytest.approx(float(torch.nn.functional.cosine_similarity(a, b, dim=0)), abs=1e-5)
+
+
+def test_hugging_face_datasets_reads_the_table(two, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
+    write_embeddings(two, tmp_path / "e.parquet", "clip")
+    rows = datasets.Dataset.from_parquet(str(tmp_path / "e.parquet"), cache_dir=str(tmp_path / "cache"))
+    assert rows["clip"] == ["ann", "bob"]
+    assert np.allclose(rows["embedding"][0], two[0].per_clip().numpy())

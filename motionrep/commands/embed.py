@@ -8,12 +8,16 @@ import torch
 
 import motionrep
 from motionrep.commands.inputs import load_people
-from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
+from motionrep.commands.options import Precision, Size, add_clip, add_computing
 from motionrep.tables import write_embeddings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_keypoints(parser)
+    parser.add_argument(
+        "keypoints", type=Path, nargs="+",
+        help="Files or folders of AlphaPose, OpenPose, COCO, MMPose, MediaPipe or motionrep.",
+    )  # fmt: skip
+    add_clip(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .parquet file to write.")
     parser.add_argument(
         "--encoder", default="ktpformer-s",
@@ -28,16 +32,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    keypoints: Path, output: Path, encoder: str, level: Literal["clip", "frame", "joint"], layout: str | None,
+    keypoints: list[Path], output: Path, encoder: str, level: Literal["clip", "frame", "joint"], layout: str | None,
     fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
 ) -> None:  # fmt: skip
-    """Writes the motion embeddings of every person in a keypoint file as a Parquet table."""
-    people = load_people(keypoints, layout, fps, size)
+    """Writes the motion embeddings of every person in keypoint files as a Parquet table."""
+    files = [(path.stem, person) for path in keypoints for person in load_people(path, layout, fps, size)]
+    people = [person for _, person in files]
     network = motionrep.load_encoder(encoder)
     dtype = getattr(torch, precision)
     embeddings = [
         motionrep.embed(person, network, flip=flip, device=device, dtype=dtype, progress=True) for person in people
     ]
-    write_embeddings(embeddings, output, level, [keypoints.stem] * len(people))
+    write_embeddings(embeddings, output, level, [name for name, _ in files])
     frames = sum(person.frame_count for person in people)
     print(f"{output}: {len(people)} person(s), {frames} frames, {network.channels} channels")

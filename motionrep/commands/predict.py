@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import motionrep
 from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
 from motionrep.files import written_beside
+from motionrep.segmentation import ActionTimeline
 from motionrep.types import ActionScores, BodyMotion, JointMotion
 from motionrep.weights import shipped
 
@@ -23,12 +25,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head or a folder (default %(default)s).")
     parser.add_argument("--encoder", help="A shipped encoder or a folder; left out, the one the head was trained on.")
     parser.add_argument("--video", action="store_true", help="Renders an .mp4 beside each .npz.")
+    parser.add_argument(
+        "--window", type=float, default=2.0, dest="window_s", metavar="SECONDS",
+        help="Of longer clips, action heads also give the scores over time, by windows so long (default %(default)s).",
+    )  # fmt: skip
     add_computing(parser)
 
 
 def run(
     keypoints: Path, output: Path, head: str, encoder: str | None, video: bool, layout: str | None,
-    fps: float | None, size: Size | None, device: str, precision: Precision,
+    fps: float | None, size: Size | None, device: str, precision: Precision, window_s: float,
 ) -> None:  # fmt: skip
     """Runs a head on every person in a keypoint file: 3D pose, body mesh or action."""
     people = load_people(keypoints, layout, fps, size)
@@ -53,11 +59,27 @@ def run(
             path = path.with_name(path.name + ".json")
             probability = dict(zip(result.labels, result.probability().tolist(), strict=True))
             content = {"person": person.person, "best": result.best, "probability": probability}
+            if person.frame_count / person.fps > window_s and hasattr(trained, "predict_over_time"):
+                content["over_time"] = _over_time(trained.predict_over_time(embedding, window_s))
             with written_beside(path) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
             print(f"{path}: person {person.person}, {result.best} ({probability[result.best]:.0%})")
         else:
             print(f"person {person.person}: {result}")
+
+
+def _over_time(timeline: ActionTimeline) -> dict[str, Any]:
+    """What is done from when to when, and the probability of each class about every half second."""
+    every = max(1, round(timeline.fps / 2))
+    shown = timeline.probability[::every]
+    return {
+        "segments": [asdict(segment) for segment in timeline.segments()],
+        "time_s": [round(frame / timeline.fps, 4) for frame in range(0, len(timeline.probability), every)],
+        "probability": {
+            label: [round(value, 4) for value in column.tolist()]
+            for label, column in zip(timeline.labels, shown.T, strict=True)
+        },
+    }
 
 
 def _encoder_for(trained: Any, head: str) -> str:
