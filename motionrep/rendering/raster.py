@@ -34,10 +34,13 @@ class Fragments:
     def interpolate(
         self, value: Float[Tensor, "batch vertices channels"], faces: Int[Tensor, "faces 3"]
     ) -> Float[Tensor, "fragments channels"]:
-        """A value of the vertices at each fragment."""
-        corner = faces[self.face] + (self.image * value.shape[1])[:, None]
-        flat = value.reshape(-1, value.shape[2])
-        first, second, third = (flat[corner[:, i]] * self.barycentric[:, i, None] for i in range(3))
+        """A value of the vertices at each fragment; gradients go to the value."""
+        channels = value.shape[2]
+        corner = value.reshape(-1, channels).index_select(0, _corners(faces, *value.shape[:2]).T.reshape(-1))
+        corner = corner.reshape(-1, 3 * channels).index_select(0, self.image * len(faces) + self.face)
+        first, second, third = (
+            corner[:, i * channels : (i + 1) * channels] * self.barycentric[:, i, None] for i in range(3)
+        )
         return first + second + third
 
 
@@ -61,54 +64,65 @@ def rasterize(
         screen: Homogeneous pixels as of `screen_points`; a pixel centre has coordinates ending in .5.
         faces: Counter-clockwise seen from outside, which is what "back" refers to.
     """
-    corner = screen.double()
-    corner = torch.stack([corner[..., 0] - 0.5 * corner[..., 2], corner[..., 1] - 0.5 * corner[..., 2], corner[..., 2]])
-    first, second, third = corner[:, :, faces.long().T].unbind(2)  # each: 3 batch faces
-    edge = torch.stack([_cross(second, third), _cross(third, first), _cross(first, second)])  # opposite each corner
-    volume = (edge[0] * first).sum(0)  # negative: we see the outside
-    low, high = torch.aminmax(torch.stack([first[2], second[2], third[2]]), dim=0)
-    y = torch.stack([first[1] / first[2], second[1] / second[2], third[1] / third[2]])
-    crosses = low < NEAR_M
+    x, y, depth = screen.double().reshape(-1, 3).unbind(1)
+    corner = torch.stack([x - 0.5 * depth, y - 0.5 * depth, depth])
+    first, second, third = (corner.index_select(1, index) for index in _corners(faces, *screen.shape[:2]))
+    opposite = _cross(second, third)
+    volume = (opposite * first).sum(0)  # negative: we see the outside
+    chosen = ((volume < 0) if back_faces == "hide" else (volume != 0)).nonzero()[:, 0]
+    first, second, third, opposite = (part.index_select(1, chosen) for part in (first, second, third, opposite))
+    volume = volume.index_select(0, chosen)
+
+    depths = torch.stack([first[2], second[2], third[2]])
+    y = torch.stack([first[1], second[1], third[1]]) / depths
+    crosses = depths.amin(0) < NEAR_M
     top = torch.where(crosses, 0, y.amin(0).ceil().clamp(0, height_px)).long()
     bottom = torch.where(crosses, height_px, y.amax(0).ceil().clamp(0, height_px)).long()
-    wanted = (volume < 0) if back_faces == "hide" else (volume != 0)
-    image, face = (wanted & (high > NEAR_M) & (bottom > top)).nonzero(as_tuple=True)
+    bottom = torch.where(depths.amax(0) > NEAR_M, bottom, top)
 
-    top, rows, volume = top[image, face], (bottom - top)[image, face], volume[image, face]
-    edge = edge[:, :, image, face] * volume.sign()
-    inverse_depth = (edge[0] + edge[1] + edge[2]) / volume.abs()
+    edges = [edge * volume.sign() for edge in (opposite, _cross(third, first), _cross(first, second))]
+    inverse_depth = (edges[0] + edges[1] + edges[2]) / volume.abs()
     in_front = inverse_depth.new_tensor([[0], [0], [1 / NEAR_M]]) - inverse_depth
-    planes = [in_front, *edge] if bool(crosses.any()) else [*edge]
+    planes = [in_front, *edges, inverse_depth] if bool(crosses.any()) else [*edges, inverse_depth]
 
-    row_face, step = _expand(rows)
-    row_y = top[row_face] + step
-    left = torch.zeros_like(row_y, dtype=corner.dtype)
-    right = torch.full_like(left, width_px)
-    lines = []
-    for plane in planes:  # slope * x + offset >= 0 inside
-        slope, offset = plane[0][row_face], plane[1][row_face] * row_y + plane[2][row_face]
-        crossing = -offset / slope
-        left = torch.where(slope > 0, torch.maximum(left, crossing), left)
-        right = torch.where(slope < 0, torch.minimum(right, crossing), right)
-        right = right.masked_fill((slope == 0) & (offset < 0), 0)
-        lines.append((slope, offset))
-    left, right = left.ceil(), right.ceil()
-    lines.append((inverse_depth[0][row_face], inverse_depth[1][row_face] * row_y + inverse_depth[2][row_face]))
-    slopes = torch.stack([slope for slope, _ in lines[-4:]], 1).float()
-    starts = torch.stack([slope * left + offset for slope, offset in lines[-4:]], 1).float()
+    row_face, step = _expand((bottom - top).clamp(min=0))
+    row_y = top.index_select(0, row_face) + step
+    plane = torch.cat(planes).index_select(1, row_face)
+    slope, offset = plane[0::3], plane[1::3] * row_y + plane[2::3]  # slope * x + offset >= 0 inside
+    rising, falling, crossing = slope[:-1] > 0, slope[:-1] < 0, -offset[:-1] / slope[:-1]
+    left = torch.where(rising, crossing, 0).amax(0).clamp(min=0).ceil()
+    right = torch.where(falling, crossing, width_px).amin(0).clamp(max=width_px).ceil()
+    right = right.masked_fill(((slope[:-1] == 0) & (offset[:-1] < 0)).any(0), 0)
+    start = (slope[-4:] * left + offset[-4:]).float()
+    slope = slope[-4:].float()
 
     row, step = _expand((right - left).clamp(min=0).long())
-    pixel = ((image[row_face] * height_px + row_y) * width_px + left.long())[row] + step
-    nearness = slopes[:, 3][row] * step + starts[:, 3][row]
+    first_pixel = (
+        (chosen // max(len(faces), 1)).index_select(0, row_face) * height_px + row_y
+    ) * width_px + left.long()
+    pixel = first_pixel.index_select(0, row) + step
+    nearness = slope[3].index_select(0, row) * step + start[3].index_select(0, row)
     key = nearness.view(torch.int32).long() << 32 | row  # the bits of positive floats sort like the floats
     best = key.new_full((screen.shape[0] * height_px * width_px,), -1).scatter_reduce_(0, pixel, key, "amax")
-    seen = (best[pixel] == key).nonzero()[:, 0]
+    seen = (best.index_select(0, pixel) == key).nonzero()[:, 0]
 
-    row = row[seen]
-    weight = torch.addcmul(starts[:, :3][row], slopes[:, :3][row], step[seen, None].float())
-    weight = weight / (weight[:, 0] + weight[:, 1] + weight[:, 2])[:, None]
-    owner = row_face[row]
-    return Fragments(pixel[seen], image[owner], face[owner], weight, 1 / nearness[seen])
+    row, step = row.index_select(0, seen), step.index_select(0, seen)
+    weight = start[:3].index_select(1, row) + slope[:3].index_select(1, row) * step
+    owner = chosen.index_select(0, row_face.index_select(0, row))
+    return Fragments(
+        pixel.index_select(0, seen),
+        owner // max(len(faces), 1),
+        owner % max(len(faces), 1),
+        (weight / weight.sum(0)).T,
+        1 / nearness.index_select(0, seen),
+    )
+
+
+def _corners(faces: Tensor, batch: int, vertices: int) -> Tensor:
+    """Where the three corners of each face of each image are among the vertices of all images: (3, batch * faces)."""
+    index = faces.long().T
+    shift = torch.arange(batch, device=faces.device) * vertices
+    return (index[:, None] + shift[:, None]).reshape(3, -1) if batch > 1 else index
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:
@@ -120,4 +134,4 @@ def _expand(count: Int[Tensor, " items"]) -> tuple[Int[Tensor, " total"], Int[Te
     """For counts 2, 0, 3: item 0 0 2 2 2 and step 0 1 0 1 2."""
     item = torch.repeat_interleave(count)
     start = count.cumsum(0) - count
-    return item, torch.arange(len(item), device=count.device) - start[item]
+    return item, torch.arange(len(item), device=count.device) - start.index_select(0, item)

@@ -6,7 +6,7 @@ World axes: right-handed, metres, y up, floor at y = 0. Colours are display valu
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Literal
 
 import torch
@@ -50,6 +50,25 @@ class Backdrop:
     color: Float[Tensor, "height width 3"] | None
     floor_m: Float[Tensor, "height width 2"]
     floor_opacity: Float[Tensor, "height width"]
+
+    @cached_property
+    def empty(self) -> UInt8[Tensor, "height width channels"]:
+        """The picture without surfaces, three or four channels."""
+        return _bytes(self._canvas())
+
+    def cropped(self, left: int, top: int, right: int, bottom: int) -> "Backdrop":
+        """A rectangle of it, as a camera with a smaller image sees it."""
+        x, y = self.camera.center_px
+        camera = replace(self.camera, center_px=(x - left, y - top), width_px=right - left, height_px=bottom - top)
+        color, floor_m, opacity = (
+            part if part is None else part[top:bottom, left:right]
+            for part in (self.color, self.floor_m, self.floor_opacity)
+        )
+        return Backdrop(camera, color, floor_m, opacity)
+
+    def _canvas(self) -> Tensor:
+        """A copy to draw on, colour multiplied by opacity."""
+        return self.floor_opacity.new_zeros(*self.floor_opacity.shape, 4) if self.color is None else self.color.clone()
 
 
 # Draws a surface in its own colours as a camera sees it, with a number of samples per pixel along x and y. Gives colour
@@ -136,18 +155,21 @@ def draw(
     Args:
         layer: Draws the lit surfaces, `raster_layer` when None. Light, floor and shadow are the same for all.
     """
-    camera = backdrop.camera
-    if backdrop.color is None:
-        image = backdrop.floor_opacity.new_zeros(camera.height_px, camera.width_px, 4)
-    else:
-        image = backdrop.color.clone()
-    if surfaces:
-        whole = joined(surfaces)
-        _add_shadow(image, whole.vertex_m, whole.faces, backdrop)
-        _add_surface(image, whole, camera, supersample, layer or raster_layer)
-    if backdrop.color is None:
-        image[..., :3] /= image[..., 3:].clamp(min=1e-6)
-    return (image * 255 + 0.5).clamp(0, 255).byte()
+    picture = backdrop.empty.clone()
+    if not surfaces:
+        return picture
+    whole = joined(surfaces)
+    shadow = _shadow(whole.vertex_m, whole.faces) if bool((backdrop.floor_opacity > 0).any()) else None
+    points = whole.vertex_m if shadow is None else torch.cat([whole.vertex_m, shadow.corner_m])
+    left, top, right, bottom = _window(points, backdrop.camera)
+    if left < right and top < bottom:
+        part = backdrop.cropped(left, top, right, bottom)
+        image = part._canvas()
+        if shadow is not None:
+            _add_shadow(image, shadow, part)
+        _add_surface(image, whole, part.camera, supersample, layer or raster_layer)
+        picture[top:bottom, left:right] = _bytes(image)
+    return picture
 
 
 def raster_layer(
@@ -177,8 +199,7 @@ def joined(surfaces: Sequence[Surface]) -> Surface:
 
 
 def _add_surface(image: Tensor, surface: Surface, camera: PinholeCamera, supersample: int, layer: Layer) -> None:
-    screen = screen_points(to_camera(surface.vertex_m, camera), camera)
-    left, top, right, bottom = _window(screen, camera.width_px, camera.height_px)
+    left, top, right, bottom = _window(surface.vertex_m, camera)
     if left >= right or top >= bottom:
         return
     x, y = camera.center_px
@@ -204,10 +225,18 @@ def _light(surface: Surface, camera: PinholeCamera) -> Tensor:
     return (surface.color * brightness[:, None] + 0.06 * shine[:, None]).clamp(0, 1)
 
 
-def _add_shadow(image: Tensor, vertex_m: Tensor, faces: Tensor, backdrop: Backdrop) -> None:
-    """Darkens the floor of `image`, or covers it: the parallel projection, drawn as a small blurred texture."""
-    if not bool((backdrop.floor_opacity > 0).any()):
-        return
+@dataclass(frozen=True)
+class _Shadow:
+    """A soft shadow as a texture on the floor: `low` is (x, z) of its first corner, `corner_m` has all four."""
+
+    mask: Float[Tensor, "1 1 rows columns"]
+    low: Float[Tensor, "2"]
+    size_m: Float[Tensor, "2"]
+    corner_m: Float[Tensor, "4 3"]
+
+
+def _shadow(vertex_m: Tensor, faces: Tensor) -> _Shadow:
+    """The surface's parallel projection onto the floor, blurred."""
     height = vertex_m[:, 1:2].clamp(min=0)
     flat = vertex_m[:, [0, 2]] + height * height.new_tensor(_SHADOW_SLANT)
     margin = 4 * _SHADOW_BLUR_M
@@ -215,32 +244,42 @@ def _add_shadow(image: Tensor, vertex_m: Tensor, faces: Tensor, backdrop: Backdr
     texel_m = max(_SHADOW_TEXEL_M, float((high - low).max()) / _SHADOW_TEXELS)
     width, rows = (math.ceil(float(n) / texel_m) for n in high - low)
     texture_point = torch.cat([(flat - low) / texel_m, torch.ones_like(height)], 1)
-    mask = image.new_zeros(rows * width)
+    mask = vertex_m.new_zeros(rows * width)
     mask[rasterize(texture_point[None], faces, width, rows, back_faces="show").pixel] = 1
     mask = _blurred(mask.reshape(1, 1, rows, width), _SHADOW_BLUR_M / texel_m)
+    corner = [[low[0], 0, low[1]], [low[0], 0, high[1]], [high[0], 0, low[1]], [high[0], 0, high[1]]]
+    return _Shadow(mask, low, low.new_tensor([width, rows]) * texel_m, vertex_m.new_tensor(corner))
 
-    border = [[low[0], 0, low[1]], [low[0], 0, high[1]], [high[0], 0, low[1]], [high[0], 0, high[1]]]
-    camera = backdrop.camera
-    corner = screen_points(to_camera(vertex_m.new_tensor(border), camera), camera)
-    left, top, right, bottom = _window(corner, camera.width_px, camera.height_px)
+
+def _add_shadow(image: Tensor, shadow: _Shadow, backdrop: Backdrop) -> None:
+    """Darkens the floor of `image`, or covers it where it is transparent."""
+    left, top, right, bottom = _window(shadow.corner_m, backdrop.camera)
     if left >= right or top >= bottom:
         return
-    grid = (backdrop.floor_m[top:bottom, left:right] - low) / (low.new_tensor([width, rows]) * texel_m) * 2 - 1
-    shade = grid_sample(mask, grid[None], align_corners=False)[0, 0] * backdrop.floor_opacity[top:bottom, left:right]
-    shade = _SHADOW_DARKNESS * shade[..., None]
+    grid = (backdrop.floor_m[top:bottom, left:right] - shadow.low) / shadow.size_m * 2 - 1
+    shade = grid_sample(shadow.mask, grid[None], align_corners=False)[0, 0]
+    shade = _SHADOW_DARKNESS * (shade * backdrop.floor_opacity[top:bottom, left:right])[..., None]
     part = image[top:bottom, left:right]
     part.mul_(1 - shade)
     if backdrop.color is None:
         part[..., 3:] += shade
 
 
-def _window(screen: Tensor, width_px: int, height_px: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the part of the image that the points can touch."""
+def _bytes(image: Tensor) -> Tensor:
+    """0 to 255; the colour of a picture with four channels is no longer multiplied by its opacity."""
+    if image.shape[2] == 4:
+        image = torch.cat([image[..., :3] / image[..., 3:].clamp(min=1e-6), image[..., 3:]], -1)
+    return (image * 255).add_(0.5).clamp_(0, 255).byte()
+
+
+def _window(point_m: Tensor, camera: PinholeCamera) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of the image that lies between the points (world axes)."""
+    screen = screen_points(to_camera(point_m, camera), camera)
     if float(screen[:, 2].min()) < NEAR_M:
-        return 0, 0, width_px, height_px
+        return 0, 0, camera.width_px, camera.height_px
     xy = screen[:, :2] / screen[:, 2:]
     (left, top), (right, bottom) = xy.amin(0).floor().tolist(), xy.amax(0).ceil().tolist()
-    return max(0, int(left)), max(0, int(top)), min(width_px, int(right)), min(height_px, int(bottom))
+    return max(0, int(left)), max(0, int(top)), min(camera.width_px, int(right)), min(camera.height_px, int(bottom))
 
 
 def _pose(camera: PinholeCamera, device: torch.device | str) -> tuple[Tensor, Tensor]:
