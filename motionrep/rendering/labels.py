@@ -68,7 +68,7 @@ def draw_labels(image: Image.Image, labels: Sequence[Label], time_s: float, end_
     """
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(13 * unit)
     texts = list(dict.fromkeys(label.text for label in labels))
-    color = {text: tuple(round(255 * part) for part in person_color(i, 2)) for i, text in enumerate(texts)}
+    color = {text: tuple(round(255 * part) for part in person_color(i)) for i, text in enumerate(texts)}
     margin = round(8 * unit)
     name_px = max(pen.textlength(text, font=font) for text in texts) + margin
     bar_left, bar_right = margin + name_px, image.width - margin - 40 * unit

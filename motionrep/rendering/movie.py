@@ -119,7 +119,8 @@ def render_frames(
 
     Args:
         motion: One, or several in the same axes, of the same length and rate: persons, or results to compare. Several
-            have a colour each, by their place in the list. Left is blue and right is red in a single joint motion.
+            have a colour each, by their place in the list. A single joint motion is blue on the left and red on the
+            right.
         keypoints: Of the motion's clip; one for each person if there are several.
         camera: Of "camera" and "overlay"; when None, a motion in camera axes is seen with a field of view of 50
             degrees.
@@ -128,7 +129,7 @@ def render_frames(
         video: The file the keypoints were found in. Its frames appear at their own times; the motion begins at its
             frame `Keypoints.first_frame`.
         compare_to: Colours every vertex, or joint, by its distance from this motion's, with both pelvises in one place.
-        error_scale_mm: The distance that is dark red; when None, a round number that 99 % of the errors are below.
+        error_scale_mm: The distance that is dark red; when None, a round number that 95 % of the errors are below.
         labels: What is done when: tuples (start_s, end_s, text) or (start_s, end_s, text, score between 0 and 1), for
             instance of `labels_from_scores`.
         names: Of the motions, for a legend or the titles.

@@ -14,7 +14,7 @@ from motionrep.rendering.labels import checked_labels
 from motionrep.rendering.panels import Sheet, error_scale, label_strip, legend, letter_unit
 from motionrep.rendering.shots import Background, Reference, Shots, View
 from motionrep.rendering.source_video import SourceVideo, open_source_video
-from motionrep.rendering.subjects import Motion, Show, Subject, make_subject, person_color
+from motionrep.rendering.subjects import Color, Motion, Show, Subject, make_subject, person_color
 from motionrep.rendering.views import sampled_frames, stage_for
 from motionrep.types import JointMotion, Keypoints, MeshMotion
 
@@ -81,7 +81,7 @@ def plan_movie(
     width, height = image_px or (4, 3)
     size_px = (round(height_px * width / height) if width_px is None else width_px, height_px)
     camera = _camera(motions[0], camera, views, image_px or size_px)
-    colors = [None if len(motions) == 1 else person_color(i, len(motions)) for i in range(len(motions))]
+    colors = _colors(motions, views)
     torch_device = torch.device(device)
     with torch.no_grad():
         subjects = [
@@ -92,7 +92,7 @@ def plan_movie(
     casts = [("", range(len(motions)))]
     if arrange == "apart":
         casts = [(names[i] if names else str(i + 1), [i]) for i in range(len(motions))]
-    clip_colors = [None if len(clips) == 1 else person_color(i, len(clips)) for i in range(len(clips))]
+    clip_colors = [None if len(clips) == 1 else person_color(i) for i in range(len(clips))]
     shots = Shots(
         subjects, casts, stage, motions[0].frame, count, motions[0].fps, views, camera, clips, clip_colors, reference,
         background, size_px, supersample, torch_device,
@@ -101,7 +101,7 @@ def plan_movie(
     unit = letter_unit(height_px)
     strips = []
     if names and arrange == "together" and reference is None:
-        strips.append(legend(names, [person_color(i, len(motions)) for i in range(len(motions))], unit))
+        strips.append(legend(names, [person_color(i) for i in range(len(motions))], unit))
     if reference is not None:
         strips.append(error_scale(reference.top_mm, unit))
     if labels:
@@ -190,6 +190,13 @@ def _camera(
     if camera is None and "overlay" in views:
         raise ValueError("a motion in world axes needs camera= to be laid over the video")
     return camera
+
+
+def _colors(motions: list[Motion], views: Sequence[View]) -> list[Color | None]:
+    """Each person's; one alone is skin-like, but on a video not to be mistaken for the person filmed."""
+    if len(motions) == 1 and ("overlay" not in views or isinstance(motions[0], JointMotion)):
+        return [None]
+    return [person_color(index) for index in range(len(motions))]
 
 
 def _reference(

@@ -25,9 +25,9 @@ _PERSON_COLORS = (
 _SAMPLES = 32
 
 
-def person_color(index: int, count: int) -> Color:
-    """Colour of a person: skin-like when alone, otherwise by place in the list, the same in every frame and run."""
-    return _BODY_COLOR if count == 1 else _PERSON_COLORS[index % len(_PERSON_COLORS)]
+def person_color(index: int) -> Color:
+    """Colour of one of several persons, by place in the list: the same in every frame, view and run."""
+    return _PERSON_COLORS[index % len(_PERSON_COLORS)]
 
 
 @dataclass(frozen=True)
