@@ -1,7 +1,8 @@
-"""`python -m motionrep` is `motionrep`."""
+"""`python -m motionrep`, as launchers of several processes start it."""
 
 import sys
 
 from motionrep.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,7 +15,9 @@ from motionrep.commands import (
     export,
     finetune,
     fit,
+    plot,
     predict,
+    pretrain,
     render,
     report,
     view,
@@ -25,8 +27,8 @@ from motionrep.commands.options import Parser
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo, "embed": embed, "predict": predict, "render": render, "view": view, "report": report,
-    "convert": convert, "fit": fit, "export": export, "finetune": finetune, "evaluate": evaluate, "list": list_,
-    "doctor": doctor,
+    "convert": convert, "fit": fit, "export": export, "pretrain": pretrain, "finetune": finetune,
+    "evaluate": evaluate, "plot": plot, "list": list_, "doctor": doctor,
 }  # fmt: skip
 
 
@@ -52,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments[:1] == ["finetune"]:  # has a parser of its own
-        finetune.run(arguments[1:])
+    if arguments[:1] in (["pretrain"], ["finetune"]):  # have a parser of their own
+        COMMANDS[arguments[0]].run(arguments[1:])
         return 0
     parser = _parser()
     options = vars(parser.parse_args(arguments))
@@ -65,7 +67,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parser() -> Parser:
-    """The parser of all commands but finetune, which is only listed; raises ValueError for what it cannot accept."""
+    """The parser of all commands; pretrain and finetune are only listed. ValueError for what it cannot accept."""
     parser = Parser(
         prog="motionrep",
         description="2D human keypoints in; embeddings, 3D poses, body meshes, actions and videos out.",

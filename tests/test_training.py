@@ -18,11 +18,15 @@ from safetensors.torch import load_file
 
 from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.authored import authored_motion
-from motionrep.encoders import KTPFormer, load_encoder
+from motionrep.encoders import ENCODERS, KTPFormer, load_encoder
 from motionrep.evaluation import evaluate
-from motionrep.head_api import load_head, save_head
+from motionrep.head_api import head_class, load_head, save_head
+from motionrep.keypoint_io import save_keypoints
+from motionrep.layouts import H36M_17
 from motionrep.motion_io import save_motion
 from motionrep.training import train
+from motionrep.tuning import Tuning
+from motionrep.types import Keypoints
 
 BVH = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
 NEW_ENCODER = {
@@ -132,6 +136,8 @@ import yaml
 
 from motionrep.configuration import FinetuneConfig
 from motionrep.training import train
+from motionrep.tuning import Tuning
+from motionrep.types import Keypoints
 
 torch.set_num_threads(1)
 config, data, output, resume = sys.argv[1:]
@@ -320,3 +326,39 @@ def test_the_head_of_another_encoder_is_not_evaluated(run, data, tmp_path):
     save_head(head, tmp_path / "head", "pose3d", "gone")
     with pytest.raises(ValueError, match="trained on encoder 'gone'"):
         evaluate(data, str(run[0] / "encoder"), str(tmp_path / "head"))
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "configs").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_configuration_of_the_repository_is_accepted(path):
+    config = FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    if config.new_encoder is not None:
+        options = {name: value for name, value in config.new_encoder.items() if name != "architecture"}
+        with torch.device("meta"):
+            encoder = ENCODERS[config.new_encoder["architecture"]](**options)
+        head_class(config.head)(channels=encoder.channels, **config.head_config)
+
+
+def test_clips_of_keypoints_alone_take_part(data, tmp_path):
+    """Poses are synthesised, keypoints are what a detector found; without a loss for them they are refused."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    xy_px = 200 + 100 * torch.rand(40, 17, 2, generator=torch.Generator().manual_seed(0))
+    save_keypoints([Keypoints(xy_px, torch.ones(40, 17), H36M_17, 30.0, 640, 480)], clips / "seen.npz")
+    losses = {"position": 1.0, "reprojection": 1.0}
+    config = dataclasses.replace(CONFIG, head_config={"losses": losses}, observed_share=0.5)
+    train(config, [data, data], tmp_path / "run", [clips])
+    columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert "train_term_reprojection" in columns
+    with pytest.raises(ValueError, match="a loss 'reprojection'"):
+        train(CONFIG, [data], tmp_path / "other", [clips])
+
+
+def test_a_learning_rate_may_fall_with_every_epoch(data, tmp_path):
+    config = dataclasses.replace(CONFIG, lr_decay=0.5, epochs=3)
+    encoder = KTPFormer(**{name: value for name, value in NEW_ENCODER.items() if name != "architecture"})
+    module = Tuning(encoder, {"pose3d": head_class("pose3d")(channels=16)}, config, steps=6)
+    _, schedules = module.configure_optimizers()
+    shares = [schedules[0].lr_lambdas[0](step) for step in range(6)]
+    assert shares == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
