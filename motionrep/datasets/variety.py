@@ -1,6 +1,6 @@
 """How far training clips go from the recorded motion: variety squeezed out of little data.
 
-Each part can be switched off by itself; `docs/pretraining.md` says what each brings.
+Each part can be switched off by itself; `benchmarks/variety.yaml` is the plan that measures what each brings.
 """
 
 import math
