@@ -26,7 +26,7 @@ RULES = [
     *((leaf, ("",)) for leaf in LEAVES),
     ("encoders.layers", ("types", "body", "motion_io", "keypoint_io", *ABOVE_LAYERS[1:])),
     *((name, ABOVE_LAYERS) for name in ("types", "cameras", "body", "bvh", "floor", "retargeting", "metrics")),
-    *((name, ABOVE_LAYERS) for name in ("keypoint_io", "keypoint_formats", "motion_io")),
+    *((name, ABOVE_LAYERS) for name in ("keypoint_io", "keypoint_formats", "motion_io", "camera_io", "refinement")),
     ("encoders", ABOVE_LAYERS[1:]),
     ("datasets", ("encoders", "rendering", *ABOVE_LAYERS[3:])),
     ("rendering", ("encoders", "datasets", *ABOVE_LAYERS[3:])),

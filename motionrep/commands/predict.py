@@ -1,6 +1,7 @@
 """`motionrep predict`."""
 
 import argparse
+import inspect
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 import torch
 
 import motionrep
+from motionrep.camera_io import in_world, read_camera
+from motionrep.cameras import PinholeCamera
 from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
 from motionrep.files import written_beside
 from motionrep.segmentation import ActionTimeline
-from motionrep.types import ActionScores, BodyMotion, JointMotion
+from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints
 from motionrep.weights import shipped
 
 
@@ -24,6 +27,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head or a folder (default %(default)s).")
     parser.add_argument("--encoder", help="A shipped encoder or a folder; left out, the one the head was trained on.")
+    parser.add_argument(
+        "--camera", type=Path, help="A .json of the camera that took the video; left out, 50 degrees are assumed."
+    )
+    parser.add_argument("--refine", action="store_true", help="Moves meshes nearer to the keypoints and smooths them.")
     parser.add_argument("--video", action="store_true", help="Renders an .mp4 beside each .npz.")
     parser.add_argument(
         "--window", type=float, default=2.0, dest="window_s", metavar="SECONDS",
@@ -33,24 +40,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    keypoints: Path, output: Path, head: str, encoder: str | None, video: bool, layout: str | None,
-    fps: float | None, size: Size | None, device: str, precision: Precision, window_s: float,
+    keypoints: Path, output: Path, head: str, encoder: str | None, camera: Path | None, refine: bool, video: bool,
+    layout: str | None, fps: float | None, size: Size | None, device: str, precision: Precision, window_s: float,
 ) -> None:  # fmt: skip
     """Runs a head on every person in a keypoint file: 3D pose, body mesh or action."""
     people = load_people(keypoints, layout, fps, size)
     trained: Any = motionrep.load_head(head)
+    if camera is not None and "camera" not in inspect.signature(trained.predict).parameters:
+        raise ValueError(f"--camera: head {head!r} does not place anybody in a camera; leave it out")
     network = motionrep.load_encoder(_encoder_for(trained, head) if encoder is None else encoder)
     for index, person in enumerate(people):
         embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
-        result = trained.predict(embedding)
+        used = None if camera is None else read_camera(camera, person.width_px, person.height_px)
+        result = trained.predict(embedding) if used is None else trained.predict(embedding, camera=used)
+        if refine:
+            result = _refined(result, person, used, head)
         path = output / f"{keypoints.stem}_{index}"
         if isinstance(result, BodyMotion | JointMotion):
             path = path.with_name(path.name + ".npz")
-            motionrep.save_motion(result, path)
-            print(f"{path}: person {person.person}, {result.frame_count} frames in {result.frame} axes")
+            saved = in_world(result, used) if isinstance(result, BodyMotion) and used and _has_place(used) else result
+            motionrep.save_motion(saved, path)
+            print(f"{path}: person {person.person}, {saved.frame_count} frames in {saved.frame} axes")
             if video:
                 movie = path.with_suffix(".mp4")
-                print(motionrep.render(result, movie, keypoints=person, device=device, progress=True))
+                print(motionrep.render(result, movie, keypoints=person, camera=used, device=device, progress=True))
         elif video:
             raise ValueError(
                 f"--video: head {head!r} gives {type(result).__name__}, which cannot be drawn; leave it out"
@@ -66,6 +79,22 @@ def run(
             print(f"{path}: person {person.person}, {result.best} ({probability[result.best]:.0%})")
         else:
             print(f"person {person.person}: {result}")
+
+
+def _refined(result: Any, keypoints: Keypoints, camera: PinholeCamera | None, head: str) -> BodyMotion:
+    from motionrep.refinement import refine, reprojection_error_px  # brings roma, which takes as long as torch
+
+    if not isinstance(result, BodyMotion):
+        raise ValueError(f"--refine: head {head!r} gives {type(result).__name__}, not a mesh; leave it out")
+    refined = refine(result, keypoints, camera)
+    before_px, after_px = (reprojection_error_px(motion, keypoints, camera) for motion in (result, refined))
+    print(f"refined: {before_px:.1f} px from the keypoints before, {after_px:.1f} px after")
+    return refined
+
+
+def _has_place(camera: PinholeCamera) -> bool:
+    """Whether the file said where in the world the camera stands."""
+    return not torch.equal(camera.camera_from_world, torch.eye(4))
 
 
 def _over_time(timeline: ActionTimeline) -> dict[str, Any]:
