@@ -32,7 +32,9 @@ def sides_svg(series: Mapping[str, Float[Tensor, " frames"]], fps: float, unit: 
             plot.plot(np.arange(len(values)) / fps, values, color=joint_color(name), linewidth=1.4, label=side)
         _dress(plot, movement.replace("_", " "), unit)
         if len(names) > 1:
-            plot.legend(loc="upper right", frameon=False, fontsize=8, ncols=2)
+            plot.legend(
+                loc="lower right", bbox_to_anchor=(1.0, 0.98), frameon=False, fontsize=8, ncols=2, borderaxespad=0
+            )
     return _svg(figure)
 
 
@@ -72,7 +74,6 @@ def similarity_svg(similarity: Float[Tensor, "frames frames"], seconds: float) -
     )
     figure.colorbar(drawn, ax=plot, shrink=0.8)
     plot.set_xlabel("seconds", fontsize=8)
-    plot.set_ylabel("seconds", fontsize=8)
     plot.tick_params(labelsize=8)
     return _svg(figure)
 

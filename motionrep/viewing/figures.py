@@ -150,8 +150,8 @@ class _KeypointPanel:
                 wxyz=(0.0, 1.0, 0.0, 0.0), position=tuple((middle_m - torch.tensor([0.0, 0.0, 0.05])).tolist()),
             ),
             scene.add_label(
-                f"{root}/title", "input keypoints", anchor="bottom-center",
-                position=tuple((middle_m + torch.tensor([0.0, height_m / 2 + 0.02, 0.0])).tolist()),
+                f"{root}/title", "input keypoints", anchor="top-center",
+                position=tuple((middle_m - torch.tensor([0.0, height_m / 2 + 0.02, 0.0])).tolist()),
             ),
         ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -59,13 +59,18 @@ class Viewer:
         with quiet():
             self._server.stop()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Viewer":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def time_s(self) -> float:
+        """The moment on show."""
+        return self._time.value
 
     def wait(self) -> None:
         """Returns when the viewer is closed by another thread; Ctrl-C ends it with KeyboardInterrupt."""

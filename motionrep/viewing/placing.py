@@ -13,7 +13,7 @@ from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
 _GAP_M = 0.5
 _PANEL_HEIGHT_M, _PANEL_WIDTH_M = 1.7, 2.4
-_PANEL_BOTTOM_M = 0.1
+_PANEL_BOTTOM_M = 0.25
 _PANEL_MARGIN = 0.12
 
 
