@@ -1,5 +1,6 @@
 """Mesh recovery: pose, shape and place of the open body."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,23 +13,31 @@ from motionrep.head_api import Batch, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.rotations import rotmat_from_sixd
 from motionrep.types import BodyMotion, MotionEmbedding
+from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
 
-ROTATION_WEIGHT = 0.5
-VELOCITY_WEIGHT = 2.0
-BETAS_WEIGHT = 0.02
+LOSSES = {"position": 1.0, "velocity": 2.0, "rotation": 0.5, "betas": 0.02}
+_KNOWN_LOSSES = (*LOSSES, "vertices", "reprojection")
+_VERTEX_FRAME_STEP = 10
 
 
 class MeshHead(nn.Module):
     """6D rotations (Zhou et al., CVPR 2019) of 24 joints for every frame, and one beta vector for the clip.
 
     Outputs `local_rotmat` (batch frames 24 3 3), the first in camera axes, and `betas` (batch 10) of the open body.
+
+    Args:
+        losses: Weight of each term of the loss (`loss` explains them); LOSSES when None.
     """
 
     trained_on: str | None = None
 
-    def __init__(self, channels: int, joint_channels: int = 64, hidden: int = 512) -> None:
+    def __init__(
+        self, channels: int, joint_channels: int = 64, hidden: int = 512, losses: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
+        self.losses = chosen_losses(LOSSES if losses is None else losses, _KNOWN_LOSSES)
         self.config: dict[str, Any] = {"channels": channels, "joint_channels": joint_channels, "hidden": hidden}
+        self.config["losses"] = self.losses
         self.body = load_body_model("open")
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
@@ -56,19 +65,26 @@ class MeshHead(nn.Module):
         return {"local_rotmat": rotmat_from_sixd(sixd), "betas": betas}
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Points of skin and skeleton relative to the pelvis (metres), their first difference, rotations, betas."""
-        valid = batch["valid"].float()
-        moving = valid[:, 1:] * valid[:, :-1]
-        difference = self._points(output) - self._points(batch)
-        error = difference.norm(dim=-1).mean(-1)
-        velocity = (difference[:, 1:] - difference[:, :-1]).norm(dim=-1).mean(-1)
-        rotation = (output["local_rotmat"] - batch["local_rotmat"]).abs().mean((-1, -2, -3))
-        return {
-            "position": (error * valid).sum() / valid.sum(),
-            "velocity": VELOCITY_WEIGHT * (velocity * moving).sum() / moving.sum().clamp(min=1),
-            "rotation": ROTATION_WEIGHT * (rotation * valid).sum() / valid.sum(),
-            "betas": BETAS_WEIGHT * (output["betas"] - batch["betas"]).abs().mean(),
-        }
+        """The weighted terms that `losses` names, over the frames that are valid and whose pose is known.
+
+        `position`: points of skin and skeleton relative to the pelvis, metres. `velocity`: their first difference.
+        `rotation`, `betas`: mean absolute differences. `vertices`: the surface of every tenth frame, metres.
+        `reprojection`: as of the 3D pose head, for clips of keypoints alone.
+        """
+        weight, posed = self.losses, posed_frames(batch)
+        moving = posed[:, 1:] * posed[:, :-1]
+        predicted_m, target_m = self._points(output), self._points(batch)
+        difference = predicted_m - target_m
+        terms = {"position": _mean(difference.norm(dim=-1).mean(-1), posed)}
+        terms["velocity"] = _mean((difference[:, 1:] - difference[:, :-1]).norm(dim=-1).mean(-1), moving)
+        terms["rotation"] = _mean((output["local_rotmat"] - batch["local_rotmat"]).abs().mean((-1, -2, -3)), posed)
+        terms["betas"] = _mean((output["betas"] - batch["betas"]).abs().mean(-1), posed.amax(1))
+        if "vertices" in weight:
+            terms["vertices"] = self._vertex_error(output, batch, posed)
+        terms = {name: weight[name] * value for name, value in terms.items() if name in weight}
+        if "reprojection" in weight:
+            terms |= reprojection_term(weight["reprojection"], predicted_m[:, :, : H36M_17.joint_count], batch)
+        return terms
 
     @torch.no_grad()
     def predict(
@@ -104,3 +120,17 @@ class MeshHead(nn.Module):
             [self.body.points(layout, rotmat, betas, still) for layout in (H36M_17, SMPL_24, HALPE_26)], 2
         )
         return points - points[:, :, :1]
+
+    def _vertex_error(self, output: Batch, batch: Batch, posed: Tensor) -> Tensor:
+        frames = slice(None, None, _VERTEX_FRAME_STEP)
+        vertex_m = []
+        for pose in (output, batch):
+            rotmat, betas = pose["local_rotmat"][:, frames], pose["betas"][:, None]
+            still = rotmat.new_zeros(*rotmat.shape[:2], 3)
+            hips = self.body.points(H36M_17, rotmat, betas, still)[:, :, :1]
+            vertex_m.append(self.body.vertices(rotmat, betas, still) - hips)
+        return _mean((vertex_m[0] - vertex_m[1]).norm(dim=-1).mean(-1), posed[:, frames])
+
+
+def _mean(error: Tensor, counted: Tensor) -> Tensor:
+    return (error * counted).sum() / counted.sum().clamp(min=1)

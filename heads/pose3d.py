@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from motionrep.head_api import Batch, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import JointMotion, MotionEmbedding
+from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
 
 LOSSES = {"position": 1.0, "velocity": 2.0}
 _KNOWN_LOSSES = ("position", "scale", "velocity", "acceleration", "smoothness", "reprojection")
@@ -41,9 +42,7 @@ class Pose3DHead(nn.Module):
         joint_weights: Literal["limbs", "equal"] = "limbs",
     ) -> None:
         super().__init__()
-        self.losses = dict(LOSSES if losses is None else losses)
-        if unknown := [name for name in self.losses if name not in _KNOWN_LOSSES]:
-            raise ValueError(f"unknown loss {unknown[0]!r} (known: {', '.join(_KNOWN_LOSSES)})")
+        self.losses = chosen_losses(LOSSES if losses is None else losses, _KNOWN_LOSSES)
         if joint_weights not in ("limbs", "equal"):
             raise ValueError(f"joint_weights must be 'limbs' or 'equal', got {joint_weights!r}")
         self.config: dict[str, Any] = {"channels": channels, "hidden": hidden, "losses": self.losses}
@@ -69,16 +68,12 @@ class Pose3DHead(nn.Module):
         keypoints are known (`has_pose` False, see `datasets.observed`): the distance on the image, in units of the
         person's size there.
         """
-        valid = batch["valid"].float()
-        if "has_pose" in batch:
-            valid = valid * batch["has_pose"][:, None].float()
+        valid = posed_frames(batch)
         predicted, target = output["position_m"], batch["position_m"]
         terms = {}
         for name, weight in self.losses.items():
             if name == "reprojection":
-                if "has_pose" in batch:
-                    seen = batch["observed"] * (batch["valid"] & ~batch["has_pose"][:, None])[..., None, None]
-                    terms[name] = weight * reprojection_error(predicted, seen, batch["focal"])
+                terms |= reprojection_term(weight, predicted, batch)
                 continue
             if name == "smoothness":
                 error, order = (predicted.diff(dim=1).square().sum(-1) * self.joint_weight).mean(-1), 1
@@ -101,39 +96,6 @@ class Pose3DHead(nn.Module):
         require_same_encoder(self, embedding)
         output = self(*representation_of(embedding))
         return JointMotion(output["position_m"][0], H36M_17, embedding.fps, "root")
-
-
-def reprojection_error(
-    position_m: Float[Tensor, "batch frames joints 3"],
-    observed: Float[Tensor, "batch frames joints 3"],
-    focal: Float[Tensor, " batch"],
-) -> Float[Tensor, ""]:
-    """How far poses are from their keypoints when each frame is moved to where it fits them best.
-
-    The place is the least-squares solution of the equations of `cameras.translation_from_keypoints`, for every frame by
-    itself. Distances are divided by the spread of the frame's keypoints, so that a smaller pose gains nothing, and
-    weighted by confidence.
-
-    Args:
-        observed: x and y (units of half the image width, origin in the middle) and confidence, 0 where not seen.
-        focal: Focal length in the same unit.
-    """
-    ray, weight = observed[..., :2] / focal[:, None, None, None], observed[..., 2:]
-    total = weight.sum(2).clamp(min=1e-6)
-    rows = torch.cat([torch.eye(2).to(ray).expand(*ray.shape[:-1], 2, 2), -ray[..., None]], -1)  # joints 2 3
-    right = ray * position_m[..., 2:] - position_m[..., :2]
-    weighted = (weight[..., None] * rows).transpose(-1, -2)
-    normal = (weighted @ rows).sum(2) + 1e-6 * torch.eye(3).to(ray)
-    moved = (weighted @ right[..., None]).sum(2)
-    place = torch.linalg.solve(normal, moved)[..., 0]
-    point = position_m + place[:, :, None]
-    error = (point[..., :2] / point[..., 2:].clamp(min=0.3) - ray).norm(dim=-1)
-    middle = ((weight * ray).sum(2) / total)[:, :, None]
-    spread = ((weight[..., 0] * (ray - middle).square().sum(-1)).sum(2) / total[..., 0]).sqrt()
-    seen = (weight[..., 0] > 0).sum(2) >= 3  # fewer say nothing about the place
-    share = error / spread[..., None].clamp(min=1e-3)
-    per_frame = (weight[..., 0] * share).sum(2) / total[..., 0]
-    return (per_frame * seen).sum() / seen.sum().clamp(min=1)
 
 
 def _scale(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:

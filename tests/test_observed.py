@@ -14,7 +14,9 @@ from motionrep.datasets.variety import Variety
 from motionrep.keypoint_io import save_keypoints
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
-from motionrep_heads.pose3d import Pose3DHead, reprojection_error
+from motionrep_heads.losses import reprojection_error
+from motionrep_heads.mesh import MeshHead
+from motionrep_heads.pose3d import Pose3DHead
 
 EXACT = DetectorNoise(strength=(1e-6, 1e-6), missing_joint=0.0, missing_frame=0.0, swap=0.0)
 
@@ -154,3 +156,22 @@ def test_losses_of_the_pose_head_are_what_they_are_called():
         torch.testing.assert_close(terms[name], expected[name], msg=name)
     with pytest.raises(ValueError, match="unknown loss 'positon'"):
         Pose3DHead(8, losses={"positon": 1.0})
+
+
+def test_the_mesh_head_learns_vertices_and_from_clips_of_keypoints_too():
+    samples, _ = _synthesized()
+    batch = WithObserved(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
+    names = ("position", "velocity", "rotation", "betas", "vertices", "reprojection")
+    torch.manual_seed(0)
+    head = MeshHead(8, hidden=16, losses=dict.fromkeys(names, 1.0))
+    output = head(torch.randn(6, 16, 17, 8), batch["valid"])
+    terms = head.loss(output, batch)
+    assert set(terms) == set(names)
+    truth = head.loss({name: batch[name] for name in ("local_rotmat", "betas")}, batch)
+    assert all(float(truth[name]) < 1e-5 < float(terms[name]) for name in names if name != "reprojection")
+    gradient = torch.autograd.grad(terms["vertices"], output["local_rotmat"], retain_graph=True)[0]
+    assert bool(gradient[:3].any())
+    assert not gradient[3:].any()
+    assert bool(torch.autograd.grad(terms["reprojection"], output["local_rotmat"])[0][3:].any())
+    with pytest.raises(ValueError, match="unknown loss 'vertex'"):
+        MeshHead(8, losses={"vertex": 1.0})
