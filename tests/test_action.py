@@ -1,11 +1,14 @@
 """Actions of several persons, the contrastive term, few-shot heads, and scores over time."""
 
 import dataclasses
+import json
 import math
 
 import pytest
 import torch
 
+import motionrep
+from motionrep import cli
 from motionrep.head_api import head_entry_points, load_head, save_head
 from motionrep.layouts import H36M_17
 from motionrep.pooling import over_persons, over_time, side_by_side
@@ -317,3 +320,24 @@ def test_neighbouring_frames_of_one_label_are_one_segment():
 def test_windows_that_do_not_cover_the_clip_are_refused(few, window_s, step_s):
     with pytest.raises(ValueError, match="the window must hold a frame and the step be positive"):
         few.predict_over_time(_embedding(), window_s, step_s)
+
+
+def test_the_command_writes_scores_over_time_of_clips_longer_than_the_window(tiny, tmp_path):
+    options = ["--size", "1920x1080", "--head", tiny / "action", "--encoder", tiny / "encoder", "--output", tmp_path]
+    command = [str(part) for part in ("predict", tiny / "clip.json", *options)]
+    assert cli.main(command) == 0
+    whole = json.loads((tmp_path / "clip_0.json").read_text())
+    assert "over_time" not in whole
+    assert cli.main([*command, "--window", "0.2"]) == 0
+    told = json.loads((tmp_path / "clip_0.json").read_text())
+    over_time = told.pop("over_time")
+    assert told == whole
+    clip = motionrep.load_keypoints(tiny / "clip.json", size_px=(1920, 1080))[0]
+    embedding = motionrep.embed(clip, motionrep.load_encoder(tiny / "encoder"))
+    timeline = load_head(tiny / "action").predict_over_time(embedding, 0.2, 0.05)
+    assert over_time["segments"] == [dataclasses.asdict(segment) for segment in timeline.segments()]
+    assert over_time["time_s"] == [0.0]
+    assert over_time["probability"] == {
+        label: [pytest.approx(float(p), abs=1e-4)]
+        for label, p in zip(timeline.labels, timeline.probability[0], strict=True)
+    }

@@ -113,9 +113,7 @@ def test_a_file_without_embeddings_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no\.parquet: not a Parquet file"):
         read_embeddings(tmp_path / "no.parquet")
     pq.write_table(pa.table({"clip": ["a"]}), tmp_path / "other.parquet")
-    with pytest.raises(
-        ValueError, match=r"other\.parquet: expected rows with a column 'embedding', got 1 rows"
-    ):
+    with pytest.raises(ValueError, match=r"other\.parquet: expected rows with a column 'embedding', got 1 rows"):
         read_embeddings(tmp_path / "other.parquet")
     pq.write_table(pa.table({"embedding": [[1.0], [1.0, 2.0]]}), tmp_path / "uneven.parquet")
     with pytest.raises(ValueError, match=r"uneven\.parquet: lists of lengths"):
@@ -136,7 +134,7 @@ def test_duckdb_reads_the_table_and_measures_distances(two, tmp_path):
     a, b = (e.per_clip() for e in two)
     query = "select list_cosine_similarity(a.embedding::float[], b.embedding::float[]) from '{0}' a, '{0}' b "
     query += "where a.clip = 'ann' and b.clip = 'bob'"
-    similarity = duckdb.sql(query.format(tmp_path / "e.parquet")).fetchone()[0]
+    similarity = duckdb.sql(query.format(tmp_path / "e.parquet")).fetchall()[0][0]
     assert similarity == pytest.approx(float(torch.nn.functional.cosine_similarity(a, b, dim=0)), abs=1e-5)
 
 

@@ -73,7 +73,7 @@ def run(
             probability = dict(zip(result.labels, result.probability().tolist(), strict=True))
             content = {"person": person.person, "best": result.best, "probability": probability}
             if person.frame_count / person.fps > window_s and hasattr(trained, "predict_over_time"):
-                content["over_time"] = _over_time(trained.predict_over_time(embedding, window_s))
+                content["over_time"] = _over_time(trained.predict_over_time(embedding, window_s, window_s / 4))
             with written_beside(path) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
             print(f"{path}: person {person.person}, {result.best} ({probability[result.best]:.0%})")
