@@ -14,6 +14,7 @@ from motionrep.files import written_beside
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 _FOLDS = 5
+_MARKS = "o^sDvP"
 
 
 def draw_map(
@@ -40,12 +41,11 @@ def draw_map(
     figure, axes = _figure(7.0, 6.0)
     classes = sorted(set(map(str, labels)))
     of_row = np.array(list(map(str, labels)))
-    colors = _colors(len(classes))
-    for name, color in zip(classes, colors, strict=True):
+    for name, (color, mark) in zip(classes, _looks(len(classes)), strict=True):
         x, y = place[of_row == name].T
-        axes.scatter(x, y, s=22, color=color, label=name, alpha=0.85, linewidths=0)
+        axes.scatter(x, y, s=26, color=color, marker=mark, label=name, alpha=0.85, linewidths=0)
     axes.set(xticks=[], yticks=[], title=title)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, ncols=-(-len(classes) // 25))
     _save(figure, path)
 
 
@@ -154,12 +154,12 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _colors(count: int) -> list[Any]:
-    """Ten that are told apart easily; more classes share the colour wheel."""
+def _looks(count: int) -> list[tuple[Any, str]]:
+    """Ten colours that are told apart easily, and for more classes other marks of the same colours."""
     import matplotlib
 
-    map_ = matplotlib.colormaps["tab10" if count <= 10 else "tab20" if count <= 20 else "hsv"]
-    return [map_(i if count <= 20 else i / count) for i in range(count)]
+    colors = matplotlib.colormaps["tab10"]
+    return [(colors(i % 10), _MARKS[i // 10 % len(_MARKS)]) for i in range(count)]
 
 
 def _save(figure: Any, path: Path) -> None:
