@@ -94,11 +94,11 @@ def _against_opengl(device: torch.device) -> str | None:
         return 'pyrender is not installed (pip install "motionrep[gl]")'
     try:
         _require_pyrender()
-        works_with = _tried("pyrender", "egl")
+        if is_software(_tried("opengl", "egl")):  # quickly answered
+            return f"OpenGL is software here ({_tried('opengl', 'egl')})"
+        _tried("pyrender", "egl")
     except (ImportError, RuntimeError) as error:
         return str(error)
-    if is_software(works_with):
-        return f"OpenGL is software here ({works_with})"
     return None
 
 
@@ -126,5 +126,5 @@ def _tried(name: str, system: str) -> str:
     try:
         return tried_apart(name, system)
     except RuntimeError as error:
-        hint = "; on Debian: apt-get install libegl1 libgl1" if name == "pyrender" else ""
+        hint = "; on Debian: apt-get install libegl1 libgl1" if name != "pytorch3d" else ""
         raise RuntimeError(f"{name} does not work here ({error}{hint}); use the back end 'raster'") from error
