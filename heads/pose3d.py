@@ -6,7 +6,9 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from motionrep.cameras import PinholeCamera, translation_from_keypoints
 from motionrep.head_api import Batch, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import JointMotion, MotionEmbedding
@@ -14,6 +16,7 @@ from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_ter
 
 LOSSES = {"position": 1.0, "velocity": 2.0}
 _KNOWN_LOSSES = ("position", "scale", "velocity", "acceleration", "smoothness", "reprojection")
+_CHOICE_WEIGHT, _OTHERS_WEIGHT = 0.1, 0.05
 # Wrists, ankles and elbows err most; weights of the published KTPFormer recipe.
 _JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "nose": 1.5, "elbow": 4.0, "wrist": 4.0, "head": 1.5}
 
@@ -24,9 +27,12 @@ class Pose3DHead(nn.Module):
     An encoder that was trained for another task spreads what it knows of a joint over the others: with `hidden` the map
     is a perceptron of that width over all joints of a frame.
 
-    Output `position_m` (batch frames 17 3): metres, camera axes, pelvis at the origin.
+    Output `position_m` (batch frames 17 3): metres, camera axes, pelvis at the origin. With several hypotheses, it is
+    the likeliest of `hypothesis_m` (batch hypotheses frames 17 3) by `hypothesis_logit` (batch hypotheses).
 
     Args:
+        hypotheses: How many poses to give for each clip, since images leave the depth open. Only the one that is
+            nearest to the truth learns from a clip, all others a little (Rupprecht et al., ICCV 2017).
         losses: Weight of each term of the loss (`loss` explains them); LOSSES when None.
         joint_weights: `limbs` counts what errs most more, as the published KTPFormer does; `equal` does not.
     """
@@ -40,15 +46,23 @@ class Pose3DHead(nn.Module):
         hidden: int = 0,
         losses: Mapping[str, float] | None = None,
         joint_weights: Literal["limbs", "equal"] = "limbs",
+        hypotheses: int = 1,
     ) -> None:
         super().__init__()
+        if hypotheses < 1:
+            raise ValueError(f"hypotheses must be at least 1, got {hypotheses}")
         self.losses = chosen_losses(LOSSES if losses is None else losses, _KNOWN_LOSSES)
         if joint_weights not in ("limbs", "equal"):
             raise ValueError(f"joint_weights must be 'limbs' or 'equal', got {joint_weights!r}")
         self.config: dict[str, Any] = {"channels": channels, "hidden": hidden, "losses": self.losses}
-        self.config["joint_weights"] = joint_weights
+        self.config |= {"joint_weights": joint_weights, "hypotheses": hypotheses}
+        self.hypotheses = hypotheses
         self.norm = nn.LayerNorm(channels)
-        self.position = _over_all_joints(channels, hidden) if hidden else nn.Linear(channels, 3)
+        self.position = (
+            _over_all_joints(channels, hidden, hypotheses) if hidden else nn.Linear(channels, 3 * hypotheses)
+        )
+        if hypotheses > 1:
+            self.choice = nn.Linear(channels, hypotheses)
         table = _JOINT_WEIGHTS if joint_weights == "limbs" else {}
         weight = [table.get(j.removeprefix("left_").removeprefix("right_"), 1.0) for j in H36M_17.joints]
         self.register_buffer("joint_weight", torch.tensor(weight), persistent=False)
@@ -56,8 +70,14 @@ class Pose3DHead(nn.Module):
     def forward(
         self, representation: Float[Tensor, "batch frames joints channels"], valid: Bool[Tensor, "batch frames"]
     ) -> dict[str, Tensor]:
-        position_m = self.position(self.norm(representation)).float()
-        return {"position_m": position_m - position_m[:, :, :1]}
+        x = self.norm(representation)
+        position_m = self.position(x).float().unflatten(-1, (self.hypotheses, 3))
+        position_m = (position_m - position_m[:, :, :1]).movedim(-2, 1)  # batch hypotheses frames joints 3
+        if self.hypotheses == 1:
+            return {"position_m": position_m[:, 0]}
+        logit = self.choice(_mean_over(x.mean(2), valid)).float()
+        likeliest = position_m[torch.arange(len(logit)), logit.argmax(-1)]
+        return {"position_m": likeliest, "hypothesis_m": position_m, "hypothesis_logit": logit}
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, means over the frames that are valid and whose pose is known.
@@ -68,8 +88,55 @@ class Pose3DHead(nn.Module):
         keypoints are known (`has_pose` False, see `datasets.observed`): the distance on the image, in units of the
         person's size there.
         """
+        if self.hypotheses == 1:
+            return self._terms(output["position_m"], batch)
+        hypothesis_m, logit = output["hypothesis_m"], output["hypothesis_logit"]
+        distance = (hypothesis_m.detach() - batch["position_m"][:, None]).norm(dim=-1).mean(-1)
+        best = _mean_over(distance.movedim(1, 2), posed_frames(batch)).argmin(-1)
+        terms = self._terms(hypothesis_m[torch.arange(len(best)), best], batch)
+        others = torch.stack([torch.stack(list(self._terms(m, batch).values())).sum() for m in hypothesis_m.unbind(1)])
+        return terms | {
+            "choice": _CHOICE_WEIGHT * cross_entropy(logit, best),
+            "other_hypotheses": _OTHERS_WEIGHT * others.mean(),
+        }
+
+    @torch.no_grad()
+    def predict(
+        self, embedding: MotionEmbedding, frame: Literal["root", "camera"] = "root", camera: PinholeCamera | None = None
+    ) -> JointMotion:
+        """The 17 joints, in metres.
+
+        Args:
+            frame: `root` has the pelvis at the origin; `camera` stands the person where the keypoints are, at a
+                distance that is right only up to a factor unless the camera is given.
+            camera: The camera that took the clip, for frame `camera`; without it, 50 degrees are assumed.
+
+        Raises:
+            ValueError: The embedding comes from another encoder than the head was trained on.
+        """
+        require_same_encoder(self, embedding)
+        position_m = self(*representation_of(embedding))["position_m"][0]
+        return _placed(position_m, embedding, frame, camera)
+
+    @torch.no_grad()
+    def predict_hypotheses(self, embedding: MotionEmbedding) -> list[tuple[float, JointMotion]]:
+        """Every hypothesis in frame `root` with its probability, the likeliest first.
+
+        Raises:
+            ValueError: As of `predict`.
+        """
+        require_same_encoder(self, embedding)
+        output = self(*representation_of(embedding))
+        if self.hypotheses == 1:
+            return [(1.0, _placed(output["position_m"][0], embedding, "root", None))]
+        probability = output["hypothesis_logit"][0].softmax(-1)
+        order = probability.argsort(descending=True).tolist()
+        hypothesis_m = output["hypothesis_m"][0]
+        return [(float(probability[k]), _placed(hypothesis_m[k], embedding, "root", None)) for k in order]
+
+    def _terms(self, position_m: Tensor, batch: Batch) -> dict[str, Tensor]:
         valid = posed_frames(batch)
-        predicted, target = output["position_m"], batch["position_m"]
+        predicted, target = position_m, batch["position_m"]
         terms = {}
         for name, weight in self.losses.items():
             if name == "reprojection":
@@ -86,16 +153,22 @@ class Pose3DHead(nn.Module):
             terms[name] = weight * (error * counted).sum() / counted.sum().clamp(min=1)
         return terms
 
-    @torch.no_grad()
-    def predict(self, embedding: MotionEmbedding) -> JointMotion:
-        """The 17 joints in frame "root".
 
-        Raises:
-            ValueError: The embedding comes from another encoder than the head was trained on.
-        """
-        require_same_encoder(self, embedding)
-        output = self(*representation_of(embedding))
-        return JointMotion(output["position_m"][0], H36M_17, embedding.fps, "root")
+def _placed(
+    position_m: Tensor, embedding: MotionEmbedding, frame: Literal["root", "camera"], camera: PinholeCamera | None
+) -> JointMotion:
+    if frame == "camera":
+        clip = embedding.keypoints
+        camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
+        moved_m = translation_from_keypoints(position_m, clip.xy_px, clip.confidence, camera)
+        position_m = position_m + moved_m[:, None]
+    return JointMotion(position_m, H36M_17, embedding.fps, frame)
+
+
+def _mean_over(x: Float[Tensor, "batch frames channels"], valid: Tensor) -> Float[Tensor, "batch channels"]:
+    """Mean over the frames that count."""
+    weight = valid.float()[..., None]
+    return (weight * x).sum(1) / weight.sum(1).clamp(min=1)
 
 
 def _scale(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -105,7 +178,7 @@ def _scale(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return product / (weight * predicted.square()).sum((1, 2, 3), keepdim=True).clamp(min=1e-6)
 
 
-def _over_all_joints(channels: int, hidden: int) -> nn.Module:
+def _over_all_joints(channels: int, hidden: int, hypotheses: int) -> nn.Module:
     joints = H36M_17.joint_count
     return nn.Sequential(
         nn.Linear(channels, 64),
@@ -114,6 +187,6 @@ def _over_all_joints(channels: int, hidden: int) -> nn.Module:
         nn.GELU(),
         nn.Linear(hidden, hidden),
         nn.GELU(),
-        nn.Linear(hidden, joints * 3),
-        nn.Unflatten(-1, (joints, 3)),
+        nn.Linear(hidden, joints * 3 * hypotheses),
+        nn.Unflatten(-1, (joints, 3 * hypotheses)),
     )

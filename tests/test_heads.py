@@ -234,3 +234,51 @@ def test_action_scores_do_not_depend_on_the_length_of_a_steady_clip():
     frame = torch.randn(1, 1, 17, CHANNELS, generator=torch.Generator().manual_seed(0))
     short, long = (head(frame.expand(-1, n, -1, -1), torch.ones(1, n, dtype=torch.bool))["logit"] for n in (3, 50))
     torch.testing.assert_close(short, long, atol=1e-4, rtol=1e-4)
+
+
+def _embedding_of(batch, row, channels=CHANNELS):
+    """An embedding whose keypoints are those of a clip of the batch."""
+    xy_px = 640 + 640 * batch["keypoints"][row, ..., :2]
+    keypoints = Keypoints(xy_px, batch["keypoints"][row, ..., 2], H36M_17, 30.0, 1280, 1280)
+    values = torch.randn(len(xy_px), 17, channels, generator=torch.Generator().manual_seed(0))
+    return MotionEmbedding(values, keypoints, "tiny")
+
+
+def test_joints_in_camera_axes_stand_where_the_keypoints_are(batch):
+    head, embedding = _new("pose3d").eval(), _embedding_of(batch, 0)
+    with torch.no_grad():  # a person's pose, whatever the embedding
+        head.position.weight.zero_()
+        head.position.bias.zero_()
+    truth = batch["position_m"][0]
+    head.forward = lambda representation, valid: {"position_m": truth[None]}
+    camera = PinholeCamera(640 * float(batch["focal"][0]), (640.0, 640.0), 1280, 1280)
+    placed = head.predict(embedding, "camera", camera)
+    assert placed.frame == "camera"
+    torch.testing.assert_close(placed.position_m - placed.position_m[:, :1], truth, atol=1e-5, rtol=0)
+    seen = embedding.keypoints.confidence > 0.5
+    error_px = (project(placed.position_m, camera) - embedding.keypoints.xy_px).norm(dim=-1)[seen]
+    assert float(error_px.median()) < 10
+    assert head.predict(embedding).frame == "root"
+
+
+def test_of_several_hypotheses_the_nearest_learns_and_the_likeliest_is_given(batch, representation):
+    torch.manual_seed(0)
+    head = head_class("pose3d")(channels=CHANNELS, hypotheses=3)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
+    for _ in range(60):
+        output = head(representation, batch["valid"])
+        terms = head.loss(output, batch)
+        assert {"position", "velocity", "choice", "other_hypotheses"} == set(terms)
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+    head.eval()
+    error = (output["hypothesis_m"] - batch["position_m"][:, None]).norm(dim=-1).mean((-1, -2))
+    assert float(error.amin(1).mean()) < float(error.mean())
+    found = head.predict_hypotheses(_embedding(frames=7))
+    assert sum(probability for probability, _ in found) == pytest.approx(1)
+    assert [p for p, _ in found] == sorted((p for p, _ in found), reverse=True)
+    torch.testing.assert_close(found[0][1].position_m, head.predict(_embedding(frames=7)).position_m)
+    assert not torch.allclose(found[0][1].position_m, found[1][1].position_m)
+    with pytest.raises(ValueError, match="hypotheses must be at least 1"):
+        head_class("pose3d")(channels=CHANNELS, hypotheses=0)
