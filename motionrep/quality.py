@@ -147,7 +147,7 @@ def _weak_joints(keypoints: Keypoints) -> Iterable[QualityWarning]:
 
 
 def _jumps(keypoints: Keypoints) -> Iterable[QualityWarning]:
-    leap = leaps(keypoints)
+    leap = leaps(keypoints) & ~swaps(keypoints)[:, None]
     seen = (keypoints.confidence > 0).sum(1)
     whole = leap.sum(1) > 0.5 * seen.clamp(min=1)
     if bool(whole.any()):

@@ -37,6 +37,8 @@ RULES = [
     ("embedding", ("rendering", "datasets", *ABOVE_LAYERS[5:])),
     ("evaluation", ("rendering", "training", "demo", "commands", "cli")),
     ("training", ("rendering", "demo", "commands", "cli")),
+    *((name, ABOVE_LAYERS) for name in ("movement", "quality")),
+    *((name, ("evaluation", "training", "demo", "commands", "cli")) for name in ("viewing", "reporting")),
 ]
 
 
@@ -96,7 +98,7 @@ start = time.process_time()
 import motionrep
 seconds = time.process_time() - start
 slow = ("roma",  # brings sympy by way of torch's compiler and takes as long as torch
-        "lightning", "av", "OpenGL", "pyarrow", "sklearn", "pandas")
+        "lightning", "av", "OpenGL", "pyarrow", "sklearn", "pandas", "viser", "matplotlib")
 print(seconds, *(name for name in slow if name in sys.modules))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -111,7 +111,7 @@ def body():
     return load_body_model("open")
 
 
-def _clip(body, name: str = "walk", seconds: float = 2.5, fps: float = 30.0, distance_m: float = 4.0) -> Keypoints:
+def _clip(body, name: str = "walk", seconds: float = 2.5, fps: float = 30.0, distance_m: float = 7.0) -> Keypoints:
     """Exact keypoints of a motion in front of a level camera."""
     motion = authored_motion(name, seed=0, seconds=seconds, fps=fps)
     point_m = body.points(HALPE_26, motion.local_rotmat, motion.betas, motion.translation_m)
