@@ -13,10 +13,10 @@ from motionrep.body import load_body_model
 from motionrep.cameras import PinholeCamera, project
 from motionrep.datasets.authored import authored_motion
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
-from motionrep.rendering import labels_from_scores, render, render_frames, write_video
+from motionrep.rendering import render, render_frames, write_video
 from motionrep.rendering.comparison import error_color, point_error_mm
 from motionrep.rendering.subjects import make_subject, person_color
-from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints
+from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 CPU = torch.device("cpu")
 SMALL = {"height_px": 60, "supersample": 1, "titles": False}
@@ -228,11 +228,7 @@ def test_labels_come_and_go_with_their_scores():
     assert np.all(np.diff(heads) > 20)  # the line of time moves on
 
 
-def test_scores_become_labels_and_wrong_ones_are_refused():
-    scores = ActionScores(torch.tensor([0.0, 2.0, 1.0]), ("a", "b", "c"))
-    first, second = labels_from_scores([(0.0, 1.0, scores)], top=2)
-    assert (first.text, second.text) == ("b", "c")
-    assert abs(first.score - float(scores.probability()[1])) < 1e-6
+def test_wrong_labels_are_refused():
     for wrong, message in (
         ((1.0, 1.0, "a"), "end after it starts"), ((0.0, 1.0), "must be"), ((0.0, 1.0, "a", 1.5), "between 0 and 1"),
     ):  # fmt: skip
@@ -275,3 +271,15 @@ def test_a_folder_of_transparent_pictures_and_a_webm_are_written(tmp_path):
     with Image.open(path / "000001.png") as image:
         assert image.mode == "RGBA"
     assert render(_standing(), tmp_path / "clip.webm", **options).stat().st_size > 500
+
+
+def test_joints_without_a_place_stand_on_the_floor_in_every_frame():
+    """In frame "root" the pelvis stays where it is: whoever squats, or here shrinks, would hang in the air."""
+    motion, _ = _filmed(2)
+    position_m = load_body_model("open").points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
+    position_m = (position_m - position_m[:, :1]) * torch.tensor([1.0, 0.6])[:, None, None]
+    joints = JointMotion(position_m, H36M_17, 25.0, "root")
+    pictures = list(render_frames(joints, views=["camera"], background="white", **SMALL))
+    blue = [np.argwhere(_hue_is(picture, (0.13, 0.47, 0.75)))[:, 0] for picture in pictures]
+    assert np.ptp(blue[1]) < 0.75 * np.ptp(blue[0])
+    assert abs(int(blue[0].max()) - int(blue[1].max())) <= 1

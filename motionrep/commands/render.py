@@ -1,59 +1,111 @@
 """`motionrep render`."""
 
 import argparse
+import json
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import motionrep
 from motionrep.commands.inputs import load_people, npz_fields
 from motionrep.commands.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device
+from motionrep.rendering.backends import Backend, renderer
+from motionrep.rendering.request import Arrange
+from motionrep.rendering.shots import Background, View
+from motionrep.rendering.subjects import Motion, Show
 from motionrep.types import Keypoints
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("motion", type=Path, help=MOTION_FILES)
-    parser.add_argument("--output", type=Path, required=True, help="An .mp4 or .gif file, or a folder for pictures.")
-    parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from, to show beside it.")
-    add_choice(parser, "or of the keypoint file ")
+    parser.add_argument("motion", type=Path, nargs="+", help=f"{MOTION_FILES} Several are drawn in colours.")
     parser.add_argument(
-        "--views", nargs="+", choices=("camera", "side"), default=["camera", "side"], help="Left out, both."
+        "--output", type=Path, required=True, help="An .mp4, .webm or .gif file, or a folder for pictures."
     )
-    parser.add_argument("--height", type=int, default=480, help="Height of a view in pixels (default %(default)s).")
+    parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from, to show beside it.")
+    parser.add_argument("--video", type=Path, help="The video the keypoints were found in, to lay the motion over.")
+    parser.add_argument("--audio", action="store_true", help="Keep the sound of --video.")
+    parser.add_argument("--compare", type=Path, help="Motion file to colour the errors against.")
     parser.add_argument(
+        "--labels", type=Path, help="What is done when: .json of motionrep predict with an action head."
+    )
+    add_choice(parser, "or of the keypoint file ")
+    look = parser.add_argument_group("what it looks like")
+    look.add_argument("--views", nargs="+", choices=get_args(View), help="Left out, camera (or overlay) and side.")
+    look.add_argument("--arrange", choices=get_args(Arrange), default="together", help="Of several motions.")
+    look.add_argument("--names", nargs="+", default=[], help="Of the motions, for a legend.")
+    look.add_argument("--show", choices=get_args(Show), default="surface")
+    look.add_argument("--background", choices=get_args(Background), default="studio")
+    look.add_argument("--no-titles", dest="titles", action="store_false", help="Leave out the text below the views.")
+    look.add_argument("--width", type=int, help="Width of a view in pixels; left out, that of the image it shows.")
+    look.add_argument("--height", type=int, default=480, help="Height of a view in pixels (default %(default)s).")
+    look.add_argument("--output-fps", type=float, help="Frames per second to write; left out, the motion's.")
+    look.add_argument("--speed", type=float, default=1.0, help="0.5 is slow motion (default %(default)s).")
+    look.add_argument(
         "--supersample", type=int, default=2,
         help="Samples per pixel along each side; 1 is fast and jagged, 2 is smooth (default %(default)s).",
     )  # fmt: skip
+    look.add_argument("--backend", choices=get_args(Backend), default="auto", help="Who draws (default %(default)s).")
     add_clip(parser)
     add_device(parser)
 
 
 def run(
-    motion: Path, output: Path, keypoints: Path | None, person: int | None, frame: Axes | None,
-    views: list[Literal["camera", "side"]], height: int, supersample: int, layout: str | None, fps: float | None,
+    motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, audio: bool, compare: Path | None,
+    labels: Path | None, person: int | None, frame: Axes | None, views: list[View] | None, arrange: Arrange,
+    names: list[str], show: Show, background: Background, titles: bool, width: int | None, height: int,
+    output_fps: float | None, speed: float, supersample: int, backend: Backend, layout: str | None, fps: float | None,
     size: Size | None, device: str,
 ) -> None:  # fmt: skip
-    """Renders a motion file as a video, or as pictures."""
-    if motion.suffix.lower() == ".json" or motion.is_dir() or "0.xy_px" in npz_fields(motion):
-        raise ValueError(f"{motion}: holds keypoints, not a motion; run motionrep predict on it first")
-    of_keypoints = {"layout": layout, "size": size} | ({} if motion.suffix.lower() == ".pkl" else {"fps": fps})
+    """Renders motion files as a video, or as pictures."""
+    try:
+        renderer(backend, device)
+    except RuntimeError as error:
+        raise ValueError(f"--backend {backend}: {error}") from error
+    files = [*motion, *([compare] if compare else [])]
+    of_keypoints = {"layout": layout, "size": size}
+    if not any(path.suffix.lower() == ".pkl" for path in files):
+        of_keypoints["fps"] = fps
     given = [name for name, value in of_keypoints.items() if value is not None]
+    # with keypoints, --person is also, and often only, for them
+    chosen = person if keypoints is None else None
+    shown = [_load(path, person if path.suffix.lower() == ".pkl" else chosen, frame, fps) for path in files]
     if given and keypoints is None:
-        raise ValueError(f"{motion}: a motion file, and --{given[0]} is for --keypoints; leave it out")
-    if "position_m" in npz_fields(motion):
-        shown = motionrep.load_joint_motion(motion)
-    else:  # with keypoints, --person is also, and often only, for them
-        pickled = motion.suffix.lower() == ".pkl"
-        chosen = person if pickled or keypoints is None else None
-        shown = motionrep.load_motion(motion, person=chosen, frame=frame, fps=fps if pickled else None)
-    clip: Keypoints | None = None
+        raise ValueError(f"{motion[0]}: a motion file, and --{given[0]} is for --keypoints; leave it out")
+    reference = shown.pop() if compare else None
+    clips: list[Keypoints] | None = None
     if keypoints is not None:
         people = load_people(keypoints, layout, fps, size)
-        if not 0 <= (person or 0) < len(people):
+        if person is None and len(motion) > 1:
+            clips = people
+        elif 0 <= (person or 0) < len(people):
+            clips = [people[person or 0]]
+        else:
             raise ValueError(f"{keypoints}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
-        clip = people[person or 0]
     print(
         motionrep.render(
-            shown, output, keypoints=clip, views=views, height_px=height, supersample=supersample, device=device,
-            progress=True,
+            shown, output, keypoints=clips, views=views, video=video, audio=audio, compare_to=reference,
+            labels=_labels(labels) if labels else (), names=names, arrange=arrange, show=show, background=background,
+            titles=titles, width_px=width, height_px=height, fps=output_fps, speed=speed, supersample=supersample,
+            backend=backend, device=device, progress=True,
         )
     )  # fmt: skip
+
+
+def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> Motion:
+    if path.suffix.lower() == ".json" or path.is_dir() or "0.xy_px" in npz_fields(path):
+        raise ValueError(f"{path}: holds keypoints, not a motion; run motionrep predict on it first")
+    if "position_m" in npz_fields(path):
+        return motionrep.load_joint_motion(path)
+    pickled = path.suffix.lower() == ".pkl"
+    return motionrep.load_motion(path, person=person, frame=frame, fps=fps if pickled else None)
+
+
+def _labels(path: Path) -> list[tuple[float, float, str, float]]:
+    """The segments that `motionrep predict` writes of a clip longer than the head's window."""
+    try:
+        segments = json.loads(path.read_text(encoding="utf-8"))["over_time"]["segments"]
+        return [(part["start_s"], part["end_s"], part["label"], part["probability"]) for part in segments]
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: no 'over_time' with 'segments' of start_s, end_s, label, probability; motionrep predict writes "
+            "them with an action head for clips longer than its window"
+        ) from error

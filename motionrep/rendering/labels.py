@@ -7,7 +7,6 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from motionrep.rendering.subjects import person_color
-from motionrep.types import ActionScores
 
 _ROW_PX, _LINE_PX = 22, 10
 _ROWS = 3
@@ -21,15 +20,6 @@ class Label(NamedTuple):
     end_s: float
     text: str
     score: float | None = None
-
-
-def labels_from_scores(windows: Sequence[tuple[float, float, ActionScores]], top: int = 1) -> list[Label]:
-    """The `top` most probable classes of each window (start and end in seconds, scores), for `render(labels=...)`."""
-    return [
-        Label(start_s, end_s, scores.labels[index], float(probability))
-        for start_s, end_s, scores in windows
-        for probability, index in zip(*(part.tolist() for part in scores.probability().topk(top)), strict=True)
-    ]
 
 
 def checked_labels(labels: Iterable[tuple]) -> list[Label]:

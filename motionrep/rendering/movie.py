@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from motionrep.cameras import PinholeCamera
+from motionrep.rendering.backends import Backend
 from motionrep.rendering.clock import source_pictures
 from motionrep.rendering.request import Arrange, Movie, plan_movie
 from motionrep.rendering.shots import Background, View
@@ -50,6 +51,7 @@ def render(
     fps: float | int | None = None,
     speed: float = 1.0,
     supersample: int = 2,
+    backend: Backend = "auto",
     device: str = "cpu",
     progress: bool = False,
 ) -> Path:
@@ -70,7 +72,7 @@ def render(
     path = check_video_path(path, with_alpha=background == "transparent", with_sound=audio)
     movie = plan_movie(
         motion, keypoints, camera, views, video, compare_to, error_scale_mm, labels, names, arrange, show, background,
-        titles, width_px, height_px, fps, speed, supersample, device,
+        titles, width_px, height_px, fps, speed, supersample, backend, device,
     )  # fmt: skip
     sound = None
     if audio:
@@ -103,6 +105,7 @@ def render_frames(
     fps: float | int | None = None,
     speed: float = 1.0,
     supersample: int = 2,
+    backend: Backend = "auto",
     device: str = "cpu",
 ) -> Iterator[UInt8[np.ndarray, "height width channels"]]:
     """The frames of `render`, one after the other; what is in memory does not grow with the length of the clip.
@@ -115,7 +118,8 @@ def render_frames(
 
     Cameras without a place of their own show the whole clip, or go along smoothly with a person who walks far. In a
     motion in camera axes, up is guessed (`views.up_in_camera`, `views.up_from_steps`), the floor is the 5th percentile
-    of the lowest points, and the camera's views show the floor only if the camera is at least 0.3 m above it.
+    of the lowest points, and the camera's views show the floor only if the camera is at least 0.3 m above it. A motion
+    in frame "root" has no height: it stands on the floor in every frame.
 
     Args:
         motion: One, or several in the same axes, of the same length and rate: persons, or results to compare. Several
@@ -131,7 +135,7 @@ def render_frames(
         compare_to: Colours every vertex, or joint, by its distance from this motion's, with both pelvises in one place.
         error_scale_mm: The distance that is dark red; when None, a round number that 95 % of the errors are below.
         labels: What is done when: tuples (start_s, end_s, text) or (start_s, end_s, text, score between 0 and 1), for
-            instance of `labels_from_scores`.
+            instance `astuple` of the segments of an `ActionTimeline`.
         names: Of the motions, for a legend or the titles.
         arrange: "together" draws all motions in one picture, "apart" in one each, side by side.
         show: "skeleton" draws the joints of a body instead of its surface.
@@ -143,15 +147,17 @@ def render_frames(
             left out.
         speed: 0.5 is slow motion.
         supersample: Samples per pixel along x and y: 1 is fast and jagged, 2 is smooth.
+        backend: Who draws, see `backends.renderer`; "auto" is pyrender where OpenGL is hardware, else "raster".
 
     Raises:
         ValueError: A motion without frames, motions or keypoints that do not belong together, an unknown view, or one
             that needs a video or keypoints that are not there; labels, names or sizes that make no sense.
-        ImportError: `video` without PyAV.
+        ImportError: `video` without PyAV, or a back end that is not installed.
+        RuntimeError: A back end that does not work here.
     """
     movie = plan_movie(
         motion, keypoints, camera, views, video, compare_to, error_scale_mm, labels, names, arrange, show, background,
-        titles, width_px, height_px, fps, speed, supersample, device,
+        titles, width_px, height_px, fps, speed, supersample, backend, device,
     )  # fmt: skip
     return _frames(movie)
 

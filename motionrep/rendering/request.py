@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 
 from motionrep.cameras import PinholeCamera
+from motionrep.rendering.backends import Backend, renderer
 from motionrep.rendering.clock import Clock, make_clock
 from motionrep.rendering.comparison import require_comparable, scale_top_mm
 from motionrep.rendering.labels import checked_labels
@@ -56,6 +57,7 @@ def plan_movie(
     fps: float | int | None,
     speed: float,
     supersample: int,
+    backend: Backend,
     device: str,
 ) -> Movie:
     """Checks and completes the arguments of `render_frames`, which explains them and what they raise."""
@@ -95,7 +97,7 @@ def plan_movie(
     clip_colors = [None if len(clips) == 1 else person_color(i) for i in range(len(clips))]
     shots = Shots(
         subjects, casts, stage, motions[0].frame, count, motions[0].fps, views, camera, clips, clip_colors, reference,
-        background, size_px, supersample, torch_device,
+        background, size_px, renderer(backend, torch_device), supersample, torch_device,
     )  # fmt: skip
 
     unit = letter_unit(height_px)

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import UInt8
 
 from motionrep.cameras import PinholeCamera
+from motionrep.rendering.backends import Renderer
 from motionrep.rendering.comparison import error_color, point_error_mm
-from motionrep.rendering.scene import Backdrop, Surface, draw, make_backdrop
+from motionrep.rendering.scene import Backdrop, Surface, make_backdrop
 from motionrep.rendering.skeleton import draw_keypoints
 from motionrep.rendering.subjects import Color, Subject
 from motionrep.rendering.views import Stage, azimuth_deg, fitted, placed_camera
@@ -54,6 +55,7 @@ class Shots:
     reference: Reference | None
     background: Background
     size_px: tuple[int, int]
+    renderer: Renderer
     supersample: int
     device: torch.device
 
@@ -72,7 +74,8 @@ class Shots:
                         continue
                     behind = self._backdrop(view, frame, source)
                     for name, cast in self.casts:
-                        picture = draw([people[person][index] for person in cast], behind, self.supersample)
+                        drawn = [people[person][index] for person in cast]
+                        picture = self.renderer.draw(drawn, behind, self.supersample)
                         title = self._title(view)
                         panels.append((f"{name}: {title}" if name else title, picture.cpu().numpy()))
                 shown.append(panels)
@@ -81,6 +84,8 @@ class Shots:
     def _surfaces(self, subject: Subject, frames: Sequence[int]) -> list[Surface]:
         transform = self.stage.world_from_motion.to(self.device)
         vertex_m = subject.vertices(frames) @ transform[:3, :3].T + transform[:3, 3]
+        if self.axes == "root":  # the pelvis stays in its place there, so the floor has to come to the feet
+            vertex_m = vertex_m - vertex_m[..., 1].amin(1)[:, None, None] * vertex_m.new_tensor([0, 1, 0])
         color = subject.color.expand(vertex_m.shape)
         if self.reference is not None:
             error_mm = point_error_mm(subject, self.reference.subject, frames)
