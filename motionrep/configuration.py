@@ -23,6 +23,7 @@ class FinetuneConfig:
         lora_rank: Rank of those additions.
         layer_decay: Factor on the encoder's learning rate from each layer to the one before it.
         classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
+        clips_share: Share of the training clips to use, of every action at least one.
         window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
         fps: Frame rate of the samples.
         epochs: Number of epochs.
@@ -55,6 +56,7 @@ class FinetuneConfig:
     lora_rank: int = 8
     layer_decay: float = 1.0
     classes: Literal["none", "core"] = "none"
+    clips_share: float = 1.0
     window: int | None = None
     fps: float = 30.0
     epochs: int = 30
@@ -115,6 +117,8 @@ class FinetuneConfig:
             raise ValueError(f"clip_norm must be positive, got {self.clip_norm}")
         if self.window is not None and self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}; null takes the encoder's")
+        if not 0 < self.clips_share <= 1:
+            raise ValueError(f"clips_share is a share above 0, at most 1, got {self.clips_share}")
         if not 0 < self.observed_share < 1:
             raise ValueError(f"observed_share must be between 0 and 1, got {self.observed_share}")
         if self.lr_decay is not None and not 0 < self.lr_decay <= 1:

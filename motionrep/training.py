@@ -1,20 +1,18 @@
 """Training: an encoder and a head on clips synthesised from motion files. Needs the extra `train`."""
 
+import hashlib
 import inspect
 import json
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from motionrep.adapting import finish
 from motionrep.configuration import FinetuneConfig
@@ -26,10 +24,9 @@ from motionrep.encoders import ENCODERS, load_encoder, weights_digest
 from motionrep.evaluation import require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
-from motionrep.run_folder import epoch_table, provenance_of, require_same_settings, write_run_files
-from motionrep.tuning import Tuning
+from motionrep.run_folder import provenance_of, require_same_settings, write_run_files
+from motionrep.tuning import EpochKeys, Tuning, trainer_for
 
-logger = logging.getLogger(__name__)
 VALIDATION_SEED = 2000
 
 
@@ -88,12 +85,12 @@ def train(
         encode = _encoding(module)
         val_set = EncodedOnce(val_set, encode)
         train_set = EncodedOnce(train_set, encode) if config.repeat_clips else train_set
-    trainer, best = _trainer(config, output, last if resume else None, devices, nodes)
+    trainer, best = trainer_for(config, output, last if resume else None, devices, nodes)
     if trainer.is_global_zero:
         output.mkdir(parents=True, exist_ok=True)
         write_run_files(config, output)
     processes = devices * nodes
-    keys = _EpochKeys(config.clips_per_epoch, config.batch_size, trainer, repeat=config.repeat_clips)
+    keys = EpochKeys(config.clips_per_epoch, config.batch_size, trainer, repeat=config.repeat_clips)
     all_keys = [(0, index) for index in range(val_count)]  # every process validates on all clips
     trainer.fit(
         module,
@@ -142,41 +139,6 @@ def _encoding(module: Tuning) -> Callable[[dict[str, Tensor]], Tensor]:
     return encode
 
 
-def _trainer(
-    config: FinetuneConfig, output: Path, resumed: Path | None, devices: int, nodes: int
-) -> tuple[lightning.Trainer, ModelCheckpoint]:
-    """Lightning's trainer, and the callback that knows the best epoch."""
-    best = ModelCheckpoint(
-        output / "checkpoints",
-        "best_{epoch}",
-        monitor="judged",
-        mode="min",
-        save_last=True,
-        save_top_k=config.keep_best,
-    )
-    callbacks: list[Callback] = [best, _EpochLines()]
-    if config.patience is not None:
-        callbacks.append(EarlyStopping("judged", patience=config.patience, mode="min"))
-    loggers: list[Any] = [epoch_table(output, resumed)]
-    if config.tensorboard:
-        loggers.append(TensorBoardLogger(output, name="", version="tensorboard"))
-    trainer = lightning.Trainer(
-        max_epochs=config.epochs,
-        accelerator="auto",
-        devices=devices,
-        num_nodes=nodes,
-        strategy="ddp" if devices * nodes > 1 else "auto",
-        sync_batchnorm=devices * nodes > 1 and torch.cuda.is_available(),  # torch has none for the CPU
-        callbacks=callbacks,
-        logger=loggers,
-        log_every_n_steps=max(1, min(10, config.clips_per_epoch // config.batch_size)),
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-    )
-    return trainer, best
-
-
 def _save(module: Tuning, config: FinetuneConfig, data: Sequence[Path], output: Path, scores: dict[str, float]) -> None:
     """The best epoch's encoder, unless it was frozen, its heads and its scores."""
     encoder = module.encoder
@@ -190,32 +152,6 @@ def _save(module: Tuning, config: FinetuneConfig, data: Sequence[Path], output: 
         save_head(head, folder, name, encoder.name, encoder_digest=weights_digest(encoder))
     with written_beside(output / "metrics.json") as beside:
         beside.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-
-
-class _EpochKeys(Sampler[tuple[int, int]]):
-    """`(epoch, index)` of this process's share of the samples, of every step the same number; `repeat`: epoch 0's."""
-
-    def __init__(self, length: int, batch_size: int, trainer: lightning.Trainer, repeat: bool) -> None:
-        self.length, self.batch_size, self.trainer, self.repeat, self.epoch = length, batch_size, trainer, repeat, 0
-
-    def __len__(self) -> int:
-        return self.length // self.trainer.world_size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        share, rank = self.batch_size // self.trainer.world_size, self.trainer.global_rank
-        return iter([(self.epoch, i) for i in range(self.length) if i % self.batch_size // share == rank])
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = 0 if self.repeat else epoch
-
-
-class _EpochLines(Callback):
-    """One line of validation scores per epoch in the log."""
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        scores = "  ".join(f"{name} {value:.4g}" for name, value in cast(Tuning, pl_module).scores.items())
-        logger.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, scores)
 
 
 def _clips(config: FinetuneConfig, data: Sequence[Path]) -> tuple[tuple[str, ...], list[MotionClip], list[MotionClip]]:
@@ -232,7 +168,16 @@ def _clips(config: FinetuneConfig, data: Sequence[Path]) -> tuple[tuple[str, ...
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
     if not train or not val:
         raise ValueError(f"{named}: {len(train)} training and {len(val)} validation clips; both must be there")
-    return labels, train, val
+    return labels, _some_of(train, config.clips_share), val
+
+
+def _some_of(clips: list[MotionClip], share: float) -> list[MotionClip]:
+    """The share of the clips of every action, at least one of each, chosen by a hash of their names."""
+    by_action: dict[str | None, list[MotionClip]] = {}
+    for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.name.encode()).digest()):
+        by_action.setdefault(clip.action, []).append(clip)
+    kept = {clip.name for some in by_action.values() for clip in some[: max(1, round(share * len(some)))]}
+    return [clip for clip in clips if clip.name in kept]
 
 
 def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:

@@ -1,17 +1,25 @@
-"""What is trained: an encoder and heads with their optimisers, as Lightning wants it."""
+"""What is trained: an encoder and heads with their optimisers, as Lightning wants them, and its trainer."""
 
+import logging
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.utils.data import Sampler
 
 from motionrep.adapting import optimizers, prepare
 from motionrep.configuration import FinetuneConfig
 from motionrep.embedding import as_declared
 from motionrep.evaluation import Scores
+from motionrep.run_folder import epoch_table
+
+logger = logging.getLogger(__name__)
 
 # The first of these that a head is scored by decides which epoch is best: (metric, is more better).
 _JUDGED_BY = (("pve", "min"), ("mpjpe", "min"), ("macro_accuracy", "max"), ("loss", "min"))
@@ -113,6 +121,67 @@ class Tuning(lightning.LightningModule):
     def _title(self, head: str, metric: str) -> str:
         """Metrics of the first head have their own names, those of further heads the head's before it."""
         return metric if head == next(iter(self.heads)) else f"{head}_{metric}"
+
+
+class EpochKeys(Sampler[tuple[int, int]]):
+    """`(epoch, index)` of this process's share of the samples, of every step the same number; `repeat`: epoch 0's."""
+
+    def __init__(self, length: int, batch_size: int, trainer: lightning.Trainer, repeat: bool) -> None:
+        self.length, self.batch_size, self.trainer, self.repeat, self.epoch = length, batch_size, trainer, repeat, 0
+
+    def __len__(self) -> int:
+        return self.length // self.trainer.world_size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        share, rank = self.batch_size // self.trainer.world_size, self.trainer.global_rank
+        return iter([(self.epoch, i) for i in range(self.length) if i % self.batch_size // share == rank])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = 0 if self.repeat else epoch
+
+
+def trainer_for(
+    config: FinetuneConfig, output: Path, resumed: Path | None, devices: int, nodes: int
+) -> tuple[lightning.Trainer, ModelCheckpoint]:
+    """Lightning's trainer, and the callback that knows the best epoch."""
+    best = ModelCheckpoint(
+        output / "checkpoints",
+        "best_{epoch}",
+        monitor="judged",
+        mode="min",
+        save_last=True,
+        save_top_k=config.keep_best,
+    )
+    callbacks: list[Callback] = [best, _EpochLines()]
+    if config.patience is not None:
+        callbacks.append(EarlyStopping("judged", patience=config.patience, mode="min"))
+    loggers: list[Any] = [epoch_table(output, resumed)]
+    if config.tensorboard:
+        loggers.append(TensorBoardLogger(output, name="", version="tensorboard"))
+    trainer = lightning.Trainer(
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
+        sync_batchnorm=devices * nodes > 1 and torch.cuda.is_available(),  # torch has none for the CPU
+        callbacks=callbacks,
+        logger=loggers,
+        log_every_n_steps=max(1, min(10, config.clips_per_epoch // config.batch_size)),
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+    )
+    return trainer, best
+
+
+class _EpochLines(Callback):
+    """One line of validation scores per epoch in the log."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        scores = "  ".join(f"{name} {value:.4g}" for name, value in cast(Tuning, pl_module).scores.items())
+        logger.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, scores)
 
 
 def _as_list(item: Any) -> list[Any]:

@@ -14,11 +14,12 @@ import yaml
 from motionrep.adapting import finish, layer_numbers, optimizers, prepare
 from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.authored import authored_motion
+from motionrep.datasets.cmu import MotionClip
 from motionrep.datasets.remembered import EncodedOnce
 from motionrep.encoders import ENCODERS, KTPFormer, load_encoder
 from motionrep.head_api import load_head
 from motionrep.motion_io import save_motion
-from motionrep.training import train, try_out
+from motionrep.training import _some_of, train, try_out
 
 DEPTH = 3
 CONFIG = FinetuneConfig(
@@ -266,3 +267,14 @@ def test_two_nodes_that_torchrun_starts_learn_what_one_process_does(alone, data)
         assert node.returncode == 0, errors.decode()[-2000:]
     assert _losses(work / "nodes") == pytest.approx(losses, rel=1e-4)
     assert Path(work / "nodes" / "head" / "model.safetensors").is_file()
+
+
+def test_a_share_of_the_clips_keeps_some_of_every_action():
+    motion = authored_motion("walk", seconds=1.0)
+    good = torch.ones(motion.frame_count, dtype=torch.bool)
+    clips = [MotionClip(f"{action}_{k}", motion, good, action, "train", True, "") for action in "ab" for k in range(20)]
+    clips.append(MotionClip("c", motion, good, "c", "train", True, ""))
+    names = [clip.name for clip in _some_of(clips, 0.1)]
+    assert sorted(name[0] for name in names) == ["a", "a", "b", "b", "c"]
+    assert names == [clip.name for clip in _some_of(clips[::-1], 0.1)][::-1]
+    assert _some_of(clips, 1.0) == clips
