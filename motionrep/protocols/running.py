@@ -17,11 +17,13 @@ from motionrep.protocols.h36m import evaluate_h36m
 from motionrep.protocols.mpi_inf_3dhp import evaluate_3dhp
 from motionrep.protocols.ntu import evaluate_ntu60_xsub, evaluate_ntu60_xview, evaluate_ntu120_oneshot
 from motionrep.protocols.predicting import Predictor
+from motionrep.protocols.threedpw import evaluate_3dpw
 
-# What a protocol takes besides data and predictor: `detector`, `annotation`, `regressor`, `body`.
+# What a protocol takes besides data and predictor: `detector`, `annotation`, `regressor`, and so on.
 PROTOCOLS: dict[str, Callable[..., dict[str, Any]]] = {
     "h36m": evaluate_h36m,
     "3dhp": evaluate_3dhp,
+    "3dpw": evaluate_3dpw,
     "ntu60-xsub": evaluate_ntu60_xsub,
     "ntu60-xview": evaluate_ntu60_xview,
     "ntu120-oneshot": evaluate_ntu120_oneshot,
