@@ -1,14 +1,17 @@
-# Two commands, each with all its set-up: `make demo` and `make test`. They need Python 3.11 or newer.
+# Commands, each with all its set-up: `make demo`, `make test`, `make gallery` (the pictures of docs). They need Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test gallery lint clean
 
 demo: .venv/installed
 	$(BIN)/motionrep demo --output outputs/demo
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+gallery: .venv/installed
+	$(BIN)/python examples/gallery.py docs/gallery
 
 lint: .venv/installed
 	$(BIN)/ruff check
