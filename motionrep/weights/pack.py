@@ -34,7 +34,7 @@ def pack(
     """Writes `folder/name` from the run folder of `motionrep finetune`.
 
     Args:
-        kind: "encoder" or "head".
+        kind: "encoder", or the folder of a head in the run: "head" or "head_NAME".
         scores: Files written by `motionrep evaluate`; quoted in the card with their protocols.
         encoder: The shipped name of the encoder that a head belongs to.
         after: What the run started from, a clause for the card.
@@ -45,7 +45,7 @@ def pack(
     provenance = Provenance(
         data=_DATA,
         minutes=_MINUTES,
-        recipe=f"`motionrep finetune` with the configuration below{after}, commit {versions['commit']}, torch "
+        recipe=f"trained with the configuration below{after}, commit {versions['commit']}, torch "
         f"{versions['torch']}; float16. {note}\n\n```yaml\n{config}```",
         licence="Apache-2.0",
         limits=_LIMITS,
@@ -56,10 +56,10 @@ def pack(
         network.name, network.provenance = name, provenance
         network.save_pretrained(folder / name)
         return
-    head = load_head(run / "head").half()
+    head = load_head(run / kind).half()
     belongs = folder / encoder
     digest = load_encoder(belongs if belongs.is_dir() else encoder).digest
-    write = {"name": trained_head_name(run / "head"), "encoder": encoder, "encoder_digest": digest}
+    write = {"name": trained_head_name(run / kind), "encoder": encoder, "encoder_digest": digest}
     save_head(head, folder / name, **write)
     sha256 = hashlib.sha256((folder / name / "model.safetensors").read_bytes()).hexdigest()
     use = f'import motionrep\n\nhead = motionrep.load_head("{name}")\nresult = head.predict(embedding)'
@@ -70,7 +70,7 @@ def pack(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("kind", choices=("encoder", "head"))
+    parser.add_argument("kind", help="encoder, head or head_NAME")
     parser.add_argument("name")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
     parser.add_argument("--scores", type=Path, nargs="*", default=[])
