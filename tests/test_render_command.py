@@ -1,0 +1,70 @@
+"""`motionrep render` on the command line: several motions, a video, a reference."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import motionrep
+from motionrep.cli import main
+from motionrep.layouts import H36M_17
+from motionrep.rendering import write_video
+
+pytest.importorskip("av")
+SMALL = ("--height", "48", "--supersample", "1", "--no-titles")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A folder with a.npz and b.npz, joints in camera axes at 25 fps, and video.mp4 of the same three frames."""
+    generator = torch.Generator().manual_seed(0)
+    position_m = torch.rand(3, 17, 3, generator=generator) + torch.tensor([-0.5, -0.5, 3.0])
+    for name, shift_m in (("a", 0.0), ("b", 0.1)):
+        motion = motionrep.JointMotion(position_m + shift_m, H36M_17, 25.0, "camera")
+        motionrep.save_motion(motion, tmp_path / f"{name}.npz")
+    write_video((np.full((48, 64, 3), 90, np.uint8) for _ in range(3)), tmp_path / "video.mp4", 25)
+    return tmp_path
+
+
+def run(*arguments: object) -> int:
+    return main(["render", *map(str, arguments)])
+
+
+def test_two_motions_on_a_video_with_a_legend(clip: Path) -> None:
+    status = run(clip / "a.npz", clip / "b.npz", "--video", clip / "video.mp4", "--views", "video", "overlay",
+                 "--names", "a", "b", "--output", clip / "frames", *SMALL)  # fmt: skip
+    assert status == 0
+    pictures = sorted((clip / "frames").glob("*.png"))
+    assert len(pictures) == 3
+    with Image.open(pictures[0]) as image:
+        assert image.size == (64 + 2 + 64, 48 + 24)
+
+
+def test_errors_labels_size_and_rate(clip: Path) -> None:
+    segments = [{"start_s": 0.0, "end_s": 1.0, "label": "walk", "probability": 0.5}]
+    (clip / "labels.json").write_text(json.dumps({"over_time": {"segments": segments}}))
+    status = run(clip / "a.npz", "--compare", clip / "b.npz", "--labels", clip / "labels.json", "--views", "side",
+                 "--width", 30, "--output-fps", 50, "--output", clip / "frames", *SMALL)  # fmt: skip
+    assert status == 0
+    pictures = sorted((clip / "frames").glob("*.png"))
+    assert len(pictures) == 6
+    with Image.open(pictures[0]) as image:
+        assert image.size == (30, 48 + 24 + 32)
+
+
+def test_bad_input_is_one_line(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in (
+        ((clip / "a.npz", "--output", clip / "o.mp4", "--background", "transparent"), ".mp4 cannot be transparent"),
+        ((clip / "a.npz", "--output", clip / "o.mp4", "--video", clip / "video.mp4", "--audio"), "has no sound"),
+        ((clip / "a.npz", "--output", clip / "o.mp4", "--video", clip / "none.mp4"), "none.mp4: no such file"),
+        ((clip / "a.npz", "--output", clip / "o.mp4", "--labels", clip / "a.npz"), "a.npz: no 'over_time'"),
+        ((clip / "a.npz", "--output", clip / "o.mp4", "--compare", clip / "none.npz"), "none.npz: no such file"),
+    ):
+        assert run(*arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not (clip / "o.mp4").exists()
