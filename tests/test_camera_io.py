@@ -11,7 +11,7 @@ from motionrep.camera_io import in_world, read_camera
 from motionrep.cameras import PinholeCamera, camera_from_world_looking, to_camera
 from motionrep.cli import main
 from motionrep.datasets.authored import authored_motion
-from motionrep.motion_io import load_motion
+from motionrep.motion_io import load_joint_motion, load_motion
 
 
 @pytest.fixture
@@ -95,5 +95,7 @@ def test_predict_places_the_person_in_the_cameras_world(tiny, tmp_path, write, c
     camera = read_camera(path, 1920, 1080)
     depth_m = to_camera(known.translation_m, camera)[:, 2].mean() / assumed.translation_m[:, 2].mean()
     assert float(depth_m) == pytest.approx(1800 / PinholeCamera.from_hfov(1920, 1080).focal_px, rel=0.1)
-    assert main([*given, "--head", str(tiny / "pose3d"), "--output", str(tmp_path), "--camera", str(path)]) == 2
+    assert main([*given, "--head", str(tiny / "pose3d"), "--output", str(tmp_path), "--camera", str(path)]) == 0
+    assert load_joint_motion(tmp_path / "clip_0.npz").frame == "camera"
+    assert main([*given, "--head", str(tiny / "action"), "--output", str(tmp_path), "--camera", str(path)]) == 2
     assert "does not place anybody in a camera" in capsys.readouterr().err

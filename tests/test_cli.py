@@ -285,3 +285,13 @@ def test_the_demo_leaves_something_to_look_at(run, tmp_path):
 
 def _first(clip, frames):
     return motionrep.Keypoints(clip.xy_px[:frames], clip.confidence[:frames], clip.layout, clip.fps, 1920, 1080)
+
+
+def test_several_heads_share_one_embedding(run, tiny, tmp_path):
+    options = ["--encoder", tiny / "encoder", "--output", tmp_path]
+    status, text, _ = run(
+        "predict", tiny / "clip.json", *SIZE, "--head", tiny / "mesh", "--head", tiny / "pose3d", *options
+    )
+    assert status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip_0_mesh.npz", "clip_0_pose3d.npz"]
+    assert text.count("frames in") == 2

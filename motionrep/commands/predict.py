@@ -16,8 +16,10 @@ from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
 from motionrep.files import written_beside
 from motionrep.segmentation import ActionTimeline
-from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints
+from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
 from motionrep.weights import shipped
+
+_DEFAULT_HEAD = "mesh-ktpformer-s"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, help="Folder for one .npz (3D pose, mesh) or .json (action) per person."
     )
-    parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head or a folder (default %(default)s).")
+    parser.add_argument(
+        "--head", action="append", dest="heads",
+        help=f"A shipped head or a folder; give it again for more heads of the encoder (default {_DEFAULT_HEAD}).",
+    )  # fmt: skip
     parser.add_argument("--encoder", help="A shipped encoder or a folder; left out, the one the head was trained on.")
     parser.add_argument(
         "--camera", type=Path, help="A .json of the camera that took the video; left out, 50 degrees are assumed."
@@ -40,45 +45,71 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    keypoints: Path, output: Path, head: str, encoder: str | None, camera: Path | None, refine: bool, video: bool,
-    layout: str | None, fps: float | None, size: Size | None, device: str, precision: Precision, window_s: float,
+    keypoints: Path, output: Path, heads: list[str] | None, encoder: str | None, camera: Path | None, refine: bool,
+    video: bool, layout: str | None, fps: float | None, size: Size | None, device: str, precision: Precision,
+    window_s: float,
 ) -> None:  # fmt: skip
-    """Runs a head on every person in a keypoint file: 3D pose, body mesh or action."""
+    """Runs heads on every person in a keypoint file: 3D pose, body mesh or action."""
     people = load_people(keypoints, layout, fps, size)
-    trained: Any = motionrep.load_head(head)
-    if camera is not None and "camera" not in inspect.signature(trained.predict).parameters:
-        raise ValueError(f"--camera: head {head!r} does not place anybody in a camera; leave it out")
-    network = motionrep.load_encoder(_encoder_for(trained, head) if encoder is None else encoder)
+    trained: dict[str, Any] = {head: motionrep.load_head(head) for head in heads or [_DEFAULT_HEAD]}
+    names = {_encoder_for(network, head) if encoder is None else encoder for head, network in trained.items()}
+    if len(names) > 1:
+        raise ValueError(f"--head: trained on different encoders ({', '.join(sorted(names))}); run one after the other")
+    network = motionrep.load_encoder(names.pop())
     for index, person in enumerate(people):
         embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
         used = None if camera is None else read_camera(camera, person.width_px, person.height_px)
-        result = trained.predict(embedding) if used is None else trained.predict(embedding, camera=used)
-        if refine:
-            result = _refined(result, person, used, head)
-        path = output / f"{keypoints.stem}_{index}"
-        if isinstance(result, BodyMotion | JointMotion):
-            path = path.with_name(path.name + ".npz")
-            saved = in_world(result, used) if isinstance(result, BodyMotion) and used and _has_place(used) else result
-            motionrep.save_motion(saved, path)
-            print(f"{path}: person {person.person}, {saved.frame_count} frames in {saved.frame} axes")
-            if video:
-                movie = path.with_suffix(".mp4")
-                print(motionrep.render(result, movie, keypoints=person, camera=used, device=device, progress=True))
-        elif video:
-            raise ValueError(
-                f"--video: head {head!r} gives {type(result).__name__}, which cannot be drawn; leave it out"
-            )
-        elif isinstance(result, ActionScores):
-            path = path.with_name(path.name + ".json")
-            probability = dict(zip(result.labels, result.probability().tolist(), strict=True))
-            content = {"person": person.person, "best": result.best, "probability": probability}
-            if person.frame_count / person.fps > window_s and hasattr(trained, "predict_over_time"):
-                content["over_time"] = _over_time(trained.predict_over_time(embedding, window_s, window_s / 4))
-            with written_beside(path) as beside:
-                beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            print(f"{path}: person {person.person}, {result.best} ({probability[result.best]:.0%})")
-        else:
-            print(f"person {person.person}: {result}")
+        for head, one in trained.items():
+            result = _predicted(one, head, embedding, used)
+            if refine:
+                result = _refined(result, person, used, head)
+            path = output / (f"{keypoints.stem}_{index}" + (f"_{Path(head).name}" if len(trained) > 1 else ""))
+            if isinstance(result, BodyMotion | JointMotion):
+                _save_motion(result, path.with_name(path.name + ".npz"), person, used, video, device)
+            elif video:
+                raise ValueError(
+                    f"--video: head {head!r} gives {type(result).__name__}, which cannot be drawn; leave it out"
+                )
+            elif isinstance(result, ActionScores):
+                over_time = None
+                if person.frame_count / person.fps > window_s and hasattr(one, "predict_over_time"):
+                    over_time = one.predict_over_time(embedding, window_s, window_s / 4)
+                _save_scores(result, over_time, path.with_name(path.name + ".json"), person)
+            else:
+                print(f"person {person.person}: {result}")
+
+
+def _predicted(trained: Any, head: str, embedding: MotionEmbedding, camera: PinholeCamera | None) -> Any:
+    if camera is None:
+        return trained.predict(embedding)
+    accepted = inspect.signature(trained.predict).parameters
+    if "camera" not in accepted:
+        raise ValueError(f"--camera: head {head!r} does not place anybody in a camera; leave it out")
+    if "frame" in accepted:
+        return trained.predict(embedding, frame="camera", camera=camera)
+    return trained.predict(embedding, camera=camera)
+
+
+def _save_motion(
+    motion: BodyMotion | JointMotion, path: Path, person: Keypoints, camera: PinholeCamera | None, video: bool,
+    device: str,
+) -> None:  # fmt: skip
+    saved = in_world(motion, camera) if isinstance(motion, BodyMotion) and camera and _has_place(camera) else motion
+    motionrep.save_motion(saved, path)
+    print(f"{path}: person {person.person}, {saved.frame_count} frames in {saved.frame} axes")
+    if video:
+        movie = path.with_suffix(".mp4")
+        print(motionrep.render(motion, movie, keypoints=person, camera=camera, device=device, progress=True))
+
+
+def _save_scores(scores: ActionScores, over_time: ActionTimeline | None, path: Path, person: Keypoints) -> None:
+    probability = dict(zip(scores.labels, scores.probability().tolist(), strict=True))
+    content: dict[str, Any] = {"person": person.person, "best": scores.best, "probability": probability}
+    if over_time is not None:
+        content["over_time"] = _over_time(over_time)
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(f"{path}: person {person.person}, {scores.best} ({probability[scores.best]:.0%})")
 
 
 def _refined(result: Any, keypoints: Keypoints, camera: PinholeCamera | None, head: str) -> BodyMotion:
