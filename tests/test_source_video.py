@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from motionrep.layouts import H36M_17
+from motionrep.rendering import render
 from motionrep.rendering.sound import Sound
 from motionrep.rendering.source_video import SourceVideo, frames_at, open_source_video
 from motionrep.rendering.video import write_video
+from motionrep.types import JointMotion
 
 av = pytest.importorskip("av")
 
@@ -117,6 +121,19 @@ def test_sound_starts_with_the_clip(tmp_path, suffix, start_s):
     assert abs(_beep_at_s(path) - (BEEP_S - start_s)) < 0.003
     with av.open(str(path)) as container:
         assert abs(container.duration / 1e6 - 1.2) < 0.05
+
+
+def test_a_rendered_motion_keeps_the_sound_and_the_uneven_times_of_its_video(tmp_path):
+    """20 frames per second on average: the file's frames last 40 or 80 ms, and the clip starts at 0.5 s of the file."""
+    source = _filmed(tmp_path / "source.mp4", UNEVEN_S)
+    generator = torch.Generator().manual_seed(0)
+    position_m = torch.rand(1, 17, 3, generator=generator).repeat(41, 1, 1) + torch.tensor([-0.5, -0.5, 3.0])
+    motion = JointMotion(position_m, H36M_17, 20.0, "camera")
+    path = render(motion, tmp_path / "clip.mp4", video=source, audio=True, views=["video"], fps=25, height_px=48,
+                  titles=False)  # fmt: skip
+    assert abs(_beep_at_s(path) - (BEEP_S - 0.5)) < 0.003
+    shown = _numbers(open_source_video(path), list(range(11)))
+    assert shown == [0, 1, 1, 2, 3, 4, 5, 5, 6, 7, 8]  # every fifth frame of 25 per second is the one that lasts 80 ms
 
 
 def test_what_is_not_a_video_says_so(tmp_path):
