@@ -17,6 +17,7 @@ ABOVE_LAYERS = (
     "head_api",
     "embedding",
     "evaluation",
+    "protocols",
     "training",
     "demo",
     "commands",
@@ -36,6 +37,7 @@ RULES = [
     ),  # compares weights with `encoders.strict.require_fit`
     ("embedding", ("rendering", "datasets", *ABOVE_LAYERS[5:])),
     ("evaluation", ("rendering", "training", "demo", "commands", "cli")),
+    ("protocols", ("rendering", "training", "demo", "commands", "cli")),
     ("training", ("rendering", "demo", "commands", "cli")),
     *((name, ABOVE_LAYERS) for name in ("movement", "quality")),
     *((name, ("evaluation", "training", "demo", "commands", "cli")) for name in ("viewing", "reporting")),

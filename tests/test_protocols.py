@@ -11,6 +11,8 @@ from test_datasets_mpi_inf_3dhp import sequence, write_test_file
 from test_datasets_ntu import annotation, write_pyskl
 from torch import nn
 
+from motionrep.cli import main
+from motionrep.commands.evaluate import _PROTOCOLS
 from motionrep.datasets.h36m import load_h36m
 from motionrep.datasets.labelled import LabelledClip
 from motionrep.datasets.mpi_inf_3dhp import load_mpi_inf_3dhp
@@ -334,3 +336,23 @@ def test_names_and_heads_that_do_not_fit_are_refused(tmp_path, tiny):
     with pytest.raises(ValueError, match="protocol '3dhp' takes no option 'detector'"):
         evaluate_protocol("3dhp", tmp_path, encoder, head, options={"detector": "gt"})
     assert {"h36m", "3dhp", "ntu60-xsub", "ntu60-xview", "ntu120-oneshot"} <= PROTOCOLS.keys()
+
+
+def test_the_command_prints_the_id_with_the_numbers(tmp_path, tiny, capsys):
+    write_videopose3d(tmp_path, ("Walking",), frames=3)
+    chosen = ["--encoder", str(tiny / "encoder"), "--data", str(tmp_path)]
+    arguments = ["evaluate", "--protocol", "h36m", *chosen, "--head", str(tiny / "pose3d"), "--no-flip"]
+    assert main([*arguments, "--output", str(tmp_path / "result.json")]) == 0
+    printed = capsys.readouterr().out
+    stored = json.loads((tmp_path / "result.json").read_text())
+    assert "protocol: id h36m/videopose3d/1" in printed
+    assert f"mpjpe           {stored['metrics']['mpjpe']:9.3f} mm" in printed
+    assert stored["protocol"]["flip_averaging"] is False
+    assert main([*arguments, "--annotation", "annot3"]) == 2
+    assert "protocol 'h36m' takes no option 'annotation'; it takes detector" in capsys.readouterr().err
+    assert main(["evaluate", *chosen, "--detector", "gt"]) == 2
+    assert "--detector belongs to a published protocol; pass --protocol" in capsys.readouterr().err
+
+
+def test_the_command_knows_every_protocol():
+    assert tuple(PROTOCOLS) == _PROTOCOLS

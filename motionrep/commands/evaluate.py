@@ -4,15 +4,24 @@ import argparse
 from pathlib import Path
 from typing import Literal
 
-from motionrep.commands.options import Precision, add_precision, positive
+from motionrep.commands.options import Precision, add_device, add_precision, positive
+
+_HEAD = "mesh-ktpformer-s"
+_PROTOCOLS = ("h36m", "3dhp", "3dpw", "ntu60-xsub", "ntu60-xview", "ntu120-oneshot")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", type=Path, required=True, help="Folder with an index.csv, or of .bvh and .npz motion files."
+        "--data", type=Path, required=True,
+        help="Folder with an index.csv, or of .bvh and .npz motion files; with --protocol the file or folder it reads.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--protocol",
+        choices=_PROTOCOLS,
+        help="A published protocol instead of simulated cameras; see docs/protocols.md.",
     )
     parser.add_argument("--encoder", default="ktpformer-s", help="A shipped encoder or a folder (default %(default)s).")
-    parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head or a folder (default %(default)s).")
+    parser.add_argument("--head", help=f"A shipped head or a folder (default {_HEAD}); ntu120-oneshot takes none.")
     parser.add_argument("--output", type=Path, help="A JSON file to write the result to as well.")
     parser.add_argument(
         "--split", choices=("train", "val"), default="val", help="Which part of the data (default %(default)s)."
@@ -29,16 +38,42 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1000, help="Decides what is random (default %(default)s).")
     add_precision(parser)
+    add_device(parser)
+    group = parser.add_argument_group("with --protocol")
+    group.add_argument("--detector", help="h36m: which data_2d_h36m_DETECTOR.npz, such as gt or cpn_ft_h36m_dbb.")
+    group.add_argument(
+        "--annotation", choices=("univ_annot3", "annot3"), help="3dhp: what the file holds (left out, univ_annot3)."
+    )
+    group.add_argument("--regressor", help="3dpw: J_regressor_h36m.npy of SPIN, for the joints of published numbers.")
+    group.add_argument("--male", help="3dpw: body of the men, by name or a SMPL file (left out, smpl-male).")
+    group.add_argument("--female", help="3dpw: body of the women (left out, smpl-female).")
+    group.add_argument("--no-flip", dest="flip", action="store_false", help="No averaging with the mirrored clip.")
+    group.add_argument(
+        "--overlap", type=float, default=0.0, help="Share of a window that the next one repeats (default %(default)s)."
+    )
 
 
 def run(
-    data: Path, encoder: str, head: str, output: Path | None, split: Literal["train", "val"], layout: str, views: int,
-    seed: int, precision: Precision,
+    data: Path, encoder: str, head: str | None, output: Path | None, split: Literal["train", "val"], layout: str,
+    views: int, seed: int, precision: Precision, protocol: str | None, device: str, flip: bool, overlap: float,
+    **options: str | None,
 ) -> None:  # fmt: skip
-    """Measures an encoder and a head on motion files; prints the errors with their protocol."""
-    from motionrep.evaluation import evaluate as measure
+    """Measures an encoder and a head on motion files or a published benchmark; prints the errors and the protocol."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if protocol is None:
+        if given:
+            raise ValueError(f"--{next(iter(given))} belongs to a published protocol; pass --protocol")
+        from motionrep.evaluation import evaluate as measure
 
-    result = measure(data, encoder, head, output, split, layout, views, seed, precision)
+        result = measure(data, encoder, head or _HEAD, output, split, layout, views, seed, precision)
+    else:
+        from motionrep.protocols.running import WITHOUT_HEAD, evaluate_protocol
+
+        chosen = head if protocol in WITHOUT_HEAD else head or _HEAD
+        result = evaluate_protocol(
+            protocol, data, encoder, chosen, output,
+            flip=flip, overlap=overlap, device=device, precision=precision, options=given,
+        )  # fmt: skip
     for name, value in result["metrics"].items():
         print(f"{name:15s} {value:9.3f} {result['units'].get(name, '')}".rstrip())
     print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from motionrep.body.loading import load_body_model
+from motionrep.body.model import BodyModel
 from motionrep.cameras import PinholeCamera
 from motionrep.datasets.labelled import LabelledClip
 from motionrep.layouts import OPENPOSE_18
@@ -47,11 +48,12 @@ def load_threedpw(
     files = [folder] if folder.is_file() else sorted(folder.glob("*.pkl"))
     if not files:
         raise FileNotFoundError(f"{folder}: no .pkl file; expected 3DPW's sequenceFiles/{split}")
-    bodies = {"m": male, "f": female}
+    bodies = {"m": load_body_model(male)}
+    bodies["f"] = bodies["m"] if female == male else load_body_model(female)
     return [clip for file in files for clip in _sequence(file, split, bodies)]
 
 
-def _sequence(path: Path, split: str, bodies: dict[str, str]) -> list[LabelledClip]:
+def _sequence(path: Path, split: str, bodies: dict[str, BodyModel]) -> list[LabelledClip]:
     tracks = read_result(path, "camera", None)
     content = read_pickle(path, _WHAT)
     persons = len(tracks)
@@ -83,7 +85,7 @@ def _sequence(path: Path, split: str, bodies: dict[str, str]) -> list[LabelledCl
             keypoints = Keypoints(
                 values[..., :2], values[..., 2].clamp(min=0), OPENPOSE_18, _FPS, width_px, height_px, str(index)
             )
-            target = motion_from_track(track, load_body_model(bodies[gender]))
+            target = motion_from_track(track, bodies[gender])
             seen = (keypoints.confidence > _CONFIDENCE_SEEN).sum(1) > _KEYPOINTS_SEEN
             counted = torch.from_numpy(counts != 0) & seen
             name = f"{path.stem}_{index}"

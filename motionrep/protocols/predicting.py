@@ -1,6 +1,7 @@
 """What an encoder and a head make of a clip, in the form that protocols score."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.body import load_body_model
+from motionrep.body.model import BodyModel
 from motionrep.embedding import embed, mirrored
 from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
@@ -59,6 +61,12 @@ class Predictor:
         }
 
 
+@lru_cache(maxsize=4)
+def body_model(name: str) -> BodyModel:
+    """`load_body_model`, whose files need not be read again for every clip."""
+    return load_body_model(name)
+
+
 def h36m_joints_m(motion: Any) -> Float[Tensor, "frames 17 3"]:
     """The Human3.6M-17 joints of a predicted motion, relative to the pelvis.
 
@@ -68,7 +76,7 @@ def h36m_joints_m(motion: Any) -> Float[Tensor, "frames 17 3"]:
     if isinstance(motion, JointMotion) and motion.layout == H36M_17 and motion.frame != "world":
         joints_m = motion.position_m
     elif isinstance(motion, BodyMotion) and motion.frame == "camera":
-        body = load_body_model(motion.body_model)
+        body = body_model(motion.body_model)
         joints_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
     else:
         raise ValueError(

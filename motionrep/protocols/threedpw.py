@@ -8,12 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from motionrep.body import load_body_model
 from motionrep.body.regressors import load_h36m_regressor
 from motionrep.datasets.threedpw import load_threedpw
 from motionrep.layouts import H36M_17
 from motionrep.metrics import accel_error_mm_per_s2, inner_frames, joint_error_mm, pa_mpjpe_mm
-from motionrep.protocols.predicting import Predictor, h36m_joints_m
+from motionrep.protocols.predicting import Predictor, body_model, h36m_joints_m
 from motionrep.types import BodyMotion
 
 # LSP's joints by Human3.6M's names: all but pelvis, spine and nose.
@@ -97,7 +96,7 @@ def _joints_and_vertices(
     """In camera axes; vertices only where there is a regressor, which is what they are needed for."""
     if not isinstance(motion, BodyMotion):
         return h36m_joints_m(motion), None
-    body = load_body_model(motion.body_model)
+    body = body_model(motion.body_model)
     if regressor is None:
         return h36m_joints_m(motion), None
     vertex_m = body.vertices(motion.local_rotmat, motion.betas, motion.translation_m)
