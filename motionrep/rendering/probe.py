@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
 
 _LIMIT_S = 120
 _EGL_PLATFORM_DEVICE, _EGL_RENDERABLE_TYPE, _EGL_OPENGL_BIT, _EGL_NONE = 0x313F, 0x3040, 0x0008, 0x3038
@@ -83,10 +84,11 @@ def pyrender(platform: str) -> str:
     scene.add(pyrender.Mesh([primitive]))
     scene.add(pyrender.PerspectiveCamera(yfov=1.0), pose=np.eye(4))
     renderer = pyrender.OffscreenRenderer(16, 16)
-    _, depth = renderer.render(scene)
-    if not depth.any():
+    drawn: Any = renderer.render(scene)
+    if not drawn[1].any():
         raise RuntimeError("the picture is empty")
-    return glGetString(GL_RENDERER).decode()
+    name: Any = glGetString(GL_RENDERER)
+    return name.decode()
 
 
 def pytorch3d(device: str) -> str:

@@ -60,11 +60,9 @@ class Backdrop:
         """A rectangle of it, as a camera with a smaller image sees it."""
         x, y = self.camera.center_px
         camera = replace(self.camera, center_px=(x - left, y - top), width_px=right - left, height_px=bottom - top)
-        color, floor_m, opacity = (
-            part if part is None else part[top:bottom, left:right]
-            for part in (self.color, self.floor_m, self.floor_opacity)
-        )
-        return Backdrop(camera, color, floor_m, opacity)
+        area = (slice(top, bottom), slice(left, right))
+        color = None if self.color is None else self.color[area]
+        return Backdrop(camera, color, self.floor_m[area], self.floor_opacity[area])
 
     def _canvas(self) -> Tensor:
         """A copy to draw on, colour multiplied by opacity."""

@@ -128,7 +128,9 @@ def _outline_edges(screen: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     volume = (corner[:, :, 0] * torch.linalg.cross(corner[:, :, 1], corner[:, :, 2])).sum(-1)
     in_front = corner[..., 2].amin(-1) > NEAR_M
     side = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edge, of_side = torch.unique(side.sort(1).values, dim=0, return_inverse=True)
+    low, high = side.amin(1), side.amax(1)
+    number, of_side = torch.unique(low * screen.shape[1] + high, return_inverse=True)  # quicker than of pairs
+    edge = torch.stack([number // screen.shape[1], number % screen.shape[1]], -1)
     count = torch.zeros(len(edge), dtype=torch.long, device=faces.device)
     count.index_add_(0, of_side, torch.ones_like(of_side))
     facing = (volume < 0).long().repeat(1, 3)
