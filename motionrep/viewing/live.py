@@ -43,10 +43,15 @@ class Viewer:
         self.url = f"http://{host}:{self._server.get_port()}"
         self._lock = threading.Lock()
         self._playing, self._closed = threading.Event(), threading.Event()
-        self._stage = Stage(self._server, exhibits)
-        self._add_controls()
-        self._similarities = list(self._add_similarities())
-        self._show(0.0)
+        try:
+            self._stage = Stage(self._server, exhibits)
+            self._add_controls()
+            self._similarities = list(self._add_similarities())
+            self._show(0.0)
+        except BaseException:
+            with quiet():
+                self._server.stop()
+            raise
         self._thread = threading.Thread(target=self._play, name="motionrep-viewer", daemon=True)
         self._thread.start()
         self._playing.set()
