@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.linalg import solveh_banded
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 DEFAULT_HFOV_DEG = 50.0
+_FITTED_HFOV_DEG = (15.0, 110.0)
 
 
 @dataclass(frozen=True)
@@ -122,3 +124,31 @@ def translation_from_keypoints(
     bands[0] += 1e-9
     solution = solveh_banded(bands.reshape(7, -1)[: 3 * frames], right.reshape(-1), lower=True)
     return torch.from_numpy(solution.reshape(frames, 3)).to(point_m)
+
+
+def fitted_camera(
+    point_m: Float[Tensor, "frames joints 3"],
+    xy_px: Float[Tensor, "frames joints 2"],
+    confidence: Float[Tensor, "frames joints"],
+    width_px: int,
+    height_px: int,
+) -> PinholeCamera:
+    """The camera, by a field of view of 15 to 110 degrees, through which posed points best meet their keypoints.
+
+    For each field of view the points stand where `translation_from_keypoints` puts them; distances on the image count
+    by confidence, those far beyond 1 % of the width hardly (Geman-McClure). What a single camera says about its
+    field of view is little, and it says it through perspective: near and moving people are needed.
+
+    Raises:
+        ValueError: No keypoint has a positive confidence.
+    """
+    tolerance_px = 0.01 * width_px
+
+    def error(hfov_deg: float) -> float:
+        camera = PinholeCamera.from_hfov(width_px, height_px, hfov_deg)
+        moved_m = point_m + translation_from_keypoints(point_m, xy_px, confidence, camera)[:, None]
+        squared = (project(moved_m, camera) - xy_px).square().sum(-1) / tolerance_px**2
+        return float((confidence * squared / (squared + 1)).sum())
+
+    best = minimize_scalar(error, bounds=_FITTED_HFOV_DEG, method="bounded", options={"xatol": 0.5})
+    return PinholeCamera.from_hfov(width_px, height_px, float(best.x))

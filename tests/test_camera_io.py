@@ -99,3 +99,11 @@ def test_predict_places_the_person_in_the_cameras_world(tiny, tmp_path, write, c
     assert load_joint_motion(tmp_path / "clip_0.npz").frame == "camera"
     assert main([*given, "--head", str(tiny / "action"), "--output", str(tmp_path), "--camera", str(path)]) == 2
     assert "does not place anybody in a camera" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("camera", ["fit", "weak"])
+def test_predict_estimates_a_camera_or_does_without_perspective(tiny, tmp_path, capsys, camera):
+    given = ["predict", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder")]
+    assert main([*given, "--head", str(tiny / "mesh"), "--output", str(tmp_path), "--camera", camera]) == 0
+    assert load_motion(tmp_path / "clip_0.npz").frame == "camera"
+    assert ("degrees wide" in capsys.readouterr().out) == (camera == "fit")

@@ -5,13 +5,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from motionrep.body import load_body_model
 from motionrep.cameras import (
     PinholeCamera,
     camera_from_world_looking,
+    fitted_camera,
     project,
     to_camera,
     translation_from_keypoints,
 )
+from motionrep.datasets.authored import authored_motion
+from motionrep.layouts import H36M_17
 
 coordinate = st.floats(-5, 5, width=32)
 
@@ -137,3 +141,24 @@ def test_a_person_who_comes_late_and_leaves_early_stands_still_meanwhile():
     found_m = translation_from_keypoints(point_m, project(point_m + true_m[:, None], camera), confidence, camera)
     expected_m = true_m[torch.arange(300).clamp(100, 149)]
     torch.testing.assert_close(found_m, expected_m, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("hfov_deg", [30.0, 50.0, 85.0])
+def test_the_field_of_view_is_found_from_a_walk_towards_the_camera(hfov_deg):
+    motion = authored_motion("walk", seconds=3.0)
+    body = load_body_model("open")
+    point_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
+    camera = PinholeCamera.from_hfov(1280, 720, hfov_deg)
+    seen_m = point_m * torch.tensor([1.0, -1.0, -1.0]) + torch.tensor([0.2, 0.8, 3.5])
+    xy_px = project(seen_m, camera)
+    root_m = seen_m - seen_m[:, :1]
+    found = fitted_camera(root_m, xy_px, torch.ones(xy_px.shape[:2]), 1280, 720)
+    assert found.focal_px == pytest.approx(camera.focal_px, rel=0.05)
+
+
+def test_weak_perspective_meets_the_keypoints_from_far_away():
+    camera = PinholeCamera.from_hfov(1280, 720, 2.0)
+    point_m = 0.4 * torch.randn(8, 17, 3, generator=torch.Generator().manual_seed(0))
+    xy_px = 200 * point_m[..., :2] + torch.tensor([640.0, 360.0])  # scaled and shifted: weak perspective itself
+    moved_m = translation_from_keypoints(point_m, xy_px, torch.ones(8, 17), camera)
+    torch.testing.assert_close(project(point_m + moved_m[:, None], camera), xy_px, atol=1.5, rtol=0)

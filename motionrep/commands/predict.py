@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import torch
 
 import motionrep
 from motionrep.camera_io import in_world, read_camera
-from motionrep.cameras import PinholeCamera
+from motionrep.cameras import PinholeCamera, fitted_camera
 from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
 from motionrep.files import written_beside
+from motionrep.layouts import H36M_17
 from motionrep.segmentation import ActionTimeline
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
 from motionrep.weights import shipped
 
 _DEFAULT_HEAD = "mesh-ktpformer-s"
+_WEAK_HFOV_DEG = 2.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--encoder", help="A shipped encoder or a folder; left out, the one the head was trained on.")
     parser.add_argument(
-        "--camera", type=Path, help="A .json of the camera that took the video; left out, 50 degrees are assumed."
-    )
+        "--camera", help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one "
+        "from very far away (weak perspective); left out, 50 degrees are assumed.",
+    )  # fmt: skip
     parser.add_argument("--refine", action="store_true", help="Moves meshes nearer to the keypoints and smooths them.")
     parser.add_argument("--video", action="store_true", help="Renders an .mp4 beside each .npz.")
     parser.add_argument(
@@ -45,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    keypoints: Path, output: Path, heads: list[str] | None, encoder: str | None, camera: Path | None, refine: bool,
+    keypoints: Path, output: Path, heads: list[str] | None, encoder: str | None, camera: str | None, refine: bool,
     video: bool, layout: str | None, fps: float | None, size: Size | None, device: str, precision: Precision,
     window_s: float,
 ) -> None:  # fmt: skip
@@ -58,7 +62,7 @@ def run(
     network = motionrep.load_encoder(names.pop())
     for index, person in enumerate(people):
         embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
-        used = None if camera is None else read_camera(camera, person.width_px, person.height_px)
+        used = None if camera is None else _camera(camera, embedding, next(iter(trained.values())))
         for head, one in trained.items():
             result = _predicted(one, head, embedding, used)
             if refine:
@@ -77,6 +81,28 @@ def run(
                 _save_scores(result, over_time, path.with_name(path.name + ".json"), person)
             else:
                 print(f"person {person.person}: {result}")
+
+
+def _camera(given: str, embedding: MotionEmbedding, trained: Any) -> PinholeCamera:
+    """The camera that --camera asks for; what the first head finds decides a fitted one."""
+    size = embedding.keypoints.width_px, embedding.keypoints.height_px
+    if given == "weak":
+        return PinholeCamera.from_hfov(*size, _WEAK_HFOV_DEG)
+    if given != "fit":
+        return read_camera(Path(given), *size)
+    result = trained.predict(embedding)
+    if isinstance(result, BodyMotion):
+        point_m = motionrep.load_body_model(result.body_model).points(
+            H36M_17, result.local_rotmat, result.betas, torch.zeros_like(result.translation_m)
+        )
+    elif isinstance(result, JointMotion):
+        point_m = result.position_m
+    else:
+        raise ValueError("--camera fit: the first head must give a mesh or a 3D pose")
+    clip = embedding.keypoints.as_h36m_17()
+    camera = fitted_camera(point_m, clip.xy_px, clip.confidence, *size)
+    print(f"fitted camera: {math.degrees(2 * math.atan(size[0] / 2 / camera.focal_px)):.0f} degrees wide")
+    return camera
 
 
 def _predicted(trained: Any, head: str, embedding: MotionEmbedding, camera: PinholeCamera | None) -> Any:
