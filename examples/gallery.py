@@ -27,7 +27,6 @@ from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
 FPS = 30.0
 HEIGHT_PX = 300
-COLORS = 256
 SEED = 4
 SIZE_PX = 960, 720
 
@@ -48,7 +47,7 @@ def filmed(name: str) -> Clip:
     """Four seconds of a shipped motion, filmed from the front, through the whole pipeline."""
     body, rng = load_body_model("open"), np.random.default_rng(SEED)
     world = standing_at(name, 0, 0, 35)
-    pose = camera_from_world_looking(torch.tensor([0.0, 1.0, 4.2]), torch.tensor([0.0, 1.0, 0.0]))
+    pose = camera_from_world_looking(torch.tensor([0.0, 1.0, 3.3]), torch.tensor([0.0, 1.0, 0.0]))
     camera = replace(PinholeCamera.from_hfov(*SIZE_PX), camera_from_world=pose)
     truth = in_camera(world, body, camera)
     keypoints = film(truth, body, camera, HALPE_26, rng)
@@ -95,17 +94,17 @@ def persons() -> np.ndarray:
 
 
 def compared() -> np.ndarray:
-    clip = filmed("jumping_jack")
+    clip = filmed("wave")
     return shown([clip.mesh, clip.truth], names=["recovered", "true"], keypoints=clip.keypoints)
 
 
 def apart() -> np.ndarray:
-    clip = filmed("jumping_jack")
+    clip = filmed("wave")
     return shown([clip.mesh, clip.truth], names=["recovered", "true"], arrange="apart", views=["camera", "side"])
 
 
 def error() -> np.ndarray:
-    clip = filmed("jumping_jack")
+    clip = filmed("wave")
     return shown(clip.mesh, compare_to=clip.truth, keypoints=clip.keypoints)
 
 
@@ -120,7 +119,7 @@ def skeleton() -> np.ndarray:
 
 def labels() -> np.ndarray:
     """What the shipped action head says of a clip, every half second."""
-    clip = filmed("jumping_jack")
+    clip = filmed("walk")
     timeline = motionrep.load_head("action-ktpformer-s").predict_over_time(clip.embedding, 1.0)
     segments = [astuple(segment) for segment in timeline.segments()]
     return shown(clip.mesh, at_s=2, labels=segments, keypoints=clip.keypoints)
@@ -149,7 +148,7 @@ def _over_tiles(picture: np.ndarray) -> np.ndarray:
 
 def strip() -> np.ndarray:
     """For the README: four of the pictures, cut to their person."""
-    clip = filmed("jumping_jack")
+    clip = filmed("wave")
     options = {"width_px": 230, "titles": False}
     return np.concatenate([
         shown(clip.mesh, views=["side"], **options),
@@ -170,8 +169,7 @@ def main(folder: str = "docs/gallery", *names: str) -> None:
     for name in names or GALLERY:
         picture = Image.fromarray(GALLERY[name]())
         path = Path(folder) / f"{name}.png"
-        palette = picture.quantize(COLORS)
-        picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        picture.save(path, optimize=True)
         print(f"{path}: {picture.width} x {picture.height} px, {path.stat().st_size / 1000:.0f} kB")
 
 

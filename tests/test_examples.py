@@ -79,6 +79,23 @@ def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -
         assert all(body.sum() > 3000 for body in np.array_split(row, count, axis=1))
 
 
+def test_the_gallery_is_what_its_script_makes(tmp_path: Path) -> None:
+    """One of its pictures; the others take the same way."""
+    run("gallery.py", str(tmp_path), "backgrounds")
+    drawn, shown = (np.asarray(Image.open(folder / "backgrounds.png").convert("RGB"), float)
+                    for folder in (tmp_path, OPEN_BODY.parent / "gallery"))  # fmt: skip
+    assert drawn.shape == shown.shape
+    assert np.abs(drawn - shown).mean() < 2
+
+
+def test_the_page_of_the_gallery_shows_all_of_its_pictures_and_is_small() -> None:
+    pictures = list((OPEN_BODY.parent / "gallery").glob("*.png"))
+    page = (OPEN_BODY.parent / "gallery.md").read_text(encoding="utf-8")
+    assert all(f"gallery/{path.name}" in page for path in pictures if path.stem != "strip")
+    assert len(pictures) == 10
+    assert sum(path.stat().st_size for path in pictures) < 1_500_000
+
+
 def test_every_example_is_tested() -> None:
-    tested = {"recover_mesh.py", "compare_clips.py", "live.py", "draw_open_body.py"}
+    tested = {"recover_mesh.py", "compare_clips.py", "live.py", "draw_open_body.py", "gallery.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
