@@ -36,8 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--encoder", help="A shipped encoder or a folder; left out, the one the head was trained on.")
     parser.add_argument(
-        "--camera", help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one "
-        "from very far away (weak perspective); left out, 50 degrees are assumed.",
+        "--camera",
+        help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one from "
+        "very far away (weak perspective); left out, 50 degrees are assumed.",
     )  # fmt: skip
     parser.add_argument("--refine", action="store_true", help="Moves meshes nearer to the keypoints and smooths them.")
     parser.add_argument("--video", action="store_true", help="Renders an .mp4 beside each .npz.")
