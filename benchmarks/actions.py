@@ -67,7 +67,7 @@ def main() -> None:
         print(f"{len(sequences)} sequences, {sum(len(set(truth)) for _, truth in sequences)} actions in them")
 
 
-def windows_of(data: Path, split: str, encoder: Any, labels: Sequence[str]) -> Windows:
+def windows_of(data: Path, split: str, encoder: Any, labels: tuple[str, ...]) -> Windows:
     """Every window of the core classes in turn, one random view of each."""
     clips = [clip for clip in load_motion_folder(data, split) if clip.core]
     samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED[split], stride=WINDOW, labels=labels, layout=H36M_17)
@@ -82,7 +82,7 @@ def windows_of(data: Path, split: str, encoder: Any, labels: Sequence[str]) -> W
     return Windows(torch.stack(values), torch.stack(valid), torch.stack(label))
 
 
-def report_windows(train: Windows, val: Windows, labels: Sequence[str]) -> None:
+def report_windows(train: Windows, val: Windows, labels: tuple[str, ...]) -> None:
     """Macro accuracies of simple classifiers on the windows of the validation clips."""
     print(f"{len(train.label)} training and {len(val.label)} validation windows")
     pooled = [over_time(part.values, part.valid) for part in (train, val)]
@@ -100,7 +100,7 @@ def report_windows(train: Windows, val: Windows, labels: Sequence[str]) -> None:
         print(f"| {shots} exemplar(s) of each class | {np.mean(scores):.3f} +- {np.std(scores):.3f} |", flush=True)
 
 
-def report_novel(train: Windows, val: Windows, labels: Sequence[str]) -> None:
+def report_novel(train: Windows, val: Windows, labels: tuple[str, ...]) -> None:
     """One exemplar of each of four classes that the describing head was not trained on; three choices of the four."""
     scores: dict[str, list[float]] = {"spread": [], "head": [], "head, contrastive 0.5": []}
     for first in range(3):
@@ -108,7 +108,7 @@ def report_novel(train: Windows, val: Windows, labels: Sequence[str]) -> None:
         known, unknown, asked = (
             _of_classes(part, novel, keep) for part, keep in ((train, False), (train, True), (val, True))
         )
-        names = [labels[i] for i in novel.tolist()]
+        names = tuple(labels[int(i)] for i in novel)
         describers = {
             "spread": None,
             "head": described(known, labels, 0.0),
@@ -123,7 +123,7 @@ def report_novel(train: Windows, val: Windows, labels: Sequence[str]) -> None:
         )
 
 
-def described(windows: Windows, labels: Sequence[str], contrastive: float, steps: int = 150) -> ActionHead:
+def described(windows: Windows, labels: tuple[str, ...], contrastive: float, steps: int = 150) -> ActionHead:
     """An action head trained on the windows as they are, from one view each."""
     torch.manual_seed(0)
     head = ActionHead(windows.values.shape[-1], labels, contrastive=contrastive)
@@ -146,7 +146,7 @@ def _of_classes(windows: Windows, classes: Int[Tensor, " classes"], inside: bool
 
 
 def few_shot(
-    train: Windows, val: Windows, labels: Sequence[str], shots: int, seed: int, describer: ActionHead | None = None
+    train: Windows, val: Windows, labels: tuple[str, ...], shots: int, seed: int, describer: ActionHead | None = None
 ) -> float:
     """Macro accuracy on all validation windows with exemplars drawn from the training windows."""
     rng, label = np.random.default_rng(seed), train.label.numpy()
@@ -154,13 +154,13 @@ def few_shot(
         [rng.choice(np.flatnonzero(label == i), shots, replace=False) for i in range(len(labels))]
     ).tolist()
     exemplars = [_embedding(train.values[i][train.valid[i]], "same") for i in drawn]
-    head = FewShotHead.from_clips(exemplars, [labels[label[i]] for i in drawn], describer)
+    head = FewShotHead.from_clips(exemplars, [labels[int(label[i])] for i in drawn], describer)
     with torch.no_grad():
         return macro_accuracy(head(val.values, val.valid)["logit"], val.label)
 
 
 def sequences_of(
-    clips: Sequence[MotionClip], encoder: Any, labels: Sequence[str], length: int = 5
+    clips: Sequence[MotionClip], encoder: Any, labels: tuple[str, ...], length: int = 5
 ) -> list[tuple[MotionEmbedding, list[str]]]:
     """Clips of up to six seconds, each from a camera of its own, cut together so that neighbours differ in action.
 

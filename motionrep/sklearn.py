@@ -90,7 +90,8 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
         return hasattr(self, "n_features_out_")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_loaded"}
+        state: Any = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_loaded"}
 
     def _network(self) -> Any:
         """The encoder; loaded once, for a pickled or cloned estimator anew."""
