@@ -234,12 +234,17 @@ def test_the_command_serves_until_it_is_interrupted():
     pytest.importorskip("viser", reason="needs the extra view")
     bvh = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
     command = [sys.executable, "-m", "motionrep", "view", str(bvh), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
-        url = serving.stdout.readline().split()[0]
-        with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
-            assert b"<html" in page.read()
-        serving.send_signal(signal.SIGINT)
-        out, errors = serving.communicate(timeout=PATIENCE_S)
+    # Shells start background jobs with the interrupt ignored, and children inherit it.
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listening) as serving:
+        try:
+            url = serving.stdout.readline().split()[0]
+            with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
+                assert b"<html" in page.read()
+            serving.send_signal(signal.SIGINT)
+            out, errors = serving.communicate(timeout=PATIENCE_S)
+        finally:
+            serving.kill()
     assert url.startswith("http://127.0.0.1:")
     assert (serving.returncode, out, errors) == (0, "", "")
 
