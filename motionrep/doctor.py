@@ -167,12 +167,12 @@ def _renderers() -> Iterator[Finding]:
     yield _tried("renderers", "motionrep", _draw, _reinstall(), needed=True)
     yield _tried("renderers", ".mp4", lambda: _write(".mp4"), 'pip install "motionrep[video]"', needed=True)
     yield _tried("renderers", ".gif", lambda: _write(".gif"), 'pip install --force-reinstall "pillow>=11"')
-    if len(list(distributions(name="pyrender"))) + len(list(distributions(name="pyrender2"))) > 1:
+    if all(any(distributions(name=name)) for name in ("pyrender", "pyrender2")):
         both = "pyrender and pyrender2 are both installed and overwrite each other's files"
         fix = "pip uninstall -y pyrender pyrender2 && pip install pyrender2"
         yield Finding("renderers", "pyrender", "broken", both, fix)
     elif find_spec("pyrender") is None:
-        yield Finding("renderers", "pyrender", "missing", "motionrep does without", "pip install pyrender2")
+        yield Finding("renderers", "pyrender", "missing", "motionrep does without", 'pip install "motionrep[gl]"')
     else:
         yield _tried("renderers", "pyrender", lambda: tried_apart("pyrender", "egl", "osmesa"), _OPENGL)
     source = 'pip install --no-build-isolation "git+https://github.com/facebookresearch/pytorch3d.git"'
@@ -293,5 +293,5 @@ def _five_lines() -> str:
         clips = load_keypoints(keypoints)
         embedding = embed(clips[0], load_encoder("ktpformer-s"))
         motion = load_head("mesh-ktpformer-s").predict(embedding)
-        render(motion, movie, keypoints=clips[0], height_px=64, supersample=1)
+        render(motion, movie, keypoints=clips[0], height_px=64, supersample=1, backend="raster")
     return f"15 frames, from keypoints to a video, in {time.perf_counter() - start_s:.1f} s"

@@ -51,7 +51,7 @@ def smpl() -> dict[str, np.ndarray]:
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the folder of bodies is set by XDG_DATA_HOME here")
 def test_bodies_are_found_and_what_is_broken_but_not_needed_does_no_harm(tmp_path):
     """A driver that ends the process, a package that cannot be imported, an old one, and a damaged download."""
-    package(tmp_path, "pyrender", "import os; os.abort()")
+    package(tmp_path, "pyrender", "import os; os.abort()", distribution="pyrender2")
     package(tmp_path, "pytorch3d", "raise ImportError('libcudart.so.12: cannot open shared object file')")
     package(tmp_path, "smplx", "", version="0.1.2")
     bodies = tmp_path / "data" / "motionrep" / "bodies"

@@ -479,7 +479,7 @@ def test_the_frame_rate_of_wham_is_asked_for(wham_file, smpl, caplog):
 def test_render_takes_the_frame_rate_of_a_pickle(wham_file, tmp_path, monkeypatch, capsys):
     """--fps was dropped, so that WHAM's motion played at 30 frames/s."""
     shown = []
-    monkeypatch.setattr("motionrep.render", lambda motion, *_, **__: shown.append(motion.fps))
+    monkeypatch.setattr("motionrep.render", lambda motions, *_, **__: shown.append(motions[0].fps))
     render = ["render", str(wham_file), "--person", "0", "--output", str(tmp_path / "out.mp4")]
     assert main([*render, "--fps", "25"]) == 0
     assert shown == [25.0]
