@@ -23,7 +23,7 @@ class ActionHead(nn.Module):
     Output `logit` (batch classes). The class names are part of the head's configuration and are saved with it.
     Of several persons the perceptron's inner layer is averaged over those that are present, which have a valid frame.
     With `contrastive` above 0 there is also `projection` (batch 128), and the loss has a supervised contrastive term of
-    that weight on it (Khosla et al., NeurIPS 2020): better vectors for `few_shot.FewShotHead`.
+    that weight on it (Khosla et al., NeurIPS 2020), for vectors to compare clips by (`few_shot.FewShotHead`).
     """
 
     trained_on: str | None = None

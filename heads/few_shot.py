@@ -24,7 +24,7 @@ class FewShotHead(nn.Module):
     orders the classes; as probabilities they are not calibrated.
 
     A clip's vector is how much each joint's representation varies over time. With a `describer` it is what that trained
-    `ActionHead` reads its classes from (best trained with `contrastive`). Made by `from_clips`, saved by
+    `ActionHead` reads its classes from. Made by `from_clips`, saved by
     `head_api.save_head` under the name "few_shot".
 
     Args:
