@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,10 @@ print(seconds, *(name for name in slow if name in sys.modules))
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert told[1:] == []
     assert float(told[0]) < 1.0
+
+
+def test_every_package_is_installed():
+    """`motionrep.viewing` was once left out: the checkout worked, an installed copy did not."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    there = {_module(path.parent) for path in (ROOT / "motionrep").rglob("__init__.py")}
+    assert set(listed) == there | {"motionrep_heads"}
