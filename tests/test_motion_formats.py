@@ -19,6 +19,7 @@ import motionrep.body.loading
 from motionrep.body.loading import load_body_model
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.cli import main
+from motionrep.commands.recovered import exhibits
 from motionrep.datasets.cmu import load_motion_folder
 from motionrep.floor import floor_height_m
 from motionrep.layouts import SMPL_24
@@ -441,6 +442,12 @@ def test_fingers_and_face_of_amass_go_where_the_body_has_them(file_joints, body_
     )
     if body_joints == 57:
         assert (got["jaw"], got["right_eye"]) == ((22, 24) if file_joints == 55 else (0, 0))
+
+
+def test_the_viewers_frame_rate_reaches_files_that_do_not_tell_it(wham_file):
+    """`motionrep view wham_output.pkl --fps 25` did not pass the rate on: it played at 30, and warned that it would."""
+    shown = exhibits([wham_file], "mesh-ktpformer-s", None, "camera", None, 25.0, None, "cpu", "float32")
+    assert [exhibit.motion.fps for exhibit in shown] == [25.0, 25.0]
 
 
 def test_the_command_line_chooses_person_and_axes(wham_file, tmp_path, capsys):

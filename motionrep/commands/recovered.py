@@ -28,7 +28,7 @@ def exhibits(
     networks: tuple[Any, nn.Module] | None = None
     for path in paths:
         if is_motion(path):
-            motions = _motions(path, frame)
+            motions = _motions(path, frame, fps)
             found += [Exhibit(_name(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
             continue
         people = load_people(path, layout, fps, size)
@@ -54,10 +54,12 @@ def load_networks(head: str, encoder: str | None) -> tuple[Any, nn.Module]:
     return trained, motionrep.load_encoder(encoder)
 
 
-def _motions(path: Path, frame: Axes | None) -> Sequence[BodyMotion | JointMotion]:
+def _motions(path: Path, frame: Axes | None, fps: float | None) -> Sequence[BodyMotion | JointMotion]:
     if "position_m" in npz_fields(path):
         return [motionrep.load_joint_motion(path)]
-    return motionrep.load_motions(path, frame=frame)
+    # other motion files tell their rate; --fps is then for the keypoints beside them
+    pickled = path.suffix.lower() == ".pkl"
+    return motionrep.load_motions(path, frame=frame, fps=fps if pickled else None)
 
 
 def _name(path: Path, index: int, count: int) -> str:
