@@ -112,6 +112,14 @@ def test_speed_must_be_positive(tmp_path):
         write_video(_ramp(3), tmp_path / "clip.gif", 0.0)
 
 
+def test_pictures_that_the_encoder_cannot_take_are_an_error_in_one_line(tmp_path):
+    """PyAV's error of an encoder that does not start is neither OSError nor ValueError: commands gave a traceback."""
+    pytest.importorskip("av")
+    with pytest.raises(ValueError, match=r"\.mp4 of 16400 x 16 px at 30 fps: libx264 cannot start"):
+        write_video(_ramp(2, 16, 16400), tmp_path / "wide.mp4", 30)
+    assert _left_in(tmp_path) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes")
 @pytest.mark.parametrize("limit_bytes", [100, 20_000, 200_000])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.gif", "clip"])

@@ -106,6 +106,8 @@ def _of_one_size(frames: Iterable[Picture], path: Path) -> Iterator[Picture]:
 
 def _write_with_pyav(frames: Iterator[Picture], path: Path, fps: float, sound: Sound | None) -> None:
     av = _import_av()
+    from av.error import FFmpegError
+
     video_codec, audio_codec, options = _CODECS[path.suffix.lower()]
     first = next(frames)
     height, width = first.shape[0] + first.shape[0] % 2, first.shape[1] + first.shape[1] % 2
@@ -116,6 +118,13 @@ def _write_with_pyav(frames: Iterator[Picture], path: Path, fps: float, sound: S
         stream.width, stream.height, stream.pix_fmt, stream.options = width, height, written, options
         codec = stream.codec_context
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
+        try:
+            codec.open(strict=False)
+        except FFmpegError as error:
+            raise ValueError(
+                f"{path.suffix} of {width} x {height} px at {fps:g} fps: {video_codec} cannot start; too large "
+                "for it, or out of memory or threads"
+            ) from error
         if written == "yuva420p":
             stream.metadata["alpha_mode"] = "1"
         track = None if sound is None else SoundTrack(container, audio_codec, sound)
