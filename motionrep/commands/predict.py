@@ -15,11 +15,11 @@ from motionrep.camera_io import in_world, read_camera
 from motionrep.cameras import PinholeCamera, fitted_camera
 from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
+from motionrep.commands.recovered import encoder_for
 from motionrep.files import written_beside
 from motionrep.layouts import H36M_17
 from motionrep.segmentation import ActionTimeline
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
-from motionrep.weights import shipped
 
 _DEFAULT_HEAD = "mesh-ktpformer-s"
 _WEAK_HFOV_DEG = 2.0
@@ -57,7 +57,7 @@ def run(
     """Runs heads on every person in a keypoint file: 3D pose, body mesh or action."""
     people = load_people(keypoints, layout, fps, size)
     trained: dict[str, Any] = {head: motionrep.load_head(head) for head in heads or [_DEFAULT_HEAD]}
-    names = {_encoder_for(network, head) if encoder is None else encoder for head, network in trained.items()}
+    names = {encoder_for(network, head) if encoder is None else encoder for head, network in trained.items()}
     if len(names) > 1:
         raise ValueError(f"--head: trained on different encoders ({', '.join(sorted(names))}); run one after the other")
     network = motionrep.load_encoder(names.pop())
@@ -167,13 +167,3 @@ def _over_time(timeline: ActionTimeline) -> dict[str, Any]:
             for label, column in zip(timeline.labels, shown.T, strict=True)
         },
     }
-
-
-def _encoder_for(trained: Any, head: str) -> str:
-    """Name of the shipped encoder that a head was trained on."""
-    name = str(trained.trained_on)
-    if name not in shipped("architecture"):
-        raise ValueError(
-            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder as --encoder"
-        )
-    return name

@@ -45,13 +45,17 @@ def exhibits(
 def load_networks(head: str, encoder: str | None) -> tuple[Any, nn.Module]:
     """A trained head, and the given encoder or the shipped one that the head was trained on."""
     trained: Any = motionrep.load_head(head)
-    if encoder is None:
-        encoder = str(trained.trained_on)
-        if encoder not in shipped("architecture"):
-            raise ValueError(
-                f"{head}: trained on encoder {encoder!r}, which is not a shipped one; pass its folder as --encoder"
-            )
-    return trained, motionrep.load_encoder(encoder)
+    return trained, motionrep.load_encoder(encoder_for(trained, head) if encoder is None else encoder)
+
+
+def encoder_for(trained: Any, head: str) -> str:
+    """Name of the shipped encoder that a head was trained on."""
+    name = str(trained.trained_on)
+    if name not in shipped("architecture"):
+        raise ValueError(
+            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder as --encoder"
+        )
+    return name
 
 
 def _motions(path: Path, frame: Axes | None, fps: float | None) -> Sequence[BodyMotion | JointMotion]:
