@@ -93,10 +93,13 @@ class Pose3DHead(nn.Module):
         hypothesis_m, logit = output["hypothesis_m"], output["hypothesis_logit"]
         distance = (hypothesis_m.detach() - batch["position_m"][:, None]).norm(dim=-1).mean(-1)
         best = _mean_over(distance.movedim(1, 2), posed_frames(batch)).argmin(-1)
+        known = posed_frames(batch).amax(1)
         terms = self._terms(hypothesis_m[torch.arange(len(best)), best], batch)
         others = torch.stack([torch.stack(list(self._terms(m, batch).values())).sum() for m in hypothesis_m.unbind(1)])
         return terms | {
-            "choice": _CHOICE_WEIGHT * cross_entropy(logit, best),
+            "choice": _CHOICE_WEIGHT
+            * (cross_entropy(logit, best, reduction="none") * known).sum()
+            / known.sum().clamp(min=1),
             "other_hypotheses": _OTHERS_WEIGHT * others.mean(),
         }
 

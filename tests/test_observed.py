@@ -97,6 +97,18 @@ def test_the_head_learns_poses_from_some_clips_and_images_from_the_others():
     assert not by_image[:3].any()
 
 
+def test_clips_without_a_pose_do_not_choose_among_hypotheses():
+    """Their pose is all zero, so every hypothesis was equally near and the first was learnt to be the likeliest."""
+    samples, _ = _synthesized()
+    batch = WithObserved(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
+    head = Pose3DHead(8, hypotheses=3, losses={"position": 1.0, "reprojection": 0.1})
+    logit = torch.zeros(6, 3, requires_grad=True)
+    output = {"hypothesis_m": torch.randn(6, 3, 16, 17, 3), "hypothesis_logit": logit}
+    (gradient,) = torch.autograd.grad(head.loss(output, batch)["choice"], logit)
+    assert bool(gradient[:3].any(1).all())
+    assert not gradient[3:].any()
+
+
 def test_an_observed_batch_has_the_entries_of_a_synthesised_one():
     _, known = _synthesized()
     batch = _observed().__getitems__([(0, index) for index in range(6)])
