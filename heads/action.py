@@ -83,10 +83,12 @@ class ActionHead(nn.Module):
         return over_persons(self.classify[:3](pooled), valid.any(-1))
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross entropy with label smoothing, and the contrastive term if the head has one."""
-        terms = {"cross_entropy": cross_entropy(output["logit"], batch["label"], label_smoothing=LABEL_SMOOTHING)}
+        """Cross entropy with label smoothing, and the contrastive term if the head has one, of clips with a class."""
+        known = batch["label"] >= 0
+        label = batch["label"][known]
+        terms = {"cross_entropy": cross_entropy(output["logit"][known], label, label_smoothing=LABEL_SMOOTHING)}
         if self.contrastive:
-            terms["contrastive"] = self.contrastive * supervised_contrastive(output["projection"], batch["label"])
+            terms["contrastive"] = self.contrastive * supervised_contrastive(output["projection"][known], label)
         return terms
 
     @torch.no_grad()

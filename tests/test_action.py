@@ -46,6 +46,17 @@ def either(request):
     return request.getfixturevalue(request.param)
 
 
+def test_clips_without_a_class_do_not_count_in_the_loss():
+    """Clips of keypoints alone have label -1, which the cross entropy refused beside a head that learns from them."""
+    torch.manual_seed(0)
+    head = ActionHead(CHANNELS, LABELS, hidden=16, joint_channels=4, contrastive=0.5).eval()
+    output = head(torch.randn(4, 6, 17, CHANNELS), torch.ones(4, 6, dtype=torch.bool))
+    some = head.loss(output, {"label": torch.tensor([0, 0, -1, -1])})
+    alone = head.loss({name: tensor[:2] for name, tensor in output.items()}, {"label": torch.tensor([0, 0])})
+    assert set(some) == {"cross_entropy", "contrastive"}
+    torch.testing.assert_close(some, alone)
+
+
 def test_mean_and_spread_are_of_the_valid_frames():
     values = torch.tensor([1.0, 3.0, 100.0])[:, None, None]
     pooled = over_time(values, torch.tensor([True, True, False]))
