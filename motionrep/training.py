@@ -73,6 +73,13 @@ def train(
     encoder, heads = _networks(config, labels)
     if keypoints and not any("reprojection" in getattr(head, "losses", {}) for head in heads.values()):
         raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
+    share = config.batch_size // (devices * nodes)
+    if keypoints and not 0 < round(config.observed_share * share) < share:
+        raise ValueError(
+            f"observed_share {config.observed_share:g} of the {share} samples that a process has of a batch "
+            f"rounds to {round(config.observed_share * share)}: at least one must be observed and one not; "
+            "take a larger batch_size, another observed_share or fewer processes"
+        )
     train_set = _training_clips(config, train_clips, keypoints, encoder.frames, labels)
     window = config.window or encoder.frames
     val_set: Dataset = SynthesizedClips(
@@ -213,9 +220,17 @@ def _head(name: str, options: Mapping[str, Any], encoder: Any, labels: tuple[str
             installed = ", ".join(sorted(head_entry_points()))
             raise ValueError(f"{error}, and not one of the installed heads ({installed})") from error
         require_trained_together(head, encoder)
+        if hasattr(head, "labels") and tuple(head.labels) != labels:
+            raise ValueError(
+                f"head {name!r} tells {', '.join(head.labels)} apart, the training clips are of "
+                f"{', '.join(labels) or 'no classes'}; take data of just its classes with classes: core, or a new head"
+            )
         return registered, head
     kind = head_class(name)
-    classifies = "labels" in inspect.signature(kind).parameters
+    parameters = inspect.signature(kind).parameters
+    classifies = "labels" in parameters
+    if classifies and not labels and ("labels" in options or parameters["labels"].default is inspect.Parameter.empty):
+        raise ValueError(f"head {name!r} needs clips with classes: set classes: core")
     try:
         return name, kind(
             channels=encoder.channels, **options, **({"labels": list(labels)} if labels and classifies else {})
