@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Sampler
 
 from motionrep.adapting import optimizers, prepare
@@ -43,7 +44,11 @@ class Tuning(lightning.LightningModule):
         self.prepared = [prepare(encoder, config)]  # in a list, or it would be a part of the module
 
     def on_train_epoch_start(self) -> None:
+        self.heads.train()  # a trained head comes ready to predict, without dropout
         self.encoder.train(self.config.tune != "frozen")
+        for module in self.encoder.modules():
+            if isinstance(module, _BatchNorm) and not any(weight.requires_grad for weight in module.parameters()):
+                module.eval()  # what does not learn keeps its statistics
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> None:
         # Dropout then depends on the step alone, so a resumed run repeats what it would have done. Once per epoch is
@@ -145,7 +150,7 @@ def trainer_for(
     config: FinetuneConfig, output: Path, resumed: Path | None, devices: int, nodes: int
 ) -> tuple[lightning.Trainer, ModelCheckpoint]:
     """Lightning's trainer, and the callback that knows the best epoch."""
-    best = ModelCheckpoint(
+    best = _BestEpochs(
         output / "checkpoints",
         "best_{epoch}",
         monitor="judged",
@@ -174,6 +179,23 @@ def trainer_for(
         enable_model_summary=False,
     )
     return trainer, best
+
+
+class _BestEpochs(ModelCheckpoint):
+    """Lightning's forgets which epochs were best when their folder has moved since; the files have moved with it."""
+
+    @property
+    def state_key(self) -> str:
+        return super().state_key.replace(type(self).__name__, "ModelCheckpoint")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(cast(str, self.dirpath)) / Path(path).name) if path else path
+
+        moved = {"dirpath": self.dirpath, "best_k_models": {here(p): s for p, s in state_dict["best_k_models"].items()}}
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            moved[name] = here(state_dict[name])
+        super().load_state_dict(state_dict | moved)
 
 
 class _EpochLines(Callback):

@@ -17,9 +17,11 @@ from motionrep.datasets.authored import authored_motion
 from motionrep.datasets.cmu import MotionClip
 from motionrep.datasets.remembered import EncodedOnce
 from motionrep.encoders import ENCODERS, KTPFormer, load_encoder
-from motionrep.head_api import load_head
+from motionrep.head_api import load_head, save_head
 from motionrep.motion_io import save_motion
-from motionrep.training import _some_of, train, try_out
+from motionrep.training import _head, _some_of, train, try_out
+from motionrep.tuning import Tuning, trainer_for
+from motionrep_heads.action import ActionHead
 
 DEPTH = 3
 CONFIG = FinetuneConfig(
@@ -126,6 +128,26 @@ def test_a_run_changes_what_it_may_and_its_encoder_is_an_ordinary_one(tune, data
     assert changed == {"frozen": set(), "last-1": {2, 3}, "lora": {0, 1, 2}, "full": {0, 1, 2, 3}}[tune]
 
 
+@pytest.mark.parametrize("tune", ["last-1", "lora"])
+def test_batch_norm_of_what_does_not_learn_keeps_its_statistics(tune, data, folder, tmp_path):
+    """The running means of KTPFormer's frozen priors once moved, and with them what the frozen layers compute."""
+    train(_config(encoder=str(folder), tune=tune), [data], tmp_path / "run")
+    tuned = load_encoder(tmp_path / "run" / "encoder").state_dict()
+    statistics = {name: tensor for name, tensor in load_encoder(folder).state_dict().items() if "running_" in name}
+    assert statistics
+    for name, tensor in statistics.items():
+        assert torch.equal(tuned[name], tensor), name
+
+
+def test_a_trained_head_that_is_trained_further_has_its_dropout(folder):
+    """`load_head` gives a head ready to predict, and Lightning leaves modes alone: its dropout was off in training."""
+    head = ActionHead(32, ["a", "b"]).eval()
+    module = Tuning(load_encoder(folder), {"action": head}, _config(encoder=str(folder), tune="frozen"), 1)
+    module.on_train_epoch_start()
+    assert head.classify[0].training
+    assert not module.encoder.training
+
+
 def test_clips_that_repeat_are_encoded_once(data, folder, tmp_path):
     """With more epochs than one, and the same result as encoding them every time."""
     config = _config(encoder=str(folder), tune="frozen", repeat_clips=True, epochs=2)
@@ -172,6 +194,43 @@ def test_a_run_stops_when_it_gets_no_better_and_keeps_so_many_epochs(data, folde
     assert len(kept) == 3
     assert "last.ckpt" in kept
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_the_best_epochs_are_known_after_the_run_folder_has_moved(tmp_path):
+    """Lightning forgot them, so the run went on to look for its best epoch where the folder had been."""
+    (_, before), (_, after) = (trainer_for(_config(), tmp_path / name, None, 1, 1) for name in ("before", "after"))
+    name = "checkpoints/best_epoch=1.ckpt"
+    before.best_model_path = before.kth_best_model_path = str(tmp_path / "before" / name)
+    before.best_model_score, before.best_k_models = torch.tensor(3.0), {before.best_model_path: torch.tensor(3.0)}
+    after.load_state_dict(before.state_dict())
+    assert after.best_model_path == str(tmp_path / "after" / name)
+    assert float(after.best_model_score) == 3
+    assert list(after.best_k_models) == [after.best_model_path]
+    assert after.state_key.startswith("ModelCheckpoint{"), "runs of before go on with their best epochs"
+
+
+@pytest.mark.parametrize(("share", "rounds_to"), [(0.1, 0), (0.9, 4)])
+def test_a_share_of_observed_clips_that_rounds_to_none_or_all_is_refused(share, rounds_to, data, folder, tmp_path):
+    """With 0 of 4 the keypoints were silently left out, with 4 of 4 there was nothing left to synthesise."""
+    head = {"losses": {"position": 1.0, "reprojection": 1.0}}
+    config = _config(encoder=str(folder), head_config=head, observed_share=share)
+    with pytest.raises(ValueError, match=f"of the 4 samples .* rounds to {rounds_to}: at least one"):
+        train(config, [data], tmp_path / "run", keypoints=[tmp_path])
+
+
+def test_a_trained_head_keeps_its_classes_and_a_new_one_needs_them(folder, tmp_path):
+    """The labels of a trained head were not compared: other classes were learnt under its names."""
+    encoder = load_encoder(folder)
+    head = tmp_path / "head"
+    save_head(ActionHead(32, ["bow", "clap"], hidden=8), head, "action", encoder.name)
+    assert _head(str(head), {}, encoder, ("bow", "clap"))[0] == "action"
+    with pytest.raises(ValueError, match=r"tells bow, clap apart, the training clips are of jump, run"):
+        _head(str(head), {}, encoder, ("jump", "run"))
+    with pytest.raises(ValueError, match=r"no classes; take data .* classes: core"):
+        _head(str(head), {}, encoder, ())
+    for options in ({}, {"labels": ["bow", "clap"]}):
+        with pytest.raises(ValueError, match="head 'action' needs clips with classes: set classes: core"):
+            _head("action", options, encoder, ())
 
 
 def test_trying_out_leaves_nothing(data, folder, tmp_path, monkeypatch):
