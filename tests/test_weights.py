@@ -66,6 +66,7 @@ def test_one_command_goes_from_motion_files_to_cards_and_goes_on_where_it_stoppe
     packed = reproduce.reproduce("tiny", data, tmp_path / "runs", note="Made in a test.")
     assert sorted(path.name for path in packed.iterdir()) == ["mesh-tiny", "pose3d-tiny", "tiny"]
     assert "Made in a test." in (packed / "tiny" / "README.md").read_text()
+    assert not [path for path in packed.glob("*/*.[mj][ds]*") if str(tmp_path) in path.read_text()]
     network = load_encoder(packed / "tiny")
     assert load_head(packed / "mesh-tiny").trained_on_digest == network.digest
     measured = json.loads((tmp_path / "runs" / "mesh.json").read_text())

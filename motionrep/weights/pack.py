@@ -41,7 +41,7 @@ def pack(
         note: A sentence for the card, such as the hardware and the time.
     """
     versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
-    config = (run / "config.yaml").read_text(encoding="utf-8")
+    config = (run / "config.yaml").read_text(encoding="utf-8").replace(f"{run.parent}/", "")  # no one else's paths
     provenance = Provenance(
         data=_DATA,
         minutes=_MINUTES,
