@@ -30,12 +30,14 @@ def draw_map(
     installed; both of the standardised channels, with a fixed seed. Distances between groups far apart mean little.
 
     Raises:
-        ValueError: Fewer than four rows, not a label for each, or an unknown suffix.
+        ValueError: Fewer than four rows, none that differ, not a label for each, or an unknown suffix.
         ImportError: A library is missing; the message says how to install it.
     """
     _require_labelled(values, labels, path)
     if len(values) < 4:
         raise ValueError(f"{path}: a map needs at least 4 rows, got {len(values)}; write more clips or --level frame")
+    if not np.isfinite(values).all() or float(np.ptp(values, axis=0).max()) == 0:
+        raise ValueError(f"{path}: a map needs finite rows that differ; these are all the same or hold no numbers")
     scaled = _standardised(values)
     place = _tsne(scaled) if method == "tsne" else _umap(scaled)
     figure, axes = _figure(7.0, 6.0)

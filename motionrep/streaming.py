@@ -102,6 +102,8 @@ class Stream:
                 raise ValueError(f"camera was given, but {type(head).__name__} places nobody in a camera")
             self._keeps_shape = "betas" in parameters
             self._options = {} if camera is None else {"camera": camera}
+            if camera is not None and "frame" in parameters:  # 3D poses stand in the camera only where it is asked for
+                self._options["frame"] = "camera"
         self._recent: deque[Keypoints] = deque(maxlen=self._windows.step * (self._windows.frames + 1))
         self._restart()
 

@@ -52,17 +52,20 @@ def write_embeddings(
                 f"{path}: column {column!r} of `more` needs a name other than {', '.join(_COLUMNS)}, and a value for "
                 f"each of {len(embeddings)} embeddings, got {len(given)}"
             )
+    if len(widths := {embedding.values.shape[-1] for embedding in embeddings}) > 1:
+        raise ValueError(f"{path}: embeddings of {sorted(widths)} channels; a table holds those of one encoder")
     tables = []
     for row, (name, embedding) in enumerate(zip(names, embeddings, strict=True)):
         own, values = _rows(embedding, level)
-        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder, "fps": embedding.fps}
+        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder}
+        same["fps"] = float(embedding.fps)
         same |= {column: given[row] for column, given in more.items()}
         columns = {key: [value] * len(values) for key, value in same.items()} | own
         flat = pa.array(values.reshape(-1), pa.float32())
         columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
         tables.append(pa.table(columns))
     with written_beside(path) as beside:
-        parquet.write_table(pa.concat_tables(tables), beside)
+        parquet.write_table(pa.concat_tables(tables, promote_options="permissive"), beside)
 
 
 def read_embeddings(path: Path | str) -> tuple[Float[np.ndarray, "rows channels"], dict[str, list[Any]]]:

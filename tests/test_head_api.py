@@ -109,7 +109,10 @@ def test_a_missing_folder_is_named(tmp_path):
         ({"config": {"channels": 8, "depth": 2}}, r"config\.json: 'config' does not build a head 'pose3d'.*depth"),
         ({"config": [8]}, r"config\.json: 'config' does not build a head 'pose3d'"),
         ({"config": {"channels": 9}}, r"model\.safetensors: the weights do not fit head 'pose3d'.*position\.weight"),
-        ({"head": "mesh"}, r"model\.safetensors: the weights do not fit head 'mesh'.*missing"),
+        (
+            {"head": "mesh", "config": {"channels": 8}},
+            r"model\.safetensors: the weights do not fit head 'mesh'.*missing",
+        ),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused_by_name(saved, changes, message):

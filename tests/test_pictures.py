@@ -166,3 +166,10 @@ def test_labels_of_every_clip_are_needed(plot, table):
     assert "few.csv: no row for clip 'clip_1' and 22 more" in plot("--label", "mood", "--labels", str(path))[1]
     path.write_text("name,mood\nclip_0,a\n")
     assert "few.csv: lacks the column(s) clip" in plot("--label", "mood", "--labels", str(path))[1]
+
+
+def test_rows_that_are_all_the_same_are_refused(tmp_path):
+    """t-SNE ended the process with a segmentation fault."""
+    for values in (np.ones((5, 6), np.float32), np.full((5, 6), np.nan, np.float32)):
+        with pytest.raises(ValueError, match="rows that differ"):
+            draw_map(values, list("abcde"), tmp_path / "m.png")

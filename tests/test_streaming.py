@@ -76,7 +76,10 @@ def test_a_stream_gives_what_the_whole_clip_gives(architecture, input_channels, 
     assert [result.frame for result in results] == list(range(12))
     assert live == 12 - latency_frames
     assert torch.equal(_values(results), offline.values)
-    torch.testing.assert_close(embed_with_latency(clip, encoder, latency_frames).values, offline.values)
+    # MotionAGFormer takes the most similar frames: a last digit, which the size of a batch decides on some processors,
+    # can put another one among them.
+    tolerance = {"atol": 1e-2, "rtol": 0} if architecture == "motionagformer" else {}
+    torch.testing.assert_close(embed_with_latency(clip, encoder, latency_frames).values, offline.values, **tolerance)
 
 
 @pytest.mark.parametrize("normalisation", ["width", "crop"])
@@ -248,7 +251,7 @@ def test_options_out_of_range_are_refused():
     with pytest.raises(ValueError, match="batch_size"):
         embed_with_latency(clip, encoder, batch_size=0)
     with pytest.raises(ValueError, match="camera"):
-        _stream(clip, encoder, head, camera=PinholeCamera.from_hfov(1280, 720))
+        _stream(clip, encoder, _head("action"), camera=PinholeCamera.from_hfov(1280, 720))
     head.trained_on = "another"
     with pytest.raises(ValueError, match="another"):
         _stream(clip, encoder, head)
@@ -293,3 +296,9 @@ def test_a_stream_keeps_its_weights_and_copies_what_is_pushed():
                 parameter.add_(1)
     encoder.double()
     stream.push(buffer)
+
+
+def test_3d_poses_stream_in_the_axes_of_a_camera_that_is_given():
+    clip, encoder, head = _clip(6), _encoder(), _head("pose3d")
+    results, _ = _run(_stream(clip, encoder, head, camera=PinholeCamera.from_hfov(1280, 720)), clip)
+    assert {result.prediction.frame for result in results if result.prediction is not None} == {"camera"}

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -144,3 +145,12 @@ def test_hugging_face_datasets_reads_the_table(two, tmp_path):
     rows = datasets.Dataset.from_parquet(str(tmp_path / "e.parquet"), cache_dir=str(tmp_path / "cache"))
     assert rows["clip"] == ["ann", "bob"]
     assert np.allclose(rows["embedding"][0], two[0].per_clip().numpy())
+
+
+def test_clips_of_other_rates_share_a_table(two, tmp_path):
+    """25 and 29.97 frames per second were an integer and a float to Arrow, which refused them in one column."""
+    whole = dataclasses.replace(two[0], keypoints=dataclasses.replace(two[0].keypoints, fps=25))
+    write_embeddings([whole, two[1]], tmp_path / "e.parquet", more={"action": ["walk", None]})
+    table = pq.read_table(tmp_path / "e.parquet")
+    assert set(table["fps"].to_pylist()) == {25.0, float(two[1].fps)}
+    assert set(table["action"].to_pylist()) == {"walk", None}

@@ -81,6 +81,15 @@ def test_a_folder_with_other_things_is_not_replaced(tmp_path):
     assert _left_in(tmp_path / "mine") == ["thesis.txt"]
 
 
+def test_frames_of_another_program_are_not_replaced(tmp_path):
+    """ffmpeg counts 000001.png, 000002.png, ...; a folder of them was taken for an older result and deleted."""
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "000001.png").write_text("a frame")
+    with pytest.raises(ValueError, match=r"000001\.png"):
+        write_video(_ramp(3), tmp_path / "frames", 30)
+    assert _left_in(tmp_path / "frames") == ["000001.png"]
+
+
 def test_unknown_suffix_lists_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match=r"'\.avi'.*\.mp4.*\.gif.*\.png"):
         write_video(_ramp(3), tmp_path / "clip.avi", 30)

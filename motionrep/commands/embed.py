@@ -36,7 +36,9 @@ def run(
     fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
 ) -> None:  # fmt: skip
     """Writes the motion embeddings of every person in keypoint files as a Parquet table."""
-    files = [(path.stem, person) for path in keypoints for person in load_people(path, layout, fps, size)]
+    names = _names(keypoints)
+    files = [(name, person) for path, name in zip(keypoints, names, strict=True)
+             for person in load_people(path, layout, fps, size)]  # fmt: skip
     people = [person for _, person in files]
     network = motionrep.load_encoder(encoder)
     dtype = getattr(torch, precision)
@@ -46,3 +48,9 @@ def run(
     write_embeddings(embeddings, output, level, [name for name, _ in files])
     frames = sum(person.frame_count for person in people)
     print(f"{output}: {len(people)} person(s), {frames} frames, {network.channels} channels")
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """The files' names without suffix, or, where two would be the same, their paths."""
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [path.with_suffix("").as_posix() for path in paths]

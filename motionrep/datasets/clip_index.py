@@ -43,7 +43,7 @@ def load_clip_index(path: Path | str, split: str | None = None) -> list[Labelled
             known = ", ".join((*_NEEDED, *_OPTIONAL))
             raise ValueError(f"{path}: unknown column(s) {', '.join(map(str, unknown))} (known: {known})")
         rows = list(enumerate(reader, 2))
-    chosen = [(number, row) for number, row in rows if split in (None, row.get("split"))]
+    chosen = [(number, row) for number, row in rows if split in (None, (row.get("split") or "").strip())]
     if not chosen:
         splits = ", ".join(sorted({row.get("split") or "" for _, row in rows} - {""})) or "none"
         raise ValueError(f"{path}: no clip{'' if split is None else f' of split {split!r} (splits: {splits})'}")

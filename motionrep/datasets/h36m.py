@@ -52,7 +52,7 @@ def load_h36m(
         ValueError: A broken file, one of another kind, or 2D and 3D that do not belong together; names the key.
     """
     folder = Path(folder)
-    path_3d, path_2d = folder / _FILE_3D, _detections(folder, detector)
+    path_3d, path_2d = folder / _FILE_3D, detections_file(folder, detector)
     if unknown := [subject for subject in subjects if subject not in EXTRINSICS]:
         raise ValueError(f"Human3.6M has no subject {', '.join(unknown)} (known: {', '.join(EXTRINSICS)})")
     positions = _nested(path_3d, "positions_3d", subjects)
@@ -89,7 +89,8 @@ def h36m_cameras(subject: str) -> tuple[PinholeCamera, ...]:
     return tuple(cameras)
 
 
-def _detections(folder: Path, detector: str | None) -> Path:
+def detections_file(folder: Path, detector: str | None) -> Path:
+    """The 2D file of a detector; without one named, the only one. Raises ValueError where there are several or none."""
     if detector is not None:
         return folder / f"{_FILE_2D}{detector}.npz"
     names = sorted(path.stem.removeprefix(_FILE_2D) for path in folder.glob(f"{_FILE_2D}*.npz"))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from motionrep.datasets.h36m import load_h36m
+from motionrep.datasets.h36m import detections_file, load_h36m
 from motionrep.datasets.labelled import LabelledClip
 from motionrep.datasets.motionbert_files import load_motionbert_h36m
 from motionrep.metrics import mpjpe_mm, mpjve_mm_per_frame, n_mpjpe_mm, pa_mpjpe_mm
@@ -55,7 +55,7 @@ def evaluate_h36m(data: Path, predictor: Predictor, detector: str | None = None)
     return _with_protocol(
         score_by_action(clips, predictor), predictor, "h36m/videopose3d/1",
         target="data_3d_h36m.npz in camera axes, millimetres, relative to the pelvis",
-        keypoints=detector or "the only data_2d_h36m file",
+        keypoints=detections_file(Path(data), detector).stem.removeprefix("data_2d_h36m_"),
         left_out="nothing",
     )  # fmt: skip
 

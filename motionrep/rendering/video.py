@@ -74,9 +74,10 @@ def check_video_path(path: Path | str, with_alpha: bool = False, with_sound: boo
     if suffix and path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file")
     if not suffix and path.exists():
-        others = path.is_dir() and [p.name for p in path.iterdir() if p.suffix != ".png" or not p.stem.isdigit()]
+        names = sorted(p.name for p in path.iterdir()) if path.is_dir() else []
+        others = [name for number, name in enumerate(names) if name != f"{number:06d}.png"]
         if not path.is_dir() or others:
-            what = f"holds more than numbered .png frames ({others[0]!r})" if others else "is a file"
+            what = f"holds other things than 000000.png and so on ({others[0]!r})" if others else "is a file"
             raise ValueError(f"{path} {what} and is not replaced; choose another folder")
     return path
 
