@@ -62,7 +62,7 @@ def in_world(motion: BodyMotion, camera: PinholeCamera) -> BodyMotion:
     """
     if motion.frame != "camera":
         raise ValueError(f"motion: expected one in camera axes, got {motion.frame} axes")
-    pelvis_m = load_body_model(motion.body_model).rest_joints(motion.betas)[0]
+    pelvis_m = load_body_model(motion.body_model, len(motion.betas)).rest_joints(motion.betas)[0]
     transform = camera.camera_from_world.to(motion.translation_m)
     turn, moved_m = transform[:3, :3].T, transform[:3, 3]
     local_rotmat = torch.cat([turn @ motion.local_rotmat[:, :1], motion.local_rotmat[:, 1:]], 1)

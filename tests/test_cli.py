@@ -295,3 +295,20 @@ def test_several_heads_share_one_embedding(run, tiny, tmp_path):
     assert status == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip_0_mesh.npz", "clip_0_pose3d.npz"]
     assert text.count("frames in") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--no-flip"], "--no-flip belongs to a published protocol"),
+        (["--detector", "gt"], "--detector belongs to a published protocol"),
+        (["--overlap", "0.5"], "--overlap belongs to a published protocol"),
+        (["--protocol", "h36m", "--seed", "0"], "--seed is for simulated cameras, not for --protocol h36m"),
+        (["--protocol", "3dpw", "--views", "2"], "--views is for simulated cameras"),
+    ],
+)
+def test_evaluate_refuses_options_that_would_do_nothing(run, tmp_path, options, said):
+    """They were ignored, so a number could be taken for what it is not."""
+    status, _, errors = run("evaluate", "--data", tmp_path, *options)
+    assert status == 2
+    assert said in errors

@@ -2,11 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from motionrep.commands.options import Precision, add_device, add_precision, positive
 
 _HEAD = "mesh-ktpformer-s"
+_SIMULATED = ("split", "layout", "views", "seed")
 _PROTOCOLS = ("h36m", "3dhp", "3dpw", "ntu60-xsub", "ntu60-xview", "ntu120-oneshot")
 
 
@@ -23,20 +24,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", default="ktpformer-s", help="A shipped encoder or a folder (default %(default)s).")
     parser.add_argument("--head", help=f"A shipped head or a folder (default {_HEAD}); ntu120-oneshot takes none.")
     parser.add_argument("--output", type=Path, help="A JSON file to write the result to as well.")
+    parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default val).")
     parser.add_argument(
-        "--split", choices=("train", "val"), default="val", help="Which part of the data (default %(default)s)."
-    )
-    parser.add_argument(
-        "--layout", default="h36m_17",
-        help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default %(default)s).",
+        "--layout", help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default h36m_17)."
     )  # fmt: skip
-    parser.add_argument(
-        "--views",
-        type=positive,
-        default=4,
-        help="Random cameras, bodies, detections per window (default %(default)s).",
-    )
-    parser.add_argument("--seed", type=int, default=1000, help="Decides what is random (default %(default)s).")
+    parser.add_argument("--views", type=positive, help="Random cameras, bodies, detections per window (default 4).")
+    parser.add_argument("--seed", type=int, help="Decides what is random (default 1000).")
     add_precision(parser)
     add_device(parser)
     group = parser.add_argument_group("with --protocol")
@@ -47,29 +40,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--regressor", help="3dpw: J_regressor_h36m.npy of SPIN, for the joints of published numbers.")
     group.add_argument("--male", help="3dpw: body of the men, by name or a SMPL file (left out, smpl-male).")
     group.add_argument("--female", help="3dpw: body of the women (left out, smpl-female).")
-    group.add_argument("--no-flip", dest="flip", action="store_false", help="No averaging with the mirrored clip.")
-    group.add_argument(
-        "--overlap", type=float, default=0.0, help="Share of a window that the next one repeats (default %(default)s)."
-    )
+    group.add_argument("--no-flip", dest="no_flip", action="store_true", help="No averaging with the mirrored clip.")
+    group.add_argument("--overlap", type=float, help="Share of a window that the next one repeats (default 0).")
 
 
 def run(
-    data: Path, encoder: str, head: str | None, output: Path | None, split: Literal["train", "val"], layout: str,
-    views: int, seed: int, precision: Precision, protocol: str | None, device: str, flip: bool, overlap: float,
-    **options: str | None,
+    data: Path, encoder: str, head: str | None, output: Path | None, precision: Precision, protocol: str | None,
+    device: str, **options: Any,
 ) -> None:  # fmt: skip
     """Measures an encoder and a head on motion files or a published benchmark; prints the errors and the protocol."""
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
     if protocol is None:
-        if given:
-            raise ValueError(f"--{next(iter(given))} belongs to a published protocol; pass --protocol")
+        given |= {} if device == "cpu" else {"device": device}
+        _refuse(
+            given, set(given) - set(_SIMULATED), "belongs to a published protocol; pass --protocol, or leave it out"
+        )
         from motionrep.evaluation import evaluate as measure
 
-        result = measure(data, encoder, head or _HEAD, output, split, layout, views, seed, precision)
+        result = measure(data, encoder, head or _HEAD, output, precision=precision, **given)
     else:
+        _refuse(given, set(given) & set(_SIMULATED), f"is for simulated cameras, not for --protocol {protocol}")
         from motionrep.protocols.running import WITHOUT_HEAD, evaluate_protocol
 
         chosen = head if protocol in WITHOUT_HEAD else head or _HEAD
+        flip, overlap = not given.pop("no_flip", False), given.pop("overlap", 0.0)
         result = evaluate_protocol(
             protocol, data, encoder, chosen, output,
             flip=flip, overlap=overlap, device=device, precision=precision, options=given,
@@ -77,3 +71,8 @@ def run(
     for name, value in result["metrics"].items():
         print(f"{name:15s} {value:9.3f} {result['units'].get(name, '')}".rstrip())
     print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))
+
+
+def _refuse(given: dict[str, Any], unfit: set[str], why: str) -> None:
+    if unfit:
+        raise ValueError(f"--{next(name for name in given if name in unfit).replace('_', '-')} {why}")

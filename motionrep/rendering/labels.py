@@ -30,11 +30,15 @@ def checked_labels(labels: Iterable[tuple]) -> list[Label]:
     """
     checked = []
     for index, given in enumerate(labels):
-        if not (3 <= len(given) <= 4 and isinstance(given[2], str)):
+        numbers = [*given[:2], *given[3:]]
+        if not (
+            3 <= len(given) <= 4 and isinstance(given[2], str) and all(isinstance(n, int | float) for n in numbers)
+        ):
             raise ValueError(
                 f"labels[{index}] must be (start_s, end_s, text) or (start_s, end_s, text, score): {given}"
             )
-        label = Label(*given)
+        start_s, end_s, text = given[:3]
+        label = Label(start_s, end_s, " ".join(text.split()), given[3] if len(given) == 4 else None)
         if not (math.isfinite(label.start_s) and math.isfinite(label.end_s) and label.start_s < label.end_s):
             raise ValueError(f"labels[{index}] {label.text!r} must end after it starts, got {given[0]} to {given[1]} s")
         if label.score is not None and not 0 <= label.score <= 1:
