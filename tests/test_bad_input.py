@@ -289,3 +289,9 @@ def test_bad_options_of_a_training_run(refused):
     line = refused("finetune", "--data", "d", "--head", "pose3d", "--encoder", "e", "--clips-per-epoch", "3")
     assert "did you mean --clips_per_epoch?" in line
     assert "nowhere: no such folder" in refused("finetune", "--data", "nowhere", "--head", "pose3d", "--encoder", "e")
+
+
+def test_view_refuses_what_would_do_nothing(refused):
+    """--size was ignored when every file is a motion."""
+    bvh = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
+    assert "--size is for keypoints" in refused("view", bvh, "--size", "640x480", "--save", "page.html")

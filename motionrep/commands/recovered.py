@@ -24,6 +24,10 @@ def exhibits(
     """Everybody in all the files, named after the file; keypoints are embedded and go through the head."""
     from motionrep.viewing import Exhibit
 
+    of_keypoints = {"layout": layout, "size": size, "encoder": encoder}
+    given = [name for name, value in of_keypoints.items() if value is not None]
+    if given and all(is_motion(path) for path in paths):
+        raise ValueError(f"{paths[0]}: a motion file, and --{given[0]} is for keypoints; leave it out")
     found: list[Exhibit] = []
     networks: tuple[Any, nn.Module] | None = None
     for path in paths:
