@@ -92,7 +92,8 @@ class Stream:
         self._windows = _Windows.of(encoder, fps, latency_frames)
         self.latency_frames = self._windows.latency_frames
         self._fast = for_inference(copy.deepcopy(encoder.to(self.device)), dtype)
-        self._keeps_shape, self._options = False, {}
+        self._keeps_shape = False
+        self._options: dict[str, Any] = {}
         if head is not None:
             head.eval()
             values = torch.zeros(1, H36M_17.joint_count, cast(int, encoder.channels))

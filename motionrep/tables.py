@@ -57,8 +57,9 @@ def write_embeddings(
     tables = []
     for row, (name, embedding) in enumerate(zip(names, embeddings, strict=True)):
         own, values = _rows(embedding, level)
-        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder}
-        same["fps"] = float(embedding.fps)
+        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder} | {
+            "fps": float(embedding.fps)
+        }
         same |= {column: given[row] for column, given in more.items()}
         columns = {key: [value] * len(values) for key, value in same.items()} | own
         flat = pa.array(values.reshape(-1), pa.float32())
