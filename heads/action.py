@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from motionrep.head_api import Batch, require_same_encoder
-from motionrep.pooling import over_persons, over_time, side_by_side
-from motionrep.segmentation import ActionTimeline, scores_over_time
+from motionrep.head_api import Batch
+from motionrep.pooling import over_persons, over_time
+from motionrep.segmentation import ActionTimeline, scores_of_clip, scores_over_time
 from motionrep.types import ActionScores, MotionEmbedding
 from motionrep_heads.contrastive import supervised_contrastive
 
@@ -93,17 +93,11 @@ class ActionHead(nn.Module):
 
     @torch.no_grad()
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
-        """Scores of a whole clip of one person, or of all the persons of one clip together.
+        """`segmentation.scores_of_clip`, of one person or of all the persons of a clip.
 
-        Frames in which a person was not seen do not count. Trained on windows of two seconds, the head is less sure of
-        much longer clips: see `predict_over_time`.
-
-        Raises:
-            ValueError: Nobody was seen, or an embedding comes from another encoder than the head was trained on.
+        Trained on windows of two seconds, the head is less sure of much longer clips: see `predict_over_time`.
         """
-        values, valid = side_by_side(embedding)
-        require_same_encoder(self, embedding if isinstance(embedding, MotionEmbedding) else embedding[0])
-        return ActionScores(self(values, valid)["logit"][0], self.labels)
+        return scores_of_clip(self, embedding)
 
     def predict_over_time(
         self, embedding: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from motionrep.head_api import Batch, require_same_encoder
 from motionrep.pooling import over_persons, over_time, side_by_side
-from motionrep.segmentation import ActionTimeline, scores_over_time
+from motionrep.segmentation import ActionTimeline, scores_of_clip, scores_over_time
 from motionrep.types import ActionScores, MotionEmbedding
 from motionrep_heads.action import ActionHead
 
@@ -125,14 +125,8 @@ class FewShotHead(nn.Module):
 
     @torch.no_grad()
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
-        """Scores of a whole clip of one person, or of all the persons of one clip together.
-
-        Raises:
-            ValueError: Nobody was seen, or an embedding comes from another encoder than the exemplars.
-        """
-        values, valid = side_by_side(embedding)
-        require_same_encoder(self, embedding if isinstance(embedding, MotionEmbedding) else embedding[0])
-        return ActionScores(self(values, valid)["logit"][0], self.labels)
+        """`segmentation.scores_of_clip`, of one person or of all the persons of a clip."""
+        return scores_of_clip(self, embedding)
 
     def predict_over_time(
         self, embedding: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5

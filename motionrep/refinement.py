@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
+from motionrep.body.minimising import geman_mcclure, minimise, second_difference
 from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.cameras import PinholeCamera, project
 from motionrep.layouts import SMPL_24
@@ -163,7 +164,7 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
     """
     frames, fps = len(problem.xy_px), problem.start.fps
     first = problem.weight.new_zeros(frames, 3 * _JOINTS + 3)
-    roughness = None if with_shape or frames < 3 else _second_difference(frames).to(first) * fps**2
+    roughness = None if with_shape or frames < 3 else second_difference(frames).to(first) * fps**2
     data, motion_m2 = _curvature(problem, betas)
     allowed = first.new_tensor([_ROTATION_RAD] * (3 * _JOINTS) + [_TRANSLATION_M] * 3)
     if roughness is None:
@@ -185,8 +186,7 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
         source_m = problem.points(rotvec, moved_m, shaped)
         xy_px = project(problem.regressor @ source_m, problem.camera)
         squared = ((xy_px - problem.xy_px) * problem.metre_per_px[:, None, None]).square().sum(-1)
-        # Geman and McClure's function: as the square for small distances, never above the square of the outlier's.
-        total = (problem.weight * squared / (1 + squared / _OUTLIER_M**2)).sum() / _KEYPOINT_M**2
+        total = (problem.weight * geman_mcclure(squared, _OUTLIER_M)).sum() / _KEYPOINT_M**2
         total = total + (rotvec / _ROTATION_RAD).square().sum() + (moved_m / _TRANSLATION_M).square().sum()
         if with_shape:
             total = total + frames * ((shaped - betas) / _BETA).square().sum()
@@ -197,16 +197,7 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
 
     free = [coefficient, shape] if with_shape else [coefficient]
     iterations = _SHAPE_ITERATIONS if with_shape else _ITERATIONS
-    optimizer = torch.optim.LBFGS(free, max_iter=iterations, history_size=20, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = cost()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(closure)
+    minimise(cost, free, iterations)
     rotvec, moved_m, shaped = (found.detach() for found in current())
     return rotvec, moved_m, shaped
 
@@ -225,8 +216,3 @@ def _curvature(problem: _Problem, betas: Tensor) -> tuple[Tensor, Tensor]:
     data = ((xy_m[1:] - xy_m[0]) / step).square().sum(-1) @ problem.weight.mean(0) / _KEYPOINT_M**2
     joint_m = source_m[:, :_JOINTS]
     return data, ((joint_m[1:] - joint_m[0]) / step).square().sum((-1, -2))
-
-
-def _second_difference(frames: int) -> Tensor:
-    eye = torch.eye(frames)
-    return eye[2:] - 2 * eye[1:-1] + eye[:-2]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from motionrep.head_api import require_same_encoder
 from motionrep.pooling import side_by_side
-from motionrep.types import MotionEmbedding
+from motionrep.types import ActionScores, MotionEmbedding
 from motionrep.windows import blend_weights, window_starts
 
 _WINDOWS_AT_A_TIME = 64
@@ -64,6 +64,22 @@ class ActionTimeline:
 
 
 @torch.no_grad()
+def scores_of_clip(head: Any, persons: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
+    """Scores of a whole clip of one person, or of all the persons of one clip together.
+
+    Frames in which a person was not seen do not count.
+
+    Args:
+        head: As for `scores_over_time`.
+
+    Raises:
+        ValueError: Nobody was seen, or an embedding comes from another encoder than the head was trained on.
+    """
+    values, valid = side_by_side(persons)
+    require_same_encoder(head, persons if isinstance(persons, MotionEmbedding) else persons[0])
+    return ActionScores(head(values, valid)["logit"][0], head.labels)
+
+
 def scores_over_time(
     head: Any, persons: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
 ) -> ActionTimeline:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motionrep.body.minimising import geman_mcclure, minimise, second_difference
 from motionrep.body.ranges import joint_ranges, range_axes
 from motionrep.layouts import SMPL_24
 
@@ -112,7 +113,7 @@ def _solve(
     channel_acceleration = per_channel.new_full((75,), _ROTATION_ACCELERATION)
     channel_acceleration[72:] = _TRANSLATION_ACCELERATION
     channel_acceleration *= spread_m / targets.jitter_m
-    roughness = _second_difference(frames).to(per_channel) * targets.fps**2 if smooth else None
+    roughness = second_difference(frames).to(per_channel) * targets.fps**2 if smooth else None
     if roughness is None:
         basis, stiffness = None, per_channel.new_zeros(1, 1)
     else:
@@ -133,9 +134,7 @@ def _solve(
         rotvec, translation_m, shaped = current()
         point_m = targets.points(_local_rotmat(start.root_rotmat, rotvec), shaped, translation_m)
         squared_m = (point_m - targets.position_m).square().sum(-1)
-        # Geman and McClure's function: as the square for small distances, never above the square of the outlier's.
-        robust = squared_m / (1 + squared_m / outlier_m**2)
-        total = (targets.weight * robust).sum() / spread_m**2
+        total = (targets.weight * geman_mcclure(squared_m, outlier_m)).sum() / spread_m**2
         angle = (axes @ rotvec.unsqueeze(-1)).squeeze(-1)
         beyond = (angle - high).clamp(min=0) + (low - angle).clamp(min=0)
         total = total + (beyond[:, 1:] / _BEYOND_LIMIT).square().sum()
@@ -149,16 +148,7 @@ def _solve(
 
     free = [coefficient, shape] if with_shape else [coefficient]
     iterations = _SHAPE_ITERATIONS if with_shape else _ITERATIONS
-    optimizer = torch.optim.LBFGS(free, max_iter=iterations, history_size=20, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = cost()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(closure)
+    minimise(cost, free, iterations)
     rotvec, translation_m, shaped = (found.detach() for found in current())
     return Pose(start.root_rotmat, rotvec, translation_m), shaped
 
@@ -196,11 +186,6 @@ def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*bat
 def _local_rotmat(root_rotmat: Tensor, rotvec: Tensor) -> Tensor:
     local_rotmat = roma.rotvec_to_rotmat(rotvec)
     return torch.cat([root_rotmat.unsqueeze(1) @ local_rotmat[:, :1], local_rotmat[:, 1:]], 1)
-
-
-def _second_difference(frames: int) -> Tensor:
-    eye = torch.eye(frames)
-    return eye[2:] - 2 * eye[1:-1] + eye[:-2]
 
 
 @torch.no_grad()
