@@ -283,3 +283,17 @@ def test_joints_without_a_place_stand_on_the_floor_in_every_frame():
     blue = [np.argwhere(_hue_is(picture, (0.13, 0.47, 0.75)))[:, 0] for picture in pictures]
     assert np.ptp(blue[1]) < 0.75 * np.ptp(blue[0])
     assert abs(int(blue[0].max()) - int(blue[1].max())) <= 1
+
+
+def test_the_legend_of_one_body_has_the_bodys_colour():
+    """It had the first person's blue, beside a body the colour of skin."""
+    picture = next(render_frames(_standing(), views=["camera"], names=["Ada"], **SMALL))
+    below = picture[60:]
+    assert not _hue_is(below, person_color(0)).any()
+    assert _hue_is(below, (0.87, 0.80, 0.745)).any()
+
+
+def test_keypoints_are_of_one_clip_or_of_every_person():
+    motion, clip = _filmed(3)
+    with pytest.raises(ValueError, match=r"2 clips of keypoints for 3 motion\(s\)"):
+        render_frames([motion] * 3, keypoints=[clip, clip])

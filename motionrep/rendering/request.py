@@ -103,7 +103,8 @@ def plan_movie(
     unit = letter_unit(height_px)
     strips = []
     if names and arrange == "together" and reference is None:
-        strips.append(legend(names, [person_color(i) for i in range(len(motions))], unit))
+        tints = [subject.color[0].tolist() for subject in subjects]  # a figure's first vertex has its own colour
+        strips.append(legend(names, [(red, green, blue) for red, green, blue in tints], unit))
     if reference is not None:
         strips.append(error_scale(reference.top_mm, unit))
     if labels:
@@ -130,6 +131,8 @@ def _require_one_clip(motions: list[Motion], clips: list[Keypoints], compare_to:
             raise ValueError(f"{name} is in frame {other.frame!r}, the (first) motion in {first.frame!r}; use the same")
     if count == 0:
         raise ValueError("the motion has no frames")
+    if len(clips) not in (0, 1, len(motions)):
+        raise ValueError(f"{len(clips)} clips of keypoints for {len(motions)} motion(s); pass one, or one for each")
     for clip in clips:
         if clip.frame_count != count:
             raise ValueError(f"keypoints have {clip.frame_count} frames, the motion has {count}; pass the same clip")
