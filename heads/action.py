@@ -91,7 +91,6 @@ class ActionHead(nn.Module):
             terms["contrastive"] = self.contrastive * supervised_contrastive(output["projection"][known], label)
         return terms
 
-    @torch.no_grad()
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
         """`segmentation.scores_of_clip`, of one person or of all the persons of a clip.
 

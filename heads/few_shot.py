@@ -123,7 +123,6 @@ class FewShotHead(nn.Module):
         """Cross entropy, to judge by; the exemplars themselves are not trained."""
         return {"cross_entropy": cross_entropy(output["logit"], batch["label"])}
 
-    @torch.no_grad()
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
         """`segmentation.scores_of_clip`, of one person or of all the persons of a clip."""
         return scores_of_clip(self, embedding)

@@ -80,6 +80,7 @@ def scores_of_clip(head: Any, persons: MotionEmbedding | Sequence[MotionEmbeddin
     return ActionScores(head(values, valid)["logit"][0], head.labels)
 
 
+@torch.no_grad()
 def scores_over_time(
     head: Any, persons: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
 ) -> ActionTimeline:
