@@ -3,8 +3,9 @@
     python benchmarks/ablate.py benchmarks/ssr_stf_streams.yaml --data MOTIONS --output runs/ssr_stf_streams
 
 The YAML file holds `base` (a configuration, relative to the file), `settings` (laid over the base for every run),
-`seeds`, and `variants`: a name and what is laid over for it. Nested settings are merged. A run that is finished is not
-repeated and one that was interrupted goes on, so the command can be stopped and started at will.
+`seeds`, and `variants`: a name and what is laid over for it, which may start from another `base`. Nested settings are
+merged. A run that is finished is not repeated and one that was interrupted goes on, so the command can be stopped and
+started at will.
 """
 
 import argparse
@@ -30,12 +31,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", help="Only these, to share the work among processes.")
     options = parser.parse_args()
     plan = yaml.safe_load(options.plan.read_text(encoding="utf-8"))
-    base = yaml.safe_load((options.plan.parent / plan["base"]).read_text(encoding="utf-8"))
-    base = merged(base, plan.get("settings", {}))
     results: dict[str, list[dict[str, float]]] = {name: [] for name in plan["variants"]}
     for seed in options.seeds or plan["seeds"]:
         for name, changes in plan["variants"].items():
-            config = FinetuneConfig.from_dict(merged(base, changes or {}) | {"seed": seed})
+            changes = {"base": plan["base"], **(changes or {})}
+            base = yaml.safe_load((options.plan.parent / changes.pop("base")).read_text(encoding="utf-8"))
+            settings = merged(merged(base, plan.get("settings", {})), changes) | {"seed": seed}
+            config = FinetuneConfig.from_dict(settings)
             results[name].append(trained(config, options.data, options.output / f"{name}_{seed}".replace(" ", "_")))
     print(table(results))
 
