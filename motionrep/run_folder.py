@@ -1,6 +1,7 @@
 """The files of a training run beside its weights: settings, versions, metrics of every epoch, provenance."""
 
 import csv
+import hashlib
 import json
 import platform
 import subprocess
@@ -16,6 +17,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.configuration import FinetuneConfig
+from motionrep.datasets.cmu import MotionClip
 from motionrep.encoders import Provenance
 from motionrep.files import written_beside
 
@@ -32,10 +34,27 @@ def require_same_settings(config: FinetuneConfig, path: Path) -> None:
         raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
 
 
-def write_run_files(config: FinetuneConfig, output: Path) -> None:
-    """Writes config.yaml and versions.json."""
+def require_same_clips(clips: Sequence[MotionClip], path: Path) -> None:
+    """Raises ValueError when a run would be resumed with other motions than versions.json says it was started with."""
+    started_with = json.loads(path.read_text(encoding="utf-8")).get("clips")
+    if started_with not in (None, clips_digest(clips)):  # older runs do not say
+        raise ValueError(
+            f"{path}: the run was started with other motion clips than --data holds now; give the same, or another "
+            "--output"
+        )
+
+
+def clips_digest(clips: Sequence[MotionClip]) -> str:
+    """Tells sets of clips apart by their names and numbers of frames."""
+    names = sorted(f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in clips)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def write_run_files(config: FinetuneConfig, clips: Sequence[MotionClip], output: Path) -> None:
+    """Writes config.yaml, and versions.json with a digest of the clips."""
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
+    versions["clips"] = clips_digest(clips)
     for name, text in (
         ("config.yaml", yaml.safe_dump(asdict(config), sort_keys=False)),
         ("versions.json", json.dumps(versions, indent=2) + "\n"),

@@ -24,7 +24,7 @@ from motionrep.encoders import ENCODERS, load_encoder, weights_digest
 from motionrep.evaluation import require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
-from motionrep.run_folder import provenance_of, require_same_settings, write_run_files
+from motionrep.run_folder import provenance_of, require_same_clips, require_same_settings, write_run_files
 from motionrep.tuning import EpochKeys, Tuning, trainer_for
 
 VALIDATION_SEED = 2000
@@ -70,6 +70,8 @@ def train(
     if resume:
         require_same_settings(config, output / "config.yaml")
     labels, train_clips, val_clips = _clips(config, data)
+    if resume:
+        require_same_clips([*train_clips, *val_clips], output / "versions.json")
     encoder, heads = _networks(config, labels)
     if keypoints and not any("reprojection" in getattr(head, "losses", {}) for head in heads.values()):
         raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
@@ -95,7 +97,7 @@ def train(
     trainer, best = trainer_for(config, output, last if resume else None, devices, nodes)
     if trainer.is_global_zero:
         output.mkdir(parents=True, exist_ok=True)
-        write_run_files(config, output)
+        write_run_files(config, [*train_clips, *val_clips], output)
     processes = devices * nodes
     keys = EpochKeys(config.clips_per_epoch, config.batch_size, trainer, repeat=config.repeat_clips)
     all_keys = [(0, index) for index in range(val_count)]  # every process validates on all clips

@@ -297,6 +297,16 @@ def test_several_heads_share_one_embedding(run, tiny, tmp_path):
     assert text.count("frames in") == 2
 
 
+def test_nothing_is_written_when_no_head_gives_what_an_option_needs(run, tiny, tmp_path):
+    """With several heads the refusal came after the first one's file was written."""
+    given = ["predict", tiny / "clip.json", *SIZE, "--encoder", tiny / "encoder", "--output", tmp_path / "out"]
+    status, _, errors = run(*given, "--head", tiny / "pose3d", "--head", tiny / "action", "--refine")
+    assert status == 2
+    assert "--refine: needs a mesh, but" in errors
+    assert "gives ActionScores" in errors
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -80,6 +80,11 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path):
     refused({"keypoint": np.zeros((1, 6, 9, 2))}, "has 9 joints; pass layout=")
     refused({"keypoint_score": np.zeros((1, 5, 17))}, r"'keypoint_score' should be \(1, 6, 17\), got \(1, 5, 17\)")
     refused({"img_shape": None}, "annotation 'a': no 'img_shape' that can be read")
+    refused({"img_shape": (np.inf, 1920.0)}, r"annotation 'a': 'img_shape' should be height and width, got \[inf")
+    refused({"label": [1, 2]}, r"annotation 'a': 'label' should be a number, got \[1, 2\]")
+    write_pyskl(path, [good, annotation("a", 1)])
+    with pytest.raises(ValueError, match="'a' is the 'frame_dir' of more than one annotation"):
+        load_pyskl(path)
     refused({"keypoint": np.full((1, 6, 17, 2), np.nan)}, "annotation 'a': .*NaN")
 
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def test_a_run_leaves_everything_that_is_needed_to_use_and_repeat_it(run):
     assert all(value > 0 for value in metrics.values())
     assert 100 < metrics["mpjpe"] < 2000
     versions = json.loads((output / "versions.json").read_text())
-    assert {"motionrep", "torch", "lightning", "numpy", "roma", "python", "commit"} == set(versions)
+    assert {"motionrep", "torch", "lightning", "numpy", "roma", "python", "commit", "clips"} == set(versions)
     assert versions["torch"] == torch.__version__
     header, *rows = (output / "metrics.csv").read_text().splitlines()
     assert {"epoch", "train_loss", "val_mpjpe"} <= set(header.split(","))
@@ -188,6 +189,16 @@ def test_a_killed_run_goes_on_to_the_weights_it_would_have_had(data, tmp_path):
 def test_a_run_is_not_resumed_with_other_settings(run, data):
     with pytest.raises(ValueError, match=r"config\.yaml: a run goes on as it was started, but seed 0 is now 5"):
         train(dataclasses.replace(CONFIG, seed=5), [data], run[0], resume=True)
+
+
+def test_a_run_is_not_resumed_with_other_motions(run, data, tmp_path):
+    """Both --data were accepted, and the run went on with whatever there was."""
+    for name in ("wave", "unseen"):
+        shutil.copy(data / f"{name}.npz", tmp_path)
+    with pytest.raises(ValueError, match=r"versions\.json: the run was started with other motion clips"):
+        train(CONFIG, [tmp_path], run[0], resume=True)
+    shutil.copy(data / "walk.npz", tmp_path)
+    assert train(CONFIG, [tmp_path], run[0], resume=True) == run[1]
 
 
 def test_resuming_a_finished_run_changes_nothing(run, data):

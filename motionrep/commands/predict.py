@@ -4,6 +4,7 @@ import argparse
 import inspect
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,24 +65,28 @@ def run(
     for index, person in enumerate(people):
         embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
         used = None if camera is None else _camera(camera, embedding, next(iter(trained.values())))
-        for head, one in trained.items():
-            result = _predicted(one, head, embedding, used)
-            if refine:
-                result = _refined(result, person, used, head)
+        results = {head: _predicted(one, head, embedding, used) for head, one in trained.items()}
+        _require_any(refine, "--refine", "a mesh", BodyMotion, results)
+        _require_any(video, "--video", "a mesh or 3D pose", BodyMotion | JointMotion, results)
+        for head, result in results.items():
+            if refine and isinstance(result, BodyMotion):
+                result = _refined(result, person, used)
             path = output / (f"{keypoints.stem}_{index}" + (f"_{Path(head).name}" if len(trained) > 1 else ""))
             if isinstance(result, BodyMotion | JointMotion):
                 _save_motion(result, path.with_name(path.name + ".npz"), person, used, video, device)
-            elif video:
-                raise ValueError(
-                    f"--video: head {head!r} gives {type(result).__name__}, which cannot be drawn; leave it out"
-                )
             elif isinstance(result, ActionScores):
-                over_time = None
+                over_time, one = None, trained[head]
                 if person.frame_count / person.fps > window_s and hasattr(one, "predict_over_time"):
                     over_time = one.predict_over_time(embedding, window_s, window_s / 4)
                 _save_scores(result, over_time, path.with_name(path.name + ".json"), person)
             else:
                 print(f"person {person.person}: {result}")
+
+
+def _require_any(wanted: bool, option: str, what: str, kind: Any, results: Mapping[str, Any]) -> None:
+    if wanted and not any(isinstance(result, kind) for result in results.values()):
+        given = ", ".join(f"{head!r} gives {type(result).__name__}" for head, result in results.items())
+        raise ValueError(f"{option}: needs {what}, but {given}; leave it out, or add such a --head")
 
 
 def _camera(given: str, embedding: MotionEmbedding, trained: Any) -> PinholeCamera:
@@ -139,11 +144,9 @@ def _save_scores(scores: ActionScores, over_time: ActionTimeline | None, path: P
     print(f"{path}: person {person.person}, {scores.best} ({probability[scores.best]:.0%})")
 
 
-def _refined(result: Any, keypoints: Keypoints, camera: PinholeCamera | None, head: str) -> BodyMotion:
+def _refined(result: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | None) -> BodyMotion:
     from motionrep.refinement import refine, reprojection_error_px  # brings roma, which takes as long as torch
 
-    if not isinstance(result, BodyMotion):
-        raise ValueError(f"--refine: head {head!r} gives {type(result).__name__}, not a mesh; leave it out")
     refined = refine(result, keypoints, camera)
     before_px, after_px = (reprojection_error_px(motion, keypoints, camera) for motion in (result, refined))
     print(f"refined: {before_px:.1f} px from the keypoints before, {after_px:.1f} px after")

@@ -1,5 +1,6 @@
 """Skeletons for action recognition in pyskl's pickles: NTU RGB+D, and any other set in that format."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,12 +67,16 @@ def read_pyskl(path: Path | str) -> PysklFile:
         raise ValueError(f"{path}: a {_WHAT} has 'split' and 'annotations', this file holds {held}")
     try:
         splits = {str(name): tuple(map(as_text, as_items(of))) for name, of in content["split"].items()}
-        annotations = {as_text(item["frame_dir"]): item for item in as_items(content["annotations"])}
+        items = [(as_text(item["frame_dir"]), item) for item in as_items(content["annotations"])]
     except MALFORMED as error:
         raise ValueError(
             f"{path}: 'split' should list names, and 'annotations' dicts with 'frame_dir' "
             f"({type(error).__name__}: {error})"
         ) from error
+    annotations = dict(items)
+    if len(annotations) < len(items):
+        twice = next(name for name, count in Counter(name for name, _ in items).items() if count > 1)
+        raise ValueError(f"{path}: {twice!r} is the 'frame_dir' of more than one annotation, so splits cannot name one")
     return PysklFile(path, splits, annotations)
 
 
@@ -112,17 +117,15 @@ def _clip(
     score = _array(where, stored, "keypoint_score") if "keypoint_score" in stored else np.ones(keypoint.shape[:3])
     if score.shape != keypoint.shape[:3]:
         raise ValueError(f"{where}: 'keypoint_score' should be {keypoint.shape[:3]}, got {score.shape}")
-    size = _array(where, stored, "img_shape").ravel()
-    if size.shape != (2,):
-        raise ValueError(f"{where}: 'img_shape' should be height and width, got {size.tolist()}")
-    label = int(_array(where, stored, "label"))
+    size = _whole(where, stored, "img_shape", 2, "height and width")
+    (label,) = _whole(where, stored, "label", 1, "a number")
     if labels is not None and not 0 <= label < len(labels):
         raise ValueError(f"{where}: 'label' is {label}, there are {len(labels)} classes")
     xy_px = torch.from_numpy(keypoint.astype(np.float32))
     confidence = torch.from_numpy(score.astype(np.float32)).clamp(min=0)
     try:
         persons = [
-            Keypoints(xy, seen, known, fps, int(size[1]), int(size[0]), str(index))
+            Keypoints(xy, seen, known, fps, size[1], size[0], str(index))
             for index, (xy, seen) in enumerate(zip(xy_px, confidence, strict=True))
         ]
     except ValueError as error:
@@ -130,6 +133,13 @@ def _clip(
     others = tuple(person for person in persons[1:] if bool((person.confidence > 0).any()))
     action = str(label) if labels is None else labels[label]
     return LabelledClip(name, persons[0], action=action, others=others)
+
+
+def _whole(where: str, stored: dict[str, Any], name: str, count: int, what: str) -> list[int]:
+    values = _array(where, stored, name).ravel()
+    if values.shape != (count,) or not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+        raise ValueError(f"{where}: {name!r} should be {what}, got {values.tolist()}")
+    return [int(value) for value in values]
 
 
 def _array(where: str, stored: dict[str, Any], name: str) -> np.ndarray:
