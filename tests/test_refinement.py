@@ -156,4 +156,4 @@ def test_predict_refines_meshes_only(tiny, tmp_path, capsys):
     before_px, after_px = (float(number) for number in re.findall(r"([\d.]+) px", told))
     assert after_px < before_px
     assert main([*given, "--head", str(tiny / "pose3d"), "--output", str(tmp_path)]) == 2
-    assert "--refine: head" in capsys.readouterr().err
+    assert "--refine: needs a mesh" in capsys.readouterr().err
