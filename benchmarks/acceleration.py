@@ -1,4 +1,4 @@
-"""How much of the acceleration error of shipped heads is theirs, and how much the trembling of the recorded motion.
+"""How much of the acceleration error of the shipped heads lies in the fast part of the recorded motion.
 
     python benchmarks/acceleration.py --data MOTIONS
 

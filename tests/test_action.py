@@ -305,6 +305,12 @@ def test_one_action_after_another_makes_two_segments(few, step_s):
     torch.testing.assert_close(timeline.probability.sum(-1), torch.ones(80))
 
 
+def test_scores_carry_no_gradients(either):
+    """Those over time once did, and nothing that draws them could."""
+    assert not either.predict(_embedding()).logit.requires_grad
+    assert not either.predict_over_time(_embedding()).probability.requires_grad
+
+
 def test_a_clip_of_one_window_has_the_scores_of_the_clip(either):
     for embedding in (_embedding(), _embedding(7), _embedding(1)):
         expected = either.predict(embedding).probability().expand(embedding.keypoints.frame_count, -1)
