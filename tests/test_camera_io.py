@@ -95,10 +95,12 @@ def test_predict_places_the_person_in_the_cameras_world(tiny, tmp_path, write, c
     camera = read_camera(path, 1920, 1080)
     depth_m = to_camera(known.translation_m, camera)[:, 2].mean() / assumed.translation_m[:, 2].mean()
     assert float(depth_m) == pytest.approx(1800 / PinholeCamera.from_hfov(1920, 1080).focal_px, rel=0.1)
-    assert main([*given, "--head", str(tiny / "pose3d"), "--output", str(tmp_path), "--camera", str(path)]) == 0
-    assert load_joint_motion(tmp_path / "clip_0.npz").frame == "camera"
+    both = ["--head", str(tiny / "action"), "--head", str(tiny / "pose3d")]
+    assert main([*given, *both, "--output", str(tmp_path), "--camera", str(path)]) == 0
+    assert load_joint_motion(tmp_path / "clip_0_pose3d.npz").frame == "camera"
+    assert (tmp_path / "clip_0_action.json").is_file()
     assert main([*given, "--head", str(tiny / "action"), "--output", str(tmp_path), "--camera", str(path)]) == 2
-    assert "does not place anybody in a camera" in capsys.readouterr().err
+    assert "needs a head that places people" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("camera", ["fit", "weak"])

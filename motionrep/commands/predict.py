@@ -64,8 +64,8 @@ def run(
     network = motionrep.load_encoder(names.pop())
     for index, person in enumerate(people):
         embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
-        used = None if camera is None else _camera(camera, embedding, next(iter(trained.values())))
-        results = {head: _predicted(one, head, embedding, used) for head, one in trained.items()}
+        used = None if camera is None else _camera(camera, embedding, trained)
+        results = {head: _predicted(one, embedding, used) for head, one in trained.items()}
         _require_any(refine, "--refine", "a mesh", BodyMotion, results)
         _require_any(video, "--video", "a mesh or 3D pose", BodyMotion | JointMotion, results)
         for head, result in results.items():
@@ -89,14 +89,20 @@ def _require_any(wanted: bool, option: str, what: str, kind: Any, results: Mappi
         raise ValueError(f"{option}: needs {what}, but {given}; leave it out, or add such a --head")
 
 
-def _camera(given: str, embedding: MotionEmbedding, trained: Any) -> PinholeCamera:
-    """The camera that --camera asks for; what the first head finds decides a fitted one."""
+def _camera(given: str, embedding: MotionEmbedding, trained: Mapping[str, Any]) -> PinholeCamera:
+    """The camera that --camera asks for; what the first head that places people finds decides a fitted one."""
+    placing = next((head for head in trained.values() if _places(head)), None)
+    if placing is None:
+        named = ", ".join(map(repr, trained))
+        raise ValueError(
+            f"--camera: needs a head that places people in it, got {named}; leave it out, or add such a --head"
+        )
     size = embedding.keypoints.width_px, embedding.keypoints.height_px
     if given == "weak":
         return PinholeCamera.from_hfov(*size, _WEAK_HFOV_DEG)
     if given != "fit":
         return read_camera(Path(given), *size)
-    result = trained.predict(embedding)
+    result = placing.predict(embedding)
     if isinstance(result, BodyMotion):
         point_m = motionrep.load_body_model(result.body_model).points(
             H36M_17, result.local_rotmat, result.betas, torch.zeros_like(result.translation_m)
@@ -104,20 +110,23 @@ def _camera(given: str, embedding: MotionEmbedding, trained: Any) -> PinholeCame
     elif isinstance(result, JointMotion):
         point_m = result.position_m
     else:
-        raise ValueError("--camera fit: the first head must give a mesh or a 3D pose")
+        raise ValueError(
+            f"--camera fit: needs a mesh or a 3D pose, the first head that takes a camera gives {type(result).__name__}"
+        )
     clip = embedding.keypoints.as_h36m_17()
     camera = fitted_camera(point_m, clip.xy_px, clip.confidence, *size)
     print(f"fitted camera: {math.degrees(2 * math.atan(size[0] / 2 / camera.focal_px)):.0f} degrees wide")
     return camera
 
 
-def _predicted(trained: Any, head: str, embedding: MotionEmbedding, camera: PinholeCamera | None) -> Any:
-    if camera is None:
+def _places(trained: Any) -> bool:
+    return "camera" in inspect.signature(trained.predict).parameters
+
+
+def _predicted(trained: Any, embedding: MotionEmbedding, camera: PinholeCamera | None) -> Any:
+    if camera is None or not _places(trained):
         return trained.predict(embedding)
-    accepted = inspect.signature(trained.predict).parameters
-    if "camera" not in accepted:
-        raise ValueError(f"--camera: head {head!r} does not place anybody in a camera; leave it out")
-    if "frame" in accepted:
+    if "frame" in inspect.signature(trained.predict).parameters:
         return trained.predict(embedding, frame="camera", camera=camera)
     return trained.predict(embedding, camera=camera)
 
