@@ -81,6 +81,7 @@ def _covered(picture: np.ndarray, empty: np.ndarray) -> np.ndarray:
     return np.abs(picture.astype(int) - empty).max(-1) > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("name", ["raster", "pyrender", "pytorch3d"])
 def test_every_back_end_draws_the_golden_pictures(name, scene, tmp_path):

@@ -233,6 +233,7 @@ def test_a_hostile_pickle_does_not_run(refused, tiny, tmp_path, write):
     assert not marker.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["embed", "predict", "convert", "render"])
 def test_a_full_disk_leaves_nothing_half_written(tiny, tmp_path, command):
     """Files larger than 1 kB cannot be written in the process; an older result stays."""

@@ -157,6 +157,7 @@ def test_one_pose_goes_with_many_shapes(body: BodyModel) -> None:
     torch.testing.assert_close(body.joints(rotmat[0], betas, translation_m), expected)
 
 
+@pytest.mark.slow
 def test_points_have_right_gradients(corrected_path: Path) -> None:
     body = load_body_model(corrected_path).double()
     pose = [tensor.requires_grad_() for tensor in random_pose(1, dtype=torch.float64)]

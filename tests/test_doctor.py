@@ -48,6 +48,7 @@ def smpl() -> dict[str, np.ndarray]:
         return {k: file[k] for k in ("v_template", "f", "weights", "J_regressor", "shapedirs", "kintree_table")}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the folder of bodies is set by XDG_DATA_HOME here")
 def test_bodies_are_found_and_what_is_broken_but_not_needed_does_no_harm(tmp_path):
     """A driver that ends the process, a package that cannot be imported, an old one, and a damaged download."""
@@ -79,6 +80,7 @@ def test_bodies_are_found_and_what_is_broken_but_not_needed_does_no_harm(tmp_pat
         assert row(table, name).startswith("works"), name
 
 
+@pytest.mark.slow
 def test_without_pyav_the_five_lines_do_not_work_and_the_line_that_helps_is_there(tmp_path):
     package(tmp_path, "pyrender", "")
     package(tmp_path, "pyrender", "", "pyrender2")

@@ -40,6 +40,7 @@ def run(script: str, *arguments: str, stdin: str | None = None) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, input=stdin).stdout
 
 
+@pytest.mark.slow
 def test_recover_mesh_writes_a_video(clips: list[str], tmp_path: Path) -> None:
     run("recover_mesh.py", clips[0], "1280x720", str(tmp_path / "walk.mp4"))
     assert (tmp_path / "walk.mp4").stat().st_size > 1000
@@ -53,6 +54,7 @@ def test_compare_clips_finds_two_walks_more_alike_than_a_walk_and_a_wave(clips: 
     assert other_walk[0] > other_walk[2] + 0.1
 
 
+@pytest.mark.slow
 def test_live_poses_of_a_file(clips: list[str]) -> None:
     clip = motionrep.load_keypoints(clips[0], size_px=(1280, 720))[0]
     embedding = motionrep.embed_with_latency(clip, motionrep.load_encoder("ktpformer-s"), 3)
@@ -69,6 +71,7 @@ def test_live_poses_of_what_a_detector_writes() -> None:
     assert len(json.loads(told[1])["position_m"]) == 17
 
 
+@pytest.mark.slow
 def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -> None:
     run("draw_open_body.py", str(tmp_path / "open_body.png"))
     drawn, shown = (np.asarray(Image.open(path), float) for path in (tmp_path / "open_body.png", OPEN_BODY))
@@ -79,6 +82,7 @@ def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -
         assert all(body.sum() > 3000 for body in np.array_split(row, count, axis=1))
 
 
+@pytest.mark.slow
 def test_the_gallery_is_what_its_script_makes(tmp_path: Path) -> None:
     """One of its pictures; the others take the same way."""
     run("gallery.py", str(tmp_path), "backgrounds")

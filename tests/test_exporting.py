@@ -50,6 +50,7 @@ def test_onnx_and_pt2_have_the_outputs_of_pytorch(architecture, tmp_path):
             torch.testing.assert_close(program(keypoints)[0], expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_are_exported_with_the_encoder(name, tmp_path):
     encoder, head = build("mixste", depth=1), head_class(name)(channels=32, **HEADS[name]).eval()

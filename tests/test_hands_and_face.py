@@ -142,6 +142,7 @@ def test_24_rotations_are_flat_hands_and_a_still_face_also_with_turned_hands(cas
     torch.testing.assert_close(body.points(H36M_17, **short), body.points(H36M_17, **pose), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_gradients_batches_and_types(case):
     _, body = case
     pose = random_pose(body, 2, 3)

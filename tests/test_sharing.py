@@ -142,6 +142,7 @@ def _python(code, endpoint, cache, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_encoders_go_to_the_hub_and_come_back(saved, tmp_path):
     """By huggingface_hub as it is, over HTTP; only the server is ours."""
     load = (

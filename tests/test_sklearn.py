@@ -152,6 +152,7 @@ def _example(name, *arguments):
     runpy.run_path(str(EXAMPLES / name))["main"]("1280x720", *map(str, arguments))
 
 
+@pytest.mark.slow
 def test_the_probe_and_the_neighbours_tell_walking_from_waving(labelled, capsys):
     _example("linear_probe.py", *labelled)
     told = capsys.readouterr().out

@@ -97,6 +97,7 @@ def test_every_frame_is_embedded_as_in_the_clip_that_is_its_window(normalisation
         torch.testing.assert_close(result.embedding.values[0], expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @given(
     frames=st.integers(1, 24),
     fps=st.sampled_from([15.0, 30.0, 45.0, 60.0]),
@@ -264,6 +265,7 @@ def test_bfloat16_is_close():
     assert 0 < (rough - exact).abs().mean() < 0.02 * exact.abs().mean()
 
 
+@pytest.mark.slow
 def test_the_shipped_heads_stream():
     clip, encoder = _clip(20), load_encoder("ktpformer-s")
     for name in ("pose3d-ktpformer-s", "mesh-ktpformer-s", "action-ktpformer-s"):

@@ -74,6 +74,7 @@ def test_as_many_names_as_embeddings(two, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_without_pyarrow_the_message_says_what_to_install(tmp_path):
     script = (
         "import sys; sys.modules['pyarrow'] = None; from motionrep.tables import write_embeddings; "

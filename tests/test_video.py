@@ -199,6 +199,7 @@ def test_mp4_cannot_be_transparent(tmp_path):
     assert _left_in(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 @pytest.mark.parametrize("name", ["clip.mp4", "clip"])
 def test_a_killed_run_leaves_nothing_under_the_name_and_an_older_file_whole(tmp_path, name):
@@ -224,6 +225,7 @@ write_video(frames(), sys.argv[1], 30)
     assert before.items() <= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}.items()
 
 
+@pytest.mark.slow
 def test_importing_the_renderer_imports_no_video_library():
     script = "import sys, motionrep.rendering; sys.exit('av' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], timeout=120).returncode == 0
