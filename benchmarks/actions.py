@@ -1,12 +1,13 @@
 """What can be told of actions from the embeddings of an encoder: probe, neighbours, few exemplars, segments over time.
 
-    python benchmarks/actions.py --data MOTIONS [--parts windows segments]
+    python benchmarks/actions.py --data MOTIONS [--parts windows segments mistakes]
 
 On the core classes of a folder with an index.csv (CMU), seen by random cameras through the detector-noise model, one
 view of each window. benchmarks/actions.md has the numbers.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from motionrep_heads.few_shot import FewShotHead
 FPS, WINDOW, SEED = 30.0, 60, {"train": 7, "val": 1000}
 CLIP_FRAMES = 180
 DRAWS = 20
+PARTS = ("windows", "segments", "mistakes")
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--encoder", default="ktpformer-s")
     parser.add_argument("--head", default="action-ktpformer-s")
-    parser.add_argument("--parts", nargs="+", choices=("windows", "segments"), default=["windows", "segments"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     encoder, head = motionrep.load_encoder(options.encoder), motionrep.load_head(options.head)
+    val_clips = [clip for clip in load_motion_folder(options.data, "val") if clip.core]
     if "windows" in options.parts:
         train, val = (windows_of(options.data, split, encoder, head.labels) for split in ("train", "val"))
         report_windows(train, val, head.labels)
         report_novel(train, val, head.labels)
     if "segments" in options.parts:
-        clips = [clip for clip in load_motion_folder(options.data, "val") if clip.core]
-        sequences = sequences_of(clips, encoder, head.labels)
+        sequences = sequences_of(val_clips, encoder, head.labels)
         for step_s in (0.25, 0.5, 1.0, 2.0):
             right, frames, segments = segmented(head, sequences, step_s)
             print(f"| segments, step {step_s:g} s | {right / frames:.3f} of {frames} frames, {segments} segments |")
         print(f"{len(sequences)} sequences, {sum(len(set(truth)) for _, truth in sequences)} actions in them")
+    if "mistakes" in options.parts:
+        report_mistakes(val_clips, encoder, head)
 
 
 def windows_of(data: Path, split: str, encoder: Any, labels: tuple[str, ...]) -> Windows:
@@ -194,6 +198,26 @@ def segmented(head: Any, sequences: Sequence[tuple[MotionEmbedding, list[str]]],
         frames += len(truth)
         segments += len(timeline.segments())
     return right, frames, segments
+
+
+def report_mistakes(clips: Sequence[MotionClip], encoder: Any, head: Any, views: int = 4) -> None:
+    """The windows of `motionrep evaluate` that the head takes for another action, and its accuracy for each class."""
+    samples = SynthesizedClips(
+        clips, WINDOW, WINDOW, FPS, SEED["val"], stride=WINDOW // 2, views=views, labels=head.labels, layout=H36M_17
+    )
+    right: dict[str, list[bool]] = {label: [] for label in head.labels}
+    for place, (run, start_s) in enumerate(samples.places):
+        true, found = head.labels[run.label], []
+        for index in range(views * place, views * (place + 1)):
+            batch = samples.__getitems__([(0, index)])
+            values = encode(as_declared(batch["keypoints"][0][batch["valid"][0]], encoder), FPS, encoder)
+            found.append(head.predict(_embedding(values, encoder.name)).best)
+        right[true] += [one == true for one in found]
+        if wrong := Counter(one for one in found if one != true):
+            taken = ", ".join(f"{label} {count}" for label, count in wrong.most_common())
+            print(f"| {true} | {run.name} at {start_s:g} s | {taken} |", flush=True)
+    for label, ones in right.items():
+        print(f"| {label} | {sum(ones)} of {len(ones)} |")
 
 
 def _embedding(values: Float[Tensor, "frames joints channels"], encoder: str) -> MotionEmbedding:
