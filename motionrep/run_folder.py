@@ -63,14 +63,19 @@ def write_run_files(config: FinetuneConfig, clips: Sequence[MotionClip], output:
             beside.write_text(text, encoding="utf-8")
 
 
-def provenance_of(config: FinetuneConfig, data: Sequence[Path], encoder: Any) -> Provenance:
+def provenance_of(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path], encoder: Any) -> Provenance:
     """That of an encoder after training; what was measured before, and the licence, are no longer known."""
+    sources = [
+        f"{kind} files of {', '.join(repr(folder.resolve().name) for folder in folders)}"
+        for kind, folders in (("motion", data), ("keypoint", keypoints))
+        if folders
+    ]
     start = "new weights" if config.new_encoder is not None else f"the encoder {encoder.name!r}"
     earlier = f"; the encoder it went on from: {encoder.provenance.data}" if encoder.provenance.data else ""
     settings = yaml.safe_dump(asdict(config), sort_keys=False)
     command = "finetune" if config.new_encoder is None else "pretrain"
     return Provenance(
-        data=f"motion files of {', '.join(repr(folder.resolve().name) for folder in data)}{earlier}",
+        data=" and ".join(sources) + earlier,
         recipe=f"`motionrep {command}` from {start}, motionrep {version('motionrep')}, commit {_commit()}, with\n\n"
         f"```yaml\n{settings}```",
     )

@@ -111,7 +111,9 @@ def train(
     checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
     module.load_state_dict(checkpoint["state_dict"])
     if trainer.is_global_zero:
-        _save(module, config, data, output, checkpoint["scores"])
+        if config.tune != "frozen":
+            module.encoder.provenance = provenance_of(config, data, keypoints, module.encoder)
+        _save(module, config, output, checkpoint["scores"])
     trainer.strategy.barrier()
     return checkpoint["scores"]
 
@@ -148,12 +150,11 @@ def _encoding(module: Tuning) -> Callable[[dict[str, Tensor]], Tensor]:
     return encode
 
 
-def _save(module: Tuning, config: FinetuneConfig, data: Sequence[Path], output: Path, scores: dict[str, float]) -> None:
+def _save(module: Tuning, config: FinetuneConfig, output: Path, scores: dict[str, float]) -> None:
     """The best epoch's encoder, unless it was frozen, its heads and its scores."""
     encoder = module.encoder
     finish(encoder, module.prepared[0])
     if config.tune != "frozen":
-        encoder.provenance = provenance_of(config, data, encoder)
         encoder.name = output.resolve().name
         encoder.save_pretrained(output / "encoder")
     for number, (name, head) in enumerate(module.heads.items()):

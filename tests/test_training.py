@@ -362,6 +362,7 @@ def test_clips_of_keypoints_alone_take_part(data, tmp_path):
     train(config, [data, data], tmp_path / "run", [clips])
     columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
     assert "train_term_reprojection" in columns
+    assert load_encoder(tmp_path / "run" / "encoder").provenance.data.endswith("and keypoint files of 'clips'")
     with pytest.raises(ValueError, match="a loss 'reprojection'"):
         train(CONFIG, [data], tmp_path / "other", [clips])
 
