@@ -65,7 +65,7 @@ def export_motion(
     Raises:
         ValueError: Unknown suffix, unit or axis; no motion or no frames; several persons in a file for one; unit cm for
             .npz.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, or that of the motion's body is not there.
     """
     path = Path(path)
     suffix = path.suffix.lower()

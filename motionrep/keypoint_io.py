@@ -66,7 +66,7 @@ def load_keypoints(
     if size_px is None:
         raise ValueError(
             f"{path}: the file does not say how large the image is; pass size_px=(width, height) in pixels "
-            "(on the command line --size 1920x1080)"
+            "(on the command line --size 1920x1080, or --size video.mp4)"
         )
     if fps is None:
         logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)

@@ -47,12 +47,12 @@ class ActionTimeline:
 
     @property
     def best(self) -> list[str | None]:
-        """The most probable label of each frame, None where nobody was seen."""
+        """The most probable label of each frame, None where the probabilities are all 0."""
         seen = (self.probability.sum(-1) > 0).tolist()
         return [self.labels[i] if s else None for i, s in zip(self.probability.argmax(-1).tolist(), seen, strict=True)]
 
     def segments(self) -> list[ActionSegment]:
-        """Neighbouring frames of one label joined, in order; frames in which nobody was seen are in none."""
+        """Neighbouring frames of one label joined, in order; frames whose probabilities are all 0 are in none."""
         segments, start = [], 0
         for label, frames in groupby(self.best):
             end = start + len(list(frames))

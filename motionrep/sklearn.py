@@ -53,8 +53,7 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
         """Loads the encoder and checks the clips.
 
         Raises:
-            ValueError: An option out of range, no clips, or something else than clips.
-            FileNotFoundError: No such encoder.
+            ValueError: An option out of range, no clips, something else than clips, or no such encoder.
         """
         if self.pooling not in ("mean", "spread", "both"):
             raise ValueError(f"pooling must be 'mean', 'spread' or 'both', got {self.pooling!r}")

@@ -66,7 +66,7 @@ class Keypoints:
 class MotionEmbedding:
     """What an encoder makes of a clip, with the Human3.6M-17 keypoints it was made from.
 
-    Heads that place a person in the camera (mesh) need the keypoints; all others read `values` only.
+    Heads need the keypoints, too: to place a person in the camera, and to know who was seen when.
     `encoder` is the encoder's name; `encoder_digest` says which weights it had (`encoders.weights_digest`), None when
     they were not loaded from anywhere.
     """

@@ -55,6 +55,22 @@ def test_errors_labels_size_and_rate(clip: Path) -> None:
         assert image.size == (30, 48 + 24 + 32)
 
 
+def test_the_video_knows_how_large_the_picture_is(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [
+        {"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": [30.0, 20.0, 0.9] * 17, "score": 1.0, "idx": 1}
+        for frame in range(3)
+    ]
+    (clip / "seen.json").write_text(json.dumps(entries))
+    given = (clip / "a.npz", "--keypoints", clip / "seen.json", "--video", clip / "video.mp4", "--fps", 25)
+    assert run(*given, "--output", clip / "frames", *SMALL) == 0
+    converted = ["convert", str(clip / "seen.json"), "--output", str(clip / "seen.npz"), "--size"]
+    assert main([*converted, str(clip / "video.mp4")]) == 0
+    (keypoints,) = motionrep.load_keypoints(clip / "seen.npz")
+    assert (keypoints.width_px, keypoints.height_px) == (64, 48)
+    assert main([*converted, str(clip / "a.npz")]) == 2
+    assert "a.npz cannot be read as a video" in capsys.readouterr().err
+
+
 def test_bad_input_is_one_line(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
         ((clip / "a.npz", "--output", clip / "o.mp4", "--background", "transparent"), ".mp4 cannot be transparent"),

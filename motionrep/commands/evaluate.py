@@ -14,7 +14,7 @@ _PROTOCOLS = ("h36m", "3dhp", "3dpw", "ntu60-xsub", "ntu60-xview", "ntu120-onesh
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True,
-        help="Folder with an index.csv, or of .bvh and .npz motion files; with --protocol the file or folder it reads.",
+        help="Folder with an index.csv, or of .bvh, .npz and other motion files; with --protocol what that reads.",
     )  # fmt: skip
     parser.add_argument(
         "--protocol",

@@ -32,8 +32,9 @@ def add_clip(parser: argparse.ArgumentParser) -> None:
     """What many keypoint files do not tell."""
     group = parser.add_argument_group("what the keypoint file does not tell")
     group.add_argument(
-        "--size", type=_size, metavar="WIDTHxHEIGHT", help="Size of the video's picture in pixels, as 1920x1080."
-    )
+        "--size", type=_size, metavar="WIDTHxHEIGHT",
+        help="Size of the video's picture in pixels, as 1920x1080, or the video file itself.",
+    )  # fmt: skip
     group.add_argument("--fps", type=float, help="Frames per second of the video; left out, the file's or 30.")
     group.add_argument("--layout", help="Joint layout, see motionrep list; left out, recognised by the file.")
 
@@ -69,10 +70,24 @@ def positive(text: str) -> int:
 
 
 def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT in pixels such as 1920x1080, got {text!r}")
-    return int(match[1]), int(match[2])
+    if match := re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text):
+        return int(match[1]), int(match[2])
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(
+            f"expected a video file, or WIDTHxHEIGHT in pixels such as 1920x1080, got {text!r}"
+        )
+    try:
+        return size_of_video(Path(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def size_of_video(path: Path) -> Size:
+    """Width and height of its upright pictures in pixels. Raises as `open_source_video`."""
+    from motionrep.rendering.source_video import open_source_video
+
+    video = open_source_video(path)
+    return video.width_px, video.height_px
 
 
 def _device(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import motionrep
 from motionrep.commands.inputs import load_people, npz_fields
-from motionrep.commands.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device
+from motionrep.commands.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
 from motionrep.rendering.backends import Backend, renderer
 from motionrep.rendering.request import Arrange
 from motionrep.rendering.shots import Background, View
@@ -73,6 +73,8 @@ def run(
     reference = shown.pop() if compare else None
     clips: list[Keypoints] | None = None
     if keypoints is not None:
+        if size is None and video is not None and not npz_fields(keypoints):
+            size = size_of_video(video)
         people = load_people(keypoints, layout, fps, size)
         if person is None and len(motion) > 1:
             clips = people

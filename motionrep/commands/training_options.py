@@ -40,7 +40,10 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
     )
     parser.add_argument("--output", required=True, help="The run folder.")
     parser.add_argument(
-        "--keypoints", nargs="+", default=[], help="Folders of keypoint files without poses, for a loss `reprojection`."
+        "--keypoints",
+        nargs="+",
+        default=[],
+        help="Folders of keypoints (.npz, see motionrep convert) without poses, for a loss `reprojection`.",
     )
     parser.add_argument("--resume", action="store_true", help="Goes on with the run in --output.")
     parser.add_argument("--devices", type=int, default=1, help="Processes here, each with a GPU if there are any.")

@@ -90,7 +90,7 @@ def h36m_cameras(subject: str) -> tuple[PinholeCamera, ...]:
 
 
 def detections_file(folder: Path, detector: str | None) -> Path:
-    """The 2D file of a detector; without one named, the only one. Raises ValueError where there are several or none."""
+    """The 2D file of a detector; None: the only one. Raises FileNotFoundError for none, ValueError for several."""
     if detector is not None:
         return folder / f"{_FILE_2D}{detector}.npz"
     names = sorted(path.stem.removeprefix(_FILE_2D) for path in folder.glob(f"{_FILE_2D}*.npz"))

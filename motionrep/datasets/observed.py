@@ -23,21 +23,22 @@ from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.types import Keypoints
 from motionrep.windows import padded
 
-_SUFFIXES = (".json", ".npz")
-
 
 def load_keypoint_folder(folder: Path) -> list[Keypoints]:
-    """Every person of every keypoint file below a folder, sorted by path.
+    """Every person of every .npz of keypoints below a folder, sorted by path.
 
     Raises:
-        FileNotFoundError: No such folder, or no .json and .npz file below it.
-        ValueError: A file that `load_keypoints` refuses, for lack of its picture's size for example.
+        FileNotFoundError: No such folder, or no .npz file below it.
+        ValueError: A file that `load_keypoints` refuses.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(folder.rglob("*.npz"))
     if not paths:
-        raise FileNotFoundError(f"{folder}: no keypoint file ({', '.join(_SUFFIXES)}) below it")
+        raise FileNotFoundError(
+            f"{folder}: no .npz of keypoints below it; make them of a detector's files, which do not say how large the "
+            "picture is, with motionrep convert clip.json --size 1920x1080 --output clip.npz"
+        )
     return [person for path in paths for person in load_keypoints(path)]
 
 

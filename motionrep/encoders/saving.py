@@ -233,7 +233,8 @@ def _card(encoder: Shareable, sha256: str) -> str:
     use = (
         "import motionrep\n\n"
         f'encoder = motionrep.load_encoder("{encoder.name}")  # its name if it ships, this folder, or its Hub id\n'
-        'embedding = motionrep.embed(motionrep.load_keypoints("clip.json")[0], encoder)'
+        'clips = motionrep.load_keypoints("clip.json", size_px=(1920, 1080))\n'
+        "embedding = motionrep.embed(clips[0], encoder)"
     )
     return model_card(encoder.name, "encoder", encoder.provenance, sha256, use, about)
 

@@ -66,7 +66,8 @@ def render(
     Raises:
         ValueError: As `render_frames`; a path `write_video` refuses; `audio` without a video that has sound, or at
             another speed than 1.
-        ImportError: .mp4, .webm or `video` without PyAV.
+        ImportError: .mp4, .webm or `video` without PyAV, or a back end that is not installed.
+        RuntimeError: A back end that does not work here.
         OSError: The file cannot be written; nothing is left of it.
     """
     path = check_video_path(path, with_alpha=background == "transparent", with_sound=audio)
