@@ -23,7 +23,7 @@ class FinetuneConfig:
         lora_rank: Rank of those additions.
         layer_decay: Factor on the encoder's learning rate from each layer to the one before it.
         classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
-        clips_share: Share of the training clips to use, of every action at least one.
+        clips_share: Share of the training clips to use; with `classes`, of every class at least one.
         window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
         fps: Frame rate of the samples.
         epochs: Number of epochs.

@@ -178,15 +178,15 @@ def _clips(config: FinetuneConfig, data: Sequence[Path]) -> tuple[tuple[str, ...
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
     if not train or not val:
         raise ValueError(f"{named}: {len(train)} training and {len(val)} validation clips; both must be there")
-    return labels, _some_of(train, config.clips_share), val
+    return labels, _some_of(train, config.clips_share, by_action=bool(labels)), val
 
 
-def _some_of(clips: list[MotionClip], share: float) -> list[MotionClip]:
-    """The share of the clips of every action, at least one of each, chosen by a hash of their names."""
-    by_action: dict[str | None, list[MotionClip]] = {}
+def _some_of(clips: list[MotionClip], share: float, by_action: bool) -> list[MotionClip]:
+    """The share of all clips, or of those of every action, at least one; chosen by a hash of their names."""
+    groups: dict[str | None, list[MotionClip]] = {}
     for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.name.encode()).digest()):
-        by_action.setdefault(clip.action, []).append(clip)
-    kept = {clip.name for some in by_action.values() for clip in some[: max(1, round(share * len(some)))]}
+        groups.setdefault(clip.action if by_action else None, []).append(clip)
+    kept = {clip.name for some in groups.values() for clip in some[: max(1, round(share * len(some)))]}
     return [clip for clip in clips if clip.name in kept]
 
 

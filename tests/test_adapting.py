@@ -328,12 +328,13 @@ def test_two_nodes_that_torchrun_starts_learn_what_one_process_does(alone, data)
     assert Path(work / "nodes" / "head" / "model.safetensors").is_file()
 
 
-def test_a_share_of_the_clips_keeps_some_of_every_action():
+def test_a_share_of_the_clips_keeps_some_of_every_action_where_it_counts():
     motion = authored_motion("walk", seconds=1.0)
     good = torch.ones(motion.frame_count, dtype=torch.bool)
     clips = [MotionClip(f"{action}_{k}", motion, good, action, "train", True, "") for action in "ab" for k in range(20)]
     clips.append(MotionClip("c", motion, good, "c", "train", True, ""))
-    names = [clip.name for clip in _some_of(clips, 0.1)]
+    names = [clip.name for clip in _some_of(clips, 0.1, by_action=True)]
     assert sorted(name[0] for name in names) == ["a", "a", "b", "b", "c"]
-    assert names == [clip.name for clip in _some_of(clips[::-1], 0.1)][::-1]
-    assert _some_of(clips, 1.0) == clips
+    assert names == [clip.name for clip in _some_of(clips[::-1], 0.1, by_action=True)][::-1]
+    assert _some_of(clips, 1.0, by_action=True) == clips
+    assert len(_some_of(clips, 0.1, by_action=False)) == 4
