@@ -110,7 +110,9 @@ class MeshHead(nn.Module):
         camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
         points_m = self.body.points(H36M_17, rotmat, shape, rotmat.new_zeros(rotmat.shape[0], 3))
         translation_m = translation_from_keypoints(points_m, clip.xy_px, clip.confidence, camera)
-        return BodyMotion(rotmat, translation_m, shape, self.body.name, embedding.fps, "camera")
+        return BodyMotion(
+            rotmat, translation_m, shape, self.body.name, embedding.fps, "camera", first_frame=clip.first_frame
+        )
 
     def _points(self, pose: Batch) -> Float[Tensor, "batch frames points 3"]:
         """Human3.6M-17, SMPL-24 and Halpe-26 points relative to the middle of the hips."""

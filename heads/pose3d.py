@@ -165,7 +165,7 @@ def _placed(
         camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
         moved_m = translation_from_keypoints(position_m, clip.xy_px, clip.confidence, camera)
         position_m = position_m + moved_m[:, None]
-    return JointMotion(position_m, H36M_17, embedding.fps, frame)
+    return JointMotion(position_m, H36M_17, embedding.fps, frame, embedding.keypoints.first_frame)
 
 
 def _mean_over(x: Float[Tensor, "batch frames channels"], valid: Tensor) -> Float[Tensor, "batch channels"]:

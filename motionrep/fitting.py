@@ -106,7 +106,9 @@ def fit_body(
         error_mm = 1000 * (points(local_rotmat, shape, pose.translation_m) - position_m).norm(dim=-1)
     error_mm = error_mm.masked_fill(weight == 0, torch.nan)
     frame = "camera" if joints.frame == "camera" else "world"
-    motion = BodyMotion(local_rotmat, pose.translation_m + middle_m, shape, body.name, joints.fps, frame)
+    motion = BodyMotion(
+        local_rotmat, pose.translation_m + middle_m, shape, body.name, joints.fps, frame, first_frame=joints.first_frame
+    )
     if joints.frame == "root":
         motion = _grounded(motion, body)
     return Fit(motion, error_mm.nanmean(0), error_mm.nanmean(1))

@@ -71,8 +71,8 @@ def load_motions(
     * AMASS `.npz` (SMPL-H and SMPL-X generation): one person, turned from z up to y up. Fingers and face are
       read for a body that has them.
     * 3DPW `.pkl`: one or two persons at 30 frames/s in one world, or in the moving camera.
-    * WHAM `wham_output.pkl` (`--save_pkl`): each person in a world of its own, or in the camera. The first frame is the
-      person's first; frames without the person are filled in evenly. The file does not tell the frame rate.
+    * WHAM `wham_output.pkl` (`--save_pkl`): each person in a world of its own, or in the camera, from the person's
+      `first_frame` on; frames without the person are filled in evenly. The file does not tell the frame rate.
     * GVHMR `hmr4d_results.pt`: one person at 30 frames/s, in the world or in the camera.
     * motionrep's own `.npz` (`save_motion`): exactly as saved; `body_model` and `skeleton` do not matter.
 
@@ -137,7 +137,7 @@ def load_joint_motion(path: Path | str) -> JointMotion:
         position_m, fps = torch.from_numpy(_array(path, file, "position_m")), float(_array(path, file, "fps"))
         try:
             layout = JointLayout(str(_array(path, file, "layout")), joints, parents)
-            return JointMotion(position_m, layout, fps, frame)
+            return JointMotion(position_m, layout, fps, frame, _first_frame(path, file))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -171,7 +171,7 @@ def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
     fields |= {name: getattr(motion, name).detach().cpu().numpy() for name in tensors}
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items()}
     with written_beside(path) as beside:
-        np.savez_compressed(beside, fps=motion.fps, frame=motion.frame, **arrays)
+        np.savez_compressed(beside, fps=motion.fps, frame=motion.frame, first_frame=motion.first_frame, **arrays)
 
 
 def resample(motion: BodyMotion, fps: float) -> BodyMotion:
@@ -193,7 +193,7 @@ def resample(motion: BodyMotion, fps: float) -> BodyMotion:
     before = place.long()
     after = (before + 1).clamp(max=motion.frame_count - 1)
     weight = (place - before).to(motion.translation_m)
-    return replace(between(motion, before, after, weight), fps=float(fps))
+    return replace(between(motion, before, after, weight), fps=float(fps), first_frame=round(motion.first_frame / step))
 
 
 def with_betas(motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas"]) -> BodyMotion:
@@ -236,7 +236,7 @@ def _from_own(path: Path, file: NpzFile) -> BodyMotion:
     tensors = {name: torch.from_numpy(_array(path, file, name)) for name in names}
     body_model, fps = str(_array(path, file, "body_model")), float(_array(path, file, "fps"))
     try:
-        return BodyMotion(**tensors, body_model=body_model, fps=fps, frame=frame)
+        return BodyMotion(**tensors, body_model=body_model, fps=fps, frame=frame, first_frame=_first_frame(path, file))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -262,6 +262,15 @@ def _from_tracks(tracks: list[Track], body: BodyModel) -> list[BodyMotion]:
     if tracks[0].world == "shared":
         heights_m = [torch.stack(heights_m).min()] * len(motions)
     return [raised(motion, -height_m) for motion, height_m in zip(motions, heights_m, strict=True)]
+
+
+def _first_frame(path: Path, file: NpzFile) -> int:
+    if "first_frame" not in file:  # of a motion saved before there was one
+        return 0
+    number = _array(path, file, "first_frame")
+    if number.ndim or number.dtype.kind not in "iu":
+        raise ValueError(f"{path}: 'first_frame' must be a whole number, got {number.dtype} of shape {number.shape}")
+    return int(number)
 
 
 def _array(path: Path, file: NpzFile, name: str) -> np.ndarray:

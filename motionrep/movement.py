@@ -29,7 +29,7 @@ def as_h36m_motion(motion: BodyMotion | JointMotion) -> JointMotion:
             )
     else:
         point_m, _ = to_h36m_17(motion.position_m, motion.position_m[..., 0], motion.layout)
-    return JointMotion(point_m, H36M_17, motion.fps, motion.frame)
+    return JointMotion(point_m, H36M_17, motion.fps, motion.frame, motion.first_frame)
 
 
 def joint_angles_deg(motion: BodyMotion | JointMotion) -> dict[str, Float[Tensor, " frames"]]:

@@ -174,7 +174,7 @@ class Stream:
         embedding = _embedding(values, self._clip(window), self.encoder)
         now = replace(self._clip(range(frame, frame + 1)), fps=self.fps)
         one = replace(embedding, values=values[index : index + 1], keypoints=now)
-        return StreamedFrame(one, self._prediction(embedding, index))
+        return StreamedFrame(one, self._prediction(embedding, index, frame))
 
     def _encode(self, window: range) -> Tensor:
         return _encoded([self._clip(window)], self.encoder, self._fast, self.device)[0]
@@ -188,7 +188,7 @@ class Stream:
         return replace(frames[0], xy_px=xy_px, confidence=confidence, fps=fps, first_frame=window.start)
 
     @torch.no_grad()
-    def _prediction(self, window: MotionEmbedding, index: int) -> Any:
+    def _prediction(self, window: MotionEmbedding, index: int, frame: int) -> Any:
         if self.head is None or not bool((window.keypoints.confidence > 0).any()):
             return None
         options: dict[str, Any] = dict(self._options)
@@ -199,9 +199,10 @@ class Stream:
             options["betas"] = self._betas
         result = self.head.predict(window, **options)
         if isinstance(result, JointMotion):
-            return replace(result, position_m=result.position_m[index : index + 1], fps=self.fps)
+            one = replace(result, position_m=result.position_m[index : index + 1])
+            return replace(one, fps=self.fps, first_frame=frame)
         if isinstance(result, BodyMotion):
-            return replace(result.cut(index, index + 1), fps=self.fps)
+            return replace(result.cut(index, index + 1), fps=self.fps, first_frame=frame)
         return result
 
 

@@ -81,7 +81,10 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
         translation_m = place_m - rest_joint_m[0]
     else:
         translation_m = translation_from_mid_hips(place_m, local_rotmat[:, 0], rest_joint_m)
-    motion = BodyMotion(local_rotmat, translation_m, betas.mean(0), body.name, track.fps, track.frame)
+    motion = BodyMotion(
+        local_rotmat, translation_m, betas.mean(0), body.name, track.fps, track.frame,
+        first_frame=int(track.frame_numbers[0]),
+    )  # fmt: skip
     return _without_gaps(motion, track.frame_numbers)
 
 

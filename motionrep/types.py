@@ -100,12 +100,13 @@ class MotionEmbedding:
 
 @dataclass(frozen=True)
 class JointMotion:
-    """3D joint positions over time."""
+    """3D joint positions over time; `first_frame` as in `Keypoints`."""
 
     position_m: Float[Tensor, "frames joints 3"]
     layout: JointLayout
     fps: float
     frame: Frame
+    first_frame: int = 0
 
     def __post_init__(self) -> None:
         _require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
@@ -125,7 +126,7 @@ class BodyMotion:
     all that `body_model` has (`BodyModel.joint_names`: SMPL's 24, then fingers, jaw and eyes). `translation_m` is added
     to every posed vertex, as in SMPL: the pelvis is at its rest position plus the translation.
     `body_model` is what `load_body_model` takes; betas of one body mean nothing on another. `expression` is for bodies
-    that have one (SMPL-X); None is a still face.
+    that have one (SMPL-X); None is a still face. `first_frame` as in `Keypoints`.
     """
 
     local_rotmat: Float[Tensor, "frames joints 3 3"]
@@ -135,6 +136,7 @@ class BodyMotion:
     fps: float
     frame: Literal["camera", "world"]
     expression: Float[Tensor, "frames expressions"] | None = None
+    first_frame: int = 0
 
     def __post_init__(self) -> None:
         _require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
@@ -162,17 +164,22 @@ class BodyMotion:
             local_rotmat=self.local_rotmat[start:stop],
             translation_m=self.translation_m[start:stop],
             expression=None if self.expression is None else self.expression[start:stop],
+            first_frame=self.first_frame + slice(start, stop).indices(self.frame_count)[0],
         )
 
 
 @dataclass(frozen=True)
 class MeshMotion:
-    """A surface over time; `faces` index vertices, counter-clockwise seen from outside."""
+    """A surface over time; `faces` index vertices, counter-clockwise seen from outside.
+
+    `first_frame` as in `Keypoints`.
+    """
 
     vertex_m: Float[Tensor, "frames vertices 3"]
     faces: Int[Tensor, "faces 3"]
     fps: float
     frame: Literal["camera", "world"]
+    first_frame: int = 0
 
     def __post_init__(self) -> None:
         _require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))

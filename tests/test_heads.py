@@ -55,7 +55,7 @@ def representation(batch):
 def _embedding(frames=12, encoder="tiny", fps=25.0):
     generator = torch.Generator().manual_seed(1)
     xy_px = 200 + 300 * torch.rand(frames, 17, 2, generator=generator)
-    keypoints = Keypoints(xy_px, torch.ones(frames, 17), H36M_17, fps, 1280, 720)
+    keypoints = Keypoints(xy_px, torch.ones(frames, 17), H36M_17, fps, 1280, 720, first_frame=4)
     return MotionEmbedding(torch.randn(frames, 17, CHANNELS, generator=generator), keypoints, encoder)
 
 
@@ -157,7 +157,7 @@ def test_predictions_are_clips_of_the_same_length_and_rate(head, frames):
         assert result.labels == LABELS
         assert not result.logit.requires_grad
         return
-    assert result.fps == 25.0
+    assert (result.fps, result.first_frame) == (25.0, 4)
     assert not _numbers(result).requires_grad
     assert _numbers(result).shape[0] == frames
     assert result.frame == ("root" if isinstance(result, JointMotion) else "camera")

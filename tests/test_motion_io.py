@@ -71,12 +71,13 @@ def test_an_unknown_skeleton_names_the_file(tmp_path):
 
 @pytest.mark.parametrize("frame", ["world", "camera"])
 def test_save_and_load_give_back_the_same_numbers(walk, tmp_path, frame):
-    motion = replace(walk, betas=torch.randn(10), fps=29.97, frame=frame, body_model="bodies/SMPL_NEUTRAL.npz")
+    motion = replace(walk.cut(5), betas=torch.randn(10), fps=29.97, frame=frame, body_model="bodies/SMPL_NEUTRAL.npz")
     save_motion(motion, tmp_path / "new" / "walk.npz")
     loaded = load_motion(tmp_path / "new" / "walk.npz")
     for name in ("local_rotmat", "translation_m", "betas"):
         assert torch.equal(getattr(loaded, name), getattr(motion, name))
     assert (loaded.fps, loaded.frame, loaded.body_model) == (29.97, frame, "bodies/SMPL_NEUTRAL.npz")
+    assert loaded.first_frame == 5
 
 
 def test_a_later_format_and_a_missing_field_are_named(tmp_path):
@@ -209,6 +210,7 @@ def test_resampling_to_a_divisor_keeps_frames(walk):
     half = resample(walk, 60.0)
     torch.testing.assert_close(half.local_rotmat, walk.local_rotmat[::2], atol=1e-6, rtol=0)
     torch.testing.assert_close(half.translation_m, walk.translation_m[::2])
+    assert resample(walk.cut(8), 60.0).first_frame == 4
     with pytest.raises(ValueError, match="positive number"):
         resample(walk, 0.0)
 
@@ -231,11 +233,12 @@ def test_another_shape_walks_on_the_same_floor(walk, body):
 
 def test_joint_positions_come_back_exactly(tmp_path):
     layout = JointLayout("two", ("left_hand", "right_hand"), ("", "left_hand"))
-    motion = JointMotion(torch.rand(3, 2, 3), layout, 25.0, "root")
+    motion = JointMotion(torch.rand(3, 2, 3), layout, 25.0, "root", first_frame=7)
     save_motion(motion, tmp_path / "made" / "m.npz")
     back = load_joint_motion(tmp_path / "made" / "m.npz")
     assert torch.equal(back.position_m, motion.position_m)
     assert (back.layout, back.fps, back.frame, back.frame_count) == (layout, 25.0, "root", 3)
+    assert back.first_frame == 7
 
 
 def test_joints_and_bodies_are_not_taken_for_each_other(walk, tmp_path):

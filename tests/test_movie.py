@@ -163,6 +163,11 @@ def test_a_clip_starts_at_its_first_frame_in_the_file(tmp_path):
     for index, picture in enumerate(frames):
         x, y = (keypoints.xy_px[index, HALPE_26.index("hip")] / 4).round().long().tolist()
         assert picture[y, 82 + x, 1] > 180
+    found = replace(motion, first_frame=7)
+    alone = list(render_frames(found, video=video, views=["video"], **SMALL))
+    assert all(np.array_equal(one, beside[:, 82:]) for one, beside in zip(alone, frames, strict=True))
+    with pytest.raises(ValueError, match="motions begin at frames 0, 7 of the video"):
+        list(render_frames([motion, found], video=video, **SMALL))
     with pytest.raises(ValueError, match="has 13 frames, the motion is from frames 8 to 13"):
         render_frames(motion, keypoints=replace(keypoints, first_frame=8), video=video)
 

@@ -212,7 +212,7 @@ class BodyModel(nn.Module):
             chunks = [
                 self.vertices(part.local_rotmat, part.betas, part.translation_m, part.expression) for part in parts
             ]
-        return MeshMotion(torch.cat(chunks), self.faces, motion.fps, motion.frame)
+        return MeshMotion(torch.cat(chunks), self.faces, motion.fps, motion.frame, motion.first_frame)
 
     def _shape(self, betas: Tensor, expression: Tensor | None) -> Tensor:
         """Coefficients of the shape: betas, or expression and betas."""

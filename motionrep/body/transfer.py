@@ -77,7 +77,9 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
     if shared > SMPL_24.joint_count:  # fingers stand first, then the face
         still = torch.eye(3).to(solved).expand(len(solved), to.joint_count - shared, 3, 3)
         solved = torch.cat([solved, motion.local_rotmat[:, SMPL_24.joint_count : shared], still], 1)
-    moved = BodyMotion(solved, pose.translation_m, betas, to.name, motion.fps, motion.frame)
+    moved = BodyMotion(
+        solved, pose.translation_m, betas, to.name, motion.fps, motion.frame, first_frame=motion.first_frame
+    )
     if motion.frame == "world":
         moved = raised(moved, floor_height_m(motion, source) - floor_height_m(moved, to))
     with torch.no_grad():

@@ -132,7 +132,7 @@ def render_frames(
         views: When None, "keypoints" if given, "camera" or with a video "overlay", and "side". Keypoints that are
             given and not among the views come first.
         video: The file the keypoints were found in. Its frames appear at their own times; the motion begins at its
-            frame `Keypoints.first_frame`.
+            frame `first_frame`, of the keypoints or, without any, its own.
         compare_to: Colours every vertex, or joint, by its distance from this motion's, with both pelvises in one place.
         error_scale_mm: The distance that is dark red; when None, a round number that 95 % of the errors are below.
         labels: What is done when: tuples (start_s, end_s, text) or (start_s, end_s, text, score between 0 and 1), for

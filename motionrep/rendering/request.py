@@ -77,7 +77,10 @@ def plan_movie(
     views = _views(views, clips, source)
     if supersample < 1 or height_px < 1 or (width_px is not None and width_px < 1):
         raise ValueError(f"sizes must be positive, got {width_px} x {height_px} px, supersample {supersample}")
-    clock = make_clock(count, motions[0].fps, fps, speed, source, clips[0].first_frame if clips else 0)
+    first_frames = sorted({one.first_frame for one in clips or motions})
+    if source is not None and len(first_frames) > 1:
+        raise ValueError(f"motions begin at frames {', '.join(map(str, first_frames))} of the video; cut them alike")
+    clock = make_clock(count, motions[0].fps, fps, speed, source, first_frames[0])
 
     image_px = _image_size(camera, clips, source)
     width, height = image_px or (4, 3)
