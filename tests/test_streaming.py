@@ -238,6 +238,9 @@ def test_the_result_says_which_frame_it_is():
     keypoints = results[6].embedding.keypoints
     assert (keypoints.first_frame, keypoints.fps, keypoints.frame_count) == (6, 30.0, 1)
     assert torch.equal(keypoints.xy_px[0], clip.xy_px[6])
+    for head in ("pose3d", "mesh"):
+        results, _ = _run(_stream(clip, _encoder(fps=15.0), _head(head), latency_frames=3), clip)
+        assert results[6].prediction.first_frame == 6
 
 
 def test_options_out_of_range_are_refused():
