@@ -107,6 +107,7 @@ def test_learning_rates_fall_towards_the_first_layer(encoder):
     assert seen == set(of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tune", ["frozen", "last-1", "lora", "full"])
 def test_a_run_changes_what_it_may_and_its_encoder_is_an_ordinary_one(tune, data, folder, tmp_path):
     config = _config(encoder=str(folder), tune=tune, layer_decay=0.8)
@@ -128,6 +129,7 @@ def test_a_run_changes_what_it_may_and_its_encoder_is_an_ordinary_one(tune, data
     assert changed == {"frozen": set(), "last-1": {2, 3}, "lora": {0, 1, 2}, "full": {0, 1, 2, 3}}[tune]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tune", ["last-1", "lora"])
 def test_batch_norm_of_what_does_not_learn_keeps_its_statistics(tune, data, folder, tmp_path):
     """The running means of KTPFormer's frozen priors once moved, and with them what the frozen layers compute."""
@@ -174,6 +176,7 @@ def test_clips_that_repeat_are_encoded_once(data, folder, tmp_path):
     assert calls == [2, 1]
 
 
+@pytest.mark.slow
 def test_two_heads_learn_from_one_encoder_and_are_saved_each_for_itself(data, folder, tmp_path):
     config = _config(encoder=str(folder), more_heads={"mesh": {"hidden": 32}})
     scores = train(config, [data], tmp_path / "run")
