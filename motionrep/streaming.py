@@ -199,8 +199,8 @@ class Stream:
             options["betas"] = self._betas
         result = self.head.predict(window, **options)
         if isinstance(result, JointMotion):
-            one = replace(result, position_m=result.position_m[index : index + 1])
-            return replace(one, fps=self.fps, first_frame=frame)
+            position_m = result.position_m[index : index + 1]
+            return replace(result, position_m=position_m, fps=self.fps, first_frame=frame)
         if isinstance(result, BodyMotion):
             return replace(result.cut(index, index + 1), fps=self.fps, first_frame=frame)
         return result

@@ -136,10 +136,12 @@ def test_a_folder_of_keypoints_is_read_whole(tmp_path):
     assert sorted(clip.frame_count for clip in load_keypoint_folder(tmp_path)) == [5, 6, 7]
     with pytest.raises(FileNotFoundError, match="no such folder"):
         load_keypoint_folder(tmp_path / "none")
-    (tmp_path / "json").mkdir()
-    (tmp_path / "json" / "seen.json").write_text("[]")
-    with pytest.raises(FileNotFoundError, match=r"make them of a detector's files.* motionrep convert"):
-        load_keypoint_folder(tmp_path / "json")
+    (tmp_path / "deep" / "seen.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"seen\.json: does not say how large the picture is; .* motionrep convert"):
+        load_keypoint_folder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"empty: no \.npz of keypoints"):
+        load_keypoint_folder(tmp_path / "empty")
     with pytest.raises(ValueError, match="15 frames per second, fewer than the 30"):
         ObservedClips([_keypoints(5, fps=15.0)], 4, 4, 30.0, 0, Variety())
 

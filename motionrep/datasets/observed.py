@@ -29,16 +29,18 @@ def load_keypoint_folder(folder: Path) -> list[Keypoints]:
 
     Raises:
         FileNotFoundError: No such folder, or no .npz file below it.
-        ValueError: A file that `load_keypoints` refuses.
+        ValueError: A file that `load_keypoints` refuses, or a detector's .json, which lacks the picture's size.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    paths = sorted(folder.rglob("*.npz"))
-    if not paths:
-        raise FileNotFoundError(
-            f"{folder}: no .npz of keypoints below it; make them of a detector's files, which do not say how large the "
-            "picture is, with motionrep convert clip.json --size 1920x1080 --output clip.npz"
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".json", ".npz"))
+    if unsized := [path for path in paths if path.suffix.lower() == ".json"]:
+        raise ValueError(
+            f"{unsized[0]}: does not say how large the picture is; make an .npz of it with motionrep convert "
+            "clip.json --size 1920x1080 --output clip.npz, and keep only that in the folder"
         )
+    if not paths:
+        raise FileNotFoundError(f"{folder}: no .npz of keypoints, as motionrep convert writes them, below it")
     return [person for path in paths for person in load_keypoints(path)]
 
 
