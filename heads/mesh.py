@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from motionrep.body import load_body_model
 from motionrep.cameras import PinholeCamera, translation_from_keypoints
-from motionrep.head_api import Batch, representation_of, require_same_encoder
+from motionrep.head_api import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.rotations import rotmat_from_sixd
 from motionrep.types import BodyMotion, MotionEmbedding
@@ -86,7 +86,7 @@ class MeshHead(nn.Module):
             terms |= reprojection_term(weight["reprojection"], predicted_m[:, :, : H36M_17.joint_count], batch)
         return terms
 
-    @torch.no_grad()
+    @float32_inference
     def predict(
         self,
         embedding: MotionEmbedding,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from motionrep.cameras import PinholeCamera, translation_from_keypoints
-from motionrep.head_api import Batch, representation_of, require_same_encoder
+from motionrep.head_api import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import JointMotion, MotionEmbedding
 from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
@@ -76,7 +76,8 @@ class Pose3DHead(nn.Module):
         if self.hypotheses == 1:
             return {"position_m": position_m[:, 0]}
         logit = self.choice(_mean_over(x.mean(2), valid)).float()
-        likeliest = position_m[torch.arange(len(logit)), logit.argmax(-1)]
+        chosen = logit.argmax(-1)[:, None, None, None, None].expand(-1, 1, *position_m.shape[2:])
+        likeliest = position_m.gather(1, chosen)[:, 0]
         return {"position_m": likeliest, "hypothesis_m": position_m, "hypothesis_logit": logit}
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
@@ -103,7 +104,7 @@ class Pose3DHead(nn.Module):
             "other_hypotheses": _OTHERS_WEIGHT * others.mean(),
         }
 
-    @torch.no_grad()
+    @float32_inference
     def predict(
         self, embedding: MotionEmbedding, frame: Literal["root", "camera"] = "root", camera: PinholeCamera | None = None
     ) -> JointMotion:
@@ -121,7 +122,7 @@ class Pose3DHead(nn.Module):
         position_m = self(*representation_of(embedding))["position_m"][0]
         return _placed(position_m, embedding, frame, camera)
 
-    @torch.no_grad()
+    @float32_inference
     def predict_hypotheses(self, embedding: MotionEmbedding) -> list[tuple[float, JointMotion]]:
         """Every hypothesis in frame `root` with its probability, the likeliest first.
 

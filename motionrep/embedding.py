@@ -1,6 +1,7 @@
 """From the keypoints of a clip to its motion embedding."""
 
 import dataclasses
+import logging
 from typing import cast
 
 import torch
@@ -12,6 +13,11 @@ from motionrep.encoders.inference import for_inference
 from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
 from motionrep.windows import blend_weights, padded, window_starts
+
+logger = logging.getLogger(__name__)
+
+# Encoders are trained on motion played 0.8 to 1.25 times as fast.
+_TOLERATED_SPEED = 1.2501
 
 # Representation numbers of the windows that a CPU encodes at a time. With more, the widest layers take more than 32 MB,
 # which C libraries give back to the system after every layer, and caches overflow.
@@ -36,7 +42,8 @@ def embed(
     results are blended. A clip shorter than a fixed window is filled up with its last frame, and the result cropped;
     encoders whose window is not fixed read it as it is.
     An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each
-    of the n places to start; every frame is encoded once, and a moving average over n frames joins them.
+    of the n places to start; every frame is encoded once, and a moving average over n frames joins them. Of a slower
+    clip it reads every frame. When motion looks too fast or too slow to it, a warning says so.
     The encoder is moved to `device` and stays there; apart from that it is left as it was.
 
     Args:
@@ -51,9 +58,16 @@ def embed(
         progress: Show a progress bar on a terminal.
 
     Raises:
+        TypeError: Several clips at once, or the name of an encoder.
         ValueError: No conversion from the clip's layout to the encoder's, or an option out of range.
         RuntimeError: `compile` without a C++ compiler.
     """
+    if not isinstance(keypoints, Keypoints):
+        raise TypeError(
+            f"expected the Keypoints of one person, as load_keypoints(...)[0], got {type(keypoints).__name__}"
+        )
+    if not isinstance(encoder, nn.Module):
+        raise TypeError(f"expected an encoder, as load_encoder(...) gives, got {encoder!r}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
@@ -151,14 +165,32 @@ def encode(
     compile: bool = False,
 ) -> Float[Tensor, "frames 17 channels"]:
     """What `embed` does once the keypoints are normalised (`encoder_input`)."""
-    known = cast(float | None, encoder.fps)
-    step = min(max(1, round(fps / known)), inputs.shape[0]) if known else 1
+    step = min(frames_per_reading(fps, encoder), inputs.shape[0])
     device = device or torch.device("cpu")
     fast = for_inference(encoder.to(device), dtype, compile)
     values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
     for start in range(step):
         values[start::step] = _encoded(inputs[start::step], encoder, fast, overlap, batch_size, device, progress)
     return _moving_average(values, step)
+
+
+def frames_per_reading(fps: float, encoder: nn.Module) -> int:
+    """The n of every n-th frame that an encoder reads of a clip: as near to its frame rate as whole numbers come.
+
+    A warning says so where that is not near enough for motions to look about as fast as they are.
+    """
+    known = cast(float | None, encoder.fps)
+    if not known:
+        return 1
+    step = max(1, round(fps / known))
+    speed = known * step / fps
+    if not 1 / _TOLERATED_SPEED <= speed <= _TOLERATED_SPEED:
+        logger.warning(
+            "encoder %s reads %g frames per second, and of a clip with %g every %s: motion looks %.2g times as fast to "
+            "it as it is; a clip with a multiple of %g is read better",
+            encoder.name, known, fps, f"{step}th" if step > 3 else ("frame", "second", "third")[step - 1], speed, known,
+        )  # fmt: skip
+    return step
 
 
 def _moving_average(values: Float[Tensor, "frames joints channels"], width: int) -> Tensor:

@@ -5,11 +5,12 @@ the entry point group "motionrep.heads" (name -> class); those of motionrep itse
 """
 
 import difflib
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,10 +21,11 @@ from torch import Tensor, nn
 from motionrep.encoders.strict import require_fit
 from motionrep.files import written_beside
 from motionrep.types import MotionEmbedding
-from motionrep.weights import shipped
+from motionrep.weights import is_here, shipped
 
 GROUP = "motionrep.heads"
 Batch = Mapping[str, Tensor]
+R = TypeVar("R")
 
 
 @runtime_checkable
@@ -78,6 +80,17 @@ def representation_of(
     return values, values.new_ones(values.shape[:2], dtype=torch.bool)
 
 
+def float32_inference(predict: Callable[..., R]) -> Callable[..., R]:
+    """Makes a head's `predict` compute in float32 and without gradients, also where `torch.autocast` is on."""
+
+    @functools.wraps(predict)
+    def run(head: Any, embedding: MotionEmbedding, *args: Any, **options: Any) -> R:
+        with torch.no_grad(), torch.autocast(embedding.values.device.type, enabled=False):
+            return predict(head, embedding, *args, **options)
+
+    return run
+
+
 def require_same_encoder(head: nn.Module, embedding: MotionEmbedding) -> None:
     """Raises ValueError when a trained head is given embeddings of another encoder than its own."""
     wanted = getattr(head, "trained_on", None)
@@ -127,6 +140,8 @@ def save_head(
 def load_head(name_or_folder: str | Path) -> Any:  # an nn.Module and a Head at once
     """A trained head, ready to predict: a shipped name such as "mesh-ktpformer-s", or a folder written by `save_head`.
 
+    A `Path` that exists is that folder, even under the name of a shipped head.
+
     Raises:
         FileNotFoundError: Neither a shipped head nor a folder.
         ValueError: The head's class is not installed, or the files are damaged or do not fit it.
@@ -158,9 +173,9 @@ def trained_head_name(name_or_folder: str | Path) -> str:
 
 
 def _head_folder(name_or_folder: str | Path) -> Path:
-    folder = shipped("head").get(str(name_or_folder), Path(name_or_folder))
+    known = {} if is_here(name_or_folder) else shipped("head")
+    folder = known.get(str(name_or_folder), Path(name_or_folder))
     if not folder.is_dir():
-        known = shipped("head")
         near = difflib.get_close_matches(str(name_or_folder), known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(

@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.cameras import PinholeCamera
-from motionrep.embedding import encoder_input
+from motionrep.embedding import encoder_input, frames_per_reading
 from motionrep.encoders.inference import for_inference
 from motionrep.head_api import representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, CocoRecipe, JointLayout, find_layout
-from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
+from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding, as_float32
 from motionrep.windows import padded
 
 
@@ -147,10 +147,10 @@ class Stream:
         joints = self.layout.joint_count
         if xy_px is None:
             xy_px, confidence = torch.zeros(joints, 2), torch.zeros(joints)
-        xy_px = torch.as_tensor(xy_px, dtype=torch.float32).clone()  # detectors use their arrays again
+        xy_px = as_float32(xy_px).clone()  # detectors use their arrays again
         if confidence is None:
             confidence = torch.ones(xy_px.shape[:1])
-        confidence = torch.as_tensor(confidence, dtype=torch.float32).clone()
+        confidence = as_float32(confidence).clone()
         frame = Keypoints(xy_px[None], confidence[None], self.layout, self.fps, *self.size_px)
         return frame.as_h36m_17(_coco_recipe(self.encoder))
 
@@ -253,8 +253,7 @@ class _Windows:
 
     @classmethod
     def of(cls, encoder: nn.Module, fps: float, latency_frames: int) -> "_Windows":
-        frames, known = cast(int, encoder.frames), cast(float | None, encoder.fps)
-        step = max(1, round(fps / known)) if known else 1
+        frames, step = cast(int, encoder.frames), frames_per_reading(fps, encoder)
         reach = step // 2 if latency_frames >= step // 2 else 0
         most = (frames - 1) * step + step // 2
         if not 0 <= latency_frames <= most:

@@ -1,18 +1,20 @@
 """What a user holds: one clip of one person, at each stage. Metres, pixels, seconds, radians; frozen.
 
 Frames of reference: `root` has camera axes and its origin at the pelvis; `camera` is x right, y down, z forward;
-`world` is right-handed, y up, floor at y = 0. All tensors are float32 and on the CPU unless a user moved them.
+`world` is right-handed, y up, floor at y = 0. All tensors are float32 (NumPy arrays and other dtypes become so) and on
+the CPU unless a user moved them.
 """
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, to_h36m_17
+from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, find_layout, to_h36m_17
 
 Frame = Literal["root", "camera", "world"]
 
@@ -36,6 +38,8 @@ class Keypoints:
     first_frame: int = 0
 
     def __post_init__(self) -> None:
+        _hold_float32(self, "xy_px", "confidence")
+        _hold_layout(self)
         _require_shape("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2))
         _require_shape("Keypoints.confidence", self.confidence, tuple(self.xy_px.shape[:2]))
         if self.xy_px.shape[0] == 0:
@@ -77,6 +81,7 @@ class MotionEmbedding:
     encoder_digest: str | None = None
 
     def __post_init__(self) -> None:
+        _hold_float32(self, "values")
         _require_shape(
             "MotionEmbedding.values", self.values, (self.keypoints.frame_count, self.layout.joint_count, None)
         )
@@ -109,6 +114,8 @@ class JointMotion:
     first_frame: int = 0
 
     def __post_init__(self) -> None:
+        _hold_float32(self, "position_m")
+        _hold_layout(self)
         _require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
         _require_finite("JointMotion.position_m", self.position_m)
         _require_fps("JointMotion", self.fps)
@@ -139,6 +146,7 @@ class BodyMotion:
     first_frame: int = 0
 
     def __post_init__(self) -> None:
+        _hold_float32(self, "local_rotmat", "translation_m", "betas", "expression")
         _require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
         if self.local_rotmat.shape[1] < SMPL_24.joint_count:
             raise ValueError(
@@ -182,6 +190,8 @@ class MeshMotion:
     first_frame: int = 0
 
     def __post_init__(self) -> None:
+        _hold_float32(self, "vertex_m")
+        object.__setattr__(self, "faces", torch.as_tensor(self.faces))
         _require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))
         _require_finite("MeshMotion.vertex_m", self.vertex_m)
         _require_fps("MeshMotion", self.fps)
@@ -195,6 +205,7 @@ class ActionScores:
     labels: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        _hold_float32(self, "logit")
         _require_shape("ActionScores.logit", self.logit, (len(self.labels),))
 
     @property
@@ -205,6 +216,24 @@ class ActionScores:
     def probability(self) -> Float[Tensor, " classes"]:
         """Softmax of the scores."""
         return self.logit.softmax(-1)
+
+
+def as_float32(values: Any) -> Tensor:
+    """A tensor or anything like an array as float32; the tensor itself if it is that already."""
+    if isinstance(values, np.ndarray):
+        values = np.ascontiguousarray(values)  # torch refuses arrays that run backwards
+    return torch.as_tensor(values, dtype=torch.float32)
+
+
+def _hold_float32(owner: Any, *names: str) -> None:
+    for name in names:
+        if (value := getattr(owner, name)) is not None:
+            object.__setattr__(owner, name, as_float32(value))
+
+
+def _hold_layout(owner: Any) -> None:
+    if isinstance(owner.layout, str):
+        object.__setattr__(owner, "layout", find_layout(owner.layout))
 
 
 def _require_shape(name: str, tensor: Tensor, shape: tuple[int | None, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given, settings
@@ -232,3 +233,31 @@ def test_unknown_normalisations_are_refused():
     encoder.normalisation = "box"
     with pytest.raises(ValueError, match="'box'"):
         embed(_clip(3), encoder)
+
+
+@pytest.mark.parametrize(
+    ("fps", "told"),
+    [
+        (5.0, "of a clip with 5 every frame: motion looks 3 times as fast"),
+        (20.0, "of a clip with 20 every frame: motion looks 0.75 times as fast"),
+        (24.0, ""),
+        (25.0, ""),
+        (30.0, ""),
+        (59.94, ""),
+        (240.0, ""),
+    ],
+)
+def test_motion_that_looks_too_fast_or_too_slow_is_told(fps, told, caplog):
+    encoder = _Echo()
+    encoder.fps = 15.0
+    embed(dataclasses.replace(_clip(12), fps=fps), encoder)
+    assert told in caplog.text
+    assert bool(caplog.records) == bool(told)
+
+
+def test_a_list_or_a_name_is_not_taken_for_a_clip_or_an_encoder(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as users run it
+    with pytest.raises(TypeError, match=r"the Keypoints of one person, as load_keypoints\(\.\.\.\)\[0\], got list"):
+        embed([_clip(3)], _Echo())  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"expected an encoder, as load_encoder\(\.\.\.\) gives, got 'echo'"):
+        embed(_clip(3), "echo")  # pyright: ignore[reportArgumentType]

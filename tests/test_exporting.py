@@ -13,7 +13,7 @@ from test_encoders import build
 
 from motionrep.cli import main
 from motionrep.embedding import encoder_input
-from motionrep.encoders import ENCODERS, load_encoder
+from motionrep.encoders import ENCODERS, load_encoder, pose3d_head
 from motionrep.encoders.exporting import export_encoder
 from motionrep.head_api import head_class, load_head
 from motionrep.layouts import COCO_17
@@ -138,3 +138,40 @@ def test_the_command_line_exports_an_encoder_with_its_head(tiny, tmp_path, capsy
     assert main([str(argument) for argument in arguments]) == 0
     assert "e.pt2: tiny with" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["e.pt2"]
+
+
+@pytest.mark.slow
+def test_the_likeliest_of_several_hypotheses_is_exported(tmp_path):
+    encoder, head = build("mixste", depth=1), head_class("pose3d")(channels=32, hypotheses=3).eval()
+    export_encoder(encoder, tmp_path / "e.onnx", head)
+    keypoints = _keypoints(encoder, 5, 9)
+    with torch.no_grad():
+        expected = head(encoder(keypoints), torch.ones(5, 9, dtype=torch.bool))["position_m"]
+    (got,) = ort.InferenceSession(tmp_path / "e.onnx").run(["position_m"], {"keypoints": keypoints.numpy()})
+    torch.testing.assert_close(torch.from_numpy(got), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_heads_of_published_checkpoints_are_exported(tmp_path):
+    encoder, head = build("ktpformer", depth=1), pose3d_head(32).eval()
+    export_encoder(encoder, tmp_path / "e.onnx", head)
+    keypoints = _keypoints(encoder, 3, 9)
+    with torch.no_grad():
+        expected = head(encoder(keypoints))
+    (got,) = ort.InferenceSession(tmp_path / "e.onnx").run(["output"], {"keypoints": keypoints.numpy()})
+    torch.testing.assert_close(torch.from_numpy(got), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_encoders_of_a_tiny_window_are_exported(tmp_path):
+    encoder = build("ssr_stf", frames=1, depth=1)
+    export_encoder(encoder, tmp_path / "e.onnx")
+    (got,) = ort.InferenceSession(tmp_path / "e.onnx").run(None, {"keypoints": _keypoints(encoder, 3, 1).numpy()})
+    assert got.shape == (3, 1, 17, 32)
+
+
+def test_changed_weights_are_not_exported_with_a_head_of_the_old_ones(tmp_path):
+    encoder, head = load_encoder("ktpformer-s"), load_head("pose3d-ktpformer-s")
+    encoder.name, head.trained_on_digest = "ktpformer-s", "0" * 64
+    with pytest.raises(ValueError, match="trained on other weights of encoder 'ktpformer-s'"):
+        export_encoder(encoder, tmp_path / "e.pt2", head)

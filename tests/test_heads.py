@@ -282,3 +282,14 @@ def test_of_several_hypotheses_the_nearest_learns_and_the_likeliest_is_given(bat
     assert not torch.allclose(found[0][1].position_m, found[1][1].position_m)
     with pytest.raises(ValueError, match="hypotheses must be at least 1"):
         head_class("pose3d")(channels=CHANNELS, hypotheses=0)
+
+
+@pytest.mark.parametrize("name", ["mesh", "pose3d"])
+def test_autocast_around_a_head_moves_nobody(name):
+    head, embedding = _new(name).eval(), _embedding()
+    options = {"frame": "camera"} if name == "pose3d" else {}
+    expected = head.predict(embedding, **options)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = head.predict(embedding, **options)
+    for field in ("position_m",) if name == "pose3d" else ("local_rotmat", "translation_m", "betas"):
+        assert torch.equal(getattr(got, field), getattr(expected, field))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from motionrep.embedding import embed
-from motionrep.encoders import ENCODERS, KTPFormer, inference
+from motionrep.encoders import ENCODERS, SSRSTF, KTPFormer, inference
 from motionrep.encoders.inference import for_inference
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
@@ -152,3 +152,19 @@ def test_encoders_that_were_worked_on_compute_what_they_say(change, dtype):
     twin = for_inference(encoder, dtype)
     torch.testing.assert_close(twin(keypoints), expected, atol=1e-5 if dtype == torch.float32 else 0.1, rtol=0)
     copy.deepcopy(twin)
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+def test_narrow_layers_inside_read_bfloat16(rows):
+    encoder = SSRSTF(frames=9, channels=32, inner_channels=8, depth=1, heads=2).eval()
+    keypoints = torch.randn(rows, 9, 17, 3)
+    with torch.no_grad():
+        expected = encoder(keypoints)
+    torch.testing.assert_close(for_inference(encoder, torch.bfloat16)(keypoints), expected, atol=0.2, rtol=0)
+
+
+def test_a_hook_on_the_joint_prior_is_kept():
+    encoder, called = KTPFormer(frames=5, channels=32, depth=1, heads=2).eval(), []
+    encoder.joint_prior.register_forward_hook(lambda *_: called.append(1))
+    for_inference(encoder)(torch.randn(2, 5, 17, 2))
+    assert called

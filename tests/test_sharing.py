@@ -1,10 +1,12 @@
 """Folders, model cards and the Hub; what is said when weights do not fit."""
 
+import dataclasses
 import hashlib
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -270,3 +272,69 @@ def test_other_weights_have_no_digest_until_they_are_saved(tmp_path):
     assert encoder.digest is None
     assert KTPFormer.from_pretrained(tmp_path / "one").digest is not None
     assert KTPFormer.from_pretrained(tmp_path / "one", heads=4).digest is None
+
+
+def test_training_on_after_a_checkpoint_leaves_no_digest(tmp_path):
+    encoder = KTPFormer(5, 16, 1, 2).train()
+    encoder.save_pretrained(tmp_path)
+    encoder.joint_position.data += 1
+    assert encoder.eval().digest is None
+    loaded = load_encoder(tmp_path)
+    assert loaded.eval().digest is not None
+
+
+def test_metrics_of_other_weights_are_not_saved_again(saved, tmp_path):
+    load_encoder(saved).save_pretrained(tmp_path / "same")
+    assert load_encoder(tmp_path / "same").provenance == PROVENANCE
+    encoder = load_encoder(saved)
+    encoder.joint_position.data += 1
+    encoder.save_pretrained(tmp_path / "changed")
+    told = load_encoder(tmp_path / "changed").provenance
+    assert (told.metrics, told.data) == ([], "clips of mine")
+    assert told.recipe == "the weights were changed, nobody says how, after this: by hand"
+    encoder = load_encoder(saved)
+    encoder.joint_position.data += 1
+    encoder.provenance = dataclasses.replace(PROVENANCE, recipe="measured anew")
+    encoder.save_pretrained(tmp_path / "stated")
+    assert load_encoder(tmp_path / "stated").provenance == encoder.provenance
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    encoder = build("ktpformer")
+    encoder.fps = 50.0
+    with pytest.raises(ValueError, match=r"reads fps 50\.0, but its config builds one that reads None"):
+        encoder.save_pretrained(tmp_path)
+    encoder = build("ktpformer")
+    torch.nn.utils.parametrizations.weight_norm(encoder.joint_blocks[0].mlp.fc1)
+    with pytest.raises(ValueError, match=r"the weights do not fit the config of.*parametrizations.*merge adapters"):
+        encoder.save_pretrained(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_is_a_folder_even_under_a_shipped_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    encoder, head = build("ktpformer"), motionrep.head_api.head_class("pose3d")(channels=32)
+    encoder.name = "mine"
+    encoder.save_pretrained("ktpformer-s")
+    save_head(head, Path("pose3d-ktpformer-s"), "pose3d", "mine")
+    assert load_encoder(Path("ktpformer-s")).name == load_encoder("./ktpformer-s").name == "mine"
+    assert (
+        load_encoder("ktpformer-s").name == load_encoder(shipped("architecture")["ktpformer-s"]).name == "ktpformer-s"
+    )
+    assert load_head(Path("pose3d-ktpformer-s")).trained_on == "mine"
+    assert load_head("pose3d-ktpformer-s").trained_on == "ktpformer-s"
+
+
+def test_a_file_of_a_folder_names_the_folder(saved):
+    for name in ("model.safetensors", "config.json"):
+        with pytest.raises(ValueError, match=rf"{name}: a file of an encoder's folder; pass the folder, {saved}$"):
+            load_encoder(saved / name)
+
+
+@pytest.mark.parametrize("change", [{"frames": -1}, {"heads": 0}, {"channels": -32}])
+def test_a_configuration_that_builds_nothing_is_refused_by_name(saved, change):
+    path = saved / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"config": content["config"] | change}))
+    with pytest.raises(ValueError, match=r"config\.json: does not build a ktpformer"):
+        load_encoder(saved)

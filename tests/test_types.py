@@ -1,6 +1,7 @@
 import dataclasses
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
 
@@ -135,3 +136,24 @@ def test_action_scores_name_the_best_class():
     assert float(scores.probability().sum()) == pytest.approx(1)
     with pytest.raises(ValueError, match=r"ActionScores.logit: expected shape 2, got 3"):
         ActionScores(scores.logit, ("walk", "run"))
+
+
+def test_arrays_of_any_dtype_become_float32_and_a_layout_may_be_named():
+    xy_px = np.arange(4 * 17 * 2).reshape(4, 17, 2)[:, :, ::-1]  # whole numbers, running backwards
+    clip = keypoints(xy_px=xy_px, confidence=torch.ones(4, 17, dtype=torch.float64))
+    clip = dataclasses.replace(clip, layout="coco_17")  # pyright: ignore[reportArgumentType]
+    assert clip.layout is COCO_17
+    assert (clip.xy_px.dtype, clip.confidence.dtype) == (torch.float32, torch.float32)
+    assert clip.xy_px.tolist() == xy_px.tolist()
+    clip.as_h36m_17()
+    with pytest.raises(ValueError, match="unknown layout 'coco'; did you mean 'coco_17'"):
+        dataclasses.replace(clip, layout="coco")  # pyright: ignore[reportArgumentType]
+    motion = body_motion(translation_m=np.zeros((5, 3)), betas=torch.zeros(10).double())
+    assert (motion.translation_m.dtype, motion.betas.dtype) == (torch.float32, torch.float32)
+    assert JointMotion(np.zeros((2, 17, 3)), "h36m_17", 30.0, "root").position_m.dtype == torch.float32
+    assert MeshMotion(np.zeros((1, 3, 3)), np.array([[0, 1, 2]]), 30.0, "world").faces.dtype == torch.int64
+
+
+def test_what_is_float32_already_is_not_copied():
+    xy_px = torch.zeros(4, 17, 2)
+    assert keypoints(xy_px=xy_px).xy_px is xy_px

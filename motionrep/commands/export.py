@@ -13,7 +13,7 @@ from motionrep.weights import shipped
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "motions", metavar="source", nargs="+", type=Path,
+        "sources", metavar="source", nargs="+",
         help=f"{MOTION_FILES[:-1]}, several share one .glb; or an encoder.",
     )  # fmt: skip
     parser.add_argument(
@@ -29,19 +29,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    motions: list[Path], output: Path, person: int | None, frame: Axes | None, unit: Literal["m", "cm"],
+    sources: list[str], output: Path, person: int | None, frame: Axes | None, unit: Literal["m", "cm"],
     up: Literal["y", "z"], fps: float | None, head: str | None,
 ) -> None:  # fmt: skip
     """Writes motion for other programs (GLB, BVH, OBJ, PLY, AMASS's .npz), or an encoder as ONNX or .pt2."""
     if output.suffix.lower() in (".onnx", ".pt2"):
         options = (("person", person, None), ("frame", frame, None), ("unit", unit, "m"), ("up", up, "y"))
         given = [name for name, value, default in (*options, ("fps", fps, None)) if value != default]
-        _export_encoder(motions, output, head, given)
+        _export_encoder(sources, output, head, given)
         return
     if head is not None:
         raise ValueError(f"{output}: --head belongs to an encoder, which is exported to .onnx or .pt2")
-    if encoders := [str(path) for path in motions if _is_encoder(path)]:
+    if encoders := [name for name in sources if _is_encoder(name)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
+    motions = [Path(name) for name in sources]
     if pickles := [str(path) for path in motions if path.suffix.lower() == ".pkl" and fps is not None]:
         raise ValueError(f"{pickles[0]}: --fps is the frame rate of the export here; convert it first with --fps")
     if person is None:
@@ -64,7 +65,7 @@ def _load_together(path: Path, frame: Axes | None) -> list[BodyMotion]:
     return motions
 
 
-def _export_encoder(names: list[Path], output: Path, head: str | None, motion_options: list[str]) -> None:
+def _export_encoder(names: list[str], output: Path, head: str | None, motion_options: list[str]) -> None:
     from motionrep.encoders.exporting import export_encoder
     from motionrep.evaluation import require_trained_together
 
@@ -72,7 +73,7 @@ def _export_encoder(names: list[Path], output: Path, head: str | None, motion_op
         raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
     if len(names) > 1:
         raise ValueError(f"{output}: holds one encoder, got {len(names)}")
-    if is_motion(names[0]):
+    if is_motion(Path(names[0])):
         raise ValueError(
             f"{names[0]}: a motion file, and {output.suffix} holds an encoder; see motionrep export --help"
         )
@@ -84,5 +85,5 @@ def _export_encoder(names: list[Path], output: Path, head: str | None, motion_op
     print(f"{output}: {network.name}{f' with {head}' if head else ''}, {output.stat().st_size / 1e6:.1f} MB")
 
 
-def _is_encoder(path: Path) -> bool:
-    return str(path) in shipped("architecture") or (path / "model.safetensors").is_file()
+def _is_encoder(name: str) -> bool:
+    return name in shipped("architecture") or (Path(name) / "model.safetensors").is_file()

@@ -11,7 +11,8 @@ from motionrep.layouts import COCO_17, CocoRecipe, JointLayout, to_h36m_17
 
 _NORMALISATIONS = {
     "width": "x_px / width_px * 2 - 1 and y_px / width_px * 2 - height_px / width_px",
-    "crop": "x and y from -1 to 1 in one square about all seen joints of the clip",
+    "crop": "x and y in one square about all seen joints of the clip, whose side is crop_ratio times theirs, "
+    "from -1 to 1 in it",
 }
 
 

@@ -16,9 +16,13 @@ from torch import Tensor, nn
 
 from motionrep.encoders.cards import input_declaration
 from motionrep.files import written_beside
+from motionrep.head_api import require_same_weights
 
 EXPORT_SUFFIXES = (".onnx", ".pt2")
 DECLARATION = "motionrep.json"
+
+# torch.export takes a window as short as its batch of examples for one of that size only.
+_SIZE_TAKEN_FOR_FIXED = 2
 
 _UNITS = {
     "embedding": "batch x frames x 17 joints x channels, no unit",
@@ -40,8 +44,9 @@ def export_encoder(encoder: nn.Module, path: str | Path, head: nn.Module | None 
       the extra file `motionrep.json`.
 
     The input `keypoints` is what `motionrep.embedding.encoder_input` returns: `batch frames 17 inputs`, float32,
-    converted to Human3.6M-17, normalised. Outputs have the names of the head's, or `embedding` without one. A head
-    takes every frame for real: fill short clips up with their last frame and leave the rest of the result out.
+    converted to Human3.6M-17, normalised. Outputs have the names of the head's, or `embedding` without one; of a
+    published checkpoint's head that returns one tensor it is `output`. A head takes every frame for real: fill short
+    clips up with their last frame and leave the rest of the result out.
 
     Raises:
         ValueError: Another suffix, or a head that does not fit the encoder.
@@ -56,9 +61,11 @@ def export_encoder(encoder: nn.Module, path: str | Path, head: nn.Module | None 
         raise ImportError(f'ONNX needs {" and ".join(missing)}: pip install "motionrep[export]"')
     if (wanted := getattr(head, "trained_on", None)) not in (None, encoder.name):
         raise ValueError(f"{path}: the head was trained on encoder {wanted!r}, got {encoder.name!r}")
+    if head is not None:
+        require_same_weights(head, str(encoder.name), getattr(encoder, "digest", None))
     model = _Windows(encoder, head)
     declaration = _declaration(encoder, head, model.names)
-    any_length = suffix == ".onnx" and not declaration["fixed_window"]
+    any_length = suffix == ".onnx" and not declaration["fixed_window"] and declaration["frames"] > _SIZE_TAKEN_FOR_FIXED
     free = {0: torch.export.Dim.DYNAMIC} | ({1: torch.export.Dim.DYNAMIC} if any_length else {})
     with _quiet(), torch.no_grad():
         program = torch.export.export(model, (model.example(),), dynamic_shapes={"keypoints": free})
@@ -107,6 +114,9 @@ class _Windows(nn.Module):
         embedding = self.encoder(keypoints)
         if self.head is None:
             return {"embedding": embedding}
+        if not hasattr(self.head, "loss"):  # of a published checkpoint (`from_published`)
+            result = self.head(embedding)
+            return result if isinstance(result, dict) else {"output": result}
         return self.head(embedding, torch.ones_like(keypoints[:, :, 0, 0], dtype=torch.bool))
 
 

@@ -78,7 +78,7 @@ class _Precise(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         with torch.autocast(x.device.type, enabled=False):
-            return self.module(x)
+            return self.module(x.float())
 
 
 class _JointGraph(nn.Module):
@@ -98,7 +98,7 @@ class _JointGraph(nn.Module):
 
 
 def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    if isinstance(module, GraphLayer) and _is_plain(module.gconv) and _is_plain(module.bn):
+    if isinstance(module, GraphLayer) and not _hooked(module) and _is_plain(module.gconv) and _is_plain(module.bn):
         return _folded(module)
     if dtype == torch.float32:
         return module
@@ -115,8 +115,11 @@ def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 def _is_plain(module: nn.Module) -> bool:
     """Whether what it computes is all in its own parameters: it has no hooks, and no weight made of others."""
-    hooked = bool(module._forward_hooks or module._forward_pre_hooks)
-    return not hooked and ("weight" in module._parameters or "W" in module._parameters)
+    return not _hooked(module) and ("weight" in module._parameters or "W" in module._parameters)
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def _folded(layer: GraphLayer) -> nn.Module:

@@ -10,9 +10,9 @@ from motionrep.encoders.ktpformer import KTPFormer
 from motionrep.encoders.mixste import MixSTE
 from motionrep.encoders.motionagformer import MotionAGFormer
 from motionrep.encoders.published import load_published
-from motionrep.encoders.saving import Shareable, downloaded, load_folder, read_config, weights_digest
+from motionrep.encoders.saving import FILES, Shareable, downloaded, load_folder, read_config, weights_digest
 from motionrep.encoders.ssr_stf import SSRSTF
-from motionrep.weights import shipped
+from motionrep.weights import is_here, shipped
 
 ENCODERS: dict[str, type[Any]] = {
     "ktpformer": KTPFormer,
@@ -29,18 +29,21 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Share
     Args:
         name_or_path: In this order: the name of shipped weights, a folder written by `save_pretrained`, a published
             checkpoint file (its pose head: `motionrep.encoders.load_published`), a Hugging Face Hub id `owner/name`.
+            A `Path` that exists is that, even under the name of shipped weights.
         revision: Of a Hub id: the branch, tag or commit; its newest state when None.
 
     Raises:
         ValueError: Nothing of that name, or files that are damaged or do not fit the architecture.
     """
-    path, known = Path(name_or_path), shipped("architecture")
+    path, known = Path(name_or_path), {} if is_here(name_or_path) else shipped("architecture")
     if revision is not None and (str(name_or_path) in known or path.exists()):
         raise ValueError(f"{name_or_path}: is here already, and revision {revision!r} is for the Hub; leave it out")
     if str(name_or_path) in known:
         return _from_folder(known[str(name_or_path)])
     if path.is_dir():
         return _from_folder(path)
+    if path.name in FILES and path.is_file():
+        raise ValueError(f"{path}: a file of an encoder's folder; pass the folder, {path.parent}")
     if path.is_file():
         encoder = load_published(path)[0]
         encoder.digest = weights_digest(encoder)

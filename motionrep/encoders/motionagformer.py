@@ -50,8 +50,9 @@ class MotionAGFormer(Shareable):
     """In each layer an attention stream and a graph stream, both over joints and then over frames; fused.
 
     The window is fixed: `frames` is part of the weights. Which frames are neighbours in the graph of frames is a choice
-    that rounding can flip, so results of two devices may differ by 1e-2 in places. It is never made in less than
-    float32, and in float32 on the CPU as the published model makes it.
+    that rounding can flip, so results of two devices, or of a window alone and in a batch, may differ by 1e-2 in
+    places, most of all where frames repeat. It is never made in less than float32, and in float32 on the CPU as the
+    published model makes it.
 
     Args:
         channels: What it puts out per joint, each between -1 and 1.

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,10 +27,10 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
 
     Attributes:
         provenance: Where the weights come from; saved and loaded with them. Whoever trains them further has to say so
-            here, as `motionrep finetune` does.
+            here, as `motionrep finetune` does; left as it was loaded, it is saved without its metrics.
         digest: sha256 of the weights it was loaded or saved with (`weights_digest`), by which heads know the encoder
             they were trained on. None when it is new, or has been in training mode or loaded other weights since;
-            what changes them by hand in evaluation mode is not noticed.
+            what changes them by hand in evaluation mode is not noticed before it is saved.
     """
 
     architecture: str
@@ -39,9 +39,10 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
     config: dict[str, Any]
     provenance: Provenance = Provenance()
     digest: str | None = None
+    _loaded: tuple[Provenance, str] | None = None  # what was said of the weights that were loaded, and their digest
 
     def train(self, mode: bool = True) -> "Shareable":
-        if mode:
+        if mode or self.training:
             self.digest = None
         return super().train(mode)
 
@@ -57,7 +58,8 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
         Its three files replace those of an encoder that was there, other files in the folder stay.
 
         Raises:
-            ValueError: The folder holds a README.md or config.json of something else.
+            ValueError: The folder holds a README.md or config.json of something else, or the encoder is not what its
+                `config` builds, so that nobody could load it.
 
         Args:
             push_to_hub: Also sends it to the Hub, as `repo_id` (the folder's name when None).
@@ -70,6 +72,7 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
                 f"{folder}: holds a README.md or config.json that is no encoder's, which would be lost; choose another "
                 "folder"
             )
+        _require_rebuilt(self)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as beside:
             self._save_pretrained(Path(beside))
             for name in FILES:
@@ -81,7 +84,10 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
         return ModelCard(_card(self, sha256 or hashlib.sha256(_serialised(self)).hexdigest()))
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        content = _serialised(self)
+        content, self.digest = _serialised(self), weights_digest(self)
+        if self._loaded is not None and self._loaded[0] is self.provenance and self._loaded[1] != self.digest:
+            recipe = f"the weights were changed, nobody says how, after this: {self.provenance.recipe}"
+            self.provenance = replace(self.provenance, metrics=(), recipe=recipe)
         config = {
             "architecture": self.architecture,
             "name": self.name,
@@ -93,7 +99,6 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
         (save_directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         card = _card(self, hashlib.sha256(content).hexdigest())
         (save_directory / "README.md").write_text(card, encoding="utf-8")
-        self.digest = weights_digest(self)
 
     @classmethod
     def _from_pretrained(
@@ -175,7 +180,7 @@ def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes:
     try:
         encoder = build(**(config["config"] | changes))
         encoder.provenance = Provenance(**config.get("provenance", {}))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise ValueError(f"{folder}/config.json: does not build a {build.architecture}: {error}") from error
     promised, declared = config.get("input") or {}, input_declaration(encoder)
     for key in _PROMISES:
@@ -195,7 +200,27 @@ def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes:
     encoder.load_state_dict(weights, strict=True)
     encoder.name = config.get("name", folder.name)
     encoder.eval().digest = weights_digest(encoder) if changes.keys() <= {"drop_path"} else None
+    encoder._loaded = (encoder.provenance, weights_digest(encoder))
     return encoder
+
+
+def _require_rebuilt(encoder: Shareable) -> None:
+    """Raises ValueError when another encoder than this one would be loaded, or none."""
+    with torch.device("meta"):
+        again = type(encoder)(**encoder.config)
+    declared, rebuilt = input_declaration(encoder), input_declaration(again)
+    for key in _PROMISES:
+        if declared.get(key) != rebuilt.get(key):
+            raise ValueError(
+                f"encoder {encoder.name!r}: reads {key} {declared.get(key)!r}, but its config builds one that reads "
+                f"{rebuilt.get(key)!r}, so what is saved could not be loaded; build it with the right {key}"
+            )
+    try:
+        require_fit(f"the config of encoder {encoder.name!r}", encoder.state_dict(), again.state_dict())
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; so what is saved could not be loaded: merge adapters and take parametrisations off first"
+        ) from error
 
 
 def _is_ours(folder: Path) -> bool:
