@@ -18,7 +18,7 @@ LOSSES = {"position": 1.0, "velocity": 2.0}
 _KNOWN_LOSSES = ("position", "scale", "velocity", "acceleration", "smoothness", "reprojection")
 _CHOICE_WEIGHT, _OTHERS_WEIGHT = 0.1, 0.05
 # Wrists, ankles and elbows err most; weights of the published KTPFormer recipe.
-_JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "nose": 1.5, "elbow": 4.0, "wrist": 4.0, "head": 1.5}
+_JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "head": 1.5, "shoulder": 1.5, "elbow": 4.0, "wrist": 4.0}
 
 
 class Pose3DHead(nn.Module):
@@ -83,11 +83,11 @@ class Pose3DHead(nn.Module):
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, means over the frames that are valid and whose pose is known.
 
-        `position` is MPJPE in metres, `scale` the same after each clip was scaled to fit best (N-MPJPE), `velocity` and
-        `acceleration` the errors of the first and second difference in time, `smoothness` the mean square of the
-        prediction's first difference (Zhang et al., MixSTE, CVPR 2022). `reprojection` is for clips of which only
-        keypoints are known (`has_pose` False, see `datasets.observed`): the distance on the image, in units of the
-        person's size there.
+        `position` is MPJPE in metres, `scale` the same after each pose was scaled to fit best (N-MPJPE), `smoothness`
+        the mean square of the prediction's first difference (Zhang et al., MixSTE, CVPR 2022); in these three, joints
+        count by `joint_weights`, so that `limbs` makes them about twice as large. `velocity` and `acceleration` are the
+        errors of the first and second difference in time. `reprojection` is for clips of which only keypoints are known
+        (`has_pose` False, see `datasets.observed`): the distance on the image, in units of the person's size there.
         """
         if self.hypotheses == 1:
             return self._terms(output["position_m"], batch)
@@ -147,10 +147,10 @@ class Pose3DHead(nn.Module):
                 terms |= reprojection_term(weight, predicted, batch)
                 continue
             if name == "smoothness":
-                error, order = (predicted.diff(dim=1).square().sum(-1) * self.joint_weight).mean(-1), 1
+                error, order = (predicted.diff(dim=1).square().mean(-1) * self.joint_weight).mean(-1), 1
             else:
                 order = {"position": 0, "scale": 0, "velocity": 1, "acceleration": 2}[name]
-                fitting = _scale(predicted, target, valid) if name == "scale" else 1.0
+                fitting = _scale(predicted, target) if name == "scale" else 1.0
                 distance = (fitting * predicted - target).diff(n=order, dim=1).norm(dim=-1)
                 error = (distance * self.joint_weight).mean(-1) if order == 0 else distance.mean(-1)
             counted = valid.unfold(1, order + 1, 1).amin(-1)
@@ -175,11 +175,10 @@ def _mean_over(x: Float[Tensor, "batch frames channels"], valid: Tensor) -> Floa
     return (weight * x).sum(1) / weight.sum(1).clamp(min=1)
 
 
-def _scale(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """The factor on each clip's prediction that brings it nearest to the truth (Rhodin et al., CVPR 2018)."""
-    weight = valid[..., None, None]
-    product = (weight * predicted * target).sum((1, 2, 3), keepdim=True)
-    return product / (weight * predicted.square()).sum((1, 2, 3), keepdim=True).clamp(min=1e-6)
+def _scale(predicted: Tensor, target: Tensor) -> Tensor:
+    """The factor on each predicted pose that brings it nearest to the true one (Rhodin et al., CVPR 2018)."""
+    product = (predicted * target).sum((2, 3), keepdim=True)
+    return product / predicted.square().sum((2, 3), keepdim=True).clamp(min=1e-6)
 
 
 def _over_all_joints(channels: int, hidden: int, hypotheses: int) -> nn.Module:

@@ -158,22 +158,27 @@ def test_losses_of_the_pose_head_are_what_they_are_called():
     def mean(order, of):
         return torch.stack([of(clip, t) for clip, last in ((0, 5), (1, 2)) for t in range(last - order)]).mean()
 
-    def factor(clip):
-        p, q = predicted[clip][valid[clip]], target[clip][valid[clip]]
+    def factor(clip, t):
+        p, q = predicted[clip, t], target[clip, t]
         return (p * q).sum() / (p * p).sum()
 
     error = predicted - target
     expected = {
         "position": mean(0, lambda c, t: error[c, t].norm(dim=-1).mean()),
-        "scale": mean(0, lambda c, t: (factor(c) * predicted[c, t] - target[c, t]).norm(dim=-1).mean()),
+        "scale": mean(0, lambda c, t: (factor(c, t) * predicted[c, t] - target[c, t]).norm(dim=-1).mean()),
         "velocity": mean(1, lambda c, t: (error[c, t + 1] - error[c, t]).norm(dim=-1).mean()),
         "acceleration": mean(2, lambda c, t: (error[c, t + 2] - 2 * error[c, t + 1] + error[c, t]).norm(dim=-1).mean()),
-        "smoothness": mean(1, lambda c, t: (predicted[c, t + 1] - predicted[c, t]).square().sum(-1).mean()),
+        "smoothness": mean(1, lambda c, t: (predicted[c, t + 1] - predicted[c, t]).square().mean()),
     }
     for name in names:
         torch.testing.assert_close(terms[name], expected[name], msg=name)
     with pytest.raises(ValueError, match="unknown loss 'positon'"):
         Pose3DHead(8, losses={"positon": 1.0})
+
+
+def test_limbs_count_as_in_the_published_ktpformer():
+    published = [1, 1, 2.5, 2.5, 1, 2.5, 2.5, 1, 1, 1, 1.5, 1.5, 4, 4, 1.5, 4, 4]
+    assert Pose3DHead(8, joint_weights="limbs").joint_weight.tolist() == published
 
 
 def test_the_mesh_head_learns_vertices_and_from_clips_of_keypoints_too():
