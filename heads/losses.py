@@ -10,9 +10,14 @@ from motionrep.head_api import Batch
 
 
 def chosen_losses(losses: Mapping[str, float], known: Sequence[str]) -> dict[str, float]:
-    """The weights by name. Raises ValueError for a name that is not known."""
+    """The weights by name. Raises ValueError for a name that is not known, and if nothing is learned from poses."""
     if unknown := [name for name in losses if name not in known]:
         raise ValueError(f"unknown loss {unknown[0]!r} (known: {', '.join(known)})")
+    if not any(name != "reprojection" for name in losses):
+        raise ValueError(f"losses: at least one of clips whose pose is known is needed (known: {', '.join(known)})")
+    for name, weight in losses.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise ValueError(f"losses.{name} is a weight, a number, got {weight!r}")
     return dict(losses)
 
 

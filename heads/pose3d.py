@@ -146,10 +146,12 @@ class Pose3DHead(nn.Module):
             if name == "reprojection":
                 terms |= reprojection_term(weight, predicted, batch)
                 continue
+            order = {"position": 0, "scale": 0, "velocity": 1, "smoothness": 1, "acceleration": 2}[name]
+            if target.shape[1] <= order:
+                continue  # a window of one frame has no velocity
             if name == "smoothness":
-                error, order = (predicted.diff(dim=1).square().mean(-1) * self.joint_weight).mean(-1), 1
+                error = (predicted.diff(dim=1).square().mean(-1) * self.joint_weight).mean(-1)
             else:
-                order = {"position": 0, "scale": 0, "velocity": 1, "acceleration": 2}[name]
                 fitting = _scale(predicted, target) if name == "scale" else 1.0
                 distance = (fitting * predicted - target).diff(n=order, dim=1).norm(dim=-1)
                 error = (distance * self.joint_weight).mean(-1) if order == 0 else distance.mean(-1)

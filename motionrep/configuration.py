@@ -1,5 +1,7 @@
 """Settings of a training run: one flat dataclass, written in YAML."""
 
+import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,7 +16,8 @@ class FinetuneConfig:
 
     Attributes:
         head: Name of an installed head (`motionrep list`) to train from scratch, or a trained head to go on with.
-        head_config: Options of a new head's class, beside `channels`.
+        head_config: Options of the head's class, beside `channels`; of a trained head, what replaces its own, such as
+            `losses`.
         encoder: A shipped name, a folder or a published checkpoint to start from; null for `new_encoder`.
         new_encoder: `architecture` and options of an encoder to train from scratch; only when `encoder` is null.
         more_heads: Heads to train jointly with `head` on the same encoder: name and options of each.
@@ -85,10 +88,12 @@ class FinetuneConfig:
         variety: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
         }
-        for kind, names in ((cls, settings), (Variety, variety)):
-            known = [setting.name for setting in fields(kind)]
-            if unknown := [name for name in names if name not in known]:
-                raise ValueError(f"unknown setting {unknown[0]!r} (known: {', '.join(known)})")
+        for kind, names, within in ((cls, settings, ""), (Variety, variety, "variety.")):
+            known = [within + setting.name for setting in fields(kind)]
+            if unknown := [within + name for name in names if within + name not in known]:
+                near = difflib.get_close_matches(unknown[0], known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(known)})"
+                raise ValueError(f"unknown setting {unknown[0]!r}{hint}")
         return cls(**{**settings, "variety": Variety(**variety)})
 
     def __post_init__(self) -> None:
@@ -113,6 +118,9 @@ class FinetuneConfig:
             raise ValueError(f"more_heads: {self.head!r} is 'head' already")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay is a factor above 0, at most 1, got {self.layer_decay}")
+        for name in ("head_lr", "encoder_lr", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a number that is not negative, got {getattr(self, name)}")
         if not self.clip_norm > 0:
             raise ValueError(f"clip_norm must be positive, got {self.clip_norm}")
         if self.window is not None and self.window < 1:

@@ -74,8 +74,9 @@ class Scores:
         valid, target_m = batch["valid"], batch["position_m"]
         self.values["mpjpe"].append(mpjpe_mm(position_m, target_m)[valid])
         self.values["pa_mpjpe"].append(pa_mpjpe_mm(position_m[valid], target_m[valid]))
-        inner = inner_frames(valid)
-        self.values["accel_error"].append(accel_error_mm_per_s2(position_m, target_m, self.fps)[inner])
+        if valid.shape[1] > 2:  # fewer frames have no acceleration
+            inner = inner_frames(valid)
+            self.values["accel_error"].append(accel_error_mm_per_s2(position_m, target_m, self.fps)[inner])
 
     def _add_vertices(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
         for clip in range(batch["valid"].shape[0]):
@@ -166,5 +167,8 @@ def require_trained_together(head: nn.Module, encoder: nn.Module) -> None:
     """Raises ValueError when a trained head belongs to another encoder, or to other weights of it."""
     wanted = getattr(head, "trained_on", None)
     if wanted not in (None, encoder.name):
-        raise ValueError(f"the head was trained on encoder {wanted!r}, got {encoder.name!r}; pass --encoder {wanted}")
+        raise ValueError(
+            f"the head was trained on encoder {wanted!r}, got {encoder.name!r}; pass --encoder {wanted}, or, unless it "
+            "ships, the folder it was saved in"
+        )
     require_same_weights(head, str(encoder.name), getattr(encoder, "digest", None))

@@ -15,6 +15,12 @@ BROKEN_NPZ = (
 )  # fmt: skip
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """All files below a folder, sorted, without hidden ones (macOS's `._a.bvh`) and what is in hidden folders."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """Yields a path beside `path` to write a file or folder to; renames it to `path` at the end.

@@ -126,7 +126,12 @@ def save_head(
         name: The entry point under which the head's class is registered.
         encoder: Name of the encoder whose embeddings the head was trained on.
         encoder_digest: Which weights it had (`encoders.weights_digest`).
+
+    Raises:
+        ValueError: The folder holds something else than a head, which would be lost.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+        raise ValueError(f"{folder}: holds something that is no head and would be lost; choose another folder")
     with written_beside(folder) as beside:
         beside.mkdir()
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in head.state_dict().items()}
@@ -137,10 +142,12 @@ def save_head(
             (beside / "README.md").write_text(card)
 
 
-def load_head(name_or_folder: str | Path) -> Any:  # an nn.Module and a Head at once
+def load_head(name_or_folder: str | Path, **changes: Any) -> Any:  # an nn.Module and a Head at once
     """A trained head, ready to predict: a shipped name such as "mesh-ktpformer-s", or a folder written by `save_head`.
 
-    A `Path` that exists is that folder, even under the name of a shipped head.
+    Args:
+        name_or_folder: A `Path` that exists is that folder, even under the name of a shipped head.
+        changes: Replaces entries of the configuration it is built with, such as `losses` to train on with.
 
     Raises:
         FileNotFoundError: Neither a shipped head nor a folder.
@@ -154,9 +161,10 @@ def load_head(name_or_folder: str | Path) -> Any:  # an nn.Module and a Head at 
         raise ValueError(f"{folder}: not a whole head (config.json and model.safetensors): {error}") from error
     name = config["head"]
     try:
-        head = head_class(name)(**config["config"])
-    except TypeError as error:
-        raise ValueError(f"{folder}/config.json: 'config' does not build a head {name!r}: {error}") from error
+        head = head_class(name)(**(config["config"] | changes))
+    except (TypeError, ValueError) as error:
+        told = f" with {', '.join(changes)} changed" if changes else ""
+        raise ValueError(f"{folder}/config.json: 'config'{told} does not build a head {name!r}: {error}") from error
     weights = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
     try:
         require_fit(f"head {name!r}", weights, head.state_dict())

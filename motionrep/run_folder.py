@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import pickle
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.cmu import MotionClip
 from motionrep.encoders import Provenance
 from motionrep.files import written_beside
+from motionrep.types import Keypoints
 
 
 def require_same_settings(config: FinetuneConfig, path: Path) -> None:
@@ -34,27 +36,52 @@ def require_same_settings(config: FinetuneConfig, path: Path) -> None:
         raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
 
 
-def require_same_clips(clips: Sequence[MotionClip], path: Path) -> None:
-    """Raises ValueError when a run would be resumed with other motions than versions.json says it was started with."""
-    started_with = json.loads(path.read_text(encoding="utf-8")).get("clips")
-    if started_with not in (None, clips_digest(clips)):  # older runs do not say
+def read_last(path: Path) -> dict[str, Any]:
+    """The checkpoint that a run goes on from. Raises ValueError if it is damaged."""
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(
-            f"{path}: the run was started with other motion clips than --data holds now; give the same, or another "
-            "--output"
-        )
+            f"{path}: damaged or not whole ({type(error).__name__}); put a copy of a best_*.ckpt beside it in its "
+            "place to go on from there, or start anew in another --output"
+        ) from error
 
 
-def clips_digest(clips: Sequence[MotionClip]) -> str:
+def require_same_clips(clips: Sequence[MotionClip], people: Sequence[Keypoints], path: Path) -> None:
+    """Raises ValueError when a run would be resumed with other clips than versions.json says it was started with."""
+    started_with, now = json.loads(path.read_text(encoding="utf-8")), _digests(clips, people)
+    for name, what, option in (("clips", "motion", "--data"), ("keypoints", "keypoint", "--keypoints")):
+        if started_with.get(name, now[name]) != now[name]:  # older runs do not say
+            raise ValueError(
+                f"{path}: the run was started with other {what} clips than {option} holds now; give the same, or "
+                "another --output"
+            )
+
+
+def require_free(output: Path) -> None:
+    """Raises ValueError when a folder that a run replaces holds something else than an encoder or a head."""
+    for folder in (output / "encoder", *output.glob("head"), *output.glob("head_*")):
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+            raise ValueError(f"{folder}: is no encoder or head, and would be replaced; choose another --output")
+
+
+def _digests(clips: Sequence[MotionClip], people: Sequence[Keypoints]) -> dict[str, str]:
     """Tells sets of clips apart by their names and numbers of frames."""
-    names = sorted(f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in clips)
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    motions = [f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in clips]
+    persons = [f"{clip.person} {clip.frame_count} {clip.fps} {float(clip.xy_px.mean()):.3f}" for clip in people]
+    return {
+        name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+        for name, lines in (("clips", motions), ("keypoints", persons))
+    }
 
 
-def write_run_files(config: FinetuneConfig, clips: Sequence[MotionClip], output: Path) -> None:
-    """Writes config.yaml, and versions.json with a digest of the clips."""
+def write_run_files(
+    config: FinetuneConfig, clips: Sequence[MotionClip], people: Sequence[Keypoints], output: Path
+) -> None:
+    """Writes config.yaml, and versions.json with digests of the clips."""
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
-    versions["clips"] = clips_digest(clips)
+    versions |= _digests(clips, people)
     for name, text in (
         ("config.yaml", yaml.safe_dump(asdict(config), sort_keys=False)),
         ("versions.json", json.dumps(versions, indent=2) + "\n"),
@@ -94,15 +121,15 @@ def _commit() -> str:
         return "not a checkout"
 
 
-def epoch_table(output: Path, resumed: Path | None) -> CSVLogger:
+def epoch_table(output: Path, finished: int | None) -> CSVLogger:
     """Writes metrics.csv; Lightning starts the file anew, so it is handed the finished epochs of a resumed run."""
     rows: list[dict[str, Any]] = []
     path = output / "metrics.csv"
-    if resumed is not None and path.is_file():
-        epoch = torch.load(resumed, weights_only=True, map_location="cpu")["epoch"]
+    if finished is not None and path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
+            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < finished]
     table = CSVLogger(output, name="", version="")
     if rank_zero_only.rank == 0:  # the other processes have no table
         table.experiment.metrics.extend(rows)
+        table.experiment.save()
     return table

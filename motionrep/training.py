@@ -24,8 +24,16 @@ from motionrep.encoders import ENCODERS, load_encoder, weights_digest
 from motionrep.evaluation import require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
-from motionrep.run_folder import provenance_of, require_same_clips, require_same_settings, write_run_files
+from motionrep.run_folder import (
+    provenance_of,
+    read_last,
+    require_free,
+    require_same_clips,
+    require_same_settings,
+    write_run_files,
+)
 from motionrep.tuning import EpochKeys, Tuning, trainer_for
+from motionrep.types import Keypoints
 
 VALIDATION_SEED = 2000
 
@@ -64,14 +72,13 @@ def train(
         raise ValueError(f"{output}: nothing to resume, {last} does not exist; leave out --resume to start")
     if not resume and last.is_file():
         raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
+    require_free(output)
     if config.batch_size % (devices * nodes):
         raise ValueError(f"batch_size {config.batch_size} cannot be shared evenly by {devices * nodes} processes")
     lightning.seed_everything(config.seed, verbose=False)
     if resume:
         require_same_settings(config, output / "config.yaml")
     labels, train_clips, val_clips = _clips(config, data)
-    if resume:
-        require_same_clips([*train_clips, *val_clips], output / "versions.json")
     encoder, heads = _networks(config, labels)
     if keypoints and not any("reprojection" in getattr(head, "losses", {}) for head in heads.values()):
         raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
@@ -82,7 +89,10 @@ def train(
             f"rounds to {round(config.observed_share * share)}: at least one must be observed and one not; "
             "take a larger batch_size, another observed_share or fewer processes"
         )
-    train_set = _training_clips(config, train_clips, keypoints, encoder.frames, labels)
+    people = [person for folder in keypoints for person in load_keypoint_folder(folder)]
+    if resume:
+        require_same_clips([*train_clips, *val_clips], people, output / "versions.json")
+    train_set = _training_clips(config, train_clips, people, encoder.frames, labels)
     window = config.window or encoder.frames
     val_set: Dataset = SynthesizedClips(
         val_clips, window, encoder.frames, config.fps, VALIDATION_SEED, stride=window // 2 if labels else None,
@@ -94,20 +104,25 @@ def train(
         encode = _encoding(module)
         val_set = EncodedOnce(val_set, encode)
         train_set = EncodedOnce(train_set, encode) if config.repeat_clips else train_set
-    trainer, best = trainer_for(config, output, last if resume else None, devices, nodes)
+    trainer, best = trainer_for(config, output, read_last(last) if resume else None, devices, nodes)
     if trainer.is_global_zero:
         output.mkdir(parents=True, exist_ok=True)
-        write_run_files(config, [*train_clips, *val_clips], output)
+        write_run_files(config, [*train_clips, *val_clips], people, output)
     processes = devices * nodes
     keys = EpochKeys(config.clips_per_epoch, config.batch_size, trainer, repeat=config.repeat_clips)
     all_keys = [(0, index) for index in range(val_count)]  # every process validates on all clips
-    trainer.fit(
-        module,
-        DataLoader(train_set, config.batch_size // processes, sampler=keys, collate_fn=_as_is, drop_last=True),
-        DataLoader(val_set, config.batch_size, sampler=all_keys, collate_fn=_as_is),
-        ckpt_path=last if resume else None,
-        weights_only=True,
-    )
+    try:
+        trainer.fit(
+            module,
+            DataLoader(train_set, config.batch_size // processes, sampler=keys, collate_fn=_as_is, drop_last=True),
+            DataLoader(val_set, config.batch_size, sampler=all_keys, collate_fn=_as_is),
+            ckpt_path=last if resume else None,
+            weights_only=True,
+        )
+    except SystemExit as error:
+        if trainer.interrupted:  # Lightning ends the process by itself
+            raise KeyboardInterrupt from error
+        raise
     checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
     module.load_state_dict(checkpoint["state_dict"])
     if trainer.is_global_zero:
@@ -126,15 +141,14 @@ def try_out(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Pa
 
 
 def _training_clips(
-    config: FinetuneConfig, clips: list[MotionClip], keypoints: Sequence[Path], frames: int, labels: tuple[str, ...]
+    config: FinetuneConfig, clips: list[MotionClip], people: list[Keypoints], frames: int, labels: tuple[str, ...]
 ) -> Dataset:
     window = config.window or frames
     synthesized = SynthesizedClips(
         clips, window, frames, config.fps, config.seed, config.clips_per_epoch, labels=labels, variety=config.variety
     )
-    if not keypoints:
+    if not people:
         return synthesized
-    people = [person for folder in keypoints for person in load_keypoint_folder(folder)]
     observed = ObservedClips(people, window, frames, config.fps, config.seed, config.variety)
     return WithObserved(synthesized, observed, config.observed_share)
 
@@ -177,7 +191,10 @@ def _clips(config: FinetuneConfig, data: Sequence[Path]) -> tuple[tuple[str, ...
             raise ValueError(f"{named}: no clip of a core class; classification needs an index.csv with labels")
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
     if not train or not val:
-        raise ValueError(f"{named}: {len(train)} training and {len(val)} validation clips; both must be there")
+        raise ValueError(
+            f"{named}: {len(train)} training and {len(val)} validation clips; both must be there. An index.csv says "
+            "which is which (README); without one, about one file in eight is for validation, by a hash of its path"
+        )
     return labels, _some_of(train, config.clips_share, by_action=bool(labels)), val
 
 
@@ -210,7 +227,7 @@ def _new_encoder(config: FinetuneConfig) -> Any:
         raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
     try:
         return ENCODERS[architecture](**options)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise ValueError(f"new_encoder does not fit architecture {architecture!r}: {error}") from error
 
 
@@ -218,7 +235,7 @@ def _head(name: str, options: Mapping[str, Any], encoder: Any, labels: tuple[str
     """The name under which its class is registered, and a head: a new one of that name, or a trained one."""
     if name not in head_entry_points():
         try:
-            head, registered = load_head(name), trained_head_name(name)
+            head, registered = load_head(name, **options), trained_head_name(name)
         except FileNotFoundError as error:
             installed = ", ".join(sorted(head_entry_points()))
             raise ValueError(f"{error}, and not one of the installed heads ({installed})") from error
@@ -238,7 +255,7 @@ def _head(name: str, options: Mapping[str, Any], encoder: Any, labels: tuple[str
         return name, kind(
             channels=encoder.channels, **options, **({"labels": list(labels)} if labels and classifies else {})
         )
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise ValueError(f"head_config does not fit head {name!r}: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import lightning
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from motionrep.adapting import optimizers, prepare
 from motionrep.configuration import FinetuneConfig
 from motionrep.embedding import as_declared
 from motionrep.evaluation import Scores
+from motionrep.files import written_beside
 from motionrep.run_folder import epoch_table
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,11 @@ class Tuning(lightning.LightningModule):
         self.scores = {}
         for name, collected in self.collected.items():
             scores = {"loss": float(torch.stack(self.losses[name]).mean())} | collected.result()
+            if not math.isfinite(scores["loss"]):
+                raise ValueError(
+                    f"epoch {self.current_epoch + 1}: the loss of head {name!r} is {scores['loss']}, so training has "
+                    "diverged; start anew with a lower head_lr or encoder_lr"
+                )
             if not self.scores:
                 metric, better = next(pair for pair in _JUDGED_BY if pair[0] in scores)
                 self.log("judged", scores[metric] if better == "min" else -scores[metric], logger=False)
@@ -147,9 +154,10 @@ class EpochKeys(Sampler[tuple[int, int]]):
 
 
 def trainer_for(
-    config: FinetuneConfig, output: Path, resumed: Path | None, devices: int, nodes: int
+    config: FinetuneConfig, output: Path, resumed: Mapping[str, Any] | None, devices: int, nodes: int
 ) -> tuple[lightning.Trainer, ModelCheckpoint]:
-    """Lightning's trainer, and the callback that knows the best epoch."""
+    """Lightning's trainer, and the callback that knows the best epoch; `resumed` is the checkpoint to go on from."""
+    finished = None if resumed is None else int(resumed["epoch"]) + 1
     best = _BestEpochs(
         output / "checkpoints",
         "best_{epoch}",
@@ -161,11 +169,11 @@ def trainer_for(
     callbacks: list[Callback] = [best, _EpochLines()]
     if config.patience is not None:
         callbacks.append(EarlyStopping("judged", patience=config.patience, mode="min"))
-    loggers: list[Any] = [epoch_table(output, resumed)]
+    loggers: list[Any] = [epoch_table(output, finished)]
     if config.tensorboard:
         loggers.append(TensorBoardLogger(output, name="", version="tensorboard"))
     trainer = lightning.Trainer(
-        max_epochs=config.epochs,
+        max_epochs=finished if resumed is not None and _ran_out_of_patience(resumed) else config.epochs,
         accelerator="auto",
         devices=devices,
         num_nodes=nodes,
@@ -173,12 +181,26 @@ def trainer_for(
         sync_batchnorm=devices * nodes > 1 and torch.cuda.is_available(),  # torch has none for the CPU
         callbacks=callbacks,
         logger=loggers,
+        plugins=[_WholeCheckpoints()],
         log_every_n_steps=max(1, min(10, config.clips_per_epoch // config.batch_size)),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_model_summary=False,
     )
     return trainer, best
+
+
+def _ran_out_of_patience(checkpoint: Mapping[str, Any]) -> bool:
+    states = [state for key, state in checkpoint["callbacks"].items() if key.startswith("EarlyStopping")]
+    return any(state["wait_count"] >= state["patience"] for state in states)
+
+
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Lightning's are whole or not there only where the folder for temporary files is on the same disk."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with written_beside(Path(path)) as beside:
+            torch.save(checkpoint, beside)
 
 
 class _BestEpochs(ModelCheckpoint):

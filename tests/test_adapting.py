@@ -197,6 +197,8 @@ def test_a_run_stops_when_it_gets_no_better_and_keeps_so_many_epochs(data, folde
     assert len(kept) == 3
     assert "last.ckpt" in kept
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+    train(config, [data], tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "metrics.csv").read_text().splitlines() == epochs, "it has stopped for good"
 
 
 def test_the_best_epochs_are_known_after_the_run_folder_has_moved(tmp_path):
@@ -231,6 +233,11 @@ def test_a_trained_head_keeps_its_classes_and_a_new_one_needs_them(folder, tmp_p
         _head(str(head), {}, encoder, ("jump", "run"))
     with pytest.raises(ValueError, match=r"no classes; take data .* classes: core"):
         _head(str(head), {}, encoder, ())
+    with pytest.raises(ValueError, match=r"'config' with nonsense changed does not build a head 'action'"):
+        _head(str(head), {"nonsense": 3}, encoder, ("bow", "clap"))
+    with pytest.raises(ValueError, match=r"model\.safetensors: the weights do not fit head 'action'"):
+        _head(str(head), {"hidden": 16}, encoder, ("bow", "clap"))
+    assert _head(str(head), {"contrastive": 0.0}, encoder, ("bow", "clap"))[1].trained_on == encoder.name
     for options in ({}, {"labels": ["bow", "clap"]}):
         with pytest.raises(ValueError, match="head 'action' needs clips with classes: set classes: core"):
             _head("action", options, encoder, ())

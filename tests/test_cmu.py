@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from motionrep.body.loading import load_body_model
+from motionrep.datasets.authored import authored_motion
 from motionrep.datasets.cmu import load_motion_folder
 from motionrep.floor import sole_height_m
 from motionrep.layouts import SMPL_24
@@ -78,6 +79,7 @@ def test_the_reversed_elbow_is_repaired_in_its_two_clips_only(folder):
     [
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,test,1,A,10,", "index.csv, row 2"),
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A", "index.csv, row 2"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,true,A,10,", "index.csv, row 2: core is 1 or 0, got 'true'"),
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,60,", "first_frame is 60, the file has 60 frames"),
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,10,50-60", "'50-60' is no range within 60 frames"),
     ],
@@ -155,3 +157,20 @@ def test_a_motion_in_camera_axes_is_no_training_clip(tmp_path):
     save_motion(motion, tmp_path / "predicted.npz")
     with pytest.raises(ValueError, match=r"predicted\.npz: a motion of body 'open' in camera axes"):
         load_motion_folder(tmp_path)
+
+
+def test_an_index_saved_by_a_spreadsheet_is_read(folder):
+    rows = HEADER + "02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,10,\n"
+    (folder / "index.csv").write_text(rows, encoding="utf-8-sig")
+    assert [clip.name for clip in load_motion_folder(folder)] == ["02_01"]
+    (folder / "index.csv").write_bytes(rows.replace("walk,walk", "caf\u00e9,walk").encode("latin-1"))
+    with pytest.raises(ValueError, match=r"index\.csv: not UTF-8 .*save it as UTF-8"):
+        load_motion_folder(folder)
+
+
+def test_hidden_files_are_no_motions(tmp_path):
+    (tmp_path / ".git").mkdir()
+    for name in ("._walk.bvh", ".git/index.npz"):
+        (tmp_path / name).write_text("no motion")
+    save_motion(authored_motion("walk", seconds=1.0), tmp_path / "walk.npz")
+    assert [clip.name for clip in load_motion_folder(tmp_path)] == ["walk.npz"]

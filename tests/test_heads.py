@@ -1,5 +1,6 @@
 """What holds for every installed head of motionrep, and what each of them promises beyond."""
 
+import jaxtyping
 import pytest
 import torch
 
@@ -293,3 +294,10 @@ def test_autocast_around_a_head_moves_nobody(name):
         got = head.predict(embedding, **options)
     for field in ("position_m",) if name == "pose3d" else ("local_rotmat", "translation_m", "betas"):
         assert torch.equal(getattr(got, field), getattr(expected, field))
+
+
+def test_weights_of_losses_are_numbers(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as users run it
+    for name in ("pose3d", "mesh"):
+        with pytest.raises(ValueError, match=r"losses\.position is a weight, a number, got 'a'"):
+            head_class(name)(channels=8, losses={"position": "a"})

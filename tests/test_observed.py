@@ -142,7 +142,7 @@ def test_a_folder_of_keypoints_is_read_whole(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: no \.npz of keypoints"):
         load_keypoint_folder(tmp_path / "empty")
-    with pytest.raises(ValueError, match="15 frames per second, fewer than the 30"):
+    with pytest.raises(ValueError, match="15 frames per second, too few for the 30"):
         ObservedClips([_keypoints(5, fps=15.0)], 4, 4, 30.0, 0, Variety())
 
 

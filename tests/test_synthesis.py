@@ -238,11 +238,14 @@ def test_rare_classes_are_shown_as_often_as_frequent_ones():
 
 
 def test_no_usable_clip_is_an_error_that_says_why():
-    with pytest.raises(ValueError, match=r"1 motion clips hold no usable run of 0.5 s with an action among box, walk"):
+    with pytest.raises(
+        ValueError,
+        match=r"none of the 1 motion clips \(walk_0\) holds a usable run of 0.5 s with an action among box, walk",
+    ):
         _samples([_clip(action="bow")], labels=("box", "walk"))
-    with pytest.raises(ValueError, match=r"no usable run of 0.5 s$"):
+    with pytest.raises(ValueError, match=r"a usable run of 0.5 s$"):
         _samples([_clip(seconds=0.4)])
-    with pytest.raises(ValueError, match="no usable run"):
+    with pytest.raises(ValueError, match="a usable run"):
         _samples([_clip(bad=range(90))])
 
 

@@ -80,7 +80,7 @@ def test_a_run_leaves_everything_that_is_needed_to_use_and_repeat_it(run):
     assert all(value > 0 for value in metrics.values())
     assert 100 < metrics["mpjpe"] < 2000
     versions = json.loads((output / "versions.json").read_text())
-    assert {"motionrep", "torch", "lightning", "numpy", "roma", "python", "commit", "clips"} == set(versions)
+    assert {"motionrep", "torch", "lightning", "numpy", "roma", "python", "commit", "clips", "keypoints"} == {*versions}
     assert versions["torch"] == torch.__version__
     header, *rows = (output / "metrics.csv").read_text().splitlines()
     assert {"epoch", "train_loss", "val_mpjpe"} <= set(header.split(","))
@@ -281,6 +281,8 @@ def test_an_action_head_learns_the_core_classes_by_name(labelled, tmp_path):
         ({"window": 0}, "window must be at least 1"),
         ({"batch_size": 9}, "clips_per_epoch 8 is less than batch_size 9"),
         ({"fps": 0.0}, "fps must be positive"),
+        ({"head_lr": -1.0}, "head_lr must be a number that is not negative"),
+        ({"encoder_lr": float("nan")}, "encoder_lr must be a number"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
@@ -296,6 +298,13 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
         ({"new_encoder": NEW_ENCODER | {"architecture": "ktp"}}, "unknown 'ktp' .known: .*ktpformer"),
         ({"new_encoder": NEW_ENCODER | {"layers": 3}}, "new_encoder does not fit .*ktpformer.*layers"),
         ({"new_encoder": None, "encoder": "nothing"}, "no encoder 'nothing'"),
+        ({"new_encoder": NEW_ENCODER | {"heads": 0}}, "new_encoder does not fit architecture 'ktpformer'"),
+        ({"new_encoder": NEW_ENCODER | {"channels": -16}}, "new_encoder does not fit architecture 'ktpformer'"),
+        (
+            {"head_config": {"losses": {}}},
+            "head_config does not fit .*losses: at least one of clips whose pose is known",
+        ),
+        ({"head_config": {"losses": {"reprojection": 1.0}}}, "losses: at least one of clips whose pose is known"),
         ({"window": 9}, "window of 9 frames does not fit into 8"),
         ({"classes": "core"}, "no clip of a core class"),
         ({"new_encoder": NEW_ENCODER | {"fps": 15.0}}, "encoder .* 15 frames per second.*fps: 15"),
@@ -309,7 +318,7 @@ def test_a_configuration_that_does_not_fit_is_refused_before_anything_is_written
 
 def test_both_splits_must_be_there(tmp_path):
     save_motion(authored_motion("walk", seconds=1.0), tmp_path / "walk.npz")
-    with pytest.raises(ValueError, match="1 training and 0 validation clips"):
+    with pytest.raises(ValueError, match=r"1 training and 0 validation clips.*An index\.csv says which is which"):
         train(CONFIG, [tmp_path], tmp_path / "run")
 
 
@@ -365,6 +374,8 @@ def test_clips_of_keypoints_alone_take_part(data, tmp_path):
     assert load_encoder(tmp_path / "run" / "encoder").provenance.data.endswith("and keypoint files of 'clips'")
     with pytest.raises(ValueError, match="a loss 'reprojection'"):
         train(CONFIG, [data], tmp_path / "other", [clips])
+    with pytest.raises(ValueError, match=r"started with other keypoint clips than --keypoints holds now"):
+        train(config, [data, data], tmp_path / "run", resume=True)
 
 
 def test_a_learning_rate_may_fall_with_every_epoch(data, tmp_path):
@@ -374,3 +385,47 @@ def test_a_learning_rate_may_fall_with_every_epoch(data, tmp_path):
     _, schedules = module.configure_optimizers()
     shares = [schedules[0].lr_lambdas[0](step) for step in range(6)]
     assert shares == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_a_damaged_checkpoint_is_named(run, data, tmp_path):
+    broken = tmp_path / "run"
+    shutil.copytree(run[0], broken)
+    last = broken / "checkpoints" / "last.ckpt"
+    content = last.read_bytes()
+    for left in (b"", content[: len(content) // 2]):
+        last.write_bytes(left)
+        with pytest.raises(ValueError, match=r"last\.ckpt: damaged or not whole .* best_\*\.ckpt"):
+            train(CONFIG, [data], broken, resume=True)
+    assert (broken / "metrics.csv").read_text() == (run[0] / "metrics.csv").read_text()
+
+
+def test_training_that_diverges_ends_with_an_error(data, tmp_path):
+    config = dataclasses.replace(CONFIG, head_lr=1e30, encoder_lr=1e30, epochs=3, optimizer="adamw")
+    with pytest.raises(ValueError, match=r"epoch \d: the loss of head 'pose3d' is \w+, so training has diverged"):
+        train(config, [data], tmp_path / "run")
+    assert not (tmp_path / "run" / "head").exists()
+
+
+def test_what_a_user_keeps_in_a_folder_of_the_runs_name_is_not_replaced(data, tmp_path):
+    note = tmp_path / "run" / "head" / "thesis.txt"
+    note.parent.mkdir(parents=True)
+    note.write_text("mine")
+    with pytest.raises(ValueError, match=r"run/head: is no encoder or head, and would be replaced"):
+        train(CONFIG, [data], tmp_path / "run")
+    with pytest.raises(ValueError, match="holds something that is no head and would be lost"):
+        save_head(head_class("pose3d")(channels=16), note.parent, "pose3d", "mine")
+    assert [path.name for path in note.parent.iterdir()] == ["thesis.txt"]
+
+
+def test_an_interrupted_run_says_so(data, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tuning, "training_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, [data], tmp_path / "run")
+
+
+def test_windows_of_one_frame_are_learned_from(data, tmp_path):
+    config = dataclasses.replace(CONFIG, new_encoder=NEW_ENCODER | {"architecture": "ssr_stf", "frames": 1})
+    assert set(train(config, [data], tmp_path / "run")) == {"loss", "mpjpe", "pa_mpjpe"}

@@ -57,7 +57,8 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
     except jsonargparse.ArgumentError as error:
         raise ValueError(_setting_error(str(error), arguments, command)) from error
     del options["config"]
-    paths = {name: [Path(folder) for folder in options.pop(name)] for name in ("data", "keypoints")}
+    given = {name: options.pop(name) for name in ("data", "keypoints")}  # one folder may stand in a file without a list
+    paths = {name: list(map(Path, [value] if isinstance(value, str) else value)) for name, value in given.items()}
     run = {name: options.pop(name) for name in ("output", "resume", "devices", "nodes", "fast_dev_run")}
     run["output"] = Path(run["output"])
     for name in ("devices", "nodes"):

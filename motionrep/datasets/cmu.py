@@ -12,6 +12,7 @@ from torch import Tensor
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.bvh import BvhMotion, read_bvh
+from motionrep.files import visible_files
 from motionrep.floor import level_floor, put_on_floor
 from motionrep.motion_io import load_motions, motion_from_bvh
 from motionrep.rotations import mirror_rotmat
@@ -78,12 +79,17 @@ def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionCli
 
 
 def _read_index(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if lacking := [column for column in _COLUMNS if column not in (reader.fieldnames or ())]:
-            raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}")
-        rows = list(reader)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if lacking := [column for column in _COLUMNS if column not in (reader.fieldnames or ())]:
+                raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}")
+            rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
     for number, row in enumerate(rows, 2):
+        if row["core"] not in ("0", "1", ""):
+            raise ValueError(f"{path}, row {number}: core is 1 or 0, got {row['core']!r}")
         if None in row.values() or row["split"] not in ("train", "val") or not row["first_frame"].isdigit():
             raise ValueError(
                 f"{path}, row {number}: incomplete, or split is not train or val, or first_frame no number"
@@ -129,7 +135,7 @@ def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
 
 
 def _motion_files(folder: Path) -> list[str]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+    paths = [path for path in visible_files(folder) if path.suffix.lower() in _SUFFIXES]
     names = [
         path.relative_to(folder).as_posix()
         for path in paths

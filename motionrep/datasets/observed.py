@@ -18,10 +18,14 @@ from torch.utils.data import Dataset
 from motionrep.cameras import PinholeCamera
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.datasets.variety import Variety, masked
+from motionrep.files import visible_files
 from motionrep.keypoint_io import load_keypoints
 from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.types import Keypoints
 from motionrep.windows import padded
+
+# A clip may be read as if it were so much faster than it is, as training clips may.
+_SLOWEST = 0.8
 
 
 def load_keypoint_folder(folder: Path) -> list[Keypoints]:
@@ -33,7 +37,7 @@ def load_keypoint_folder(folder: Path) -> list[Keypoints]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".json", ".npz"))
+    paths = [path for path in visible_files(folder) if path.suffix.lower() in (".json", ".npz")]
     if unsized := [path for path in paths if path.suffix.lower() == ".json"]:
         raise ValueError(
             f"{unsized[0]}: does not say how large the picture is; make an .npz of it with motionrep convert "
@@ -47,10 +51,10 @@ def load_keypoint_folder(folder: Path) -> list[Keypoints]:
 class ObservedClips(Dataset):
     """Windows of real keypoints, for losses that need no pose; keys as those of `SynthesizedClips`.
 
-    Cameras are taken to be 50 degrees wide. Faster clips lose frames until they have `fps`.
+    Cameras are taken to be 50 degrees wide. Faster clips lose frames until they have about `fps`.
 
     Raises:
-        ValueError: A clip that is slower than `fps`, or none in which anybody is seen.
+        ValueError: A clip of less than 0.8 times `fps`, or none in which anybody is seen.
     """
 
     def __init__(
@@ -59,14 +63,15 @@ class ObservedClips(Dataset):
         self.window, self.padded_to, self.seed, self.variety = window, padded_to, seed, variety
         self.clips, self.focal = [], []
         for clip in clips:
-            if round(clip.fps / fps) < 1:
+            if clip.fps < _SLOWEST * fps:
                 raise ValueError(
-                    f"a keypoint clip has {clip.fps:g} frames per second, fewer than the {fps:g} to train on"
+                    f"a keypoint clip of {clip.frame_count} frames has {clip.fps:g} frames per second, too few for the "
+                    f"{fps:g} to train on; leave it out"
                 )
             camera = PinholeCamera.from_hfov(clip.width_px, clip.height_px)
             xy = 2 * (clip.as_h36m_17().xy_px - torch.tensor(camera.center_px)) / clip.width_px
             confidence = clip.as_h36m_17().confidence.clamp(max=1)[..., None]
-            seen = torch.cat([xy, confidence], -1).where(confidence > 0, 0)[:: round(clip.fps / fps)]
+            seen = torch.cat([xy, confidence], -1).where(confidence > 0, 0)[:: max(1, round(clip.fps / fps))]
             if bool((seen[..., 2] > 0).any()):
                 self.clips.append(seen)
                 self.focal.append(2 * camera.focal_px / clip.width_px)

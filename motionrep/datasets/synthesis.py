@@ -121,7 +121,8 @@ class SynthesizedClips(Dataset):
         self.runs = [run for clip in clips for run in _runs_of(clip, self.labels)]
         if not self.runs:
             raise ValueError(
-                f"{len(clips)} motion clips hold no usable run of {_SHORTEST_RUN_S} s"
+                f"none of the {len(clips)} motion clips ({', '.join(clip.name for clip in clips[:3])}"
+                f"{', ...' if len(clips) > 3 else ''}) holds a usable run of {_SHORTEST_RUN_S} s"
                 + (f" with an action among {', '.join(self.labels)}" if self.labels else "")
             )
         self.chances = _chances(self.runs, by_class=bool(self.labels))
@@ -140,7 +141,9 @@ class SynthesizedClips(Dataset):
 
     def _draw(self, epoch: int, index: int) -> View:
         rng, variety = np.random.default_rng((self.seed, epoch, index)), self.variety
-        more = np.random.default_rng((self.seed, epoch, index, 1))  # so that more variety leaves the rest as it was
+        more = np.random.default_rng(
+            (self.seed, epoch, index, 1)
+        )  # so that variety changes nothing of what every clip draws
         if self.length is None:
             run, start_s = self.places[index // self.views]
             speed, mirror, legs = 1.0, False, None
@@ -175,7 +178,7 @@ class SynthesizedClips(Dataset):
         """The batch that the drawn views see."""
         rotmat, translation_m, frame_counts = self._play(views)
         betas = torch.tensor(np.stack([view.betas for view in views]), dtype=torch.float32)
-        given = torch.stack([view.run.betas for view in views])
+        given = torch.stack([(view.legs[0] if view.legs else view.run).betas for view in views])  # whose way it is
         translation_m = translation_for_betas(translation_m, rotmat[:, :, 0], self.body, given, betas)
         shape = betas[:, None]
         world_m = self.body.points(H36M_17, rotmat, shape, translation_m)

@@ -54,7 +54,7 @@ class Variety:
     masked_frames: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.speed[0] <= self.speed[1]:
+        if not 0 < self.speed[0] <= self.speed[1] < math.inf:
             raise ValueError(f"variety.speed must be a range of positive factors, low to high, got {self.speed}")
         if not -80 <= self.pitch_deg[0] <= self.pitch_deg[1] <= 80:
             raise ValueError(f"variety.pitch_deg must be a range within -80 to 80, low to high, got {self.pitch_deg}")

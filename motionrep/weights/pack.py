@@ -12,16 +12,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from motionrep.encoders import Provenance, load_encoder
 from motionrep.encoders.cards import model_card
 from motionrep.head_api import load_head, save_head, trained_head_name
 
 _DATA = (
-    "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), 65 "
-    "training clips of subjects 1 to 14 in the BVH conversion of B. Hahne; bodies, cameras and detections are "
-    "simulated. No photograph and no licensed body model took part."
+    "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217), "
+    "{clips} of subjects 1 to 14 in the BVH conversion of B. Hahne; bodies, cameras and detections are simulated. "
+    "No photograph and no licensed body model took part."
 )
-_MINUTES = 9.0
+_CLIPS_AND_MINUTES = {"none": ("65 training clips", 9.0), "core": ("the 58 training clips of the 12 core classes", 6.8)}
+_PICKED = "The epoch that ships is the best one on the validation clips, seen from other cameras than those measured."
 _LIMITS = (
     "one person, the whole body roughly in the picture; mostly walking, sitting, dancing and ball games. Distances and "
     "sizes are as uncertain as any single camera's."
@@ -42,11 +45,12 @@ def pack(
     """
     versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
     config = (run / "config.yaml").read_text(encoding="utf-8").replace(f"{run.parent}/", "")  # no one else's paths
+    clips, minutes = _CLIPS_AND_MINUTES[yaml.safe_load(config)["classes"]]
     provenance = Provenance(
-        data=_DATA,
-        minutes=_MINUTES,
+        data=_DATA.format(clips=clips),
+        minutes=minutes,
         recipe=f"trained with the configuration below{after}, commit {versions['commit']}, torch "
-        f"{versions['torch']}; float16. {note}\n\n```yaml\n{config}```",
+        f"{versions['torch']}; float16. {note} {_PICKED}\n\n```yaml\n{config}```",
         licence="Apache-2.0",
         limits=_LIMITS,
         metrics=[json.loads(path.read_text(encoding="utf-8")) for path in scores],
