@@ -303,11 +303,11 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
     encoder = build("ktpformer")
     encoder.fps = 50.0
     with pytest.raises(ValueError, match=r"reads fps 50\.0, but its config builds one that reads None"):
-        encoder.save_pretrained(tmp_path)
+        encoder.save_pretrained(tmp_path / "new")
     encoder = build("ktpformer")
     torch.nn.utils.parametrizations.weight_norm(encoder.joint_blocks[0].mlp.fc1)
     with pytest.raises(ValueError, match=r"the weights do not fit the config of.*parametrizations.*merge adapters"):
-        encoder.save_pretrained(tmp_path)
+        encoder.save_pretrained(tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -65,6 +65,7 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
             push_to_hub: Also sends it to the Hub, as `repo_id` (the folder's name when None).
             hub: Options of `push_to_hub`, as `private=True`.
         """
+        _require_rebuilt(self)
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         if not _is_ours(folder):
@@ -72,7 +73,6 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
                 f"{folder}: holds a README.md or config.json that is no encoder's, which would be lost; choose another "
                 "folder"
             )
-        _require_rebuilt(self)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as beside:
             self._save_pretrained(Path(beside))
             for name in FILES:
