@@ -16,8 +16,9 @@ from motionrep.datasets.cmu import load_motion_folder
 from motionrep.datasets.synthesis import PER_FRAME, SynthesizedClips
 from motionrep.embedding import as_declared, encode
 from motionrep.encoders import load_encoder
+from motionrep.encoders.strict import require_same_weights
 from motionrep.files import written_beside
-from motionrep.head_api import load_head, require_same_weights
+from motionrep.head_api import load_head
 from motionrep.layouts import H36M_17, find_layout
 from motionrep.metrics import (
     accel_error_mm_per_s2,

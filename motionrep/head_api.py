@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from motionrep.encoders.strict import require_fit
+from motionrep.encoders.strict import require_fit, require_same_weights
 from motionrep.files import written_beside
 from motionrep.types import MotionEmbedding
 from motionrep.weights import is_here, shipped
@@ -100,21 +100,6 @@ def require_same_encoder(head: nn.Module, embedding: MotionEmbedding) -> None:
             f"embed the clip with load_encoder({wanted!r})"
         )
     require_same_weights(head, embedding.encoder, embedding.encoder_digest)
-
-
-def require_same_weights(head: nn.Module, encoder: str, digest: str | None) -> None:
-    """Raises ValueError when the encoder has the right name and other weights than the head was trained on.
-
-    Nothing is said where one of the two is not known: of encoders that were not loaded but made, and of heads that were
-    saved without it.
-    """
-    wanted = getattr(head, "trained_on_digest", None)
-    if None not in (wanted, digest) and wanted != digest:
-        raise ValueError(
-            f"{type(head).__name__} was trained on other weights of encoder {encoder!r} (sha256 {str(wanted)[:12]}...) "
-            f"than these ({str(digest)[:12]}...): load the encoder that was saved with the head, or, to use it "
-            "nevertheless, set its attribute trained_on_digest to None"
-        )
 
 
 def save_head(

@@ -295,7 +295,8 @@ def alone(data, tmp_path_factory):
     work = tmp_path_factory.mktemp("processes")
     torch.manual_seed(0)
     ENCODERS["mixste"](frames=8, channels=32, depth=2, heads=2, drop_path=0.0).save_pretrained(work / "start")
-    config = dataclasses.replace(CONFIG, encoder=str(work / "start"), epochs=2, clips_per_epoch=16)
+    # Muon orthogonalises in bfloat16, which makes much of how sums were rounded.
+    config = _config(encoder=str(work / "start"), optimizer="adamw", epochs=2, clips_per_epoch=16)
     (work / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(config)))
     (work / "run.py").write_text(SCRIPT)
     train(config, [data], work / "one")
@@ -307,7 +308,7 @@ def test_two_processes_learn_what_one_does(alone, data):
     work, losses = alone
     command = [sys.executable, "run.py", "config.yaml", str(data), "two", "2", "1"]
     subprocess.run(command, cwd=work, check=True, capture_output=True, timeout=300)
-    assert _losses(work / "two") == pytest.approx(losses, rel=1e-4)
+    assert _losses(work / "two") == pytest.approx(losses, rel=1e-5)
     metrics = [json.loads((work / run / "metrics.json").read_text())["mpjpe"] for run in ("one", "two")]
     assert metrics[0] == pytest.approx(metrics[1], rel=1e-3)
     load_encoder(work / "two" / "encoder")
@@ -334,7 +335,7 @@ def test_two_nodes_that_torchrun_starts_learn_what_one_process_does(alone, data)
     for node in nodes:
         _, errors = node.communicate(timeout=300)
         assert node.returncode == 0, errors.decode()[-2000:]
-    assert _losses(work / "nodes") == pytest.approx(losses, rel=1e-4)
+    assert _losses(work / "nodes") == pytest.approx(losses, rel=1e-5)
     assert Path(work / "nodes" / "head" / "model.safetensors").is_file()
 
 

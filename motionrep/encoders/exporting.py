@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.encoders.cards import input_declaration
+from motionrep.encoders.strict import require_same_weights
 from motionrep.files import written_beside
-from motionrep.head_api import require_same_weights
 
 EXPORT_SUFFIXES = (".onnx", ".pt2")
 DECLARATION = "motionrep.json"

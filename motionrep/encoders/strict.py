@@ -1,10 +1,13 @@
-"""Weights go into a model whole or not at all; what did not fit is listed, with the likely reason."""
+"""Weights go into a model whole or not at all; what did not fit is listed, with the likely reason.
+
+And a head works with the weights it was trained on.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 _OPTIMIZER = re.compile(r"(^|\.)(optimizer|exp_avg|exp_avg_sq|momentum_buffer|param_groups)\b")
 _LISTED = 12
@@ -42,6 +45,21 @@ def require_fit(
         or "They are incomplete, of a variant of the model, or of another configuration than the one given"
     )
     raise ValueError(f"the weights do not fit {owner}: {'; '.join(problems)}. {reason}")
+
+
+def require_same_weights(head: nn.Module, encoder: str, digest: str | None) -> None:
+    """Raises ValueError when the encoder has the right name and other weights than the head was trained on.
+
+    Nothing is said where one of the two is not known: of encoders that were not loaded but made, and of heads that were
+    saved without it.
+    """
+    wanted = getattr(head, "trained_on_digest", None)
+    if None not in (wanted, digest) and wanted != digest:
+        raise ValueError(
+            f"{type(head).__name__} was trained on other weights of encoder {encoder!r} (sha256 {str(wanted)[:12]}...) "
+            f"than these ({str(digest)[:12]}...): load the encoder that was saved with the head, or, to use it "
+            "nevertheless, set its attribute trained_on_digest to None"
+        )
 
 
 def listed(names: Collection[str], limit: int = _LISTED) -> str:
