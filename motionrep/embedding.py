@@ -186,9 +186,9 @@ def frames_per_reading(fps: float, encoder: nn.Module) -> int:
     speed = known * step / fps
     if not 1 / _TOLERATED_SPEED <= speed <= _TOLERATED_SPEED:
         logger.warning(
-            "encoder %s reads %g frames per second, and of a clip with %g every %s: motion looks %.2g times as fast to "
-            "it as it is; a clip with a multiple of %g is read better",
-            encoder.name, known, fps, f"{step}th" if step > 3 else ("frame", "second", "third")[step - 1], speed, known,
+            "encoder %s reads %g frames per second, and takes 1 in %d of a clip with %g: motion looks %.2g times as "
+            "fast to it as it is; a clip with a multiple of %g is read better",
+            encoder.name, known, step, fps, speed, known,
         )  # fmt: skip
     return step
 

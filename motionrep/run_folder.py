@@ -60,7 +60,7 @@ def require_same_clips(clips: Sequence[MotionClip], people: Sequence[Keypoints],
 
 def require_free(output: Path) -> None:
     """Raises ValueError when a folder that a run replaces holds something else than an encoder or a head."""
-    for folder in (output / "encoder", *output.glob("head"), *output.glob("head_*")):
+    for folder in (output / "encoder", output / "head", *output.glob("head_*")):
         if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
             raise ValueError(f"{folder}: is no encoder or head, and would be replaced; choose another --output")
 

@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from motionrep.adapting import finish, layer_numbers, optimizers, prepare
+from motionrep.commands.training_options import parse
 from motionrep.configuration import FinetuneConfig
 from motionrep.datasets.authored import authored_motion
 from motionrep.datasets.cmu import MotionClip
@@ -349,3 +350,11 @@ def test_a_share_of_the_clips_keeps_some_of_every_action_where_it_counts():
     assert names == [clip.name for clip in _some_of(clips[::-1], 0.1, by_action=True)][::-1]
     assert _some_of(clips, 1.0, by_action=True) == clips
     assert len(_some_of(clips, 0.1, by_action=False)) == 4
+
+
+def test_one_folder_of_motions_may_stand_in_the_file_without_a_list(tmp_path):
+    """Its letters were taken for folders, "/" among them."""
+    settings = {"head": "pose3d", "encoder": "ktpformer-s", "data": str(tmp_path)}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
+    _, run = parse("finetune", "", ["--config", str(tmp_path / "run.yaml"), "--output", "run"])
+    assert (run["data"], run["keypoints"]) == ([tmp_path], [])

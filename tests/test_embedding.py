@@ -238,8 +238,8 @@ def test_unknown_normalisations_are_refused():
 @pytest.mark.parametrize(
     ("fps", "told"),
     [
-        (5.0, "of a clip with 5 every frame: motion looks 3 times as fast"),
-        (20.0, "of a clip with 20 every frame: motion looks 0.75 times as fast"),
+        (5.0, "takes 1 in 1 of a clip with 5: motion looks 3 times as fast"),
+        (20.0, "takes 1 in 1 of a clip with 20: motion looks 0.75 times as fast"),
         (24.0, ""),
         (25.0, ""),
         (30.0, ""),

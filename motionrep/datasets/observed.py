@@ -24,9 +24,6 @@ from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.types import Keypoints
 from motionrep.windows import padded
 
-# A clip may be read as if it were so much faster than it is, as training clips may.
-_SLOWEST = 0.8
-
 
 def load_keypoint_folder(folder: Path) -> list[Keypoints]:
     """Every person of every .npz of keypoints below a folder, sorted by path.
@@ -63,7 +60,7 @@ class ObservedClips(Dataset):
         self.window, self.padded_to, self.seed, self.variety = window, padded_to, seed, variety
         self.clips, self.focal = [], []
         for clip in clips:
-            if clip.fps < _SLOWEST * fps:
+            if clip.fps < fps / Variety.speed[1]:  # it would look faster than synthesised ones ever do
                 raise ValueError(
                     f"a keypoint clip of {clip.frame_count} frames has {clip.fps:g} frames per second, too few for the "
                     f"{fps:g} to train on; leave it out"

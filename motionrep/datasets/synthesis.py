@@ -141,9 +141,7 @@ class SynthesizedClips(Dataset):
 
     def _draw(self, epoch: int, index: int) -> View:
         rng, variety = np.random.default_rng((self.seed, epoch, index)), self.variety
-        more = np.random.default_rng(
-            (self.seed, epoch, index, 1)
-        )  # so that variety changes nothing of what every clip draws
+        more = np.random.default_rng((self.seed, epoch, index, 1))  # for what not every clip draws
         if self.length is None:
             run, start_s = self.places[index // self.views]
             speed, mirror, legs = 1.0, False, None
