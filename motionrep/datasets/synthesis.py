@@ -28,6 +28,7 @@ from torch.utils.data import Dataset
 from motionrep.body import BodyModel, load_body_model
 from motionrep.datasets.cmu import MotionClip
 from motionrep.datasets.detections import DetectorNoise, detect
+from motionrep.datasets.proportions import OtherBones
 from motionrep.datasets.variety import LEGS, CameraMove, Variety, masked, random_camera_move, with_turned_limbs
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, JointLayout, to_h36m_17
 from motionrep.retargeting import translation_for_betas
@@ -75,6 +76,8 @@ class View:
     camera_move: CameraMove
     legs: tuple[Run, float] | None
     """Whose legs to play instead, and from which second on."""
+    bones_m: np.ndarray
+    """Change of the body's bones."""
     rng: np.random.Generator
     variety_rng: np.random.Generator
 
@@ -111,6 +114,7 @@ class SynthesizedClips(Dataset):
         if window > padded_to:
             raise ValueError(f"a window of {window} frames does not fit into {padded_to}, the encoder's")
         self.body: BodyModel = load_body_model("open")
+        self.other_bones = OtherBones(self.body)
         self.window, self.padded_to, self.fps, self.seed, self.views = window, padded_to, fps, seed, views
         self.labels = tuple(labels)
         self.noise = noise or DetectorNoise()
@@ -152,6 +156,7 @@ class SynthesizedClips(Dataset):
             other = self.runs[more.choice(len(self.runs), p=self.chances)]
             legs = (other, self._start_s(other, speed, more)) if more.random() < variety.other_legs else None
         moves = more.random() < variety.camera_moves
+        bones = np.random.default_rng((self.seed, epoch, index, 2))
         return View(
             run, start_s, speed, mirror,
             betas=variety.betas * rng.standard_normal(self.body.beta_count),
@@ -165,6 +170,7 @@ class SynthesizedClips(Dataset):
             layout=self.layouts[int(np.searchsorted(np.cumsum(self.layout_chances), rng.random()))],
             camera_move=(random_camera_move(self.window, self.fps, more) if moves else CameraMove.none(self.window)),
             legs=legs,
+            bones_m=self.other_bones.draw(bones) * (bones.random() < variety.other_bones),
             rng=rng,
             variety_rng=more,
         )  # fmt: skip
@@ -179,7 +185,13 @@ class SynthesizedClips(Dataset):
         given = torch.stack([(view.legs[0] if view.legs else view.run).betas for view in views])  # whose way it is
         translation_m = translation_for_betas(translation_m, rotmat[:, :, 0], self.body, given, betas)
         shape = betas[:, None]
-        world_m = self.body.points(H36M_17, rotmat, shape, translation_m)
+        bones_m = torch.from_numpy(np.stack([view.bones_m for view in views])).float()
+
+        def points_m(layout: JointLayout, rows: list[int]) -> Tensor:
+            point_m = self.body.points(layout, rotmat[rows], shape[rows], translation_m[rows])
+            return point_m + self.other_bones.moved_m(layout, rotmat[rows], bones_m[rows]) if bones_m.any() else point_m
+
+        world_m = points_m(H36M_17, list(range(len(views))))
         camera_rotmat, camera_m, focal = _cameras(views, world_m)
 
         def in_camera(point_m: Tensor) -> Tensor:
@@ -191,7 +203,7 @@ class SynthesizedClips(Dataset):
             rows = [i for i, view in enumerate(views) if view.layout == layout]
             if not rows:
                 continue
-            seen = self.body.points(layout, rotmat[rows], shape[rows], translation_m[rows])
+            seen = points_m(layout, rows)
             seen = seen @ camera_rotmat[rows].mT + camera_m[rows][:, :, None]
             xy = seen[..., :2] / seen[..., 2:] * focal[rows, None, None, None]
             for i, row in enumerate(rows):
@@ -201,9 +213,10 @@ class SynthesizedClips(Dataset):
                 seen_by_detector = torch.cat([detected, confidence[..., None]], dim=-1)
                 keypoints[row] = masked(seen_by_detector, self.variety, views[row].variety_rng)
 
-        pelvis_m = self.body.rest_joints(shape)[:, :, 0]
+        nearest = betas + self.other_bones.change_of_betas(bones_m)
+        pelvis_m, nearest_pelvis_m = (self.body.rest_joints(some)[:, None, 0] for some in (betas, nearest))
         turned = torch.cat([camera_rotmat[:, :, None] @ rotmat[:, :, :1], rotmat[:, :, 1:]], dim=2)
-        moved = in_camera((translation_m + pelvis_m)[:, :, None])[:, :, 0] - pelvis_m
+        moved = in_camera((translation_m + pelvis_m)[:, :, None])[:, :, 0] - nearest_pelvis_m
         batch = {
             "keypoints": keypoints,
             "position_m": true_m - true_m[:, :, :1],
@@ -218,7 +231,7 @@ class SynthesizedClips(Dataset):
         }
         return batch | {
             "valid": frame <= last,
-            "betas": betas,
+            "betas": nearest,
             "focal": focal,
             "label": torch.tensor([view.run.label for view in views]),
         }

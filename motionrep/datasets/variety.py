@@ -37,6 +37,8 @@ class Variety:
         other_legs: Share of the clips in which the legs and the way through the world are those of another clip.
         limb_turn_deg: Standard deviation of slow turns added to shoulders, elbows, hips and spine, in half of the clips
             for each limb; the spine's are a third of it.
+        other_bones: Share of the clips whose people have other bones than the open body, see `datasets.proportions`.
+            Keypoints and true points are theirs; the true betas are those of the body nearest to them.
         camera_moves: Share of the clips whose camera orbits, tilts, comes closer, follows the person and shakes.
         masked_joints: Share of the keypoints that are hidden, at random.
         masked_frames: Share of the frames that are hidden, at random.
@@ -49,6 +51,7 @@ class Variety:
     roll_deg: float = 3.0
     other_legs: float = 0.0
     limb_turn_deg: float = 0.0
+    other_bones: float = 0.0
     camera_moves: float = 0.0
     masked_joints: float = 0.0
     masked_frames: float = 0.0
@@ -61,7 +64,7 @@ class Variety:
         for name in ("betas", "roll_deg", "limb_turn_deg"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"variety.{name} is a standard deviation and not negative, got {getattr(self, name)}")
-        for name in ("other_legs", "camera_moves", "masked_joints", "masked_frames"):
+        for name in ("other_legs", "other_bones", "camera_moves", "masked_joints", "masked_frames"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"variety.{name} is a share from 0 to 1, got {getattr(self, name)}")
 
