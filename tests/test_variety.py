@@ -14,6 +14,8 @@ from motionrep.datasets.detections import DetectorNoise
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.datasets.variety import LEGS, Variety, masked, random_camera_move, with_turned_limbs
 from motionrep.layouts import H36M_17, SMPL_24
+from motionrep.metrics import mpjpe_mm
+from motionrep_heads.losses import reprojection_error
 
 EXACT = DetectorNoise(strength=(1e-6, 1e-6), missing_joint=0.0, missing_frame=0.0, swap=0.0)
 KEYS = [(0, index) for index in range(24)]
@@ -65,7 +67,7 @@ def test_legs_of_another_clip_go_with_the_body_above_of_this_one():
 
 def test_keypoints_still_belong_to_the_pose_when_everything_varies():
     """Whatever is mixed, turned and moved, the exact detector sees the true points through the camera of the batch."""
-    everything = Variety((0.6, 1.6), True, 1.0, (-20, 50), 10.0, 0.5, 15.0, 0.7, 0.0, 0.0)
+    everything = Variety((0.6, 1.6), True, 1.0, (-20, 50), 10.0, other_legs=0.5, limb_turn_deg=15.0, camera_moves=0.7)
     batch = _batch(everything)
     body = load_body_model("open")
     points = body.points(H36M_17, batch["local_rotmat"], batch["betas"][:, None], batch["translation_m"])
@@ -76,9 +78,46 @@ def test_keypoints_still_belong_to_the_pose_when_everything_varies():
     assert float(image[..., 0].abs().max()) <= 1
 
 
+@pytest.fixture(scope="module")
+def others():
+    return _batch(Variety(speed=(1.0, 1.0), mirror=False, other_bones=1.0))
+
+
+def test_keypoints_of_people_with_other_bones_are_theirs(others):
+    assert float(reprojection_error(others["position_m"], others["keypoints"], others["focal"])) < 1e-3
+
+
+def test_other_bones_are_alike_on_both_sides_and_as_long_in_every_frame(others):
+    plain = _batch(STILL)
+    torch.testing.assert_close(others["local_rotmat"], plain["local_rotmat"], atol=1e-5, rtol=0)
+    for end, start in (("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
+        length_m = {
+            (name, side): (joint(f"{side}_{end}") - joint(f"{side}_{start}")).norm(dim=-1)
+            for name, batch in (("others", others), ("plain", plain))
+            for side in ("left", "right")
+            for joint in [lambda joint, batch=batch: batch["position_m"][:, :, H36M_17.index(joint)]]
+        }
+        longer = length_m["others", "left"] / length_m["plain", "left"]
+        assert 0.07 < float(longer[:, 0].log().std()) < 0.3
+        torch.testing.assert_close(longer, longer[:, :1].expand_as(longer), atol=1e-3, rtol=0)
+        torch.testing.assert_close(*(length_m["others", side] for side in ("left", "right")), atol=2e-3, rtol=0)
+
+
+def test_betas_of_people_with_other_bones_are_of_a_body_near_to_them(others):
+    body, given = load_body_model("open"), _batch(STILL)["betas"]
+
+    def error_mm(betas):
+        still = others["local_rotmat"].new_zeros(*others["local_rotmat"].shape[:2], 3)
+        points = body.points(H36M_17, others["local_rotmat"], betas[:, None], still)
+        return float(mpjpe_mm(points - points[:, :, :1], others["position_m"]).mean())
+
+    assert error_mm(others["betas"]) < 0.9 * error_mm(given)
+    assert float(others["betas"].std()) < 1.5
+
+
 def test_validation_clips_are_played_as_recorded():
     """However wide the variety: scores of different trainings must be comparable."""
-    wide = Variety((0.5, 2.0), True, 2.0, (-60, 60), 30.0, 1.0, 40.0, 1.0, 0.5, 0.5)
+    wide = Variety((0.5, 2.0), True, 2.0, (-60, 60), 30.0, 1.0, 40.0, 1.0, 1.0, 0.5, 0.5)
     samples = [
         SynthesizedClips([_clip("walk")], 16, 16, 30.0, 3, None, variety=variety).__getitems__([(0, 0), (0, 1)])
         for variety in (None, wide)

@@ -101,9 +101,7 @@ def _indexed_clip(folder: Path, row: dict[str, str], body: BodyModel) -> MotionC
     path = folder / row["path"]
     if not path.is_file():
         raise FileNotFoundError(f"{path}: listed in index.csv but not there")
-    bvh = read_bvh(path)
-    if row["clip_id"] in _REVERSED_LEFT_ELBOW:
-        bvh = _with_elbow_repaired(bvh)
+    bvh = repaired(read_bvh(path), row["clip_id"])
     try:
         whole = motion_from_bvh(bvh, body)
         first = int(row["first_frame"])
@@ -171,8 +169,13 @@ def _popping(motion: BodyMotion, body: BodyModel) -> Bool[Tensor, " frames"]:
     return popping
 
 
-def _with_elbow_repaired(bvh: BvhMotion) -> BvhMotion:
-    """Negates the z and y rotation of the left forearm, which is the same as seeing it in a mirror at x = 0."""
+def repaired(bvh: BvhMotion, clip_id: str) -> BvhMotion:
+    """A clip's file as it is, or with its left elbow turned round if the clip is one of the two that have it reversed.
+
+    Negates the z and y rotation of the left forearm, which is the same as seeing it in a mirror at x = 0.
+    """
+    if clip_id not in _REVERSED_LEFT_ELBOW:
+        return bvh
     elbow = bvh.joints.index("lForeArm")
     local_rotmat = bvh.local_rotmat.clone()
     local_rotmat[:, elbow] = mirror_rotmat(local_rotmat[:, elbow])

@@ -42,7 +42,7 @@ _LAYOUT_CHANCES = ((H36M_17, 0.5), (COCO_17, 0.25), (HALPE_26, 0.25))
 
 @dataclass(frozen=True)
 class Run:
-    """Usable motion without a gap, at the frame rate of its file, world frame."""
+    """Usable motion without a gap, at the frame rate of its file, world frame; `first_frame` is the clip's."""
 
     quaternion: Float[Tensor, "frames 24 4"]
     translation_m: Float[Tensor, "frames 3"]
@@ -50,6 +50,7 @@ class Run:
     fps: float
     label: int
     name: str
+    first_frame: int
 
     @property
     def seconds(self) -> float:
@@ -338,7 +339,7 @@ def _runs_of(clip: MotionClip, labels: tuple[str, ...]) -> list[Run]:
         bridged = torch.nn.functional.normalize(a + share[:, None, None] * (b - a), dim=-1)
         moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], share[:, None])
         label = labels.index(clip.action) if labels and clip.action is not None else -1
-        runs.append(Run(bridged, moved, motion.betas, motion.fps, label, clip.name))
+        runs.append(Run(bridged, moved, motion.betas, motion.fps, label, clip.name, frames[0]))
     return runs
 
 
