@@ -219,6 +219,13 @@ def test_a_training_checkpoint_is_told_apart_from_a_model(saved):
     assert "take that off and leave the other names (head.weight) out" in _misfit(saved)
 
 
+def test_weights_that_are_no_numbers_are_refused(saved):
+    name = next(name for name in load_file(saved / "model.safetensors") if name.endswith("norm.weight"))
+    _rewrite(saved, lambda weights: weights | {name: weights[name] * torch.nan})
+    with pytest.raises(ValueError, match=rf"hold NaN or infinite values \({name}\): the training diverged"):
+        load_encoder(saved)
+
+
 def test_a_head_in_the_file_is_named(saved):
     _rewrite(saved, lambda weights: weights | {"head.0.weight": torch.zeros(32)})
     assert "The file holds a head as well" in _misfit(saved)

@@ -20,7 +20,7 @@ def require_fit(
     frames: int | None = None,
     others: Callable[[], Mapping[str, Collection[str]]] = dict,
 ) -> None:
-    """Raises ValueError that lists missing and unexpected names and wrong shapes, and says why that may be.
+    """Raises ValueError that lists missing and unexpected names and wrong shapes, and says why that may be; or for NaN.
 
     Names that differ only in the number of a layer are listed once, as `blocks.*.norm.weight x7`.
 
@@ -36,6 +36,11 @@ def require_fit(
     lists = (("missing", missing), ("unexpected", unexpected), ("of wrong shape", wrong))
     problems = [f"{len(names)} {what} ({listed(names)})" for what, names in lists if names]
     if not problems:
+        if broken := [name for name in expected if not got[name].isfinite().all()]:
+            raise ValueError(
+                f"the weights for {owner} hold NaN or infinite values ({listed(broken)}): the training diverged, or the "
+                "file is damaged; take an earlier checkpoint"
+            )
         return
     reason = (
         _prefix(got, expected)
