@@ -38,8 +38,8 @@ def require_fit(
     if not problems:
         if broken := [name for name in expected if not got[name].isfinite().all()]:
             raise ValueError(
-                f"the weights for {owner} hold NaN or infinite values ({listed(broken)}): the training diverged, or the "
-                "file is damaged; take an earlier checkpoint"
+                f"the weights for {owner} hold NaN or infinite values ({listed(broken)}): the training diverged, or "
+                "the file is damaged; take an earlier checkpoint"
             )
         return
     reason = (
