@@ -55,11 +55,16 @@ def test_one_command_goes_from_motion_files_to_cards_and_goes_on_where_it_stoppe
         "first": common | {"head": "pose3d", "new_encoder": encoder},
         "second": common
         | {"head": "mesh", "head_config": {"hidden": 16}, "more_heads": {"pose3d": {}}, "encoder": "x"},
+        "longer": common
+        | {"head": "mesh-tiny", "more_heads": {"pose3d-tiny": {}}, "encoder": "x", "head_lr": 0.0}
+        | {"encoder_lr": 0.0},
     }
     for name, plan in plans.items():
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(plan))
     recipe = reproduce.Recipe(
-        (("one", "first", None), ("two", "second", "one")), "two", {"mesh": "two/head", "pose3d": "two/head_pose3d"}
+        (("one", "first", None), ("two", "second", "one"), ("three", "longer", "two")),
+        "three",
+        {"mesh": "three/head", "pose3d": "three/head_pose3d"},
     )
     monkeypatch.setattr(reproduce, "RECIPES", {"tiny": recipe})
     monkeypatch.setattr(reproduce, "_CONFIGS", configs)
@@ -69,6 +74,9 @@ def test_one_command_goes_from_motion_files_to_cards_and_goes_on_where_it_stoppe
     assert not [path for path in packed.glob("*/*.[mj][ds]*") if str(tmp_path) in path.read_text()]
     network = load_encoder(packed / "tiny")
     assert load_head(packed / "mesh-tiny").trained_on_digest == network.digest
+    for head in ("head", "head_pose3d"):  # at rates of nothing, going on changes nothing
+        weights = [load_head(tmp_path / "runs" / run / head).state_dict() for run in ("two", "three")]
+        torch.testing.assert_close(*weights)
     measured = json.loads((tmp_path / "runs" / "mesh.json").read_text())
     assert measured["head"] == "mesh-tiny"
     before = (tmp_path / "runs" / "two" / "metrics.json").stat().st_mtime_ns

@@ -28,7 +28,8 @@ class Recipe:
     """How an encoder and its heads are made.
 
     Attributes:
-        runs: In order: name, configuration, run whose encoder it starts from.
+        runs: In order: name, configuration, run from whose encoder it starts, and from whose heads where the
+            configuration names shipped ones.
         encoder: The run whose encoder ships.
         heads: Where the heads that ship are, by kind.
     """
@@ -43,11 +44,11 @@ RECIPES = {
         (
             ("pretrained", "pretrain_ktpformer_s", None),
             ("mesh", "mesh_ktpformer_s", "pretrained"),
-            ("pose3d", "pose3d_probe_ktpformer_s", "mesh"),
-            ("action", "action_ktpformer_s", "mesh"),
+            ("longer", "mesh_ktpformer_s_longer", "mesh"),
+            ("action", "action_ktpformer_s", "longer"),
         ),
-        "mesh",
-        {"mesh": "mesh/head", "pose3d": "pose3d/head", "action": "action/head"},
+        "longer",
+        {"mesh": "longer/head", "pose3d": "longer/head_pose3d", "action": "action/head"},
     ),
     "ssr-stf-s": Recipe(
         (
@@ -72,7 +73,7 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
     for run, configuration, start in recipe.runs:
         config = FinetuneConfig.from_dict(yaml.safe_load((_CONFIGS / f"{configuration}.yaml").read_text("utf-8")))
         if start is not None:
-            config = replace(config, encoder=str(output / start / "encoder"))
+            config = _started(config, name, output / start)
         if not (output / run / "metrics.json").is_file():
             train(config, [data], output / run, resume=(output / run / "checkpoints" / "last.ckpt").is_file())
     packed, scores = output / "packed", {}
@@ -89,6 +90,19 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
         run, folder = head.split("/")
         pack(output / run, folder, f"{kind}-{name}", packed, [scores[kind]], name, "", note)
     return packed
+
+
+def _started(config: FinetuneConfig, name: str, run: Path) -> FinetuneConfig:
+    """The configuration with what a run has trained in the place of the shipped encoder and its heads."""
+
+    def trained(head: str) -> str:
+        kind = head.removesuffix(f"-{name}")
+        if kind == head:
+            return head
+        return str(run / (f"head_{kind}" if (run / f"head_{kind}").is_dir() else "head"))
+
+    more = {trained(head): options for head, options in config.more_heads.items()}
+    return replace(config, encoder=str(run / "encoder"), head=trained(config.head), more_heads=more)
 
 
 def main() -> None:
