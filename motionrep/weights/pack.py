@@ -44,7 +44,9 @@ def pack(
         note: A sentence for the card, such as the hardware and the time.
     """
     versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
-    config = (run / "config.yaml").read_text(encoding="utf-8").replace(f"{run.parent}/", "")  # no one else's paths
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    for folder_of_runs in (run.parent.resolve(), run.parent):  # nobody's paths in the card
+        config = config.replace(f"{folder_of_runs}/", "")
     clips, minutes = _CLIPS_AND_MINUTES[yaml.safe_load(config)["classes"]]
     provenance = Provenance(
         data=_DATA.format(clips=clips),
