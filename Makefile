@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/motionrep demo --output outputs/demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 gallery: .venv/installed
 	$(BIN)/python examples/gallery.py docs/gallery

@@ -1,5 +1,9 @@
 """Executes the jaxtyping annotations of the library in every test run; shared fixtures."""
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small operations, and a process for each core
+
 import hypothesis
 import numpy as np
 import pytest

@@ -84,7 +84,9 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
             result |= {"encoder": name, "head": f"{kind}-{name}"}
             with written_beside(scores[kind]) as beside:
                 beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    after = f" after `configs/{recipe.runs[0][1]}.yaml`"
+    names = [run for run, _, _ in recipe.runs]
+    before = recipe.runs[: names.index(recipe.encoder)]
+    after = " after " + " and ".join(f"`configs/{configuration}.yaml`" for _, configuration, _ in before)
     pack(output / recipe.encoder, "encoder", name, packed, list(scores.values()), "", after, note)
     for kind, head in recipe.heads.items():
         run, folder = head.split("/")
