@@ -145,18 +145,18 @@ def test_the_shipped_weights_score_as_they_did():
     valid = torch.arange(30)[None] < 25
     expected = torch.tensor(
         [
-            -2.66176,
-            -3.71521,
-            -1.66965,
-            -0.59292,
-            -2.62602,
-            1.47722,
-            4.18561,
-            -0.27851,
-            -0.16968,
-            0.76682,
-            0.30202,
-            -1.30201,
+            -4.84439,
+            -4.75901,
+            1.19085,
+            -1.20739,
+            -0.31838,
+            -0.96731,
+            -0.17976,
+            1.50644,
+            1.92035,
+            1.0028,
+            3.12374,
+            1.32119,
         ]
     )
     torch.testing.assert_close(shipped(values, valid)["logit"][0].detach(), expected, atol=1e-4, rtol=1e-4)
