@@ -31,7 +31,7 @@ MODELS = [(name, f"{head}-{name}") for name in ("ktpformer-s", "ssr-stf-s") for 
 # Human3.6M-17 on the figure: joints whose middle a point is.
 FIGURE = (
     "lThigh rThigh", "rThigh", "rShin", "rFoot", "lThigh", "lShin", "lFoot", "abdomen chest", "neck",
-    "head head leftEye rightEye", "", "lShldr", "lForeArm", "lHand", "rShldr", "rForeArm", "rHand",
+    "head head leftEye rightEye", "head", "lShldr", "lForeArm", "lHand", "rShldr", "rForeArm", "rHand",
 )  # fmt: skip
 HEAD_TOP = 10
 HEAD_TOP_M = torch.tensor([0.0024, 0.155, 0.02])  # from the joint "head", in its axes
@@ -50,15 +50,15 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     models = [(head, load_encoder(encoder), load_head(head)) for encoder, head in arguments.model or MODELS]
-    scores: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    scores: dict[tuple[str, str], list[list[float]]] = {}
     for people, keypoints, true_m in people_seen(arguments.data):
         valid = torch.ones(1, len(true_m), dtype=torch.bool)
         for name, encoder, head in models:
             with torch.no_grad():
                 output = head(encode(as_declared(keypoints, encoder), FPS, encoder)[None], valid)
             predicted_m = points_of(output)[0]
-            each = (float(metric(predicted_m, true_m).mean()) for metric in (mpjpe_mm, n_mpjpe_mm, pa_mpjpe_mm))
-            scores.setdefault((name, people), []).append(tuple(each))
+            each = [float(metric(predicted_m, true_m).mean()) for metric in (mpjpe_mm, n_mpjpe_mm, pa_mpjpe_mm)]
+            scores.setdefault((name, people), []).append(each)
     print("| head | people | windows | MPJPE mm | N-MPJPE mm | PA-MPJPE mm |\n|---|---|---|---|---|---|")
     for (name, people), values in sorted(scores.items()):
         print(
@@ -99,10 +99,9 @@ def figure_m(bvh: BvhMotion) -> Tensor:
     """Human3.6M-17 points of the BVH file's own skeleton (frames 17 3), world, metres; its unit is a centimetre."""
     placed = world_of(bvh)
     joint_m = {name: placed[:, number, :3, 3] / 100 for number, name in enumerate(bvh.joints)}
-    points = [torch.stack([joint_m[name] for name in names.split()]).mean(0) if names else None for names in FIGURE]
-    turned = placed[:, bvh.joints.index("head"), :3, :3] @ HEAD_TOP_M
-    points[HEAD_TOP] = joint_m["head"] + turned
-    return torch.stack(points, 1)
+    point_m = torch.stack([torch.stack([joint_m[name] for name in names.split()]).mean(0) for names in FIGURE], 1)
+    point_m[:, HEAD_TOP] += placed[:, bvh.joints.index("head"), :3, :3] @ HEAD_TOP_M
+    return point_m
 
 
 def world_of(bvh: BvhMotion) -> Tensor:
