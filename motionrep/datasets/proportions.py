@@ -17,6 +17,7 @@ from motionrep.layouts import SMPL_24, JointLayout
 # Standard deviations of the logarithm of the factor on a bone's length, and of how far its end is moved besides, before
 # both sides are made alike by their mean.
 _LENGTH, _MOVED_M = 0.2, 0.035
+# How far the nearest body's joints may be off before betas grow: the larger, the likelier the body.
 _MISFIT_M = 0.07
 
 

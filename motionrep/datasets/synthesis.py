@@ -78,7 +78,7 @@ class View:
     legs: tuple[Run, float] | None
     """Whose legs to play instead, and from which second on."""
     bones_m: np.ndarray
-    """Change of the body's bones."""
+    """Change of the body's bones (`proportions.OtherBones.draw`), metres; zeros for the open body's own."""
     rng: np.random.Generator
     variety_rng: np.random.Generator
 

@@ -22,8 +22,8 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
 
     Batch normalisation is folded into graph convolutions. With bfloat16, linear layers hold bfloat16 weights, matrix
     products and attention are computed in bfloat16, and what they add up to stays float32, as do norms and the layers
-    that read coordinates. That takes about a third longer than everything in bfloat16, and poses of the shipped encoder
-    differ from float32's by 0.8 mm instead of 1.3 to 1.5.
+    that read coordinates. That takes about a third longer than everything in bfloat16, and poses of a
+    trained encoder, an earlier `ktpformer-s`, differed from float32's by 0.8 mm instead of 1.3 to 1.5.
 
     The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
     this was called: call it again when the encoder has learned more, and give it a copy of an encoder that goes on
