@@ -23,6 +23,7 @@ class ActionHead(nn.Module):
     Of several persons the perceptron's inner layer is averaged over those that are present, which have a valid frame.
     With `contrastive` above 0 there is also `projection` (batch 128), and the loss has a supervised contrastive term of
     that weight on it (Khosla et al., NeurIPS 2020), for vectors to compare clips by (`few_shot.FewShotHead`).
+    `weight` is that of the whole loss, beside those of other heads.
     """
 
     trained_on: str | None = None
@@ -35,6 +36,7 @@ class ActionHead(nn.Module):
         dropout: float = 0.5,
         joint_channels: int = 32,
         contrastive: float = 0.0,
+        weight: float = 1.0,
     ) -> None:
         super().__init__()
         if contrastive < 0:
@@ -47,8 +49,9 @@ class ActionHead(nn.Module):
             "dropout": dropout,
             "joint_channels": joint_channels,
             "contrastive": contrastive,
+            "weight": weight,
         }
-        self.contrastive = contrastive
+        self.contrastive, self.weight = contrastive, weight
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
         self.classify = nn.Sequential(
@@ -85,9 +88,11 @@ class ActionHead(nn.Module):
         """Cross entropy with label smoothing, and the contrastive term if the head has one, of clips with a class."""
         known = batch["label"] >= 0
         label = batch["label"][known]
-        terms = {"cross_entropy": cross_entropy(output["logit"][known], label, label_smoothing=LABEL_SMOOTHING)}
+        total = cross_entropy(output["logit"][known], label, label_smoothing=LABEL_SMOOTHING, reduction="sum")
+        terms = {"cross_entropy": self.weight * total / known.sum().clamp(min=1)}
         if self.contrastive:
-            terms["contrastive"] = self.contrastive * supervised_contrastive(output["projection"][known], label)
+            contrastive = supervised_contrastive(output["projection"][known], label)
+            terms["contrastive"] = self.weight * self.contrastive * contrastive
         return terms
 
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from motionrep.body import load_body_model
-from motionrep.embedding import embed
+from motionrep.embedding import embed, mirrored
 from motionrep.encoders import load_encoder
 from motionrep.head_api import load_head
 from motionrep.keypoint_io import load_keypoints, save_keypoints
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from motionrep.body.transfer import transfer
     from motionrep.export import export_motion
     from motionrep.fitting import fit_body
+    from motionrep.flipping import flip_averaged
     from motionrep.joint_io import load_joints
     from motionrep.motion_io import load_joint_motion, load_motion, load_motions, save_motion
 
@@ -31,15 +32,16 @@ __version__ = version("motionrep")
 __all__ = [
     "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
     "Stream", "StreamedFrame",
-    "embed", "embed_with_latency", "export_motion", "fit_body", "load_body_model", "load_encoder", "load_head",
-    "load_joint_motion", "load_joints", "load_keypoints", "load_motion", "load_motions", "render", "save_keypoints",
-    "save_motion", "transfer",
+    "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged", "load_body_model", "load_encoder",
+    "load_head", "load_joint_motion", "load_joints", "load_keypoints", "load_motion", "load_motions", "mirrored",
+    "render", "save_keypoints", "save_motion", "transfer",
 ]  # fmt: skip
 
 
 _LATE = {
     "export_motion": "motionrep.export",
     "fit_body": "motionrep.fitting",
+    "flip_averaged": "motionrep.flipping",
     "load_joints": "motionrep.joint_io",
     "transfer": "motionrep.body.transfer",
 } | dict.fromkeys(("load_joint_motion", "load_motion", "load_motions", "save_motion"), "motionrep.motion_io")

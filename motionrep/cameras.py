@@ -1,7 +1,7 @@
 """Pinhole cameras: x right, y down, z forward; pixels from the image's top left corner."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,15 @@ class PinholeCamera:
             raise ValueError(f"hfov_deg must lie between 0 and 180 degrees, got {hfov_deg}")
         focal_px = width_px / 2 / math.tan(math.radians(hfov_deg) / 2)
         return cls(focal_px, (width_px / 2, height_px / 2), width_px, height_px)
+
+    def mirrored(self) -> "PinholeCamera":
+        """The camera of the mirrored picture (`embedding.mirrored`), in the world mirrored at x = 0."""
+        sign = self.camera_from_world.new_tensor([-1.0, 1.0, 1.0, 1.0])
+        return replace(
+            self,
+            center_px=(self.width_px - self.center_px[0], self.center_px[1]),
+            camera_from_world=sign[:, None] * self.camera_from_world * sign,
+        )
 
 
 def camera_from_world_looking(

@@ -26,6 +26,7 @@ class FinetuneConfig:
         lora_rank: Rank of those additions.
         layer_decay: Factor on the encoder's learning rate from each layer to the one before it.
         classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
+            `core_and_rest` does so beside the other clips, which have no label, for heads of several kinds.
         clips_share: Share of the training clips to use; with `classes`, of every class at least one.
         window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
         fps: Frame rate of the samples.
@@ -58,7 +59,7 @@ class FinetuneConfig:
     tune: str = "full"
     lora_rank: int = 8
     layer_decay: float = 1.0
-    classes: Literal["none", "core"] = "none"
+    classes: Literal["none", "core", "core_and_rest"] = "none"
     clips_share: float = 1.0
     window: int | None = None
     fps: float = 30.0

@@ -18,6 +18,7 @@ from motionrep.embedding import as_declared, encode
 from motionrep.encoders import load_encoder
 from motionrep.encoders.strict import require_same_weights
 from motionrep.files import written_beside
+from motionrep.flipping import flip_averaged_output
 from motionrep.head_api import load_head
 from motionrep.layouts import H36M_17, find_layout
 from motionrep.metrics import (
@@ -52,8 +53,9 @@ class Scores:
         """Reads the outputs that `head_api.Head` names, on any device, and leaves others alone."""
         output, batch = ({name: tensor.cpu() for name, tensor in part.items()} for part in (output, batch))
         if "logit" in output:
-            self.values["logit"].append(output["logit"])
-            self.values["label"].append(batch["label"])
+            known = batch["label"] >= 0
+            self.values["logit"].append(output["logit"][known])
+            self.values["label"].append(batch["label"][known])
         if "local_rotmat" in output:
             rotmat, betas = output["local_rotmat"], output["betas"][:, None]
             position_m = self.body.points(H36M_17, rotmat, betas, torch.zeros(()).expand(*rotmat.shape[:2], 3))
@@ -101,6 +103,7 @@ def evaluate(
     views: int = 4,
     seed: int = 1000,
     precision: Literal["float32", "bfloat16"] = "float32",
+    flip: bool = False,
 ) -> dict[str, Any]:
     """Scores of a trained encoder and head on the clips of a motion folder, seen by random cameras.
 
@@ -114,6 +117,7 @@ def evaluate(
         views: Random cameras, bodies and detections for each window.
         seed: Decides the cameras, bodies and detections.
         precision: Arithmetic of the encoder.
+        flip: Averages with what is made of the mirrored clip (`flipping.flip_averaged`).
 
     Returns:
         `metrics`, `units`, and the `protocol` they were measured under; compare numbers of equal protocols only.
@@ -131,12 +135,16 @@ def evaluate(
     for index in tqdm(range(len(samples)), unit="clip", disable=None):
         batch = samples.__getitems__([(0, index)])
         frames = int(batch["valid"].sum())
-        inputs = as_declared(batch["keypoints"][0, :frames], network)
-        representation = encode(inputs, fps, network, dtype=getattr(torch, precision))
+        seen = batch["keypoints"][0, :frames]
+        ways = [seen, seen[:, list(H36M_17.flip_indices)] * seen.new_tensor([-1.0, 1.0, 1.0])]
         valid = batch["valid"][:, :frames]
         cropped = {key: tensor[:, :frames] if key in PER_FRAME else tensor for key, tensor in batch.items()}
         with torch.no_grad():
-            scores.add(trained(representation[None], valid), cropped)
+            outputs = [
+                trained(encode(as_declared(way, network), fps, network, dtype=getattr(torch, precision))[None], valid)
+                for way in ways[: 1 + flip]
+            ]
+        scores.add(flip_averaged_output(*outputs) if flip else outputs[0], cropped)
     result = {
         "metrics": scores.result(),
         "units": UNITS,
@@ -154,6 +162,7 @@ def evaluate(
             "bodies": "open body, betas N(0, 1)",
             "alignment": "pelvis (mid hips) at the origin, no scale alignment except in pa_mpjpe",
             "precision": precision,
+            "flip_averaging": flip,
         },
         "encoder": encoder,
         "head": head,

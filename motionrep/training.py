@@ -95,8 +95,9 @@ def train(
     train_set = _training_clips(config, train_clips, people, encoder.frames, labels)
     window = config.window or encoder.frames
     val_set: Dataset = SynthesizedClips(
-        val_clips, window, encoder.frames, config.fps, VALIDATION_SEED, stride=window // 2 if labels else None,
-        views=config.validation_views, labels=labels,
+        val_clips, window, encoder.frames, config.fps, VALIDATION_SEED,
+        stride=window // 2 if config.classes == "core" else None, views=config.validation_views, labels=labels,
+        unlabelled=config.classes == "core_and_rest",
     )  # fmt: skip
     val_count = len(val_set)
     module = Tuning(encoder, heads, config, config.clips_per_epoch // config.batch_size * config.epochs)
@@ -145,8 +146,9 @@ def _training_clips(
 ) -> Dataset:
     window = config.window or frames
     synthesized = SynthesizedClips(
-        clips, window, frames, config.fps, config.seed, config.clips_per_epoch, labels=labels, variety=config.variety
-    )
+        clips, window, frames, config.fps, config.seed, config.clips_per_epoch, labels=labels,
+        unlabelled=config.classes == "core_and_rest", variety=config.variety,
+    )  # fmt: skip
     if not people:
         return synthesized
     observed = ObservedClips(people, window, frames, config.fps, config.seed, config.variety)
@@ -185,8 +187,9 @@ def _clips(config: FinetuneConfig, data: Sequence[Path]) -> tuple[tuple[str, ...
     if config.classes == "none":
         labels: tuple[str, ...] = ()
     else:
-        clips = [clip for clip in clips if clip.core]
-        labels = tuple(sorted({clip.action for clip in clips if clip.action is not None}))
+        core = [clip for clip in clips if clip.core]
+        labels = tuple(sorted({clip.action for clip in core if clip.action is not None}))
+        clips = core if config.classes == "core" else clips
         if not labels:
             raise ValueError(f"{named}: no clip of a core class; classification needs an index.csv with labels")
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))

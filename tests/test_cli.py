@@ -310,7 +310,6 @@ def test_nothing_is_written_when_no_head_gives_what_an_option_needs(run, tiny, t
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--no-flip"], "--no-flip belongs to a published protocol"),
         (["--detector", "gt"], "--detector belongs to a published protocol"),
         (["--overlap", "0.5"], "--overlap belongs to a published protocol"),
         (["--protocol", "h36m", "--seed", "0"], "--seed is for simulated cameras, not for --protocol h36m"),

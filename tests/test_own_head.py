@@ -72,7 +72,7 @@ def test_it_is_a_head_and_its_loss_is_of_the_height_of_the_wrists(name):
     assert float(head.loss({"height_m": torch.zeros(1, 3, 2)}, batch)["height"]) == pytest.approx(0.25)
 
 
-def test_the_command_trains_it_and_it_predicts(name, tmp_path):
+def test_the_command_trains_it_and_it_predicts(name, tmp_path, capsys):
     (tmp_path / "motions").mkdir()
     # The hash of its name makes unseen.npz the clip to validate on.
     for file, motion in (("walk", "walk"), ("wave", "wave"), ("unseen", "walk")):
@@ -91,3 +91,9 @@ def test_the_command_trains_it_and_it_predicts(name, tmp_path):
     assert not height_m.requires_grad
     with pytest.raises(ValueError, match="was trained on embeddings of encoder 'run', got one of 'other'"):
         head.predict(MotionEmbedding(embedding.values, clip, "other"))
+    motionrep.save_keypoints([clip], tmp_path / "clip.npz")
+    command = ["predict", str(tmp_path / "clip.npz"), "--output", str(tmp_path / "out")]
+    command += ["--encoder", str(tmp_path / "run" / "encoder"), "--head", str(tmp_path / "run" / "head")]
+    assert cli.main(command) == 0
+    assert cli.main([*command, "--flip"]) == 2
+    assert "leave it out for this head" in capsys.readouterr().err

@@ -30,6 +30,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--views", type=positive, help="Random cameras, bodies, detections per window (default 4).")
     parser.add_argument("--seed", type=int, help="Decides what is random (default 1000).")
+    parser.add_argument(
+        "--flip", action=argparse.BooleanOptionalAction,
+        help="Averages with what is made of the mirrored clip; left out, only published protocols do.",
+    )  # fmt: skip
     add_precision(parser)
     add_device(parser)
     group = parser.add_argument_group("with --protocol")
@@ -40,16 +44,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--regressor", help="3dpw: J_regressor_h36m.npy of SPIN, for the joints of published numbers.")
     group.add_argument("--male", help="3dpw: body of the men, by name or a SMPL file (left out, smpl-male).")
     group.add_argument("--female", help="3dpw: body of the women (left out, smpl-female).")
-    group.add_argument("--no-flip", dest="no_flip", action="store_true", help="No averaging with the mirrored clip.")
     group.add_argument("--overlap", type=float, help="Share of a window that the next one repeats (default 0).")
 
 
 def run(
     data: Path, encoder: str, head: str | None, output: Path | None, precision: Precision, protocol: str | None,
-    device: str, **options: Any,
+    device: str, flip: bool | None, **options: Any,
 ) -> None:  # fmt: skip
     """Measures an encoder and a head on motion files or a published benchmark; prints the errors and the protocol."""
-    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    given = {name: value for name, value in options.items() if value is not None}
     if protocol is None:
         given |= {} if device == "cpu" else {"device": device}
         _refuse(
@@ -57,16 +60,16 @@ def run(
         )
         from motionrep.evaluation import evaluate as measure
 
-        result = measure(data, encoder, head or _HEAD, output, precision=precision, **given)
+        result = measure(data, encoder, head or _HEAD, output, precision=precision, flip=bool(flip), **given)
     else:
         _refuse(given, set(given) & set(_SIMULATED), f"is for simulated cameras, not for --protocol {protocol}")
         from motionrep.protocols.running import WITHOUT_HEAD, evaluate_protocol
 
         chosen = head if protocol in WITHOUT_HEAD else head or _HEAD
-        flip, overlap = not given.pop("no_flip", False), given.pop("overlap", 0.0)
+        overlap = given.pop("overlap", 0.0)
         result = evaluate_protocol(
             protocol, data, encoder, chosen, output,
-            flip=flip, overlap=overlap, device=device, precision=precision, options=given,
+            flip=flip is not False, overlap=overlap, device=device, precision=precision, options=given,
         )  # fmt: skip
     for name, value in result["metrics"].items():
         print(f"{name:15s} {value:9.3f} {result['units'].get(name, '')}".rstrip())

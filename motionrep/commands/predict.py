@@ -4,7 +4,7 @@ import argparse
 import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one from "
         "very far away (weak perspective); left out, 50 degrees are assumed.",
     )  # fmt: skip
+    parser.add_argument(
+        "--flip",
+        action="store_true",
+        help="Averages with what is made of the mirrored clip: twice the time, fewer errors.",
+    )
     parser.add_argument("--refine", action="store_true", help="Moves meshes nearer to the keypoints and smooths them.")
     parser.add_argument("--video", action="store_true", help="Renders an .mp4 beside each .npz.")
     parser.add_argument(
@@ -51,9 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    keypoints: Path, output: Path, heads: list[str] | None, encoder: str | None, camera: str | None, refine: bool,
-    video: bool, layout: str | None, fps: float | None, size: Size | None, device: str, precision: Precision,
-    window_s: float,
+    keypoints: Path, output: Path, heads: list[str] | None, encoder: str | None, camera: str | None, flip: bool,
+    refine: bool, video: bool, layout: str | None, fps: float | None, size: Size | None, device: str,
+    precision: Precision, window_s: float,
 ) -> None:  # fmt: skip
     """Runs heads on every person in a keypoint file: 3D pose, body mesh or action."""
     people = load_people(keypoints, layout, fps, size)
@@ -63,9 +68,12 @@ def run(
         raise ValueError(f"--head: trained on different encoders ({', '.join(sorted(names))}); run one after the other")
     network = motionrep.load_encoder(names.pop())
     for index, person in enumerate(people):
-        embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
-        used = None if camera is None else _camera(camera, embedding, trained)
-        results = {head: _predicted(one, embedding, used) for head, one in trained.items()}
+        ways = [
+            motionrep.embed(way, network, device=device, dtype=getattr(torch, precision), progress=True)
+            for way in ([person, motionrep.mirrored(person)] if flip else [person])
+        ]
+        used = None if camera is None else _camera(camera, ways[0], trained)
+        results = {head: _predicted(one, ways, used) for head, one in trained.items()}
         _require_any(refine, "--refine", "a mesh", BodyMotion, results)
         _require_any(video, "--video", "a mesh or 3D pose", BodyMotion | JointMotion, results)
         for head, result in results.items():
@@ -77,7 +85,7 @@ def run(
             elif isinstance(result, ActionScores):
                 over_time, one = None, trained[head]
                 if person.frame_count / person.fps > window_s and hasattr(one, "predict_over_time"):
-                    over_time = one.predict_over_time(embedding, window_s, window_s / 4)
+                    over_time = _mean([one.predict_over_time(way, window_s, window_s / 4) for way in ways])
                 _save_scores(result, over_time, path.with_name(path.name + ".json"), person)
             else:
                 print(f"person {person.person}: {result}")
@@ -123,12 +131,22 @@ def _places(trained: Any) -> bool:
     return "camera" in inspect.signature(trained.predict).parameters
 
 
-def _predicted(trained: Any, embedding: MotionEmbedding, camera: PinholeCamera | None) -> Any:
+def _predicted(trained: Any, ways: Sequence[MotionEmbedding], camera: PinholeCamera | None) -> Any:
+    """What a head says of the clip, or the mean with what it says of the mirrored clip."""
     if camera is None or not _places(trained):
-        return trained.predict(embedding)
-    if "frame" in inspect.signature(trained.predict).parameters:
-        return trained.predict(embedding, frame="camera", camera=camera)
-    return trained.predict(embedding, camera=camera)
+        return _mean([trained.predict(way) for way in ways])
+    options = {"frame": "camera"} if "frame" in inspect.signature(trained.predict).parameters else {}
+    cameras = (camera, camera.mirrored())
+    return _mean([trained.predict(way, camera=seen, **options) for way, seen in zip(ways, cameras, strict=False)])
+
+
+def _mean(results: Sequence[Any]) -> Any:
+    if len(results) == 1:
+        return results[0]
+    try:
+        return motionrep.flip_averaged(*results)
+    except TypeError as error:
+        raise ValueError(f"--flip: {error}; leave it out for this head") from error
 
 
 def _save_motion(

@@ -92,6 +92,8 @@ class SynthesizedClips(Dataset):
         length: Samples per epoch, each at a random place; None walks through every window once, without
             speed change or mirror (for validation), `stride` frames apart (None: `window`), from `views` cameras each.
         labels: Classes; clips of other actions are left out. Empty for no classification.
+        unlabelled: Keeps clips of other actions, with label -1. Half of what is drawn at random is then drawn as the
+            clips come, the other half every class alike.
         layout: What the detector reports before conversion to Human3.6M-17; None draws it for each sample (half
             Human3.6M-17 itself, the rest COCO-17 and Halpe-26), so that an encoder knows the keypoints users have.
         variety: How far clips drawn at random go from the recorded motion; those for validation do not.
@@ -108,6 +110,7 @@ class SynthesizedClips(Dataset):
         stride: int | None = None,
         views: int = 1,
         labels: Sequence[str] = (),
+        unlabelled: bool = False,
         noise: DetectorNoise | None = None,
         layout: JointLayout | None = None,
         variety: Variety | None = None,
@@ -123,7 +126,7 @@ class SynthesizedClips(Dataset):
         self.length = length
         chances = _LAYOUT_CHANCES if layout is None else ((layout, 1.0),)
         self.layouts, self.layout_chances = tuple(zip(*chances, strict=True))
-        self.runs = [run for clip in clips for run in _runs_of(clip, self.labels)]
+        self.runs = [run for clip in clips for run in _runs_of(clip, self.labels, unlabelled)]
         if not self.runs:
             raise ValueError(
                 f"none of the {len(clips)} motion clips ({', '.join(clip.name for clip in clips[:3])}"
@@ -311,9 +314,9 @@ def _straight_way(path_m: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "bat
     return at[:, None] * slope[:, None]
 
 
-def _runs_of(clip: MotionClip, labels: tuple[str, ...]) -> list[Run]:
+def _runs_of(clip: MotionClip, labels: tuple[str, ...], unlabelled: bool) -> list[Run]:
     """Stretches of usable frames; gaps of up to a tenth of a second (single-frame jumps) are interpolated."""
-    if labels and clip.action not in labels:
+    if labels and clip.action not in labels and not unlabelled:
         return []
     motion = clip.motion
     good = clip.usable.nonzero()[:, 0].tolist()
@@ -338,7 +341,7 @@ def _runs_of(clip: MotionClip, labels: tuple[str, ...]) -> list[Run]:
         a, b = quaternion[before], quaternion[after]
         bridged = torch.nn.functional.normalize(a + share[:, None, None] * (b - a), dim=-1)
         moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], share[:, None])
-        label = labels.index(clip.action) if labels and clip.action is not None else -1
+        label = labels.index(clip.action) if clip.action in labels else -1
         runs.append(Run(bridged, moved, motion.betas, motion.fps, label, clip.name, frames[0]))
     return runs
 
@@ -351,12 +354,19 @@ def _continuous(quaternion: Float[Tensor, "frames joints 4"]) -> Float[Tensor, "
 
 
 def _chances(runs: list[Run], by_class: bool) -> np.ndarray:
-    """Chance of each run: its share of the time, or every class alike and within it the share of the time."""
+    """Chance of each run: its share of the time, or every class alike and within it the share of the time.
+
+    Where some runs have no class, the mean of both.
+    """
     seconds = np.array([run.seconds for run in runs])
-    if by_class:
-        label = np.array([run.label for run in runs])
-        seconds = seconds / np.bincount(label, weights=seconds)[label]
-    return seconds / seconds.sum()
+    by_time = seconds / seconds.sum()
+    if not by_class:
+        return by_time
+    label = np.array([run.label for run in runs])
+    known = label >= 0
+    of_class = np.bincount(label[known], weights=seconds[known])
+    by_class_alike = np.where(known, seconds / of_class[label], 0) / (of_class > 0).sum()
+    return by_class_alike if known.all() else (by_time + by_class_alike) / 2
 
 
 def _places(runs: list[Run], window_s: float, stride_s: float) -> list[tuple[Run, float]]:
