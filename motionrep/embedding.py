@@ -50,8 +50,8 @@ def embed(
         overlap: Share of a window that the next one repeats; at 0 results may jump from one window to the next.
         flip: Averages with the representation of the mirrored clip, left and right swapped back. The average cannot
             tell left from right in the image: it suits tasks for which a motion and its mirror image are the same, and
-            heads trained on it. The field's flip averaging of 3D poses is another thing: it averages the heads'
-            outputs, after x of the mirrored one was negated; use `mirrored` for it.
+            heads trained on it. The field's flip averaging of what heads predict is another thing:
+            `flipping.flip_averaged`.
         batch_size: Windows encoded at a time; bounds the memory beside the result.
         dtype: float32, or bfloat16 to encode faster and less exactly on hardware that has it (`for_inference`).
         compile: Compile the encoder's blocks first: about a minute, once in a process, then faster.

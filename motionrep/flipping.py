@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import roma
 from jaxtyping import Float
@@ -39,17 +39,32 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
         raise TypeError(f"flip averaging knows 3D joints, bodies and actions, got {type(result).__name__}")
     if type(result) is not type(of_mirrored):
         raise TypeError(f"expected two of one kind, got {type(result).__name__} and {type(of_mirrored).__name__}")
-    if isinstance(result, ActionScores | ActionTimeline):
-        _require_alike("labels", result.labels, of_mirrored.labels)
-        back = [mirror_name(label) for label in result.labels]
-        order = [
-            result.labels.index(name if name in result.labels else label)
-            for name, label in zip(back, result.labels, strict=True)
-        ]
-        if isinstance(result, ActionScores):
-            return replace(result, logit=_mean_logit(result.logit, of_mirrored.logit[order]))
-        _require_alike("frames", len(result.probability), len(of_mirrored.probability))
-        return replace(result, probability=(result.probability + of_mirrored.probability[:, order]) / 2)
+    mean = _mean_motion if isinstance(result, JointMotion | BodyMotion) else _mean_actions
+    return mean(result, of_mirrored)
+
+
+def flip_averaged_output(output: Mapping[str, Tensor], of_mirrored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same for what a head's `forward` gives (`head_api.Head`), batches and all; other entries are left out."""
+    mean = {
+        "position_m": lambda a, b: _mean_joints(a, b, H36M_17),
+        "local_rotmat": _mean_rotmat,
+        "betas": lambda a, b: (a + b) / 2,
+        "logit": _mean_logit,
+    }
+    return {name: of(output[name], of_mirrored[name]) for name, of in mean.items() if name in output}
+
+
+def _mean_actions(result: Any, of_mirrored: Any) -> Any:
+    labels = result.labels
+    _require_alike("labels", labels, of_mirrored.labels)
+    back = [labels.index(name if (name := mirror_name(label)) in labels else label) for label in labels]
+    if isinstance(result, ActionScores):
+        return replace(result, logit=_mean_logit(result.logit, of_mirrored.logit[back]))
+    _require_alike("frames", len(result.probability), len(of_mirrored.probability))
+    return replace(result, probability=(result.probability + of_mirrored.probability[:, back]) / 2)
+
+
+def _mean_motion(result: Any, of_mirrored: Any) -> Any:
     _require_alike("frames", result.frame_count, of_mirrored.frame_count)
     _require_alike("axes", result.frame, of_mirrored.frame)
     if result.frame == "world":
@@ -66,17 +81,6 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
     )
 
 
-def flip_averaged_output(output: Mapping[str, Tensor], of_mirrored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same for what a head's `forward` gives (`head_api.Head`), batches and all; other entries are left out."""
-    mean = {
-        "position_m": lambda a, b: _mean_joints(a, b, H36M_17),
-        "local_rotmat": _mean_rotmat,
-        "betas": lambda a, b: (a + b) / 2,
-        "logit": _mean_logit,
-    }
-    return {name: of(output[name], of_mirrored[name]) for name, of in mean.items() if name in output}
-
-
 def _mean_of_points(point_m: Float[Tensor, "*batch 3"], mirrored_m: Float[Tensor, "*batch 3"]) -> Tensor:
     return (point_m + mirrored_m * mirrored_m.new_tensor([-1.0, 1.0, 1.0])) / 2
 
@@ -88,7 +92,8 @@ def _mean_joints(position_m: Tensor, mirrored_m: Tensor, layout: JointLayout) ->
 def _mean_rotmat(rotmat: Tensor, mirrored: Tensor) -> Tensor:
     if rotmat.shape[-3] != SMPL_24.joint_count:
         raise ValueError(f"flip averaging is for bodies of SMPL's 24 joints, got {rotmat.shape[-3]}")
-    return roma.special_procrustes(rotmat + mirror_rotmat(mirrored[..., list(SMPL_24.flip_indices), :, :]))
+    back = mirror_rotmat(mirrored[..., list(SMPL_24.flip_indices), :, :])
+    return cast(Tensor, roma.special_procrustes(rotmat + back))
 
 
 def _mean_logit(logit: Tensor, mirrored: Tensor) -> Tensor:

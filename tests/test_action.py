@@ -55,6 +55,11 @@ def test_clips_without_a_class_do_not_count_in_the_loss():
     alone = head.loss({name: tensor[:2] for name, tensor in output.items()}, {"label": torch.tensor([0, 0])})
     assert set(some) == {"cross_entropy", "contrastive"}
     torch.testing.assert_close(some, alone)
+    assert not any(head.loss(output, {"label": torch.full((4,), -1)}).values())
+    head.weight = 0.5
+    torch.testing.assert_close(
+        head.loss(output, {"label": torch.tensor([0, 0, -1, -1])})["contrastive"] * 2, some["contrastive"]
+    )
 
 
 def test_mean_and_spread_are_of_the_valid_frames():

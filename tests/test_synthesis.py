@@ -237,6 +237,15 @@ def test_rare_classes_are_shown_as_often_as_frequent_ones():
     assert drawn.count("walk_0") > 160
 
 
+def test_clips_without_a_class_stay_beside_the_others_when_asked_for():
+    clips = [_clip("walk", seconds=9.0, action="walk"), _clip("punch", seconds=1.0, action="box"), _clip("bow", 10.0)]
+    samples = _samples(clips, labels=("box", "walk"), length=400, unlabelled=True)
+    assert {run.name: run.label for run in samples.runs} == {"walk_0": 1, "punch_0": 0, "bow_0": -1}
+    # Half by time (9, 1 and 10 of 20 seconds), half by class (walk and box alike).
+    assert samples.chances == pytest.approx([0.475, 0.275, 0.25], abs=0.01)
+    assert set(samples.__getitems__([(0, index) for index in range(40)])["label"].tolist()) == {-1, 0, 1}
+
+
 def test_no_usable_clip_is_an_error_that_says_why():
     with pytest.raises(
         ValueError,

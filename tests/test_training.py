@@ -269,6 +269,18 @@ def test_an_action_head_learns_the_core_classes_by_name(labelled, tmp_path):
     assert set(result["metrics"]) == {"top1", "macro_accuracy"}
 
 
+def test_actions_are_learned_beside_poses_from_clips_of_every_kind(labelled, tmp_path):
+    """The clip of no core class is there for the poses; the action head's scores leave it out."""
+    more = {"action": {"hidden": 16, "weight": 0.05}}
+    config = dataclasses.replace(CONFIG, head="pose3d", more_heads=more, classes="core_and_rest")
+    index = labelled / "index.csv"
+    index.write_text(index.read_text() + "bow_val,1,clip.bvh,bow,val,0,0,\n")
+    metrics = train(config, [labelled], tmp_path / "run")
+    assert {"mpjpe", "action_loss", "action_macro_accuracy"} <= set(metrics)
+    assert load_head(tmp_path / "run" / "head_action").labels == ("jump", "walk")
+    assert metrics["action_loss"] < 0.2  # 0.05 of about log 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
