@@ -23,8 +23,8 @@ class FewShotHead(nn.Module):
     Output `logit` (batch classes): the cosine with the nearest exemplar of each class over a temperature of 0.1, which
     orders the classes; as probabilities they are not calibrated.
 
-    A clip's vector is how much each joint's representation varies over time. With a `describer` it is what that trained
-    `ActionHead` reads its classes from. Made by `from_clips`, saved by
+    A clip's vector is the mean of each joint's representation over time, and how much it varies. With a `describer` it
+    is what that trained `ActionHead` reads its classes from. Made by `from_clips`, saved by
     `head_api.save_head` under the name "few_shot".
 
     Args:
@@ -59,7 +59,7 @@ class FewShotHead(nn.Module):
             "describer": None if describer is None else dict(describer),
         }
         self.describer = None if describer is None else ActionHead(**describer)
-        width = 17 * channels if self.describer is None else self.describer.classify[1].out_features
+        width = 17 * 2 * channels if self.describer is None else self.describer.classify[1].out_features
         self.register_buffer("exemplar", torch.zeros(len(exemplars), width))
         self.register_buffer("exemplar_class", torch.tensor(list(exemplars)), persistent=False)
 
@@ -116,8 +116,8 @@ class FewShotHead(nn.Module):
             return normalize(self.describer.describe(representation, valid), dim=-1)
         if representation.ndim == 4:
             representation, valid = representation[:, None], valid[:, None]
-        spread = over_time(representation, valid)[..., representation.shape[-1] :].flatten(2)
-        return normalize(over_persons(spread, valid.any(-1)), dim=-1)
+        pooled = over_time(representation, valid).flatten(2)
+        return normalize(over_persons(pooled, valid.any(-1)), dim=-1)
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross entropy, to judge by; the exemplars themselves are not trained."""

@@ -55,10 +55,11 @@ RECIPES = {
         (
             ("pretrained", "pretrain_ssr_stf_s", None),
             ("mesh", "mesh_ssr_stf_s", "pretrained"),
-            ("action", "action_ssr_stf_s", "mesh"),
+            ("longer", "mesh_ssr_stf_s_longer", "mesh"),
+            ("action", "action_ssr_stf_s", "longer"),
         ),
-        "mesh",
-        {"mesh": "mesh/head", "pose3d": "mesh/head_pose3d", "action": "action/head"},
+        "longer",
+        {"mesh": "longer/head", "pose3d": "longer/head_pose3d", "action": "action/head"},
     ),
 }
 
