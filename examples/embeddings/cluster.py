@@ -11,7 +11,7 @@ from motionrep.sklearn import MotionEmbedder
 def main(size: str, clusters: str, *paths: str) -> None:
     width_px, height_px = map(int, size.split("x"))
     clips = [motionrep.load_keypoints(path, size_px=(width_px, height_px))[0] for path in paths]
-    vectors = MotionEmbedder(pooling="spread").fit_transform(clips)
+    vectors = MotionEmbedder().fit_transform(clips)
     groups = AgglomerativeClustering(int(clusters), metric="cosine", linkage="average").fit_predict(vectors)
     for group, path in sorted(zip(groups.tolist(), paths, strict=True)):
         print(group, path)
