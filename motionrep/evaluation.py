@@ -144,7 +144,7 @@ def evaluate(
                 trained(encode(as_declared(way, network), fps, network, dtype=getattr(torch, precision))[None], valid)
                 for way in ways[: 1 + flip]
             ]
-        scores.add(flip_averaged_output(*outputs) if flip else outputs[0], cropped)
+        scores.add(flip_averaged_output(outputs[0], outputs[1], labels) if flip else outputs[0], cropped)
     result = {
         "metrics": scores.result(),
         "units": UNITS,

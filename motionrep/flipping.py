@@ -1,6 +1,6 @@
 """Flip averaging: the mean of what a head says of a clip and of the clip's mirror image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -43,25 +43,35 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
     return mean(result, of_mirrored)
 
 
-def flip_averaged_output(output: Mapping[str, Tensor], of_mirrored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same for what a head's `forward` gives (`head_api.Head`), batches and all; other entries are left out."""
+def flip_averaged_output(
+    output: Mapping[str, Tensor], of_mirrored: Mapping[str, Tensor], labels: Sequence[str] = ()
+) -> dict[str, Tensor]:
+    """The same for what a head's `forward` gives (`head_api.Head`), batches and all; other entries are left out.
+
+    Args:
+        labels: The classes of `logit`.
+    """
     mean = {
         "position_m": lambda a, b: _mean_joints(a, b, H36M_17),
         "local_rotmat": _mean_rotmat,
         "betas": lambda a, b: (a + b) / 2,
-        "logit": _mean_logit,
+        "logit": lambda a, b: _mean_logit(a, b[..., _swapped(labels)]),
     }
     return {name: of(output[name], of_mirrored[name]) for name, of in mean.items() if name in output}
 
 
 def _mean_actions(result: Any, of_mirrored: Any) -> Any:
-    labels = result.labels
-    _require_alike("labels", labels, of_mirrored.labels)
-    back = [labels.index(name if (name := mirror_name(label)) in labels else label) for label in labels]
+    _require_alike("labels", result.labels, of_mirrored.labels)
+    back = _swapped(result.labels)
     if isinstance(result, ActionScores):
         return replace(result, logit=_mean_logit(result.logit, of_mirrored.logit[back]))
     _require_alike("frames", len(result.probability), len(of_mirrored.probability))
     return replace(result, probability=(result.probability + of_mirrored.probability[:, back]) / 2)
+
+
+def _swapped(labels: Sequence[str]) -> list[int]:
+    """Where the class stands that each class becomes in a mirror."""
+    return [labels.index(name if (name := mirror_name(label)) in labels else label) for label in labels]
 
 
 def _mean_motion(result: Any, of_mirrored: Any) -> Any:

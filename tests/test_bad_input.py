@@ -271,7 +271,10 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, tmp_path, command):
         ("head: pose3d\nepoch: 3\n", "settings.yaml: unknown setting 'epoch'; did you mean 'epochs'?"),
         ("head: pose3d\nepochs: three\n", "setting 'epochs': expected int, got 'three'"),
         ("head: pose3d\nwindow: wide\n", "setting 'window': expected int | None, got 'wide'"),
-        ("head: pose3d\nclasses: half\n", "setting 'classes': expected Literal['none', 'core'], got 'half'"),
+        (
+            "head: pose3d\nclasses: half\n",
+            "setting 'classes': expected Literal['none', 'core', 'core_and_rest'], got 'half'",
+        ),
         ("head: [pose3d\n", "settings.yaml: not a YAML file of settings"),
         ("- pose3d\n", "settings.yaml: not a YAML file of settings"),
         ("", "settings.yaml: not a YAML file of settings"),

@@ -261,7 +261,13 @@ def test_finetune_then_evaluate_then_predict(run, tiny, motions, tmp_path):
     assert status == 0
     assert text.startswith("mpjpe ")
     assert "split val" in text
-    assert json.loads(report.read_text())["metrics"].keys() == {"mpjpe", "pa_mpjpe", "accel_error"}
+    result = json.loads(report.read_text())
+    assert result["metrics"].keys() == {"mpjpe", "pa_mpjpe", "accel_error"}
+    assert run("evaluate", "--data", motions, *trained, "--views", 1, "--output", report, "--flip")[0] == 0
+    flipped = json.loads(report.read_text())
+    assert (result["protocol"].pop("flip_averaging"), flipped["protocol"].pop("flip_averaging")) == (False, True)
+    assert result["protocol"] == flipped["protocol"]
+    assert result["metrics"] != flipped["metrics"]
     assert run("predict", tiny / "clip.json", *SIZE, *trained, "--output", tmp_path)[0] == 0
 
 

@@ -176,9 +176,10 @@ def test_outputs_of_heads_are_averaged_as_results_are():
         {"position_m": j.position_m[None], "local_rotmat": b.local_rotmat[None], "betas": b.betas[None], "logit": one}
         for j, b, one in zip(joints, bodies, logit, strict=True)
     ]
-    averaged = flip_averaged_output(*outputs)
+    labels = ("left_kick", "a", "b", "right_kick")
+    averaged = flip_averaged_output(*outputs, labels)
     assert averaged.keys() == outputs[0].keys()
     torch.testing.assert_close(averaged["position_m"][0], motionrep.flip_averaged(*joints).position_m)
     torch.testing.assert_close(averaged["local_rotmat"][0], motionrep.flip_averaged(*bodies).local_rotmat)
-    scores = [ActionScores(one[0], tuple("abcd")) for one in logit]
+    scores = [ActionScores(one[0], labels) for one in logit]
     torch.testing.assert_close(averaged["logit"][0], motionrep.flip_averaged(*scores).logit)
