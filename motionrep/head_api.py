@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from motionrep.encoders.strict import require_fit, require_same_weights
 from motionrep.files import written_beside
+from motionrep.hub import downloaded, is_hub_id
 from motionrep.types import MotionEmbedding
 from motionrep.weights import is_here, shipped
 
@@ -127,18 +128,22 @@ def save_head(
             (beside / "README.md").write_text(card)
 
 
-def load_head(name_or_folder: str | Path, **changes: Any) -> Any:  # an nn.Module and a Head at once
-    """A trained head, ready to predict: a shipped name such as "mesh-ktpformer-s", or a folder written by `save_head`.
+def load_head(name_or_folder: str | Path, revision: str | None = None, **changes: Any) -> Any:
+    """A trained head, an `nn.Module` and a `Head` at once, ready to predict.
 
     Args:
-        name_or_folder: A `Path` that exists is that folder, even under the name of a shipped head.
+        name_or_folder: In this order: the name of a shipped head such as "mesh-ktpformer-s", a folder written by
+            `save_head`, a Hugging Face Hub id `owner/name` of such a folder. A `Path` that exists is that folder, even
+            under the name of a shipped head.
+        revision: Of a Hub id: the branch, tag or commit; its newest state when None.
         changes: Replaces entries of the configuration it is built with, such as `losses` to train on with.
 
     Raises:
-        FileNotFoundError: Neither a shipped head nor a folder.
-        ValueError: The head's class is not installed, or the files are damaged or do not fit it.
+        FileNotFoundError: Neither a shipped head nor a folder, nor a Hub id.
+        ValueError: The head's class is not installed, the files are damaged or do not fit it, or the Hub could not be
+            read.
     """
-    folder = _head_folder(name_or_folder)
+    folder = _head_folder(name_or_folder, revision)
     config = _head_config(folder)
     try:
         weights = load_file(folder / "model.safetensors")
@@ -165,10 +170,14 @@ def trained_head_name(name_or_folder: str | Path) -> str:
     return _head_config(_head_folder(name_or_folder))["head"]
 
 
-def _head_folder(name_or_folder: str | Path) -> Path:
+def _head_folder(name_or_folder: str | Path, revision: str | None = None) -> Path:
     known = {} if is_here(name_or_folder) else shipped("head")
     folder = known.get(str(name_or_folder), Path(name_or_folder))
+    if revision is not None and folder.is_dir():
+        raise ValueError(f"{name_or_folder}: is here already, and revision {revision!r} is for the Hub; leave it out")
     if not folder.is_dir():
+        if is_hub_id(name_or_folder):
+            return downloaded(str(name_or_folder), "head", revision=revision)
         near = difflib.get_close_matches(str(name_or_folder), known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(

@@ -173,6 +173,34 @@ def test_encoders_go_to_the_hub_and_come_back(saved, tmp_path):
     assert "without a connection download the folder elsewhere and pass its path" in away.stderr
 
 
+@pytest.mark.slow
+def test_heads_go_to_the_hub_and_come_back(saved, tmp_path):
+    """Sent as any folder is."""
+    head = motionrep.head_api.head_class("pose3d")(channels=32)
+    save_head(head, tmp_path / "head", "pose3d", "mine", encoder_digest=load_encoder(saved).digest)
+    push = (
+        "from huggingface_hub import HfApi\n"
+        "api = HfApi(token='t')\n"
+        "api.create_repo('me/head', exist_ok=True)\n"
+        f"api.upload_folder(repo_id='me/head', folder_path={str(tmp_path / 'head')!r})"
+    )
+    load = (
+        "import motionrep\n"
+        "head = motionrep.load_head('me/head', revision='main')\n"
+        "print(head.trained_on_digest, type(head).__name__)"
+    )
+    with hub() as (endpoint, files):
+        done = _python(push, endpoint, tmp_path / "pusher")
+        assert done.returncode == 0, done.stderr
+        assert files["me/head"].keys() >= {"config.json", "model.safetensors"}
+        done = _python(load, endpoint, tmp_path / "cache")
+        assert done.stdout.split() == [load_encoder(saved).digest, "Pose3DHead"], done.stderr
+        missing = _python(load.replace("me/head", "me/other"), endpoint, tmp_path / "cache")
+        assert "ValueError: no head 'me/other': not a shipped name or folder here" in missing.stderr
+    with pytest.raises(ValueError, match="revision 'main' is for the Hub"):
+        load_head(tmp_path / "head", revision="main")
+
+
 def test_a_head_refuses_other_weights_of_the_same_name(saved, tmp_path):
     encoder = load_encoder(saved)
     head = motionrep.head_api.head_class("pose3d")(channels=32)

@@ -57,7 +57,7 @@ def encoder_for(trained: Any, head: str) -> str:
     name = str(trained.trained_on)
     if name not in shipped("architecture"):
         raise ValueError(
-            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder as --encoder"
+            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder or Hub id as --encoder"
         )
     return name
 

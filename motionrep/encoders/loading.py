@@ -1,7 +1,6 @@
 """The table of encoders, and where their weights are found."""
 
 import difflib
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ from motionrep.encoders.ktpformer import KTPFormer
 from motionrep.encoders.mixste import MixSTE
 from motionrep.encoders.motionagformer import MotionAGFormer
 from motionrep.encoders.published import load_published
-from motionrep.encoders.saving import FILES, Shareable, downloaded, load_folder, read_config, weights_digest
+from motionrep.encoders.saving import Shareable, load_folder, read_config, weights_digest
 from motionrep.encoders.ssr_stf import SSRSTF
+from motionrep.hub import FILES, downloaded, is_hub_id
 from motionrep.weights import is_here, shipped
 
 ENCODERS: dict[str, type[Any]] = {
@@ -48,8 +48,8 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Share
         encoder = load_published(path)[0]
         encoder.digest = weights_digest(encoder)
         return encoder
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
-        return _from_folder(downloaded(str(name_or_path), revision=revision))
+    if is_hub_id(name_or_path):
+        return _from_folder(downloaded(str(name_or_path), "encoder", revision=revision))
     near = difflib.get_close_matches(str(name_or_path), known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from huggingface_hub import ModelCard, PyTorchModelHubMixin, snapshot_download
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from motionrep.encoders.cards import Provenance, input_declaration, model_card
 from motionrep.encoders.strict import require_fit
+from motionrep.hub import FILES, downloaded
 
-FILES = ("model.safetensors", "config.json", "README.md")
 _PROMISES = ("layout", "input_channels", "normalisation", "crop_ratio", "coco_recipe", "frames", "fps")
 
 
@@ -116,7 +116,7 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
         folder = Path(model_id)
         if not folder.is_dir():
             folder = downloaded(
-                model_id, revision=revision, cache_dir=cache_dir, force_download=force_download,
+                model_id, "encoder", revision=revision, cache_dir=cache_dir, force_download=force_download,
                 local_files_only=local_files_only, token=token,
             )  # fmt: skip
         return load_folder(cls, folder, read_config(folder), **model_kwargs)
@@ -133,21 +133,6 @@ def weights_digest(encoder: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(_as_float32(tensor).cpu().contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def downloaded(repository: str, **options: Any) -> Path:
-    """The folder of a repository of the Hub on this machine; `options` are those of `snapshot_download`.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    try:
-        return Path(snapshot_download(repository, allow_patterns=list(FILES), **options))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no encoder {repository!r}: not a shipped name, folder or file here, and the Hugging Face Hub could not "
-            f"be read ({type(error).__name__}); without a connection download the folder elsewhere and pass its path"
-        ) from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:
