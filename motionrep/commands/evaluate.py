@@ -21,8 +21,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=_PROTOCOLS,
         help="A published protocol instead of simulated cameras; see docs/protocols.md.",
     )
-    parser.add_argument("--encoder", default="ktpformer-s", help="A shipped encoder, a folder or a Hub id (default %(default)s).")
-    parser.add_argument("--head", help=f"A shipped head, a folder or a Hub id (default {_HEAD}); ntu120-oneshot takes none.")
+    parser.add_argument(
+        "--encoder", default="ktpformer-s", help="Shipped name, folder or Hub id (default %(default)s)."
+    )
+    parser.add_argument("--head", help=f"Shipped name, folder or Hub id (default {_HEAD}); ntu120-oneshot takes none.")
     parser.add_argument("--output", type=Path, help="A JSON file to write the result to as well.")
     parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default val).")
     parser.add_argument(

@@ -33,9 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--head", action="append", dest="heads",
-        help=f"A shipped head, a folder or a Hub id; give it again for more heads of the encoder (default {_DEFAULT_HEAD}).",
+        help=f"Shipped name, folder or Hub id; give it again for more heads of the encoder (default {_DEFAULT_HEAD}).",
     )  # fmt: skip
-    parser.add_argument("--encoder", help="A shipped encoder, a folder or a Hub id; left out, the one the head was trained on.")
+    parser.add_argument("--encoder", help="Shipped name, folder or Hub id; left out, the one the head was trained on.")
     parser.add_argument(
         "--camera",
         help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one from "

@@ -12,12 +12,14 @@ from motionrep.commands.recovered import load_networks
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_keypoints(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .html file to write.")
-    parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head, a folder or a Hub id (default %(default)s).")
+    parser.add_argument(
+        "--head", default="mesh-ktpformer-s", help="Shipped name, folder or Hub id (default %(default)s)."
+    )
     parser.add_argument(
         "--action", default="action-ktpformer-s",
-        help="A shipped head, a folder or a Hub id, or none for a report without actions (default %(default)s).",
+        help="Shipped name, folder or Hub id, or none for a report without actions (default %(default)s).",
     )  # fmt: skip
-    parser.add_argument("--encoder", help="A shipped encoder, a folder or a Hub id; left out, the one the head was trained on.")
+    parser.add_argument("--encoder", help="Shipped name, folder or Hub id; left out, the one the head was trained on.")
 
 
 def run(

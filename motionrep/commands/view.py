@@ -13,8 +13,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"Keypoints, from which the motion is recovered, or a motion: {MOTION_FILES[0].lower()}{MOTION_FILES[1:]}",
     )  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="PAGE.html", help="Writes one file to send, and serves nothing.")
-    parser.add_argument("--head", default="mesh-ktpformer-s", help="A shipped head, a folder or a Hub id (default %(default)s).")
-    parser.add_argument("--encoder", help="A shipped encoder, a folder or a Hub id; left out, the one the head was trained on.")
+    parser.add_argument(
+        "--head", default="mesh-ktpformer-s", help="Shipped name, folder or Hub id (default %(default)s)."
+    )
+    parser.add_argument("--encoder", help="Shipped name, folder or Hub id; left out, the one the head was trained on.")
     parser.add_argument(
         "--frame", choices=("camera", "world"), help="Axes to take of 3DPW, WHAM and GVHMR; left out, the world's."
     )
