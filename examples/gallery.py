@@ -119,7 +119,7 @@ def skeleton() -> np.ndarray:
 
 def labels() -> np.ndarray:
     """What the shipped action head says of a clip, every half second."""
-    clip = filmed("jumping_jack")
+    clip = filmed("sit_down")  # a class that it knows
     timeline = motionrep.load_head("action-ktpformer-s").predict_over_time(clip.embedding, 1.0)
     segments = [astuple(segment) for segment in timeline.segments()]
     return shown(clip.mesh, at_s=2, labels=segments, keypoints=clip.keypoints)
