@@ -150,18 +150,18 @@ def test_the_shipped_weights_score_as_they_did():
     valid = torch.arange(30)[None] < 25
     expected = torch.tensor(
         [
-            0.14646,
-            1.13668,
-            0.08841,
-            -0.89644,
-            -2.75925,
-            2.21936,
-            4.95704,
-            -0.97498,
-            -1.34846,
-            -0.14786,
-            2.34559,
-            -1.24116,
+            0.58639,
+            -1.32182,
+            -1.57704,
+            -0.84922,
+            -2.08456,
+            3.27508,
+            4.90865,
+            -1.01606,
+            -0.64379,
+            0.48484,
+            0.3462,
+            -0.41645,
         ]
     )
     torch.testing.assert_close(shipped(values, valid)["logit"][0].detach(), expected, atol=1e-4, rtol=1e-4)
