@@ -15,8 +15,9 @@ from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.layouts import SMPL_24, JointLayout
 
 # Standard deviations of the logarithm of the factor on a bone's length, and of how far its end is moved besides, before
-# both sides are made alike by their mean.
+# both sides are made alike by their mean. People differ in how unlike the body they are: both times a factor from this range.
 _LENGTH, _MOVED_M = 0.2, 0.035
+_STRENGTH = (0.5, 2.0)
 # How far the nearest body's joints may be off before betas grow: the larger, the likelier the body.
 _MISFIT_M = 0.07
 
@@ -39,8 +40,9 @@ class OtherBones:
 
     def draw(self, rng: np.random.Generator) -> Float[np.ndarray, "sources 3"]:
         """Change of the bone to each joint and landmark in the rest pose, the same on both sides; metres."""
-        longer = np.exp(_LENGTH * rng.standard_normal((len(self._bone_m), 1))) - 1
-        change_m = self._bone_m * longer + _MOVED_M * rng.standard_normal(self._bone_m.shape)
+        strength = np.exp(rng.uniform(*np.log(_STRENGTH)))
+        longer = np.exp(strength * _LENGTH * rng.standard_normal((len(self._bone_m), 1))) - 1
+        change_m = self._bone_m * longer + strength * _MOVED_M * rng.standard_normal(self._bone_m.shape)
         change_m[0] = 0
         mirrored_m = change_m[list(JOINTS_AND_LANDMARKS.flip_indices)] * [-1, 1, 1]
         return (change_m + mirrored_m) / 2
