@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motionrep.body import load_body_model
-from motionrep.cameras import PinholeCamera, translation_from_keypoints
+from motionrep.cameras import PinholeCamera, require_picture, translation_from_keypoints
 from motionrep.head_api import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.rotations import rotmat_from_sixd
@@ -101,13 +101,15 @@ class MeshHead(nn.Module):
             betas: Shape of the person where it is known, from other clips for example; None estimates it from this one.
 
         Raises:
-            ValueError: The embedding comes from another encoder than the head was trained on.
+            ValueError: The embedding comes from another encoder than the head was trained on, or the camera takes
+                pictures of another size than the keypoints'.
         """
         require_same_encoder(self, embedding)
         output = self(*representation_of(embedding))
         rotmat, shape = output["local_rotmat"][0], output["betas"][0] if betas is None else betas
         clip = embedding.keypoints
         camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
+        require_picture(camera, clip.width_px, clip.height_px)
         points_m = self.body.points(H36M_17, rotmat, shape, rotmat.new_zeros(rotmat.shape[0], 3))
         translation_m = translation_from_keypoints(points_m, clip.xy_px, clip.confidence, camera)
         return BodyMotion(

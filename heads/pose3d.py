@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from motionrep.cameras import PinholeCamera, translation_from_keypoints
+from motionrep.cameras import PinholeCamera, require_picture, translation_from_keypoints
 from motionrep.head_api import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import JointMotion, MotionEmbedding
@@ -116,8 +116,13 @@ class Pose3DHead(nn.Module):
             camera: The camera that took the clip, for frame `camera`; without it, 50 degrees are assumed.
 
         Raises:
-            ValueError: The embedding comes from another encoder than the head was trained on.
+            ValueError: The embedding comes from another encoder than the head was trained on, the camera takes
+                pictures of another size than the keypoints', or one is given for frame `root`.
         """
+        if frame not in ("root", "camera"):
+            raise ValueError(f"frame must be 'root' or 'camera', got {frame!r}")
+        if frame == "root" and camera is not None:
+            raise ValueError("a camera says nothing about a pose whose origin is the pelvis; pass frame='camera' too")
         require_same_encoder(self, embedding)
         position_m = self(*representation_of(embedding))["position_m"][0]
         return _placed(position_m, embedding, frame, camera)
@@ -166,6 +171,7 @@ def _placed(
     if frame == "camera":
         clip = embedding.keypoints
         camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
+        require_picture(camera, clip.width_px, clip.height_px)
         moved_m = translation_from_keypoints(position_m, clip.xy_px, clip.confidence, camera)
         position_m = position_m + moved_m[:, None]
     return JointMotion(position_m, H36M_17, embedding.fps, frame, embedding.keypoints.first_frame)

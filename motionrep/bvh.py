@@ -1,6 +1,8 @@
 """Reading BVH motion capture files: a skeleton and its motion, as the file has them."""
 
+import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,8 @@ class BvhMotion:
     """Skeleton and motion in the file's own axes and unit of length.
 
     Parents stand before their children; the root's parent is -1. An End Site has no name in the file and is called
-    "<parent> end" here. `offset` is the rest pose: with all rotations zero, a joint lies at its parent plus its offset.
+    "<parent> end" here, further ones of the same parent "<parent> end 2", "<parent> end 3" ... `offset` is the rest
+    pose: with all rotations zero, a joint lies at its parent plus its offset.
     `local_position` is the offset, except where position channels replace it (the root; in some files every joint).
     """
 
@@ -51,7 +54,7 @@ def read_bvh(path: Path) -> BvhMotion:
     """Reads a BVH file.
 
     Channels listed A B C mean R = R_A R_B R_C on column vectors, in degrees, per joint as its CHANNELS line says.
-    Line ends may be mixed. A frame time that is a rounded 1/n gives fps = n.
+    Line ends may be mixed. A frame time that is 1/n, rounded to as many decimals as the file has, gives fps = n.
 
     Raises:
         ValueError: The file breaks the format, was cut off, or holds a number that is not finite; names file and line.
@@ -89,7 +92,7 @@ def _read_hierarchy(path: Path, lines: list[str]) -> list[_Joint]:
                     raise ValueError(f"{where}: {word} where {'a ROOT' if parent < 0 else 'a JOINT'} was expected")
                 name = " ".join(words[: words.index("{")] if "{" in words else words)
                 words = words[words.index("{") :] if "{" in words else []
-                named = _Joint(f"{joints[parent].name} end" if word == "End" else name, parent)
+                named = _Joint(_end_name(joints, parent) if word == "End" else name, parent)
                 if not named.name or any(named.name == joint.name for joint in joints):
                     raise ValueError(f"{where}: joint names must be there and differ, got {named.name!r}")
             elif word == "{" and named is not None:
@@ -111,6 +114,15 @@ def _read_hierarchy(path: Path, lines: list[str]) -> list[_Joint]:
     if open_joints or not joints:
         raise ValueError(f"{path}, line {len(lines) + 1}: MOTION comes before the HIERARCHY is complete")
     return joints
+
+
+def _end_name(joints: list[_Joint], parent: int) -> str:
+    taken = {joint.name for joint in joints}
+    name, number = f"{joints[parent].name} end", 1
+    while name in taken:
+        number += 1
+        name = f"{joints[parent].name} end {number}"
+    return name
 
 
 def _channels(where: str, words: list[str]) -> list[str]:
@@ -135,20 +147,31 @@ def _numbers(where: str, what: str, words: list[str], count: int) -> list[float]
 def _read_motion_header(path: Path, lines: list[str], start: int) -> tuple[int, float, int]:
     """Frame count, frames per second, index of the first line of numbers."""
     found: dict[str, float] = {}
+    written: dict[str, str] = {}
     for index in range(start + 1, len(lines)):
         if lines[index].strip():
             name, _, rest = lines[index].partition(":")
-            found[name.strip().lower()] = _numbers(f"{path}, line {index + 1}", name.strip(), rest.split(), 1)[0]
+            name, words = name.strip(), rest.split()
+            found[name.lower()] = _numbers(f"{path}, line {index + 1}", name, words, 1)[0]
+            written[name.lower()] = words[0]
         if {"frames", "frame time"} <= found.keys():
             break
     else:
         raise ValueError(f"{path}, line {len(lines)}: 'Frames:' and 'Frame Time:' must follow MOTION; was it cut off?")
     if found["frame time"] <= 0 or found["frames"] < 1 or found["frames"] % 1:
         raise ValueError(f"{path}, line {index + 1}: Frames and Frame Time must be positive, got {found}")
-    fps = 1 / found["frame time"]
-    if abs(fps - round(fps)) < 1e-4 * fps:
-        fps = float(round(fps))
-    return int(found["frames"]), fps, index + 1
+    return int(found["frames"]), _fps(Decimal(written["frame time"])), index + 1
+
+
+def _fps(frame_time_s: Decimal) -> float:
+    """The nearest whole number whose inverse is the frame time as far as it is written out, or just its inverse."""
+    fps = 1 / float(frame_time_s)
+    half_a_digit_s = Decimal((0, (5,), int(frame_time_s.as_tuple().exponent) - 1))
+    for whole in sorted({math.floor(fps), math.ceil(fps)} - {0}, key=lambda whole: abs(whole - fps)):
+        # some writers give more digits than they got right
+        if abs(1 / Decimal(whole) - frame_time_s) <= half_a_digit_s or abs(fps - whole) < 1e-4 * fps:
+            return float(whole)
+    return fps
 
 
 def _read_values(path: Path, lines: list[str], first: int, frame_count: int, channel_count: int) -> np.ndarray:

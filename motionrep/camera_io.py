@@ -10,14 +10,15 @@ import torch
 
 from motionrep.body import load_body_model
 from motionrep.cameras import PinholeCamera
+from motionrep.files import written_beside
 from motionrep.types import BodyMotion
 
 _FIELDS = ("width", "height", "fx", "fy", "cx", "cy", "hfov_deg", "camera_from_world")
 _SQUARE = 0.01
 
 
-def read_camera(path: Path, width_px: int, height_px: int) -> PinholeCamera:
-    """The camera of a JSON file, for pictures of the given size.
+def read_camera(path: Path | str, width_px: int | None = None, height_px: int | None = None) -> PinholeCamera:
+    """The camera of a JSON file, for pictures of the given size; left out, of the size that the file gives.
 
     An object with `fx` in pixels, or `hfov_deg`, the horizontal field of view in degrees; and where they are known
     `fy` (pixels are square here, so within 1 % of `fx`), `cx`, `cy` in pixels from the top left corner (left out, the
@@ -27,8 +28,10 @@ def read_camera(path: Path, width_px: int, height_px: int) -> PinholeCamera:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is not such an object, or is about pictures of another size.
+        ValueError: The file is not such an object, is about pictures of another size, or gives no size though none was
+            passed.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such camera file")
     try:
@@ -39,6 +42,10 @@ def read_camera(path: Path, width_px: int, height_px: int) -> PinholeCamera:
         raise ValueError(f'{path}: expected an object such as {{"fx": 1500}}, got {type(content).__name__}')
     if unknown := [name for name in content if name not in _FIELDS]:
         raise ValueError(f"{path}: unknown field {unknown[0]!r}; known: {', '.join(_FIELDS)}")
+    if width_px is None or height_px is None:
+        if not {"width", "height"} <= content.keys():
+            raise ValueError(f"{path}: give 'width' and 'height', the size of its pictures in pixels")
+        width_px, height_px = (int(_number(path, content, name)) for name in ("width", "height"))
     for name, size_px in (("width", width_px), ("height", height_px)):
         if name in content and _number(path, content, name) != size_px:
             raise ValueError(
@@ -52,6 +59,24 @@ def read_camera(path: Path, width_px: int, height_px: int) -> PinholeCamera:
     focal_px = _focal_px(path, content, width_px)
     camera_from_world = _rigid(path, content["camera_from_world"]) if "camera_from_world" in content else torch.eye(4)
     return PinholeCamera(focal_px, (center_px[0], center_px[1]), width_px, height_px, camera_from_world)
+
+
+def write_camera(camera: PinholeCamera, path: Path | str) -> None:
+    """A camera as `read_camera` reads it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    content = {
+        "width": camera.width_px,
+        "height": camera.height_px,
+        "fx": camera.focal_px,
+        "cx": camera.center_px[0],
+        "cy": camera.center_px[1],
+        "camera_from_world": camera.camera_from_world.tolist(),
+    }
+    with written_beside(Path(path)) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def in_world(motion: BodyMotion, camera: PinholeCamera) -> BodyMotion:

@@ -135,6 +135,19 @@ def translation_from_keypoints(
     return torch.from_numpy(solution.reshape(frames, 3)).to(point_m)
 
 
+def require_picture(camera: PinholeCamera, width_px: int, height_px: int) -> None:
+    """Whether a camera takes pictures of the size that keypoints were found in.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if (camera.width_px, camera.height_px) != (width_px, height_px):
+        raise ValueError(
+            f"camera: takes pictures of {camera.width_px} x {camera.height_px} px, the keypoints are of "
+            f"{width_px} x {height_px} px"
+        )
+
+
 def fitted_camera(
     point_m: Float[Tensor, "frames joints 3"],
     xy_px: Float[Tensor, "frames joints 2"],

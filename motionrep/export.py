@@ -42,7 +42,8 @@ def export_motion(
 
     * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`, or of all the body's
       joints when the motion has them (`BodyModel.joint_names`). At each frame the surface is the body's own, but for
-      pose correctives of SMPL's files and expression, which are left out.
+      pose correctives of SMPL's files and expression, which are left out. The motion whose `first_frame` is earliest
+      begins at time 0, the others as much later as they do in their video; until then they hold their first pose.
     * `.bvh`: the skeleton in its rest pose and its motion, joints as in .glb. `load_motion` reads it again when y is
       up; betas are lost.
     * `.obj`, `.ply`: one mesh for each frame, `out/walk.obj` becomes `out/walk_000000.obj`, `out/walk_000001.obj` ...;
@@ -78,13 +79,16 @@ def export_motion(
     if suffix == ".npz" and unit != "m":
         raise ValueError(f"{path}: AMASS's .npz is always in metres, leave out unit={unit!r}")
     bodies = {motion.body_model: load_body_model(motion.body_model, len(motion.betas)) for motion in people}
+    begins_s = [motion.first_frame / motion.fps for motion in people]
     people = [_prepared(motion, bodies[motion.body_model], fps) for motion in people]
 
     scale, turn = _UNITS_PER_M[unit], _TURN[up]
     body = bodies[people[0].body_model]
     match suffix:
         case ".glb":
-            write_glb([_figure(motion, bodies[motion.body_model], scale, turn) for motion in people], path)
+            figures = [_figure(motion, bodies[motion.body_model], scale, turn) for motion in people]
+            starts_s = [start_s - min(begins_s) for start_s in begins_s]
+            write_glb([replace(one, start_s=start_s) for one, start_s in zip(figures, starts_s, strict=True)], path)
         case ".bvh":
             write_bvh(_figure(people[0], body, scale, turn), path)
         case ".npz":
@@ -157,9 +161,9 @@ def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
         betas[: len(motion.betas)] = motion.betas.numpy()
     else:
         trans = trans + body.rest_joints(motion.betas)[0] - trans.new_tensor(PELVIS_M[generation])
-    with written_beside(path) as beside:
+    with written_beside(path) as beside, beside.open("wb") as file:  # to a name in capitals NumPy would append .npz
         np.savez_compressed(
-            beside,
+            file,
             poses=poses.reshape(len(poses), -1),
             trans=trans.numpy(),
             betas=betas,

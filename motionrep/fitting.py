@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,7 +24,7 @@ from motionrep.floor import sole_height_m
 from motionrep.layouts import SMPL_24
 from motionrep.rendering.views import up_in_camera
 from motionrep.rest_pose import smallest_rotation
-from motionrep.types import BodyMotion, JointMotion
+from motionrep.types import BodyMotion, JointMotion, as_float32
 
 _TRUNK = ("pelvis", "hip", "mid_hip", "spine", "thorax", "neck", "shoulder", "clavicle", "collar")
 # Bones whose direction gives a joint's rotation, from the trunk outwards: joint, its end, the end of the next bone.
@@ -54,8 +55,8 @@ class Fit:
 def fit_body(
     joints: JointMotion,
     body: BodyModel,
-    confidence: Float[Tensor, "frames joints"] | None = None,
-    betas: Float[Tensor, " betas"] | None = None,
+    confidence: Float[Tensor, "frames joints"] | Float[np.ndarray, "frames joints"] | None = None,
+    betas: Float[Tensor, " betas"] | Float[np.ndarray, " betas"] | None = None,
 ) -> Fit:
     """Moves a body so that its points follow the joints.
 
@@ -77,7 +78,7 @@ def fit_body(
             joints of the trunk (hips, shoulders, spine, neck) are ever seen.
     """
     layout, position_m = joints.layout, joints.position_m.detach()
-    weight = torch.ones_like(position_m[..., 0]) if confidence is None else confidence.detach().clamp(0, 1)
+    weight = torch.ones_like(position_m[..., 0]) if confidence is None else as_float32(confidence).detach().clamp(0, 1)
     if weight.shape != position_m.shape[:2]:
         raise ValueError(f"confidence: expected shape {tuple(position_m.shape[:2])}, got {tuple(weight.shape)}")
     if betas is not None and betas.shape != (body.beta_count,):
@@ -94,7 +95,7 @@ def fit_body(
     position_m = position_m - middle_m
     filled_m = _filled(position_m, weight > 0)
     targets = Targets(points, filled_m, weight, _jitter_m(position_m, weight > 0), joints.fps)
-    shape = position_m.new_zeros(body.beta_count) if betas is None else betas.detach()
+    shape = position_m.new_zeros(body.beta_count) if betas is None else as_float32(betas).detach()
     rest_m = points(torch.eye(3).to(position_m).expand(24, 3, 3), shape, position_m.new_zeros(3))
     start = _initial_pose(joints, filled_m, (weight > 0).any(0), rest_m, body.rest_joints(shape)[0])
     if betas is None:

@@ -23,7 +23,8 @@ _SKIN_COLOR = (0.72, 0.60, 0.52, 1.0)
 class Figure:
     """A skinned body and its motion, in the unit of length and the axes of the file.
 
-    Parents stand before their children, the root's is -1. `root_position` is where the root joint is.
+    Parents stand before their children, the root's is -1. `root_position` is where the root joint is. `start_s` is when
+    the first frame is shown.
     """
 
     joints: tuple[str, ...]
@@ -35,6 +36,7 @@ class Figure:
     faces: Int[np.ndarray, "faces 3"]
     skin_weights: Float[np.ndarray, "vertices joints"]
     fps: float
+    start_s: float = 0.0
 
     @property
     def offset(self) -> Float[np.ndarray, "joints 3"]:
@@ -48,8 +50,8 @@ def write_glb(figures: Sequence[Figure], path: Path) -> None:
     """Writes all figures into one file, with one animation that moves them together.
 
     Each has a mesh `person_0`, `person_1` ... and a tree of nodes with the names of its joints. Joints turn, the root
-    also moves; in between keys, viewers interpolate. A vertex that follows more than four joints has the others in a
-    second set, which viewers may leave out.
+    also moves; in between keys, viewers interpolate, and before the first they show its pose. A vertex that follows
+    more than four joints has the others in a second set, which viewers may leave out.
     """
     buffer = _Buffer()
     nodes: list[dict[str, Any]] = []
@@ -78,7 +80,7 @@ def write_glb(figures: Sequence[Figure], path: Path) -> None:
         joint_nodes = list(range(first, len(nodes)))
         skins.append({"joints": joint_nodes, "skeleton": first, "inverseBindMatrices": matrices})
 
-        seconds = np.arange(len(figure.root_position)) / figure.fps
+        seconds = figure.start_s + np.arange(len(figure.root_position)) / figure.fps
         times = buffer.add(seconds[:, None], "SCALAR", bounded=True)
         animate(first, "translation", times, figure.root_position, "VEC3")
         for joint, node in enumerate(joint_nodes):

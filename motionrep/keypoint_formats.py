@@ -66,7 +66,7 @@ def read_detections(path: Path, layout: JointLayout | None, size_px: tuple[int, 
         meta = data.get("meta_info")
         dataset = str(meta.get("dataset_name", "coco")) if isinstance(meta, dict) else "coco"
         frames = _list(data["instance_info"], path)
-        return _collect(_mmpose_rows(frames, path), _mmpose_keys(frames), _MMPOSE.get(dataset, {}), layout, path)
+        return _collect(_mmpose_rows(frames, path), _list_keys(frames), _MMPOSE.get(dataset, {}), layout, path)
     if isinstance(data, dict) and any(map(_is_openpose, data.values())):
         return _collect(_openpose_rows(data, path), data, _OPENPOSE, layout, path)
 
@@ -80,9 +80,9 @@ def read_detections(path: Path, layout: JointLayout | None, size_px: tuple[int, 
         if "keypoint_scores" in fields:  # what MMPose writes for a single image
             return _collect(_mmpose_rows([{"instances": data}], path), [0], _BODY, layout, path)
         if "instances" in fields:
-            return _collect(_mmpose_rows(data, path), _mmpose_keys(data), _BODY, layout, path)
+            return _collect(_mmpose_rows(data, path), _list_keys(data), _BODY, layout, path)
         if isinstance(first, list) or {"landmarks", "pose_landmarks"} & fields:
-            return _collect(_mediapipe_rows(data, size_px, path), range(len(data)), _MEDIAPIPE, layout, path)
+            return _collect(_mediapipe_rows(data, size_px, path), _list_keys(data), _MEDIAPIPE, layout, path)
     found = f"{type(data).__name__}" + (f" with the fields {', '.join(map(repr, list(fields)[:6]))}" if fields else "")
     raise ValueError(f"{path}: not a keypoint format motionrep knows: {found} (known: {_FORMATS})")
 
@@ -139,7 +139,7 @@ def _openpose_rows(frames: dict[str, Any], path: Path) -> Iterator[_Row]:
 
 
 def _mmpose_rows(frames: list[Any], path: Path) -> Iterator[_Row]:
-    for key, frame in zip(_mmpose_keys(frames), frames, strict=True):
+    for key, frame in zip(_list_keys(frames), frames, strict=True):
         where = f"{path}: frame {key}"
         for instance in _list(_field(frame, "instances", where), where):
             keypoints, scores = _field(instance, "keypoints", where), _field(instance, "keypoint_scores", where)
@@ -153,26 +153,29 @@ def _mmpose_rows(frames: list[Any], path: Path) -> Iterator[_Row]:
             yield _Row(key, xyc.ravel().tolist(), score, _person_id(instance.get("track_id")))
 
 
-def _mmpose_keys(frames: list[Any]) -> list[Any]:
-    return [frame.get("frame_id", i) if isinstance(frame, dict) else i for i, frame in enumerate(frames)]
+def _list_keys(frames: list[Any]) -> list[Any]:
+    """The number that each item of a list of frames gives, or its place in the list where it gives none."""
+    return [
+        frame.get("frame_id", frame.get("frame", i)) if isinstance(frame, dict) else i for i, frame in enumerate(frames)
+    ]
 
 
 def _mediapipe_rows(frames: list[Any], size_px: tuple[int, int], path: Path) -> Iterator[_Row]:
     """x is in image widths and y in image heights; a frame holds nothing, landmarks, or one such list per person."""
     width_px, height_px = size_px
-    for i, frame in enumerate(frames):
+    for key, frame in zip(_list_keys(frames), frames, strict=True):
         if isinstance(frame, dict):
             frame = frame.get("landmarks", frame.get("pose_landmarks"))
         if isinstance(frame, dict):  # protocol buffer as JSON
             frame = frame.get("landmark")
-        poses = _list(frame or [], f"{path}: frame {i}")
+        poses = _list(frame or [], f"{path}: frame {key}")
         for pose in [poses] if poses and isinstance(poses[0], dict) else poses:
             try:
                 values = [v for p in pose for v in (p["x"] * width_px, p["y"] * height_px, p["visibility"])]
             except (KeyError, TypeError, OverflowError) as error:
-                raise ValueError(f"{path}: frame {i}: a landmark needs numbers x, y and visibility") from error
+                raise ValueError(f"{path}: frame {key}: a landmark needs numbers x, y and visibility") from error
             if values:
-                yield _Row(i, values, None, None)
+                yield _Row(key, values, None, None)
 
 
 def _field(entry: Any, name: str, where: str) -> Any:

@@ -46,7 +46,8 @@ def load_keypoints(
     Args:
         layout: Joint order; None takes what the format has for the number of joints (17 is COCO's).
         fps: Frame rate; None takes the file's, or 30 where the file has none, as is the case for all but .npz.
-        size_px: Width and height of the image; may be left out for .npz only.
+        size_px: Width and height of the image; may be left out for .npz only, which says all three itself. Where it
+            says something else than what is given here, a warning says so.
 
     Raises:
         FileNotFoundError: No such file.
@@ -57,7 +58,7 @@ def load_keypoints(
     layout = find_layout(layout) if isinstance(layout, str) else layout
     if fps is not None and not 0 < fps < float("inf"):
         raise ValueError(f"fps must be a positive number of frames per second, got {fps}")
-    if size_px is not None and min(size_px) <= 0:
+    if size_px is not None and (len(size_px) != 2 or min(size_px) <= 0):
         raise ValueError(f"size_px must be a positive width and height in pixels, got {size_px}")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such keypoint file or folder")
@@ -209,13 +210,19 @@ def _load_npz(
         with np.load(path, allow_pickle=False) as file:
             for i in range(sum(name.endswith(".xy_px") for name in file.files)):
                 joints, parents = (tuple(map(str, file[f"{i}.{name}"])) for name in ("joints", "parents"))
-                width_px, height_px = size_px or map(int, file[f"{i}.size_px"])
+                width_px, height_px = map(int, file[f"{i}.size_px"])
+                said_layout, said_fps = JointLayout(str(file[f"{i}.layout"]), joints, parents), float(file[f"{i}.fps"])
+                for given, said in ((layout, said_layout), (fps, said_fps), (size_px, (width_px, height_px))):
+                    if i == 0 and given is not None and given != said:
+                        names = (getattr(value, "name", value) for value in (said, given))
+                        logger.warning("%s says %s, taken is %s as given", path, *names)
+                width_px, height_px = size_px or (width_px, height_px)
                 clips.append(
                     Keypoints(
                         torch.from_numpy(file[f"{i}.xy_px"].astype(np.float32)),
                         torch.from_numpy(file[f"{i}.confidence"].astype(np.float32)),
-                        layout or JointLayout(str(file[f"{i}.layout"]), joints, parents),
-                        fps or float(file[f"{i}.fps"]),
+                        layout or said_layout,
+                        fps or said_fps,
                         width_px,
                         height_px,
                         str(file[f"{i}.person"]),
@@ -244,7 +251,7 @@ def _alphapose_entries(clips: Sequence[Keypoints], path: Path) -> list[dict[str,
             corner = seen[:, :2].min(0)
             entries.append(
                 {
-                    "image_id": f"{frame:06d}.jpg",
+                    "image_id": f"{clip.first_frame + frame:06d}.jpg",
                     "category_id": 1,
                     "keypoints": xyc[frame].ravel().tolist(),
                     "score": float(seen[:, 2].mean()),

@@ -170,8 +170,8 @@ def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
         fields = {"format": _FORMAT, "body_model": motion.body_model}
     fields |= {name: getattr(motion, name).detach().cpu().numpy() for name in tensors}
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items()}
-    with written_beside(path) as beside:
-        np.savez_compressed(beside, fps=motion.fps, frame=motion.frame, first_frame=motion.first_frame, **arrays)
+    with written_beside(path) as beside, beside.open("wb") as file:  # to a name in capitals NumPy would append .npz
+        np.savez_compressed(file, fps=motion.fps, frame=motion.frame, first_frame=motion.first_frame, **arrays)
 
 
 def resample(motion: BodyMotion, fps: float) -> BodyMotion:

@@ -15,7 +15,7 @@ from torch import Tensor
 from motionrep.body import BodyModel, load_body_model
 from motionrep.body.minimising import geman_mcclure, minimise, second_difference
 from motionrep.body.points import JOINTS_AND_LANDMARKS
-from motionrep.cameras import PinholeCamera, project
+from motionrep.cameras import PinholeCamera, project, require_picture
 from motionrep.layouts import SMPL_24
 from motionrep.types import BodyMotion, Keypoints
 
@@ -133,11 +133,7 @@ def _problem(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) ->
             f"motion: {motion.frame_count} frames, the keypoints have {keypoints.frame_count}; pass the clip that the "
             "motion was predicted from"
         )
-    if (camera.width_px, camera.height_px) != (keypoints.width_px, keypoints.height_px):
-        raise ValueError(
-            f"camera: takes pictures of {camera.width_px} x {camera.height_px} px, the keypoints are of "
-            f"{keypoints.width_px} x {keypoints.height_px} px"
-        )
+    require_picture(camera, keypoints.width_px, keypoints.height_px)
     if not bool((keypoints.confidence > 0).any()):
         raise ValueError("keypoints: confidence is 0 everywhere, so there is nothing to refine with")
     body = load_body_model(motion.body_model).to(motion.local_rotmat.device)

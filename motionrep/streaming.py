@@ -66,6 +66,7 @@ class Stream:
         dtype: As for `embed`.
 
     Raises:
+        TypeError: The name of an encoder or of a head.
         ValueError: An option out of range, no conversion from the layout, or a head of another encoder.
     """
 
@@ -83,6 +84,7 @@ class Stream:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        _require_networks(encoder, head)
         if stride < 1:
             raise ValueError(f"stride must be at least 1, got {stride}")
         self.layout = find_layout(layout) if isinstance(layout, str) else layout
@@ -220,8 +222,10 @@ def embed_with_latency(
     A window is encoded for every frame, which takes longer than `embed` and is less exact.
 
     Raises:
+        TypeError: The name of an encoder.
         ValueError: An option out of range, or no conversion from the clip's layout.
     """
+    _require_networks(encoder)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     policy = _Windows.of(encoder, keypoints.fps, latency_frames)
@@ -237,6 +241,13 @@ def embed_with_latency(
             encoded |= zip(batch, _encoded(parts, encoder, fast, torch.device(device)), strict=True)
     values = torch.stack([_joined(policy.weights(frame, last), windows, encoded) for frame in windows])
     return _embedding(values, clip, encoder)
+
+
+def _require_networks(encoder: Any, head: Any = None) -> None:
+    if not isinstance(encoder, nn.Module):
+        raise TypeError(f"expected an encoder, as load_encoder(...) gives, got {encoder!r}")
+    if head is not None and not isinstance(head, nn.Module):
+        raise TypeError(f"expected a head, as load_head(...) gives, got {head!r}")
 
 
 @dataclass(frozen=True)

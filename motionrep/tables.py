@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -32,14 +32,14 @@ def write_embeddings(
 
     Raises:
         ImportError: pyarrow is not installed; the message says how to install it.
-        ValueError: The name does not end in .parquet, no embeddings, not as many names or values, or a further column
-            of the name of another.
+        ValueError: The name does not end in .parquet, an unknown level, no embeddings, not as many names or values, or
+            a further column of the name of another.
         OSError: The file cannot be written; nothing is left of it.
     """
-    path = Path(path)
+    path = check_table_path(path)
     pa, parquet = _pyarrow()
-    if path.suffix.lower() != ".parquet":
-        raise ValueError(f"{path}: embeddings are written as .parquet, give the file that suffix")
+    if level not in get_args(Level):
+        raise ValueError(f"unknown level {level!r} (known: {', '.join(get_args(Level))})")
     if not embeddings:
         raise ValueError(f"{path}: no embeddings to write")
     names = clips if clips is not None else [embedding.keypoints.person for embedding in embeddings]
@@ -67,6 +67,15 @@ def write_embeddings(
         tables.append(pa.table(columns))
     with written_beside(path) as beside:
         parquet.write_table(pa.concat_tables(tables, promote_options="permissive"), beside)
+
+
+def check_table_path(path: Path | str) -> Path:
+    """The path, if `write_embeddings` can write to it. Raises what that would, before anything is embedded."""
+    _pyarrow()
+    path = Path(path)
+    if path.suffix.lower() != ".parquet":
+        raise ValueError(f"{path}: embeddings are written as .parquet, give the file that suffix")
+    return path
 
 
 def read_embeddings(path: Path | str) -> tuple[Float[np.ndarray, "rows channels"], dict[str, list[Any]]]:

@@ -119,6 +119,7 @@ class JointMotion:
         _require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
         _require_finite("JointMotion.position_m", self.position_m)
         _require_fps("JointMotion", self.fps)
+        _require_frame("JointMotion", self.frame, ("root", "camera", "world"))
 
     @property
     def frame_count(self) -> int:
@@ -160,6 +161,7 @@ class BodyMotion:
         for name in ("local_rotmat", "translation_m", "betas"):
             _require_finite(f"BodyMotion.{name}", getattr(self, name))
         _require_fps("BodyMotion", self.fps)
+        _require_frame("BodyMotion", self.frame, ("camera", "world"))
 
     @property
     def frame_count(self) -> int:
@@ -195,6 +197,7 @@ class MeshMotion:
         _require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))
         _require_finite("MeshMotion.vertex_m", self.vertex_m)
         _require_fps("MeshMotion", self.fps)
+        _require_frame("MeshMotion", self.frame, ("camera", "world"))
 
 
 @dataclass(frozen=True)
@@ -254,3 +257,8 @@ def _require_finite(name: str, tensor: Tensor) -> None:
 def _require_fps(owner: str, fps: float) -> None:
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"{owner}.fps must be a positive number of frames per second, got {fps}")
+
+
+def _require_frame(owner: str, frame: str, known: tuple[str, ...]) -> None:
+    if frame not in known:
+        raise ValueError(f"{owner}.frame must be one of {', '.join(map(repr, known))}, got {frame!r}")

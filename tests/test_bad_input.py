@@ -292,11 +292,14 @@ def test_bad_options_of_a_training_run(refused):
     assert "--config: File does not exist" in refused("finetune", "--config", "nowhere.yaml", "--data", "d")
     line = refused("finetune", "--data", "d", "--head", "pose3d", "--encoder", "e", "--clips-per-epoch", "3")
     assert "did you mean --clips_per_epoch?" in line
+    line = refused("finetune", "--data", "d", "--head", "pose3d", "--head_config.losses.velocity", "1")
+    assert "give what head_config.losses holds at once, --head_config.losses '{velocity: ...}'" in line
     assert "nowhere: no such folder" in refused("finetune", "--data", "nowhere", "--head", "pose3d", "--encoder", "e")
 
 
 def test_view_refuses_what_would_do_nothing(capsys):
-    """--size was ignored when every file is a motion."""
+    """--size and --fps were ignored when every file is a motion."""
     bvh = Path(__file__).parent / "data" / "cmu_02_01_first_60.bvh"
-    assert main(["view", str(bvh), "--size", "640x480", "--save", "page.html"]) == 2
-    assert "--size is for keypoints" in capsys.readouterr().err
+    for option, value in (("--size", "640x480"), ("--fps", "60")):
+        assert main(["view", str(bvh), option, value, "--save", "page.html"]) == 2
+        assert f"a motion file, and {option} is for keypoints; leave it out" in capsys.readouterr().err

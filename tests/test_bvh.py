@@ -59,6 +59,27 @@ def test_position_channels_replace_the_offset_and_end_sites_are_named_after_thei
     assert bvh.fps == 30.0
 
 
+@pytest.mark.parametrize(
+    ("frame_time", "fps"),
+    [
+        ("0.0333", 30), ("0.033333", 30), ("0.033", 30), ("0.0167", 60), ("0.0083", 120), ("8.3e-3", 120), (".04", 25),
+        ("0.00833333333333", 120), ("0.03333", 30), ("0.033332", 30), ("2", 0.5), ("0.0333667", 1 / 0.0333667),
+        ("0.041708", 1 / 0.041708),
+    ],
+)  # fmt: skip
+def test_a_rounded_frame_time_is_that_of_whole_frames_per_second(write, frame_time, fps):
+    """0.0333 gave 30.03 frames per second. 29.97 and 23.976, told by as many digits, stay as they are."""
+    assert read_bvh(write(ARM.replace("0.0333333", frame_time))).fps == fps
+
+
+def test_a_joint_may_have_several_end_sites(write):
+    """The second was refused, as a joint of the same name."""
+    end = "    End Site\n    {\n      OFFSET 5 0 0\n    }\n"
+    bvh = read_bvh(write(ARM.replace(end, end + end + end)))
+    assert bvh.joints == ("hip", "arm", "arm end", "arm end 2", "arm end 3")
+    assert bvh.parents == (-1, 0, 1, 1, 1)
+
+
 @pytest.mark.parametrize("newline", ["\r\n", "\r"])
 def test_line_ends_do_not_matter(write, newline):
     expected, got = read_bvh(write(ARM)), read_bvh(write(ARM, newline))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from motionrep.body import load_body_model
-from motionrep.camera_io import in_world, read_camera
+from motionrep.camera_io import in_world, read_camera, write_camera
 from motionrep.cameras import PinholeCamera, camera_from_world_looking, to_camera
 from motionrep.cli import main
 from motionrep.datasets.authored import authored_motion
@@ -38,6 +38,10 @@ def test_a_field_of_view_is_enough(write):
     assert camera.focal_px == pytest.approx(expected.focal_px)
     assert camera.center_px == expected.center_px
     assert torch.equal(camera.camera_from_world, torch.eye(4))
+
+
+def test_the_path_may_be_a_string(write):
+    assert read_camera(str(write({"fx": 900})), 640, 480).focal_px == 900
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,17 @@ def test_in_the_world_the_camera_sees_the_same_body():
         in_world(moved, camera)
 
 
+def test_a_written_camera_is_read_with_its_size(write, tmp_path):
+    pose = camera_from_world_looking(torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3), 0.1)
+    camera = PinholeCamera(700.0, (300.0, 250.0), 640, 480, pose)
+    write_camera(camera, tmp_path / "out" / "camera.json")
+    read = read_camera(str(tmp_path / "out" / "camera.json"))
+    torch.testing.assert_close(read.camera_from_world, pose)
+    assert replace(read, camera_from_world=pose) == camera
+    with pytest.raises(ValueError, match="give 'width' and 'height', the size of its pictures"):
+        read_camera(write({"fx": 700}))
+
+
 def test_predict_places_the_person_in_the_cameras_world(tiny, tmp_path, write, capsys):
     pose = camera_from_world_looking(torch.tensor([0.0, 1.5, 4.0]), torch.tensor([0.0, 1.0, 0.0]))
     path = write({"fx": 1800, "camera_from_world": pose.tolist()})
@@ -108,4 +123,8 @@ def test_predict_estimates_a_camera_or_does_without_perspective(tiny, tmp_path, 
     given = ["predict", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder")]
     assert main([*given, "--head", str(tiny / "mesh"), "--output", str(tmp_path), "--camera", camera]) == 0
     assert load_motion(tmp_path / "clip_0.npz").frame == "camera"
+    used = read_camera(tmp_path / "clip_camera.json")
+    assert (used.width_px, used.height_px) == (1920, 1080)
+    drawn = ["--output", str(tmp_path / "frames"), "--height", "32", "--supersample", "1"]
+    assert main(["render", str(tmp_path / "clip_0.npz"), "--camera", str(tmp_path / "clip_camera.json"), *drawn]) == 0
     assert ("degrees wide" in capsys.readouterr().out) == (camera == "fit")

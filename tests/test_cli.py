@@ -1,7 +1,9 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -137,6 +139,12 @@ def test_embed_writes_a_table(run, tiny, tmp_path, level, rows):
     assert set(table["clip"].to_pylist()) == {"clip"}
 
 
+def test_embed_looks_at_the_suffix_first(run):
+    status, _, errors = run("embed", "nowhere.json", "--output", "e.csv")
+    assert status == 2
+    assert "e.csv: embeddings are written as .parquet" in errors
+
+
 def test_flip_and_precision_change_the_embedding(run, tiny, tmp_path):
     values = []
     for index, options in enumerate(((), ("--flip",), ("--precision", "bfloat16"))):
@@ -161,6 +169,28 @@ def test_predict_writes_a_mesh_motion_and_its_video(run, tiny, tmp_path):
     motion = motionrep.load_motion(tmp_path / "out" / "duo_0.npz")
     assert (motion.frame_count, motion.frame, motion.body_model) == (3, "camera", "open")
     assert _movie_shape(tmp_path / "out" / "duo_0.mp4")[0] == 3
+
+
+def test_predict_leaves_stray_detections_out(run, tiny, tmp_path, caplog):
+    clip = motionrep.load_keypoints(tiny / "clip.json", size_px=(1920, 1080))[0]
+    stray = replace(clip, confidence=clip.confidence * (torch.arange(26) < 2), person="stray")
+    motionrep.save_keypoints([stray, clip], tmp_path / "duo.npz")
+    options = ("--head", tiny / "mesh", "--encoder", tiny / "encoder", "--refine", "--output", tmp_path / "out")
+    status = run("predict", tmp_path / "duo.npz", *options)[0]
+    assert (status, [path.name for path in (tmp_path / "out").iterdir()]) == (0, ["duo_1.npz"])
+    assert "person stray is left out: never more than 2 joints at a time were seen" in caplog.text
+    assert run("predict", tmp_path / "duo.npz", *options, "--person", 0)[0] == 0
+    assert (tmp_path / "out" / "duo_0.npz").is_file()
+    assert "--person must be 0 to 1" in run("predict", tmp_path / "duo.npz", *options, "--person", 2)[2]
+
+
+def test_predict_keeps_the_results_of_heads_of_one_name(run, tiny, tmp_path):
+    for name in ("mesh", "pose3d"):
+        shutil.copytree(tiny / name, tmp_path / name / "head")
+    heads = ("--head", tmp_path / "mesh" / "head", "--head", tmp_path / "pose3d" / "head")
+    options = ("--encoder", tiny / "encoder", "--output", tmp_path / "out")
+    assert run("predict", tiny / "clip.json", *SIZE, *heads, *options)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip_0_head_0.npz", "clip_0_head_1.npz"]
 
 
 def test_predict_writes_joint_positions(run, tiny, tmp_path):

@@ -154,6 +154,19 @@ def test_glb_names_joints_and_times(tmp_path, walk, tumble):
         np.testing.assert_allclose(seconds, np.arange(motion.frame_count) / motion.fps, atol=1e-6)
 
 
+def test_in_a_glb_who_comes_later_waits_in_the_first_pose(tmp_path, walk, tumble):
+    """All began at once, whatever `first_frame` said. 60 frames at 30 and 25 at 25 per second: 1 s lies between."""
+    export_motion([replace(walk, first_frame=60), replace(tumble, first_frame=25)], tmp_path / "two.glb", fps=50)
+    glb = Glb(tmp_path / "two.glb")
+    samplers = glb.json["animations"][0]["samplers"]
+    late_s, early_s = (glb.array(samplers[index]["input"])[:, 0] for index in (0, -1))
+    assert (early_s[0], late_s[0]) == (0.0, 1.0)
+    np.testing.assert_allclose(np.diff(late_s), 1 / 50, atol=1e-6)
+    export_motion(replace(walk, first_frame=60), tmp_path / "alone.glb")
+    alone = Glb(tmp_path / "alone.glb")
+    assert alone.array(alone.json["animations"][0]["samplers"][0]["input"])[0, 0] == 0
+
+
 def test_glb_turns_by_the_shorter_way_between_frames(tmp_path, walk):
     turning = walk.local_rotmat.clone()
     angle_rad = torch.linspace(0, 12, walk.frame_count)
@@ -324,6 +337,13 @@ def test_the_open_body_in_amass_comes_back_where_it_was(tmp_path, walk, body):
     export_motion(replace(motion, betas=torch.ones(10)), tmp_path / "walk.npz")
     with np.load(tmp_path / "walk.npz", allow_pickle=False) as file:
         assert not file["betas"].any()
+
+
+def test_a_suffix_in_capitals_is_kept(tmp_path, walk):
+    """NumPy appended .npz to the temporary name, which was left behind."""
+    export_motion(walk, tmp_path / "WALK.NPZ")
+    assert [file.name for file in tmp_path.iterdir()] == ["WALK.NPZ"]
+    assert load_motion(tmp_path / "WALK.NPZ").frame_count == walk.frame_count
 
 
 def test_gender_in_amass_is_that_of_the_bodys_name(tmp_path, walk, body, smpl, monkeypatch):

@@ -158,6 +158,16 @@ def test_a_few_frames_are_enough(walk: BodyMotion, body: BodyModel, frames: int)
     assert torch.equal(fit.motion.betas, walk.betas)
 
 
+def test_arrays_do_as_well_as_tensors(walk: BodyMotion, body: BodyModel) -> None:
+    joints = joints_of(walk.cut(0, 5), body, H36M_17)
+    confidence = torch.ones(joints.position_m.shape[:2])
+    confidence[2] = 0
+    tensors = fit_body(joints, body, confidence, walk.betas).motion
+    arrays = fit_body(joints, body, confidence.double().numpy(), walk.betas.numpy()).motion
+    assert torch.equal(arrays.local_rotmat, tensors.local_rotmat)
+    assert torch.equal(arrays.betas, tensors.betas)
+
+
 def test_wrong_arguments_say_what_is_wrong(walk: BodyMotion, body: BodyModel) -> None:
     joints = joints_of(walk, body, H36M_17)
     stick = JointMotion(torch.zeros(2, 2, 3), JointLayout("stick", ("low", "high"), ("", "low")), 30.0, "world")

@@ -245,6 +245,12 @@ def _embedding_of(batch, row, channels=CHANNELS):
     return MotionEmbedding(values, keypoints, "tiny")
 
 
+def test_joints_are_in_no_other_axes(batch, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="frame must be 'root' or 'camera', got 'world'"):
+        _new("pose3d").eval().predict(_embedding_of(batch, 0), "world")
+
+
 def test_joints_in_camera_axes_stand_where_the_keypoints_are(batch):
     head, embedding = _new("pose3d").eval(), _embedding_of(batch, 0)
     with torch.no_grad():  # a person's pose, whatever the embedding
@@ -254,6 +260,10 @@ def test_joints_in_camera_axes_stand_where_the_keypoints_are(batch):
     head.forward = lambda representation, valid: {"position_m": truth[None]}
     camera = PinholeCamera(640 * float(batch["focal"][0]), (640.0, 640.0), 1280, 1280)
     placed = head.predict(embedding, "camera", camera)
+    with pytest.raises(ValueError, match="takes pictures of 640 x 480 px, the keypoints are of 1280 x 1280 px"):
+        head.predict(embedding, "camera", PinholeCamera.from_hfov(640, 480))
+    with pytest.raises(ValueError, match="pass frame='camera' too"):
+        head.predict(embedding, camera=camera)
     assert placed.frame == "camera"
     torch.testing.assert_close(placed.position_m - placed.position_m[:, :1], truth, atol=1e-5, rtol=0)
     seen = embedding.keypoints.confidence > 0.5

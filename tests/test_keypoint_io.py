@@ -215,6 +215,13 @@ def test_mediapipe_coordinates_are_widths_and_heights(tmp_path, wrap):
     assert_frame(clip, 3, moved(xyc, 3))
 
 
+@pytest.mark.parametrize("field", ["frame", "frame_id"])
+def test_mediapipe_frames_with_numbers_have_their_place(tmp_path, field):
+    frames = [{field: number, "landmarks": landmarks(person(33))} for number in (3, 4, 7)]
+    (clip,) = load(written(tmp_path, frames))
+    assert (clip.first_frame, seen(clip)) == (3, [True, True, False, False, True])
+
+
 def test_unseen_frames_keep_their_place_for_every_person(tmp_path):
     entries = [
         alphapose("10.jpg", person(17), 3),

@@ -44,10 +44,12 @@ def test_npz_gives_back_exactly_what_was_saved(tmp_path, choices):
         assert_same(ours, saved)
 
 
-def test_arguments_go_before_what_the_npz_says(tmp_path):
+def test_arguments_go_before_what_the_npz_says_and_a_warning_tells(tmp_path, caplog):
     save_keypoints([random_clip(0, COCO_17, 3, 30.0, "1")], tmp_path / "clip.npz")
     (clip,) = load_keypoints(str(tmp_path / "clip.npz"), layout="h36m_17", fps=50.0, size_px=(100, 200))
     assert (clip.layout, clip.fps, clip.width_px, clip.height_px) == (H36M_17, 50.0, 100, 200)
+    assert "clip.npz says 30.0, taken is 50.0 as given" in caplog.text
+    assert "says coco_17, taken is h36m_17" in caplog.text
 
 
 def test_other_npz_files_are_errors(tmp_path):
@@ -122,3 +124,5 @@ def test_the_number_of_the_first_frame_is_kept(tmp_path):
     assert (clip.first_frame, clip.frame_count) == (12, 4)
     save_keypoints([clip], tmp_path / "late.npz")
     assert load_keypoints(tmp_path / "late.npz")[0].first_frame == 12
+    save_keypoints([clip], tmp_path / "late.json")
+    assert load_keypoints(tmp_path / "late.json", size_px=(100, 100))[0].first_frame == 12

@@ -94,6 +94,13 @@ def test_save_refuses_another_suffix(walk, tmp_path):
         save_motion(walk, tmp_path / "walk.bvh")
 
 
+def test_a_suffix_in_capitals_is_kept(walk, tmp_path):
+    """NumPy appended .npz to the temporary name, which was left behind."""
+    save_motion(walk, tmp_path / "M.NPZ")
+    assert [file.name for file in tmp_path.iterdir()] == ["M.NPZ"]
+    assert torch.equal(load_motion(tmp_path / "M.NPZ").local_rotmat, walk.local_rotmat)
+
+
 @pytest.mark.parametrize("generation", ["smplh", "smplx"])
 def test_amass_stands_upright_on_the_open_body(tmp_path, body, generation):
     np.savez(tmp_path / "clip_poses.npz", **_amass(generation))

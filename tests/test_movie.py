@@ -269,6 +269,15 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["square.mp4"]
 
 
+def test_a_warning_tells_of_motions_that_begin_at_other_frames(caplog):
+    motion, _ = _filmed(3)
+    later = replace(motion, first_frame=30)
+    next(render_frames([later, later], views=["camera"], **SMALL))
+    assert "begin at frames" not in caplog.text
+    next(render_frames([motion, later], views=["camera"], **SMALL))
+    assert "motions begin at frames 0, 30 of their videos, and are drawn as if all began together" in caplog.text
+
+
 def test_a_folder_of_transparent_pictures_and_a_webm_are_written(tmp_path):
     pytest.importorskip("av")
     options = {"background": "transparent", "views": ["camera"], **SMALL}

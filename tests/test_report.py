@@ -285,6 +285,27 @@ def test_a_report_that_is_not_html_is_refused(tmp_path):
         save_report("clip", [], tmp_path / "report.pdf")
 
 
+def test_heads_that_give_no_motion_or_no_actions_are_refused(tiny, tmp_path, capsys):
+    for module in ("viser", "matplotlib", "av"):
+        pytest.importorskip(module, reason="needs the extras view, report and video")
+    given = ["report", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder")]
+    for head, action, told in (
+        ("action", "action", "head ActionHead gives ActionScores, which cannot be shown; pass one that gives a motion"),
+        ("mesh", "pose3d", "head Pose3DHead has no labels, so it tells no actions"),
+    ):
+        heads = ["--head", str(tiny / head), "--action", str(tiny / action)]
+        assert main([*given, *heads, "--output", str(tmp_path / "report.html")]) == 2
+        assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_command_looks_at_the_suffix_first(tmp_path, capsys):
+    for module in ("viser", "matplotlib"):
+        pytest.importorskip(module, reason="needs the extras view and report")
+    assert main(["report", "nowhere.json", "--output", str(tmp_path / "report.pdf")]) == 2
+    assert "report.pdf: a report is saved as .html" in capsys.readouterr().err
+
+
 def test_view_saves_keypoints_and_motions_on_one_page(tiny, tmp_path, capsys):
     pytest.importorskip("viser", reason="needs the extra view")
     networks = ["--head", str(tiny / "mesh"), "--encoder", str(tiny / "encoder")]

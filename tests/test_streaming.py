@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -259,6 +260,15 @@ def test_options_out_of_range_are_refused():
     head.trained_on = "another"
     with pytest.raises(ValueError, match="another"):
         _stream(clip, encoder, head)
+
+
+def test_names_are_not_taken_for_networks(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as users run it
+    for call in (lambda clip: _stream(clip, "ktpformer-s"), lambda clip: embed_with_latency(clip, "ktpformer-s")):
+        with pytest.raises(TypeError, match=r"an encoder, as load_encoder\(\.\.\.\) gives, got 'ktpformer-s'"):
+            call(_clip(3))
+    with pytest.raises(TypeError, match=r"a head, as load_head\(\.\.\.\) gives, got 'mesh-ktpformer-s'"):
+        _stream(_clip(3), _encoder(), "mesh-ktpformer-s")
 
 
 def test_bfloat16_is_close():

@@ -2,6 +2,7 @@ import dataclasses
 import subprocess
 import sys
 
+import jaxtyping
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,6 +72,14 @@ def test_as_many_names_as_embeddings(two, tmp_path):
         write_embeddings([], tmp_path / "e.parquet")
     with pytest.raises(ValueError, match=r"e\.csv: embeddings are written as \.parquet"):
         write_embeddings(two, tmp_path / "e.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_level_is_refused(two, tmp_path, monkeypatch):
+    """Whatever was neither clip nor frame was written as joints."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as users run it
+    with pytest.raises(ValueError, match=r"unknown level 'frames' \(known: clip, frame, joint\)"):
+        write_embeddings(two, tmp_path / "e.parquet", "frames")  # pyright: ignore[reportArgumentType]
     assert not list(tmp_path.iterdir())
 
 

@@ -157,3 +157,10 @@ def test_arrays_of_any_dtype_become_float32_and_a_layout_may_be_named():
 def test_what_is_float32_already_is_not_copied():
     xy_px = torch.zeros(4, 17, 2)
     assert keypoints(xy_px=xy_px).xy_px is xy_px
+
+
+def test_results_are_in_axes_that_are_known():
+    with pytest.raises(ValueError, match=r"JointMotion\.frame must be one of 'root', 'camera', 'world', got 'cam'"):
+        JointMotion(torch.zeros(2, 17, 3), H36M_17, 30.0, "cam")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"BodyMotion\.frame must be one of 'camera', 'world', got 'root'"):
+        body_motion(frame="root")

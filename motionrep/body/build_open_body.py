@@ -50,8 +50,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("open_body.npz"))
     arguments = parser.parse_args()
     fields = build_open_body(arguments.wheel)
-    with written_beside(arguments.output) as beside:
-        np.savez_compressed(beside, **fields)  # pyright: ignore[reportArgumentType]
+    with written_beside(arguments.output) as beside, beside.open("wb") as file:  # NumPy may append .npz to a name
+        np.savez_compressed(file, **fields)  # pyright: ignore[reportArgumentType]
 
 
 def build_open_body(wheel: Path) -> dict[str, np.ndarray]:

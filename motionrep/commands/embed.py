@@ -9,7 +9,7 @@ import torch
 import motionrep
 from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_clip, add_computing
-from motionrep.tables import write_embeddings
+from motionrep.tables import check_table_path, write_embeddings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +36,7 @@ def run(
     fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
 ) -> None:  # fmt: skip
     """Writes the motion embeddings of every person in keypoint files as a Parquet table."""
+    check_table_path(output)
     names = _names(keypoints)
     files = [(name, person) for path, name in zip(keypoints, names, strict=True)
              for person in load_people(path, layout, fps, size)]  # fmt: skip

@@ -3,8 +3,9 @@
 import argparse
 import inspect
 import json
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 import motionrep
-from motionrep.camera_io import in_world, read_camera
+from motionrep.camera_io import in_world, read_camera, write_camera
 from motionrep.cameras import PinholeCamera, fitted_camera
 from motionrep.commands.inputs import load_people
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
@@ -22,8 +23,11 @@ from motionrep.layouts import H36M_17
 from motionrep.segmentation import ActionTimeline
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
+logger = logging.getLogger(__name__)
+
 _DEFAULT_HEAD = "mesh-ktpformer-s"
 _WEAK_HFOV_DEG = 2.0
+_FEWEST_JOINTS = 4  # stray detections have fewer at a time
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, help="Folder for one .npz (3D pose, mesh) or .json (action) per person."
     )
+    parser.add_argument("--person", type=int, help="Which person of the file to take, from 0; left out, everybody.")
     parser.add_argument(
         "--head", action="append", dest="heads",
         help=f"Shipped name, folder or Hub id; give it again for more heads of the encoder (default {_DEFAULT_HEAD}).",
@@ -39,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera",
         help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one from "
-        "very far away (weak perspective); left out, 50 degrees are assumed.",
+        "very far away (weak perspective); left out, 50 degrees are assumed. It is written beside the results.",
     )  # fmt: skip
     parser.add_argument(
         "--flip",
@@ -56,39 +61,76 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    keypoints: Path, output: Path, heads: list[str] | None, encoder: str | None, camera: str | None, flip: bool,
-    refine: bool, video: bool, layout: str | None, fps: float | None, size: Size | None, device: str,
-    precision: Precision, window_s: float,
+    keypoints: Path, output: Path, person: int | None, heads: list[str] | None, encoder: str | None,
+    camera: str | None, flip: bool, refine: bool, video: bool, layout: str | None, fps: float | None,
+    size: Size | None, device: str, precision: Precision, window_s: float,
 ) -> None:  # fmt: skip
     """Runs heads on every person in a keypoint file: 3D pose, body mesh or action."""
-    people = load_people(keypoints, layout, fps, size)
+    people = _chosen(load_people(keypoints, layout, fps, size), person, keypoints)
     trained: dict[str, Any] = {head: motionrep.load_head(head) for head in heads or [_DEFAULT_HEAD]}
     names = {encoder_for(network, head) if encoder is None else encoder for head, network in trained.items()}
     if len(names) > 1:
         raise ValueError(f"--head: trained on different encoders ({', '.join(sorted(names))}); run one after the other")
     network = motionrep.load_encoder(names.pop())
-    for index, person in enumerate(people):
-        ways = [
-            motionrep.embed(way, network, device=device, dtype=getattr(torch, precision), progress=True)
-            for way in ([person, motionrep.mirrored(person)] if flip else [person])
-        ]
-        used = None if camera is None else _camera(camera, ways[0], trained)
+
+    def embedded(clip: Keypoints) -> MotionEmbedding:
+        return motionrep.embed(clip, network, device=device, dtype=getattr(torch, precision), progress=True)
+
+    used = None
+    if camera is not None:
+        most_seen = max(people.values(), key=lambda clip: float(clip.confidence.sum()))
+        used = _camera(camera, most_seen, embedded, trained)
+        write_camera(used, output / f"{keypoints.stem}_camera.json")
+    endings = _endings(list(trained))
+    for index, clip in people.items():
+        ways = [embedded(way) for way in ([clip, motionrep.mirrored(clip)] if flip else [clip])]
         results = {head: _predicted(one, ways, used) for head, one in trained.items()}
         _require_any(refine, "--refine", "a mesh", BodyMotion, results)
         _require_any(video, "--video", "a mesh or 3D pose", BodyMotion | JointMotion, results)
         for head, result in results.items():
             if refine and isinstance(result, BodyMotion):
-                result = _refined(result, person, used)
-            path = output / (f"{keypoints.stem}_{index}" + (f"_{Path(head).name}" if len(trained) > 1 else ""))
+                result = _refined(result, clip, used)
+            path = output / f"{keypoints.stem}_{index}{endings[head]}"
             if isinstance(result, BodyMotion | JointMotion):
-                _save_motion(result, path.with_name(path.name + ".npz"), person, used, video, device)
+                _save_motion(result, path.with_name(path.name + ".npz"), clip, used, video, device)
             elif isinstance(result, ActionScores):
                 over_time, one = None, trained[head]
-                if person.frame_count / person.fps > window_s and hasattr(one, "predict_over_time"):
+                if clip.frame_count / clip.fps > window_s and hasattr(one, "predict_over_time"):
                     over_time = _mean([one.predict_over_time(way, window_s, window_s / 4) for way in ways])
-                _save_scores(result, over_time, path.with_name(path.name + ".json"), person)
+                _save_scores(result, over_time, path.with_name(path.name + ".json"), clip)
             else:
-                print(f"person {person.person}: {result}")
+                print(f"person {clip.person}: {result}")
+
+
+def _chosen(people: Sequence[Keypoints], person: int | None, path: Path) -> dict[int, Keypoints]:
+    """The persons to predict, by their place in the file."""
+    if person is not None:
+        if not 0 <= person < len(people):
+            raise ValueError(f"{path}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
+        return {person: people[person]}
+    chosen = {}
+    for index, clip in enumerate(people):
+        most = int((clip.confidence > 0).sum(1).max())
+        if most >= _FEWEST_JOINTS or len(people) == 1:
+            chosen[index] = clip
+        else:
+            logger.warning("person %s is left out: never more than %d joints at a time were seen", clip.person, most)
+    if not chosen:
+        raise ValueError(
+            f"{path}: nobody has {_FEWEST_JOINTS} seen joints at a time; pass --person to predict all the same"
+        )
+    return chosen
+
+
+def _endings(heads: Sequence[str]) -> dict[str, str]:
+    """What tells the results of several heads apart: their names, numbered where two are alike."""
+    if len(heads) == 1:
+        return {heads[0]: ""}
+    names = [Path(head).name for head in heads]
+    return {
+        head: f"_{name}" + (f"_{i}" if names.count(name) > 1 else "")
+        for i, (head, name) in enumerate(zip(heads, names, strict=True))
+    }
 
 
 def _require_any(wanted: bool, option: str, what: str, kind: Any, results: Mapping[str, Any]) -> None:
@@ -97,7 +139,9 @@ def _require_any(wanted: bool, option: str, what: str, kind: Any, results: Mappi
         raise ValueError(f"{option}: needs {what}, but {given}; leave it out, or add such a --head")
 
 
-def _camera(given: str, embedding: MotionEmbedding, trained: Mapping[str, Any]) -> PinholeCamera:
+def _camera(
+    given: str, clip: Keypoints, embedded: Callable[[Keypoints], MotionEmbedding], trained: Mapping[str, Any]
+) -> PinholeCamera:
     """The camera that --camera asks for; what the first head that places people finds decides a fitted one."""
     placing = next((head for head in trained.values() if _places(head)), None)
     if placing is None:
@@ -105,12 +149,12 @@ def _camera(given: str, embedding: MotionEmbedding, trained: Mapping[str, Any]) 
         raise ValueError(
             f"--camera: needs a head that places people in it, got {named}; leave it out, or add such a --head"
         )
-    size = embedding.keypoints.width_px, embedding.keypoints.height_px
+    size = clip.width_px, clip.height_px
     if given == "weak":
         return PinholeCamera.from_hfov(*size, _WEAK_HFOV_DEG)
     if given != "fit":
         return read_camera(Path(given), *size)
-    result = placing.predict(embedding)
+    result = placing.predict(embedded(clip))
     if isinstance(result, BodyMotion):
         point_m = motionrep.load_body_model(result.body_model).points(
             H36M_17, result.local_rotmat, result.betas, torch.zeros_like(result.translation_m)
@@ -121,8 +165,8 @@ def _camera(given: str, embedding: MotionEmbedding, trained: Mapping[str, Any]) 
         raise ValueError(
             f"--camera fit: needs a mesh or a 3D pose, the first head that takes a camera gives {type(result).__name__}"
         )
-    clip = embedding.keypoints.as_h36m_17()
-    camera = fitted_camera(point_m, clip.xy_px, clip.confidence, *size)
+    seen = clip.as_h36m_17()
+    camera = fitted_camera(point_m, seen.xy_px, seen.confidence, *size)
     print(f"fitted camera: {math.degrees(2 * math.atan(size[0] / 2 / camera.focal_px)):.0f} degrees wide")
     return camera
 
@@ -174,7 +218,11 @@ def _save_scores(scores: ActionScores, over_time: ActionTimeline | None, path: P
 def _refined(result: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | None) -> BodyMotion:
     from motionrep.refinement import refine, reprojection_error_px  # brings roma, which takes as long as torch
 
-    refined = refine(result, keypoints, camera)
+    try:
+        refined = refine(result, keypoints, camera)
+    except ValueError as error:
+        logger.warning("person %s is not refined: %s", keypoints.person, error)
+        return result
     before_px, after_px = (reprojection_error_px(motion, keypoints, camera) for motion in (result, refined))
     print(f"refined: {before_px:.1f} px from the keypoints before, {after_px:.1f} px after")
     return refined

@@ -25,6 +25,8 @@ def exhibits(
     from motionrep.viewing import Exhibit
 
     of_keypoints = {"layout": layout, "size": size, "encoder": encoder}
+    if not any(path.suffix.lower() == ".pkl" for path in paths):
+        of_keypoints["fps"] = fps
     given = [name for name, value in of_keypoints.items() if value is not None]
     if given and all(is_motion(path) for path in paths):
         raise ValueError(f"{paths[0]}: a motion file, and --{given[0]} is for keypoints; leave it out")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import motionrep
+from motionrep.camera_io import read_camera
 from motionrep.commands.inputs import load_people, npz_fields
 from motionrep.commands.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
 from motionrep.rendering.backends import Backend, renderer
@@ -22,6 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from, to show beside it.")
     parser.add_argument("--video", type=Path, help="The video the keypoints were found in, to lay the motion over.")
+    parser.add_argument(
+        "--camera",
+        type=Path,
+        help="A .json of the camera that the motion was predicted with; predict --camera writes it.",
+    )
     parser.add_argument("--audio", action="store_true", help="Keep the sound of --video.")
     parser.add_argument("--compare", type=Path, help="Motion file to colour the errors against.")
     parser.add_argument(
@@ -49,11 +55,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, audio: bool, compare: Path | None,
-    labels: Path | None, person: int | None, frame: Axes | None, views: list[View] | None, arrange: Arrange,
-    names: list[str], show: Show, background: Background, titles: bool, width: int | None, height: int,
-    output_fps: float | None, speed: float, supersample: int, backend: Backend, layout: str | None, fps: float | None,
-    size: Size | None, device: str,
+    motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
+    compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, views: list[View] | None,
+    arrange: Arrange, names: list[str], show: Show, background: Background, titles: bool, width: int | None,
+    height: int, output_fps: float | None, speed: float, supersample: int, backend: Backend, layout: str | None,
+    fps: float | None, size: Size | None, device: str,
 ) -> None:  # fmt: skip
     """Renders motion files as a video, or as pictures."""
     try:
@@ -82,12 +88,14 @@ def run(
             clips = [people[person or 0]]
         else:
             raise ValueError(f"{keypoints}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
+    size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
+    taken_by = None if camera is None else read_camera(camera, *size_px)
     print(
         motionrep.render(
-            shown, output, keypoints=clips, views=views, video=video, audio=audio, compare_to=reference,
-            labels=_labels(labels) if labels else (), names=names, arrange=arrange, show=show, background=background,
-            titles=titles, width_px=width, height_px=height, fps=output_fps, speed=speed, supersample=supersample,
-            backend=backend, device=device, progress=True,
+            shown, output, keypoints=clips, camera=taken_by, views=views, video=video, audio=audio,
+            compare_to=reference, labels=_labels(labels) if labels else (), names=names, arrange=arrange, show=show,
+            background=background, titles=titles, width_px=width, height_px=height, fps=output_fps, speed=speed,
+            supersample=supersample, backend=backend, device=device, progress=True,
         )
     )  # fmt: skip
 

@@ -28,7 +28,9 @@ def run(
 ) -> None:  # fmt: skip
     """Writes one page about a clip: video, 3D view, joint angles, speeds, actions, and what is doubtful."""
     from motionrep.reporting import analyse, save_report
+    from motionrep.reporting.page import check_report_path
 
+    check_report_path(output)
     people = load_people(keypoints, layout, fps, size)
     mesh, network = load_networks(head, encoder)
     actions = None if action == "none" else motionrep.load_head(action)

@@ -52,6 +52,9 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
         "--fast-dev-run", action="store_true", help="Only tries out: two steps, a validation, nothing is left."
     )
     parser.add_class_arguments(FinetuneConfig, as_group=False)
+    for argument in arguments:  # jsonargparse would take numbers there as text, and of several only the last
+        if nested := re.match(r"--((?:head_config|new_encoder|more_heads)\.[^.=]+)\.([^=]+)", argument):
+            raise ValueError(f"{argument}: give what {nested[1]} holds at once, --{nested[1]} '{{{nested[2]}: ...}}'")
     try:
         options = parser.parse_args(list(arguments)).as_dict()
     except jsonargparse.ArgumentError as error:

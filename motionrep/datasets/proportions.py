@@ -15,7 +15,7 @@ from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.layouts import SMPL_24, JointLayout
 
 # Standard deviations of the logarithm of the factor on a bone's length, and of how far its end is moved besides, before
-# both sides are made alike by their mean. People differ in how unlike the body they are: both times a factor from this range.
+# both sides are made alike by their mean; and the range of a factor on both, since some people are odder than others.
 _LENGTH, _MOVED_M = 0.2, 0.035
 _STRENGTH = (0.5, 2.0)
 # How far the nearest body's joints may be off before betas grow: the larger, the likelier the body.

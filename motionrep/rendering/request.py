@@ -1,5 +1,6 @@
 """From the arguments of `render` to all that is needed to draw: what is asked for, checked, and what is left open."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from motionrep.rendering.source_video import SourceVideo, open_source_video
 from motionrep.rendering.subjects import Color, Motion, Show, Subject, make_subject, person_color
 from motionrep.rendering.views import sampled_frames, stage_for
 from motionrep.types import JointMotion, Keypoints, MeshMotion
+
+logger = logging.getLogger(__name__)
 
 Arrange = Literal["together", "apart"]
 
@@ -78,8 +81,11 @@ def plan_movie(
     if supersample < 1 or height_px < 1 or (width_px is not None and width_px < 1):
         raise ValueError(f"sizes must be positive, got {width_px} x {height_px} px, supersample {supersample}")
     first_frames = sorted({one.first_frame for one in clips or motions})
-    if source is not None and len(first_frames) > 1:
-        raise ValueError(f"motions begin at frames {', '.join(map(str, first_frames))} of the video; cut them alike")
+    if len(first_frames) > 1:
+        begin = f"motions begin at frames {', '.join(map(str, first_frames))}"
+        if source is not None:
+            raise ValueError(f"{begin} of the video; cut them alike")
+        logger.warning("%s of their videos, and are drawn as if all began together", begin)
     clock = make_clock(count, motions[0].fps, fps, speed, source, first_frames[0])
 
     image_px = _image_size(camera, clips, source)

@@ -60,15 +60,33 @@ def analyse(
         fps_known: False when the clip's frame rate is an assumption.
 
     Raises:
-        ValueError: Nobody was ever seen, or a head was trained on another encoder.
+        ValueError: Nobody was ever seen, or a head was trained on another encoder or gives something else.
     """
+    if action is not None and not hasattr(action, "labels"):
+        raise ValueError(
+            f"head {type(action).__name__} has no labels, so it tells no actions; pass one that does, as "
+            "action-ktpformer-s, or none"
+        )
     embedding = embed(keypoints, encoder)
     rate = cast(float | None, getattr(encoder, "fps", None)) or keypoints.fps
     window_s = cast(int, encoder.frames) / rate if getattr(encoder, "fixed_window", True) else None
     doubts = tuple(quality_warnings(keypoints, window_s, fps_known))
     motion = mesh.predict(embedding)
+    if not isinstance(motion, BodyMotion | JointMotion):
+        raise ValueError(
+            f"head {type(mesh).__name__} gives {type(motion).__name__}, which cannot be shown; pass one that gives a "
+            "motion, as mesh-ktpformer-s"
+        )
     actions = None if action is None else scores_over_time(action, embedding, _WINDOW_S, _STEP_S)
     return PersonReport(label, keypoints, embedding, motion, actions, doubts)
+
+
+def check_report_path(path: Path | str) -> Path:
+    """The path, if `save_report` can write to it. Raises the ValueError that it would, before anything is computed."""
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{path}: a report is saved as .html, give the file that suffix")
+    return path
 
 
 def save_report(title: str, people: Sequence[PersonReport], path: Path | str) -> Path:
@@ -81,9 +99,7 @@ def save_report(title: str, people: Sequence[PersonReport], path: Path | str) ->
         ImportError: matplotlib, viser or PyAV is not installed.
         OSError: The file cannot be written; nothing is left of it.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{path}: a report is saved as .html, give the file that suffix")
+    path = check_report_path(path)
     if not people:
         raise ValueError("nobody to report on")
     content = _page(title, people)
