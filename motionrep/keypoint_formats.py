@@ -20,7 +20,10 @@ _MEDIAPIPE = {33: MEDIAPIPE_33}
 _MMPOSE = {"coco": _BODY, "coco_wholebody": _BODY, "halpe": _BODY, "halpe26": _BODY, "h36m": {17: H36M_17}}
 
 _LARGEST = 1e9
-_FORMATS = "AlphaPose, COCO results, MMPose, MediaPipe, a folder of OpenPose files, motionrep's own .npz"
+_FORMATS = (
+    "AlphaPose, COCO results, MMPose, MediaPipe, a folder of OpenPose files, motionrep's own .npz; "
+    "arrays go into motionrep.Keypoints"
+)
 
 
 @dataclass(frozen=True)
@@ -268,7 +271,12 @@ def _frame_numbers(keys: list[Any], path: Path) -> dict[int | str, int]:
 def _number_array(rows: list[_Row], path: Path) -> Float[np.ndarray, "detections joints 3"]:
     expected = next((len(row.values) for row in rows if isinstance(row.values, list)), 0)
     for row in rows:
-        if not isinstance(row.values, list) or len(row.values) != expected or expected % 3:
+        if isinstance(row.values, list) and expected % 3:
+            raise ValueError(
+                f"{path}: frame {row.frame!r}: {len(row.values)} numbers are not x, y, confidence of each joint; where "
+                "the detector has no confidence, write 1 for a joint that was seen and 0 for one that was not"
+            )
+        if not isinstance(row.values, list) or len(row.values) != expected:
             got = f"{len(row.values)} numbers" if isinstance(row.values, list) else repr(row.values)
             raise ValueError(
                 f"{path}: frame {row.frame!r}: keypoints must be a list of x, y, confidence for each joint, as many in "

@@ -21,6 +21,7 @@ from motionrep.types import Keypoints
 logger = logging.getLogger(__name__)
 
 DEFAULT_FPS = 30.0
+_LARGEST_FACE = 0.3  # of whole people at most 0.2; joints in Human3.6M order look like 0.33 to 0.55
 _MAX_STEP = 0.3
 _MAX_GAP_FRAMES = 30
 
@@ -73,6 +74,11 @@ def load_keypoints(
         logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
     detections = read_detections(path, layout, size_px)
     _check_size(detections, size_px, path)
+    if layout is None and detections.layout == COCO_17 and _face_size(detections) > _LARGEST_FACE:
+        logger.warning(
+            "%s: its 17 joints were taken for COCO's, yet what would be eyes, ears and nose lie far apart; if their "
+            "order is another, such as h36m_17, pass it as layout", path,
+        )  # fmt: skip
     return _clips(detections, fps or DEFAULT_FPS, size_px)
 
 
@@ -114,6 +120,16 @@ def _check_size(detections: Detections, size_px: tuple[int, int], path: Path) ->
             f"{path}: {outside:.0%} of the keypoints lie outside an image of {size_px[0]} x {size_px[1]} px; "
             "size_px is (width, height) of the image that the detector saw"
         )
+
+
+def _face_size(detections: Detections) -> float:
+    """Longer side of the box of COCO's five points of the face over that of all points; the median over detections."""
+    xy_px = np.where(detections.xyc[..., 2:] > 0, detections.xyc[..., :2], np.nan)
+    whole = np.isfinite(xy_px).all((1, 2))
+    if not whole.any():
+        return 0.0
+    face, body = (np.ptp(points, axis=1).max(1) for points in (xy_px[whole, :5], xy_px[whole]))
+    return float(np.median(face / np.maximum(body, 1)))
 
 
 def _clips(detections: Detections, fps: float, size_px: tuple[int, int]) -> list[Keypoints]:

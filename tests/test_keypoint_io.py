@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from motionrep.body import load_body_model
 from motionrep.keypoint_io import load_keypoints
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, MEDIAPIPE_33, OPENPOSE_18, OPENPOSE_25
 from motionrep.types import Keypoints
@@ -296,6 +297,19 @@ def test_a_layout_may_be_given_by_name_or_value(tmp_path):
     assert load(written(tmp_path, [alphapose("0.jpg", person(136), 1)]), layout="halpe_26")[0].layout == HALPE_26
 
 
+def test_joints_in_human36m_order_taken_for_cocos_are_doubted(tmp_path, caplog):
+    body, still = load_body_model("open"), torch.zeros(1, 3)
+    for layout, doubted in ((COCO_17, False), (H36M_17, True)):
+        point_m = body.points(layout, torch.eye(3).expand(1, 24, 3, 3), torch.zeros(10), still)[0]
+        xy_px = point_m[:, :2] * torch.tensor([100, -100]) + 200
+        path = written(tmp_path, [alphapose("0.jpg", torch.cat([xy_px, torch.ones(17, 1)], 1).numpy())])
+        load(path)
+        assert ("taken for COCO's" in caplog.text) == doubted
+    caplog.clear()
+    load(path, layout="h36m_17")
+    assert not caplog.text
+
+
 def test_a_missing_frame_rate_is_30_and_said(tmp_path, caplog):
     path = written(tmp_path, [alphapose("0.jpg", person(17), 1)])
     with caplog.at_level(logging.INFO, "motionrep"):
@@ -326,7 +340,7 @@ def changed(index, value):
         ([{"image_id": 0, "keypoints": None}], "frame 0: keypoints must be a list of x, y, confidence"),
         (
             [{"image_id": 0, "keypoints": [1.0, 2.0]}],
-            "x, y, confidence for each joint",
+            "2 numbers are not x, y, confidence of each joint; where the detector has no confidence, write 1",
         ),
         ([{"image_id": 0, "keypoints": ["a"] * 51}], "keypoints hold something that is not a number"),
         ([alphapose("0.jpg", person(17)), alphapose("1.jpg", person(26))], "'1.jpg'.*expected 51 numbers, got 78"),

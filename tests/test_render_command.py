@@ -67,6 +67,9 @@ def test_the_video_knows_how_large_the_picture_is(clip: Path, capsys: pytest.Cap
     assert main([*converted, str(clip / "video.mp4")]) == 0
     (keypoints,) = motionrep.load_keypoints(clip / "seen.npz")
     assert (keypoints.width_px, keypoints.height_px) == (64, 48)
+    motionrep.save_keypoints([keypoints, keypoints], clip / "two.npz")
+    assert run(clip / "a.npz", "--keypoints", clip / "two.npz", "--output", clip / "frames", *SMALL) == 2
+    assert "two.npz: holds 2 persons; pass --person, the number of the one in" in capsys.readouterr().err
     assert main([*converted, str(clip / "a.npz")]) == 2
     assert "a.npz cannot be read as a video" in capsys.readouterr().err
 
@@ -76,6 +79,7 @@ def test_bad_input_is_one_line(clip: Path, capsys: pytest.CaptureFixture[str]) -
         ((clip / "a.npz", "--output", clip / "o.mp4", "--background", "transparent"), ".mp4 cannot be transparent"),
         ((clip / "a.npz", "--output", clip / "o.mp4", "--video", clip / "video.mp4", "--audio"), "has no sound"),
         ((clip / "a.npz", "--output", clip / "o.mp4", "--video", clip / "none.mp4"), "none.mp4: no such file"),
+        ((clip / "a.npz", "--output", clip / "video.mp4", "--video", clip / "video.mp4"), "is the source video and"),
         ((clip / "a.npz", "--output", clip / "o.mp4", "--labels", clip / "a.npz"), "a.npz: no 'over_time'"),
         ((clip / "a.npz", "--output", clip / "o.mp4", "--compare", clip / "none.npz"), "none.npz: no such file"),
     ):

@@ -22,6 +22,8 @@ def run(
     layout: str | None, fps: float | None, size: Size | None,
 ) -> None:  # fmt: skip
     """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS, 3DPW, WHAM, GVHMR) to .npz."""
+    if not source.exists():
+        raise FileNotFoundError(f"{source}: no such file or folder")
     of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton}
     if not is_motion(source):
         if given := [name for name, value in of_motion.items() if value is not None]:

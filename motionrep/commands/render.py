@@ -84,6 +84,10 @@ def run(
         people = load_people(keypoints, layout, fps, size)
         if person is None and len(motion) > 1:
             clips = people
+        elif person is None and len(people) > 1:
+            raise ValueError(
+                f"{keypoints}: holds {len(people)} persons; pass --person, the number of the one in {motion[0]}"
+            )
         elif 0 <= (person or 0) < len(people):
             clips = [people[person or 0]]
         else:

@@ -32,6 +32,7 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
         description=f"{description} The settings, from --head on, may stand in a YAML file, on the command line, or "
         "both.",
         exit_on_error=False,
+        allow_abbrev=False,
         print_config=None,
     )
     parser.add_argument("--config", action="config", help="YAML file of settings; options after it win over it.")

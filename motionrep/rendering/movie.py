@@ -64,13 +64,15 @@ def render(
         progress: Show a progress bar on a terminal.
 
     Raises:
-        ValueError: As `render_frames`; a path `write_video` refuses; `audio` without a video that has sound, or at
-            another speed than 1.
+        ValueError: As `render_frames`; a path `write_video` refuses, or that of the source video; `audio` without a
+            video that has sound, or at another speed than 1.
         ImportError: .mp4, .webm or `video` without PyAV, or a back end that is not installed.
         RuntimeError: A back end that does not work here.
         OSError: The file cannot be written; nothing is left of it.
     """
     path = check_video_path(path, with_alpha=background == "transparent", with_sound=audio)
+    if video is not None and path.resolve() == Path(video).resolve():
+        raise ValueError(f"{path}: is the source video and would be replaced; give the result another name")
     movie = plan_movie(
         motion, keypoints, camera, views, video, compare_to, error_scale_mm, labels, names, arrange, show, background,
         titles, width_px, height_px, fps, speed, supersample, backend, device,
