@@ -80,7 +80,9 @@ def run(
     if camera is not None:
         most_seen = max(people.values(), key=lambda clip: float(clip.confidence.sum()))
         used = _camera(camera, most_seen, embedded, trained)
-        write_camera(used, output / f"{keypoints.stem}_camera.json")
+        path = output / f"{keypoints.stem}_camera.json"
+        write_camera(used, path)
+        print(f"{path}: the camera")
     endings = _endings(list(trained))
     for index, clip in people.items():
         ways = [embedded(way) for way in ([clip, motionrep.mirrored(clip)] if flip else [clip])]
