@@ -15,6 +15,13 @@ def load_people(path: Path, layout: str | None, fps: float | None, size: Size | 
     return motionrep.load_keypoints(path, layout, fps, size)
 
 
+def one_of(people: list[Keypoints], person: int, path: Path) -> Keypoints:
+    """The person that --person names, of those of a keypoint file."""
+    if not 0 <= person < len(people):
+        raise ValueError(f"{path}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
+    return people[person]
+
+
 def is_motion(path: Path) -> bool:
     if path.suffix.lower() == ".pt" and path.is_file():  # GVHMR's results, or the weights of a network
         return b"smpl_params_global" in path.read_bytes()

@@ -15,7 +15,7 @@ import torch
 import motionrep
 from motionrep.camera_io import in_world, read_camera, write_camera
 from motionrep.cameras import PinholeCamera, fitted_camera
-from motionrep.commands.inputs import load_people
+from motionrep.commands.inputs import load_people, one_of
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
 from motionrep.commands.recovered import encoder_for
 from motionrep.files import written_beside
@@ -104,12 +104,10 @@ def run(
                 print(f"person {clip.person}: {result}")
 
 
-def _chosen(people: Sequence[Keypoints], person: int | None, path: Path) -> dict[int, Keypoints]:
+def _chosen(people: list[Keypoints], person: int | None, path: Path) -> dict[int, Keypoints]:
     """The persons to predict, by their place in the file."""
     if person is not None:
-        if not 0 <= person < len(people):
-            raise ValueError(f"{path}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
-        return {person: people[person]}
+        return {person: one_of(people, person, path)}
     chosen = {}
     for index, clip in enumerate(people):
         most = int((clip.confidence > 0).sum(1).max())

@@ -7,7 +7,7 @@ from typing import get_args
 
 import motionrep
 from motionrep.camera_io import read_camera
-from motionrep.commands.inputs import load_people, npz_fields
+from motionrep.commands.inputs import load_people, npz_fields, one_of
 from motionrep.commands.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
 from motionrep.rendering.backends import Backend, renderer
 from motionrep.rendering.request import Arrange
@@ -88,10 +88,8 @@ def run(
             raise ValueError(
                 f"{keypoints}: holds {len(people)} persons; pass --person, the number of the one in {motion[0]}"
             )
-        elif 0 <= (person or 0) < len(people):
-            clips = [people[person or 0]]
         else:
-            raise ValueError(f"{keypoints}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
+            clips = [one_of(people, person or 0, keypoints)]
     size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
     taken_by = None if camera is None else read_camera(camera, *size_px)
     print(
