@@ -136,10 +136,10 @@ def translation_from_keypoints(
 
 
 def require_picture(camera: PinholeCamera, width_px: int, height_px: int) -> None:
-    """Whether a camera takes pictures of the size that keypoints were found in.
+    """Refuses a camera whose pictures are of another size than that in which keypoints were found, both in pixels.
 
     Raises:
-        ValueError: It does not.
+        ValueError: The sizes differ.
     """
     if (camera.width_px, camera.height_px) != (width_px, height_px):
         raise ValueError(

@@ -125,6 +125,9 @@ def test_predict_estimates_a_camera_or_does_without_perspective(tiny, tmp_path, 
     assert load_motion(tmp_path / "clip_0.npz").frame == "camera"
     used = read_camera(tmp_path / "clip_camera.json")
     assert (used.width_px, used.height_px) == (1920, 1080)
-    drawn = ["--output", str(tmp_path / "frames"), "--height", "32", "--supersample", "1"]
-    assert main(["render", str(tmp_path / "clip_0.npz"), "--camera", str(tmp_path / "clip_camera.json"), *drawn]) == 0
+    draw = ["render", str(tmp_path / "clip_0.npz"), "--views", "camera", "--height", "32", "--supersample", "1"]
+    for name, through in (("assumed", []), ("known", ["--camera", str(tmp_path / "clip_camera.json")])):
+        assert main([*draw, *through, "--output", str(tmp_path / name)]) == 0
+    assumed, known = ((tmp_path / name / "000000.png").read_bytes() for name in ("assumed", "known"))
+    assert assumed != known
     assert ("degrees wide" in capsys.readouterr().out) == (camera == "fit")
