@@ -16,7 +16,7 @@ from motionrep.types import BodyMotion, MotionEmbedding
 from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
 
 LOSSES = {"position": 1.0, "velocity": 2.0, "rotation": 0.5, "betas": 0.02}
-_KNOWN_LOSSES = (*LOSSES, "vertices", "reprojection")
+_KNOWN_LOSSES = (*LOSSES, "acceleration", "vertices", "reprojection")
 _VERTEX_FRAME_STEP = 10
 
 
@@ -67,16 +67,17 @@ class MeshHead(nn.Module):
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, over the frames that are valid and whose pose is known.
 
-        `position`: points of skin and skeleton relative to the pelvis, metres. `velocity`: their first difference.
-        `rotation`, `betas`: mean absolute differences. `vertices`: the surface of every tenth frame, metres.
+        `position`: points of skin and skeleton relative to the pelvis, metres. `velocity`, `acceleration`: their first and
+        second difference in time. `rotation`, `betas`: mean absolute differences. `vertices`: the surface of every tenth frame, metres.
         `reprojection`: as of the 3D pose head, for clips of keypoints alone.
         """
         weight, posed = self.losses, posed_frames(batch)
-        moving = posed[:, 1:] * posed[:, :-1]
         predicted_m, target_m = self._points(output), self._points(batch)
         difference = predicted_m - target_m
         terms = {"position": _mean(difference.norm(dim=-1).mean(-1), posed)}
-        terms["velocity"] = _mean((difference[:, 1:] - difference[:, :-1]).norm(dim=-1).mean(-1), moving)
+        for name, order in (("velocity", 1), ("acceleration", 2)):
+            moving = posed.unfold(1, order + 1, 1).amin(-1) if posed.shape[1] > order else posed[:, :0]
+            terms[name] = _mean(difference.diff(n=order, dim=1).norm(dim=-1).mean(-1), moving)
         terms["rotation"] = _mean((output["local_rotmat"] - batch["local_rotmat"]).abs().mean((-1, -2, -3)), posed)
         terms["betas"] = _mean((output["betas"] - batch["betas"]).abs().mean(-1), posed.amax(1))
         if "vertices" in weight:

@@ -42,8 +42,9 @@ def embed(
     results are blended. A clip shorter than a fixed window is filled up with its last frame, and the result cropped;
     encoders whose window is not fixed read it as it is.
     An encoder that declares a frame rate reads every n-th frame of a clip that is about n times as fast, once for each
-    of the n places to start; every frame is encoded once, and a moving average over n frames joins them. Of a slower
-    clip it reads every frame. When motion looks too fast or too slow to it, a warning says so.
+    of the n places to start; every frame is encoded once, and a moving average over n frames joins them. A clip that is
+    about n times as slow is filled up with n - 1 frames on the straight way from each frame to the next. When motion
+    looks too fast or too slow to it all the same, a warning says so.
     The encoder is moved to `device` and stays there; apart from that it is left as it was.
 
     Args:
@@ -165,32 +166,50 @@ def encode(
     compile: bool = False,
 ) -> Float[Tensor, "frames 17 channels"]:
     """What `embed` does once the keypoints are normalised (`encoder_input`)."""
-    step = min(frames_per_reading(fps, encoder), inputs.shape[0])
+    times, step = readings(fps, encoder)
+    inputs, step = filled_up(inputs, times), min(step, inputs.shape[0])
     device = device or torch.device("cpu")
     fast = for_inference(encoder.to(device), dtype, compile)
     values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
     for start in range(step):
         values[start::step] = _encoded(inputs[start::step], encoder, fast, overlap, batch_size, device, progress)
-    return _moving_average(values, step)
+    return _moving_average(values, step)[::times]
 
 
-def frames_per_reading(fps: float, encoder: nn.Module) -> int:
-    """The n of every n-th frame that an encoder reads of a clip: as near to its frame rate as whole numbers come.
+def readings(fps: float, encoder: nn.Module) -> tuple[int, int]:
+    """How an encoder reads a clip at its own frame rate, or as near to that as whole numbers come.
 
     A warning says so where that is not near enough for motions to look about as fast as they are.
+
+    Returns:
+        How many frames to make of each frame of the clip (`filled_up`), and the n of every n-th frame to read; one of
+        them is 1.
     """
     known = cast(float | None, encoder.fps)
     if not known:
-        return 1
-    step = max(1, round(fps / known))
-    speed = known * step / fps
+        return 1, 1
+    times, step = max(1, round(known / fps)), max(1, round(fps / known))
+    speed = known * step / (fps * times)
     if not 1 / _TOLERATED_SPEED <= speed <= _TOLERATED_SPEED:
         logger.warning(
-            "encoder %s reads %g frames per second, and takes 1 in %d of a clip with %g: motion looks %.2g times as "
-            "fast to it as it is; a clip with a multiple of %g is read better",
-            encoder.name, known, step, fps, speed, known,
+            "encoder %s reads %g frames per second, and a clip of %g as if it had %g: motion looks %.2g times as fast "
+            "to it as it is; clips with a multiple or a whole part of %g are read better",
+            encoder.name, known, fps, known * step / times, speed, known,
         )  # fmt: skip
-    return step
+    return times, step
+
+
+def filled_up(inputs: Float[Tensor, "*batch frames 17 inputs"], times: int) -> Float[Tensor, "*batch more 17 inputs"]:
+    """`times` - 1 frames on the straight way from each frame to the next; joints not seen in both are not seen there."""
+    if times == 1:
+        return inputs
+    share = torch.arange(times).to(inputs)[:, None, None] / times
+    before, after = inputs[..., :-1, None, :, :], inputs[..., 1:, None, :, :]
+    between = before + share * (after - before)
+    if inputs.shape[-1] == 3:
+        seen = (before[..., 2:] > 0) & ((after[..., 2:] > 0) | (share == 0))
+        between = between.where(seen, 0)
+    return torch.cat([between.flatten(-4, -3), inputs[..., -1:, :, :]], -3)
 
 
 def _moving_average(values: Float[Tensor, "frames joints channels"], width: int) -> Tensor:

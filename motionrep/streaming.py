@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.cameras import PinholeCamera
-from motionrep.embedding import encoder_input, frames_per_reading
+from motionrep.embedding import encoder_input, filled_up, readings
 from motionrep.encoders.inference import for_inference
 from motionrep.head_api import representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, CocoRecipe, JointLayout, find_layout
@@ -46,9 +46,10 @@ class Stream:
     Each frame is encoded in a window of its own, as long as the encoder reads, that ends about `latency_frames` after
     it. An encoder that declares a frame rate reads every n-th frame of a stream that is about n times as fast, counted
     from the frame in question, and `embed`'s moving average over n frames joins the results, unless the latency is
-    below n // 2. Normalisation and the places of unseen joints come from the window alone. At the start the window
-    holds the frames there are and is filled up as `embed` fills up short clips; the last frames share the windows that
-    end with the stream. `embed_with_latency` gives the same for a whole clip.
+    below n // 2; a slower stream gets frames in between as `embed` has it. Normalisation and the places of unseen joints
+    come from the window alone. At the start the window holds the frames there are and is filled up as `embed` fills up
+    short clips; the last frames share the windows that end with the stream. `embed_with_latency` gives the same for a
+    whole clip.
 
     A head reads the window too. The shape of a body is the mean of the head's estimates for all results so far, and the
     body is placed with it, so that it changes less and less.
@@ -179,7 +180,7 @@ class Stream:
         return StreamedFrame(one, self._prediction(embedding, index, frame))
 
     def _encode(self, window: range) -> Tensor:
-        return _encoded([self._clip(window)], self.encoder, self._fast, self.device)[0]
+        return _encoded([self._clip(window)], self._windows.times, self.encoder, self._fast, self.device)[0]
 
     def _clip(self, window: range) -> Keypoints:
         oldest = self._pushed - len(self._recent)
@@ -238,7 +239,7 @@ def embed_with_latency(
         rest = list(alike)
         for batch in (rest[i : i + batch_size] for i in range(0, len(rest), batch_size)):
             parts = [replace(clip, xy_px=clip.xy_px[i], confidence=clip.confidence[i]) for i in map(list, batch)]
-            encoded |= zip(batch, _encoded(parts, encoder, fast, torch.device(device)), strict=True)
+            encoded |= zip(batch, _encoded(parts, policy.times, encoder, fast, torch.device(device)), strict=True)
     values = torch.stack([_joined(policy.weights(frame, last), windows, encoded) for frame in windows])
     return _embedding(values, clip, encoder)
 
@@ -254,17 +255,20 @@ def _require_networks(encoder: Any, head: Any = None) -> None:
 class _Windows:
     """Which frames are encoded together: `frames` of them, every `step`-th, `ahead` after the one in question.
 
-    The results of `reach` frames before and after a frame join its own.
+    The encoder reads `times` frames for each of them. The results of `reach` frames before and after a frame join its
+    own.
     """
 
     frames: int
+    times: int
     step: int
     ahead: int
     reach: int
 
     @classmethod
     def of(cls, encoder: nn.Module, fps: float, latency_frames: int) -> "_Windows":
-        frames, step = cast(int, encoder.frames), frames_per_reading(fps, encoder)
+        times, step = readings(fps, encoder)
+        frames = (cast(int, encoder.frames) - 1) // times + 1
         reach = step // 2 if latency_frames >= step // 2 else 0
         most = (frames - 1) * step + step // 2
         if not 0 <= latency_frames <= most:
@@ -272,7 +276,7 @@ class _Windows:
                 f"latency_frames must be from 0 to {most}: {encoder.name} reads {frames} frames at a time, every "
                 f"{step}. of a stream at {fps:g} frames per second; got {latency_frames}"
             )
-        return cls(frames, step, (latency_frames - reach) // step * step, reach)
+        return cls(frames, times, step, (latency_frames - reach) // step * step, reach)
 
     @property
     def latency_frames(self) -> int:
@@ -302,13 +306,13 @@ def _joined(weights: Mapping[int, float], windows: Mapping[int, range], encoded:
 
 @torch.no_grad()
 def _encoded(
-    windows: Sequence[Keypoints], encoder: nn.Module, fast: nn.Module, device: torch.device
+    windows: Sequence[Keypoints], times: int, encoder: nn.Module, fast: nn.Module, device: torch.device
 ) -> Float[Tensor, "windows frames 17 channels"]:
     """Windows of the same length, normalised one by one, filled up and encoded as one batch."""
-    inputs = [encoder_input(window, encoder) for window in windows]
+    inputs = [filled_up(encoder_input(window, encoder), times) for window in windows]
     if getattr(encoder, "fixed_window", True):
         inputs = [padded(one, cast(int, encoder.frames)) for one in inputs]
-    return fast(torch.stack(inputs).to(device)).cpu()[:, : windows[0].frame_count]
+    return fast(torch.stack(inputs).to(device)).cpu()[:, ::times][:, : windows[0].frame_count]
 
 
 def _embedding(values: Tensor, keypoints: Keypoints, encoder: nn.Module) -> MotionEmbedding:

@@ -213,13 +213,22 @@ def _some_of(clips: list[MotionClip], share: float, by_action: bool) -> list[Mot
 def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
     """Encoder, and heads by the names their classes are registered under."""
     encoder = load_encoder(config.encoder) if config.encoder is not None else _new_encoder(config)
-    if encoder.fps not in (None, config.fps):
-        raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
     wanted = {config.head: config.head_config} | config.more_heads
     heads = dict(_head(name, options, encoder, labels) for name, options in wanted.items())
     if len(heads) < len(wanted):
         raise ValueError(f"{', '.join(wanted)}: two heads of the same kind cannot be trained together")
+    if encoder.fps not in (None, config.fps):
+        encoder = _with_frame_rate(encoder, config)
     return encoder, heads
+
+
+def _with_frame_rate(encoder: Any, config: FinetuneConfig) -> Any:
+    """A trained encoder for the frame rate of the clips, as far as it can be made one."""
+    change = getattr(encoder, "with_frame_rate", None) if config.new_encoder is None else None
+    if change is None or config.fps % encoder.fps:
+        multiple = "" if change is None else " or a multiple of it"
+        raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}{multiple}")
+    return change(config.fps)
 
 
 def _new_encoder(config: FinetuneConfig) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from motionrep.embedding import embed, encoder_input, mirrored, normalise
+from motionrep.embedding import embed, encoder_input, filled_up, mirrored, normalise
 from motionrep.encoders import DSTformer, KTPFormer
 from motionrep.layouts import COCO_17, H36M_17
 from motionrep.types import Keypoints
@@ -238,8 +238,10 @@ def test_unknown_normalisations_are_refused():
 @pytest.mark.parametrize(
     ("fps", "told"),
     [
-        (5.0, "takes 1 in 1 of a clip with 5: motion looks 3 times as fast"),
-        (20.0, "takes 1 in 1 of a clip with 20: motion looks 0.75 times as fast"),
+        (5.0, ""),
+        (7.5, ""),
+        (10.0, "a clip of 10 as if it had 7.5: motion looks 0.75 times as fast"),
+        (20.0, "a clip of 20 as if it had 15: motion looks 0.75 times as fast"),
         (24.0, ""),
         (25.0, ""),
         (30.0, ""),
@@ -253,6 +255,31 @@ def test_motion_that_looks_too_fast_or_too_slow_is_told(fps, told, caplog):
     embed(dataclasses.replace(_clip(12), fps=fps), encoder)
     assert told in caplog.text
     assert bool(caplog.records) == bool(told)
+
+
+def test_slow_clips_are_filled_up_to_the_frame_rate_of_the_encoder():
+    """What was seen at 10 frames per second is read like the same at 30, with straight ways in between."""
+    encoder, clip = _encoder(), _clip(31)
+    encoder.fps = 30.0
+    frame = torch.arange(31) / 3
+    before, share = frame.floor().long(), (frame % 1)[:, None, None]
+    after = (before + 1).clamp(max=10)
+    straight = dataclasses.replace(clip, xy_px=torch.lerp(clip.xy_px[before], clip.xy_px[after], share))
+    slow = dataclasses.replace(clip, xy_px=clip.xy_px[:11], confidence=clip.confidence[:11], fps=10.0)
+    straight = dataclasses.replace(straight, confidence=torch.ones(31, 17))
+    slow = dataclasses.replace(slow, confidence=torch.ones(11, 17))
+    expected = embed(straight, encoder).values[::3]
+    torch.testing.assert_close(embed(slow, encoder).values, expected, atol=1e-5, rtol=0)
+
+
+def test_a_joint_that_is_missing_in_a_slow_clip_is_missing_on_both_sides_of_the_frame():
+    seen = torch.ones(4, 17, 3)
+    seen[2, 5] = 0
+    filled = filled_up(seen, 2)
+    assert filled.shape == (7, 17, 3)
+    assert (filled[:, 5, 2] > 0).tolist() == [True, True, True, False, False, False, True]
+    assert filled[:, 4].eq(1).all()
+    assert not filled[3:6, 5].any()
 
 
 def test_a_list_or_a_name_is_not_taken_for_a_clip_or_an_encoder(monkeypatch):

@@ -174,3 +174,18 @@ def test_the_local_stream_of_ssr_stf_sees_as_far_as_its_kernels():
     mixer(clip)[0, 20].sum().backward()
     reached = clip.grad[0].abs().sum((1, 2)).nonzero().flatten().tolist()
     assert (reached[0], reached[-1]) == (20 - 1 - 4 - 1, 20 + 1 + 4 + 1)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_encoder_for_a_higher_frame_rate_reads_repeated_frames_as_before(keypoints, times):
+    encoder = build("ktpformer", fps=15.0)
+    finer = encoder.with_frame_rate(times * 15.0)
+    assert (finer.frames, finer.fps, finer.name) == (times * 9, times * 15.0, encoder.name)
+    repeated = finer(keypoints.repeat_interleave(times, 1))
+    torch.testing.assert_close(repeated, encoder(keypoints).repeat_interleave(times, 1), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("known", "fps"), [(None, 30.0), (15.0, 20.0), (15.0, 7.5)])
+def test_other_frame_rates_are_refused(known, fps):
+    with pytest.raises(ValueError, match="a whole multiple"):
+        build("ktpformer", fps=known).with_frame_rate(fps)

@@ -179,6 +179,16 @@ def test_the_pose_loss_of_the_truth_is_zero_and_of_another_pose_is_not(batch):
     assert float(terms["velocity"]) == pytest.approx(0, abs=1e-6)  # a steady error does not shake
 
 
+def test_the_mesh_loss_counts_accelerations_where_it_is_asked_to(batch):
+    truth = {"local_rotmat": batch["local_rotmat"], "betas": batch["betas"]}
+    shaken = batch["local_rotmat"].clone()
+    shaken[:, 1::2] = batch["local_rotmat"].roll(1, 1)[:, 1::2]  # every other frame shows the one before
+    head = head_class("mesh")(CHANNELS, losses={"position": 1.0, "acceleration": 10.0})
+    assert set(head.loss(truth, batch)) == {"position", "acceleration"}
+    assert float(head.loss(truth, batch)["acceleration"]) == pytest.approx(0, abs=1e-5)
+    assert float(head.loss(truth | {"local_rotmat": shaken}, batch)["acceleration"]) > 1e-3
+
+
 def test_the_mesh_loss_of_the_truth_is_zero(batch):
     terms = _new("mesh").loss({"local_rotmat": batch["local_rotmat"], "betas": batch["betas"]}, batch)
     assert all(float(term) == pytest.approx(0, abs=1e-5) for term in terms.values())

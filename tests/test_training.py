@@ -319,7 +319,8 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
         ({"head_config": {"losses": {"reprojection": 1.0}}}, "losses: at least one of clips whose pose is known"),
         ({"window": 9}, "window of 9 frames does not fit into 8"),
         ({"classes": "core"}, "no clip of a core class"),
-        ({"new_encoder": NEW_ENCODER | {"fps": 15.0}}, "encoder .* 15 frames per second.*fps: 15"),
+        ({"new_encoder": NEW_ENCODER | {"fps": 15.0}}, "encoder .* 15 frames per second.*fps: 15$"),
+        ({"new_encoder": None, "encoder": "ssr-stf-s"}, "encoder .* 15 frames per second.*fps: 15$"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused_before_anything_is_written(data, tmp_path, changes, message):

@@ -5,6 +5,7 @@ Written from the paper and the names, shapes and outputs of the published model,
 
 import re
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -136,6 +137,33 @@ class KTPFormer(Shareable):
             x = self.joint_norm(joint_block(x))
             x = self.frame_norm(frame_block(x))
         return x
+
+    @torch.no_grad()
+    def with_frame_rate(self, fps: float) -> "KTPFormer":
+        """An encoder for windows as long in seconds, of more frames each: where to go on training from.
+
+        Every frame becomes several, which take over its place in the window and whose graph joins each to the frames
+        that were its neighbours. A clip that shows every frame that often is encoded as before.
+
+        Raises:
+            ValueError: No frame rate is declared, or `fps` is no whole multiple of it.
+        """
+        if self.fps is None or fps < self.fps or fps % self.fps:
+            known = "declares no frame rate" if self.fps is None else f"reads {self.fps:g} frames per second"
+            raise ValueError(f"encoder {self.name} {known}; a whole multiple of that can be asked for, not {fps:g}")
+        times = int(fps / self.fps)
+        finer = KTPFormer(**(self.config | {"frames": times * self.frames, "fps": fps}))
+        weights = self.state_dict()
+        weights["frame_position"] = weights["frame_position"].repeat_interleave(times, 1)
+        for number, layer in enumerate(self.frame_priors):
+            of_layer = f"frame_priors.{number}.gconv."
+            gconv = cast(FrameGraphConvolution, cast(GraphLayer, layer).gconv)
+            fixed = finer.get_buffer(of_layer + "adj")
+            weights[of_layer + "M"] = gconv.M.repeat_interleave(times, 0)
+            weights[of_layer + "adj2"] = torch.kron(gconv.adjacency(), torch.eye(times).to(fixed)) - fixed
+        finer.load_state_dict(weights)
+        finer.name = self.name
+        return finer.train(self.training)
 
 
 def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
