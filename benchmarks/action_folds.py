@@ -22,7 +22,7 @@ from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.embedding import as_declared
 from motionrep_heads.action import ActionHead
 
-FRAMES, FPS, BATCH = 30, 15.0, 64
+BATCH = 64
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def encoded_views(data: Path, name: str, views: int) -> tuple[dict[str, Tensor],
     encoder = motionrep.load_encoder(name)
     clips = [clip for clip in load_motion_folder(data, "train") if clip.core]
     labels = tuple(sorted({clip.action for clip in clips if clip.action is not None}))
-    samples = SynthesizedClips(clips, FRAMES, FRAMES, FPS, 0, views, labels=labels)
+    samples = SynthesizedClips(clips, encoder.frames, encoder.frames, encoder.fps, 0, views, labels=labels)
     parts: dict[str, list[Tensor]] = defaultdict(list)
     names = []
     for start in range(0, views, BATCH):

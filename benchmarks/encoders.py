@@ -131,7 +131,8 @@ def _set_up(name: str, frames: int) -> tuple[nn.Module, Callable[[Tensor], Tenso
     frames = max(frames - frames % window, window)
     if name == SHIPPED:
         trained = load_head("pose3d-ktpformer-s")
-        return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), _filmed(frames, 15.0)
+        clip = _filmed(frames, cast(float, encoder.fps))
+        return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), clip
     head = pose3d_head if isinstance(encoder, (KTPFormer, MixSTE)) else linear_pose3d_head
     return encoder, head(512).eval(), _walk(frames, 30.0)
 

@@ -28,7 +28,7 @@ from motionrep.metrics import accel_error_mm_per_s2, mpjpe_mm
 FPS = 30.0
 SIZE_PX = (1280, 720)
 SECONDS = 5
-WARM_UP = 60  # frames until the windows of ktpformer-s are full: 30 frames at 15 per second
+WARM_UP = 60  # frames until the windows of ktpformer-s are full: 60 frames at 30 per second
 LATENCIES = (0, 1, 3, 7, 15, 29)
 
 

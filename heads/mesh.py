@@ -67,9 +67,9 @@ class MeshHead(nn.Module):
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, over the frames that are valid and whose pose is known.
 
-        `position`: points of skin and skeleton relative to the pelvis, metres. `velocity`, `acceleration`: their first and
-        second difference in time. `rotation`, `betas`: mean absolute differences. `vertices`: the surface of every tenth frame, metres.
-        `reprojection`: as of the 3D pose head, for clips of keypoints alone.
+        `position`: points of skin and skeleton relative to the pelvis, metres. `velocity`, `acceleration`: their first
+        and second difference in time. `rotation`, `betas`: mean absolute differences. `vertices`: the surface of every
+        tenth frame, metres. `reprojection`: as of the 3D pose head, for clips of keypoints alone.
         """
         weight, posed = self.losses, posed_frames(batch)
         predicted_m, target_m = self._points(output), self._points(batch)

@@ -29,7 +29,8 @@ class FinetuneConfig:
             `core_and_rest` does so beside the other clips, which have no label, for heads of several kinds.
         clips_share: Share of the training clips to use; with `classes`, of every class at least one.
         window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
-        fps: Frame rate of the samples.
+        fps: Frame rate of the samples; null for the encoder's, or 30 where it declares none. A multiple of the
+            encoder's makes it read windows as long in seconds at that rate (KTPFormer only).
         epochs: Number of epochs.
         clips_per_epoch: Samples in an epoch.
         repeat_clips: Every epoch has the same samples; a frozen encoder then reads them only once.
@@ -62,7 +63,7 @@ class FinetuneConfig:
     classes: Literal["none", "core", "core_and_rest"] = "none"
     clips_share: float = 1.0
     window: int | None = None
-    fps: float = 30.0
+    fps: float | None = None
     epochs: int = 30
     clips_per_epoch: int = 1024
     repeat_clips: bool = False
@@ -132,7 +133,7 @@ class FinetuneConfig:
             raise ValueError(f"observed_share must be between 0 and 1, got {self.observed_share}")
         if self.lr_decay is not None and not 0 < self.lr_decay <= 1:
             raise ValueError(f"lr_decay is a factor above 0, at most 1, got {self.lr_decay}; null for a cosine")
-        if not self.fps > 0:
+        if self.fps is not None and not self.fps > 0:
             raise ValueError(f"fps must be positive, got {self.fps}")
         if self.clips_per_epoch < self.batch_size:
             raise ValueError(f"clips_per_epoch {self.clips_per_epoch} is less than batch_size {self.batch_size}")

@@ -200,7 +200,10 @@ def readings(fps: float, encoder: nn.Module) -> tuple[int, int]:
 
 
 def filled_up(inputs: Float[Tensor, "*batch frames 17 inputs"], times: int) -> Float[Tensor, "*batch more 17 inputs"]:
-    """`times` - 1 frames on the straight way from each frame to the next; joints not seen in both are not seen there."""
+    """`times` - 1 frames more between each frame and the next, on the straight way.
+
+    Of inputs with a confidence channel, joints are seen there if they are in both frames.
+    """
     if times == 1:
         return inputs
     share = torch.arange(times).to(inputs)[:, None, None] / times

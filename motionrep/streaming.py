@@ -46,7 +46,7 @@ class Stream:
     Each frame is encoded in a window of its own, as long as the encoder reads, that ends about `latency_frames` after
     it. An encoder that declares a frame rate reads every n-th frame of a stream that is about n times as fast, counted
     from the frame in question, and `embed`'s moving average over n frames joins the results, unless the latency is
-    below n // 2; a slower stream gets frames in between as `embed` has it. Normalisation and the places of unseen joints
+    below n // 2; a slower stream gets frames in between as in `embed`. Normalisation and the places of unseen joints
     come from the window alone. At the start the window holds the frames there are and is filled up as `embed` fills up
     short clips; the last frames share the windows that end with the stream. `embed_with_latency` gives the same for a
     whole clip.

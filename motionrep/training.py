@@ -36,6 +36,7 @@ from motionrep.tuning import EpochKeys, Tuning, trainer_for
 from motionrep.types import Keypoints
 
 VALIDATION_SEED = 2000
+USUAL_FPS = 30.0
 
 
 def train(
@@ -80,6 +81,7 @@ def train(
         require_same_settings(config, output / "config.yaml")
     labels, train_clips, val_clips = _clips(config, data)
     encoder, heads = _networks(config, labels)
+    fps = config.fps or encoder.fps or USUAL_FPS
     if keypoints and not any("reprojection" in getattr(head, "losses", {}) for head in heads.values()):
         raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
     share = config.batch_size // (devices * nodes)
@@ -92,15 +94,15 @@ def train(
     people = [person for folder in keypoints for person in load_keypoint_folder(folder)]
     if resume:
         require_same_clips([*train_clips, *val_clips], people, output / "versions.json")
-    train_set = _training_clips(config, train_clips, people, encoder.frames, labels)
+    train_set = _training_clips(config, train_clips, people, encoder.frames, fps, labels)
     window = config.window or encoder.frames
     val_set: Dataset = SynthesizedClips(
-        val_clips, window, encoder.frames, config.fps, VALIDATION_SEED,
+        val_clips, window, encoder.frames, fps, VALIDATION_SEED,
         stride=window // 2 if config.classes == "core" else None, views=config.validation_views, labels=labels,
         unlabelled=config.classes == "core_and_rest",
     )  # fmt: skip
     val_count = len(val_set)
-    module = Tuning(encoder, heads, config, config.clips_per_epoch // config.batch_size * config.epochs)
+    module = Tuning(encoder, heads, config, fps, config.clips_per_epoch // config.batch_size * config.epochs)
     if config.tune == "frozen":
         encode = _encoding(module)
         val_set = EncodedOnce(val_set, encode)
@@ -142,16 +144,21 @@ def try_out(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Pa
 
 
 def _training_clips(
-    config: FinetuneConfig, clips: list[MotionClip], people: list[Keypoints], frames: int, labels: tuple[str, ...]
+    config: FinetuneConfig,
+    clips: list[MotionClip],
+    people: list[Keypoints],
+    frames: int,
+    fps: float,
+    labels: tuple[str, ...],
 ) -> Dataset:
     window = config.window or frames
     synthesized = SynthesizedClips(
-        clips, window, frames, config.fps, config.seed, config.clips_per_epoch, labels=labels,
+        clips, window, frames, fps, config.seed, config.clips_per_epoch, labels=labels,
         unlabelled=config.classes == "core_and_rest", variety=config.variety,
     )  # fmt: skip
     if not people:
         return synthesized
-    observed = ObservedClips(people, window, frames, config.fps, config.seed, config.variety)
+    observed = ObservedClips(people, window, frames, fps, config.seed, config.variety)
     return WithObserved(synthesized, observed, config.observed_share)
 
 
@@ -217,24 +224,22 @@ def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dic
     heads = dict(_head(name, options, encoder, labels) for name, options in wanted.items())
     if len(heads) < len(wanted):
         raise ValueError(f"{', '.join(wanted)}: two heads of the same kind cannot be trained together")
-    if encoder.fps not in (None, config.fps):
-        encoder = _with_frame_rate(encoder, config)
+    if config.fps is not None and encoder.fps not in (None, config.fps):
+        encoder = _with_frame_rate(encoder, config.fps, trained=config.encoder is not None)
     return encoder, heads
 
 
-def _with_frame_rate(encoder: Any, config: FinetuneConfig) -> Any:
-    """A trained encoder for the frame rate of the clips, as far as it can be made one."""
-    change = getattr(encoder, "with_frame_rate", None) if config.new_encoder is None else None
-    if change is None or config.fps % encoder.fps:
-        multiple = "" if change is None else " or a multiple of it"
-        raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}{multiple}")
-    return change(config.fps)
+def _with_frame_rate(encoder: Any, fps: float, trained: bool) -> Any:
+    """A trained encoder for another frame rate, as far as it can be made one."""
+    if not trained or not hasattr(encoder, "with_frame_rate"):
+        raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
+    return encoder.with_frame_rate(fps)
 
 
 def _new_encoder(config: FinetuneConfig) -> Any:
     options = dict(config.new_encoder or {})
     architecture = options.pop("architecture", None)
-    options.setdefault("fps", config.fps)
+    options.setdefault("fps", config.fps or USUAL_FPS)
     if architecture not in ENCODERS:
         raise ValueError(f"new_encoder.architecture: unknown {architecture!r} (known: {', '.join(ENCODERS)})")
     try:

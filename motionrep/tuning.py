@@ -33,14 +33,15 @@ class Tuning(lightning.LightningModule):
 
     Args:
         heads: All learn from one forward pass of the encoder; the first one's scores decide which epoch is best.
+        fps: Frame rate of the clips.
         steps: Of the whole training, for the learning rate's schedule.
     """
 
-    def __init__(self, encoder: Any, heads: Mapping[str, Any], config: FinetuneConfig, steps: int) -> None:
+    def __init__(self, encoder: Any, heads: Mapping[str, Any], config: FinetuneConfig, fps: float, steps: int) -> None:
         super().__init__()
         self.encoder: Any = encoder
         self.heads: Any = nn.ModuleDict(heads)
-        self.config, self.steps = config, steps
+        self.config, self.fps, self.steps = config, fps, steps
         self.scores: dict[str, float] = {}
         self.automatic_optimization = False  # two optimisers
         self.prepared = [prepare(encoder, config)]  # in a list, or it would be a part of the module
@@ -73,7 +74,7 @@ class Tuning(lightning.LightningModule):
             schedule.step()
 
     def on_validation_epoch_start(self) -> None:
-        self.collected = {name: Scores(self.config.fps, vertex_step=9) for name in self.heads}
+        self.collected = {name: Scores(self.fps, vertex_step=9) for name in self.heads}
         self.losses: dict[str, list[Tensor]] = {name: [] for name in self.heads}
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:

@@ -59,6 +59,19 @@ def _config(**changes):
     return dataclasses.replace(CONFIG, **changes)
 
 
+@pytest.mark.parametrize(("fps", "frames", "trained_at"), [(None, 8, 15.0), (30.0, 16, 30.0)])
+def test_a_run_is_at_the_frame_rate_of_its_encoder_or_makes_it_read_a_multiple(
+    folder, data, tmp_path, fps, frames, trained_at
+):
+    start = load_encoder(folder)
+    start.config["fps"] = start.fps = 15.0
+    start.save_pretrained(tmp_path / "start")
+    train(_config(encoder=str(tmp_path / "start"), fps=fps), [data], tmp_path / "run")
+    trained = load_encoder(tmp_path / "run" / "encoder")
+    assert (trained.frames, trained.fps) == (frames, trained_at)
+    assert load_head(tmp_path / "run" / "head").trained_on_digest == trained.digest
+
+
 def test_every_parameter_belongs_to_a_layer(encoder):
     numbers = layer_numbers(encoder)
     assert set(numbers) == {name for name, _ in encoder.named_parameters()}
@@ -145,7 +158,7 @@ def test_batch_norm_of_what_does_not_learn_keeps_its_statistics(tune, data, fold
 def test_a_trained_head_that_is_trained_further_has_its_dropout(folder):
     """`load_head` gives a head ready to predict, and Lightning leaves modes alone: its dropout was off in training."""
     head = ActionHead(32, ["a", "b"]).eval()
-    module = Tuning(load_encoder(folder), {"action": head}, _config(encoder=str(folder), tune="frozen"), 1)
+    module = Tuning(load_encoder(folder), {"action": head}, _config(encoder=str(folder), tune="frozen"), 30.0, 1)
     module.on_train_epoch_start()
     assert head.classify[0].training
     assert not module.encoder.training

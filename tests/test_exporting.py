@@ -94,7 +94,8 @@ def test_the_documented_example_needs_numpy_and_onnxruntime_only(tmp_path):
     _run(alone + _documented(0) + 'np.save("position_m.npy", position_m)\n', tmp_path)
 
     clip = torch.from_numpy(coco).float()
-    keypoints = encoder_input(Keypoints(clip[..., :2], clip[..., 2], COCO_17, 30.0, 1920, 1080), encoder)[::2]
+    keypoints = encoder_input(Keypoints(clip[..., :2], clip[..., 2], COCO_17, 30.0, 1920, 1080), encoder)
+    assert encoder.fps == 30
     window = padded(keypoints, encoder.frames)[None]
     with torch.no_grad():
         expected = head(encoder(window), torch.ones(1, encoder.frames, dtype=torch.bool))["position_m"]

@@ -394,7 +394,7 @@ def test_clips_of_keypoints_alone_take_part(data, tmp_path):
 def test_a_learning_rate_may_fall_with_every_epoch(data, tmp_path):
     config = dataclasses.replace(CONFIG, lr_decay=0.5, epochs=3)
     encoder = KTPFormer(**{name: value for name, value in NEW_ENCODER.items() if name != "architecture"})
-    module = Tuning(encoder, {"pose3d": head_class("pose3d")(channels=16)}, config, steps=6)
+    module = Tuning(encoder, {"pose3d": head_class("pose3d")(channels=16)}, config, 30.0, steps=6)
     _, schedules = module.configure_optimizers()
     shares = [schedules[0].lr_lambdas[0](step) for step in range(6)]
     assert shares == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]

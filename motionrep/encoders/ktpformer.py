@@ -150,7 +150,7 @@ class KTPFormer(Shareable):
         """
         if self.fps is None or fps < self.fps or fps % self.fps:
             known = "declares no frame rate" if self.fps is None else f"reads {self.fps:g} frames per second"
-            raise ValueError(f"encoder {self.name} {known}; a whole multiple of that can be asked for, not {fps:g}")
+            raise ValueError(f"encoder {self.name} {known}; it can be made to read a multiple of that, not {fps:g}")
         times = int(fps / self.fps)
         finer = KTPFormer(**(self.config | {"frames": times * self.frames, "fps": fps}))
         weights = self.state_dict()

@@ -45,10 +45,11 @@ RECIPES = {
             ("pretrained", "pretrain_ktpformer_s", None),
             ("mesh", "mesh_ktpformer_s", "pretrained"),
             ("longer", "mesh_ktpformer_s_longer", "mesh"),
-            ("action", "action_ktpformer_s", "longer"),
+            ("faster", "mesh_ktpformer_s_30fps", "longer"),
+            ("action", "action_ktpformer_s", "faster"),
         ),
-        "longer",
-        {"mesh": "longer/head", "pose3d": "longer/head_pose3d", "action": "action/head"},
+        "faster",
+        {"mesh": "faster/head", "pose3d": "faster/head_pose3d", "action": "action/head"},
     ),
     "ssr-stf-s": Recipe(
         (
