@@ -11,6 +11,7 @@ import argparse
 import math
 from collections import defaultdict
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -59,7 +60,8 @@ def encoded_views(data: Path, name: str, views: int) -> tuple[dict[str, Tensor],
     encoder = motionrep.load_encoder(name)
     clips = [clip for clip in load_motion_folder(data, "train") if clip.core]
     labels = tuple(sorted({clip.action for clip in clips if clip.action is not None}))
-    samples = SynthesizedClips(clips, encoder.frames, encoder.frames, encoder.fps, 0, views, labels=labels)
+    frames, fps = cast(int, encoder.frames), cast(float | None, encoder.fps) or 30.0
+    samples = SynthesizedClips(clips, frames, frames, fps, 0, views, labels=labels)
     parts: dict[str, list[Tensor]] = defaultdict(list)
     names = []
     for start in range(0, views, BATCH):

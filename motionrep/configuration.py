@@ -30,7 +30,7 @@ class FinetuneConfig:
         clips_share: Share of the training clips to use; with `classes`, of every class at least one.
         window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
         fps: Frame rate of the samples; null for the encoder's, or 30 where it declares none. A multiple of the
-            encoder's makes it read windows as long in seconds at that rate (KTPFormer only).
+            encoder's makes it read windows as long in seconds at that rate (KTPFormer only, and not with tune: frozen).
         epochs: Number of epochs.
         clips_per_epoch: Samples in an epoch.
         repeat_clips: Every epoch has the same samples; a frozen encoder then reads them only once.

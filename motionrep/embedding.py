@@ -16,8 +16,9 @@ from motionrep.windows import blend_weights, padded, window_starts
 
 logger = logging.getLogger(__name__)
 
-# Encoders are trained on motion played 0.8 to 1.25 times as fast.
-_TOLERATED_SPEED = 1.2501
+# Encoders are trained on motion played 0.8 to 1.25 times as fast; 23.976 is called 24.
+_TOLERATED_SPEED = 1.252
+_MOST_FILLED_UP = 4
 
 # Representation numbers of the windows that a CPU encodes at a time. With more, the widest layers take more than 32 MB,
 # which C libraries give back to the system after every layer, and caches overflow.
@@ -173,13 +174,14 @@ def encode(
     values = torch.zeros(*inputs.shape[:2], cast(int, encoder.channels))
     for start in range(step):
         values[start::step] = _encoded(inputs[start::step], encoder, fast, overlap, batch_size, device, progress)
-    return _moving_average(values, step)[::times]
+    return _moving_average(values, step)[::times].contiguous()
 
 
 def readings(fps: float, encoder: nn.Module) -> tuple[int, int]:
     """How an encoder reads a clip at its own frame rate, or as near to that as whole numbers come.
 
-    A warning says so where that is not near enough for motions to look about as fast as they are.
+    A warning says so where that is not near enough for motions to look about as fast as they are, or where most
+    frames would be made up.
 
     Returns:
         How many frames to make of each frame of the clip (`filled_up`), and the n of every n-th frame to read; one of
@@ -195,6 +197,11 @@ def readings(fps: float, encoder: nn.Module) -> tuple[int, int]:
             "encoder %s reads %g frames per second, and a clip of %g as if it had %g: motion looks %.2g times as fast "
             "to it as it is; clips with a multiple or a whole part of %g are read better",
             encoder.name, known, fps, known * step / times, speed, known,
+        )  # fmt: skip
+    if times > _MOST_FILLED_UP:
+        logger.warning(
+            "encoder %s reads %g frames per second: of every %d that it is given of a clip of %g, %d are made up",
+            encoder.name, known, times, fps, times - 1,
         )  # fmt: skip
     return times, step
 

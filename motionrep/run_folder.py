@@ -25,13 +25,16 @@ from motionrep.types import Keypoints
 
 
 def require_same_settings(config: FinetuneConfig, path: Path) -> None:
-    """Raises ValueError when a run would be resumed with other settings than it was started with."""
+    """Raises ValueError when a run would be resumed with other settings than it was started with.
+
+    The file has the frame rate that was taken where none was set.
+    """
     try:
         started = asdict(FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8"))))
     except ValueError as error:
         raise ValueError(f"{path}: settings of another version of motionrep ({error}); use another --output") from error
     changed = [f"{name} {started[name]!r} is now {value!r}" for name, value in asdict(config).items()
-               if started[name] != value]  # fmt: skip
+               if started[name] != value and (name, value) != ("fps", None)]  # fmt: skip
     if changed:
         raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
 

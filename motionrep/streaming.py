@@ -46,10 +46,10 @@ class Stream:
     Each frame is encoded in a window of its own, as long as the encoder reads, that ends about `latency_frames` after
     it. An encoder that declares a frame rate reads every n-th frame of a stream that is about n times as fast, counted
     from the frame in question, and `embed`'s moving average over n frames joins the results, unless the latency is
-    below n // 2; a slower stream gets frames in between as in `embed`. Normalisation and the places of unseen joints
-    come from the window alone. At the start the window holds the frames there are and is filled up as `embed` fills up
-    short clips; the last frames share the windows that end with the stream. `embed_with_latency` gives the same for a
-    whole clip.
+    below n // 2. A slower stream gets frames in between as in `embed`, and its newest frame again where they do not
+    fill the window. Normalisation and the places of unseen joints come from the window alone. At the start the window
+    holds the frames there are and is filled up as `embed` fills up short clips; the last frames share the windows that
+    end with the stream. `embed_with_latency` gives the same for a whole clip.
 
     A head reads the window too. The shape of a body is the mean of the head's estimates for all results so far, and the
     body is placed with it, so that it changes less and less.
@@ -273,7 +273,7 @@ class _Windows:
         most = (frames - 1) * step + step // 2
         if not 0 <= latency_frames <= most:
             raise ValueError(
-                f"latency_frames must be from 0 to {most}: {encoder.name} reads {frames} frames at a time, every "
+                f"latency_frames must be from 0 to {most}: {encoder.name} is given {frames} frames at a time, every "
                 f"{step}. of a stream at {fps:g} frames per second; got {latency_frames}"
             )
         return cls(frames, times, step, (latency_frames - reach) // step * step, reach)

@@ -110,7 +110,7 @@ def train(
     trainer, best = trainer_for(config, output, read_last(last) if resume else None, devices, nodes)
     if trainer.is_global_zero:
         output.mkdir(parents=True, exist_ok=True)
-        write_run_files(config, [*train_clips, *val_clips], people, output)
+        write_run_files(replace(config, fps=fps), [*train_clips, *val_clips], people, output)
     processes = devices * nodes
     keys = EpochKeys(config.clips_per_epoch, config.batch_size, trainer, repeat=config.repeat_clips)
     all_keys = [(0, index) for index in range(val_count)]  # every process validates on all clips
@@ -225,15 +225,12 @@ def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dic
     if len(heads) < len(wanted):
         raise ValueError(f"{', '.join(wanted)}: two heads of the same kind cannot be trained together")
     if config.fps is not None and encoder.fps not in (None, config.fps):
-        encoder = _with_frame_rate(encoder, config.fps, trained=config.encoder is not None)
+        # A new encoder has said its own rate beside the configuration's; a frozen one would not be saved with the head.
+        changes = hasattr(encoder, "with_frame_rate") and config.encoder is not None and config.tune != "frozen"
+        if not changes:
+            raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
+        encoder = encoder.with_frame_rate(config.fps)
     return encoder, heads
-
-
-def _with_frame_rate(encoder: Any, fps: float, trained: bool) -> Any:
-    """A trained encoder for another frame rate, as far as it can be made one."""
-    if not trained or not hasattr(encoder, "with_frame_rate"):
-        raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
-    return encoder.with_frame_rate(fps)
 
 
 def _new_encoder(config: FinetuneConfig) -> Any:

@@ -72,6 +72,15 @@ def test_a_run_is_at_the_frame_rate_of_its_encoder_or_makes_it_read_a_multiple(
     assert load_head(tmp_path / "run" / "head").trained_on_digest == trained.digest
 
 
+def test_a_frozen_encoder_keeps_its_frame_rate(folder, data, tmp_path):
+    """What was made of it would not be saved, and nobody could use the head."""
+    start = load_encoder(folder)
+    start.config["fps"] = start.fps = 15.0
+    start.save_pretrained(tmp_path / "start")
+    with pytest.raises(ValueError, match="reads 15 frames per second; set fps: 15"):
+        train(_config(encoder=str(tmp_path / "start"), fps=30.0, tune="frozen"), [data], tmp_path / "run")
+
+
 def test_every_parameter_belongs_to_a_layer(encoder):
     numbers = layer_numbers(encoder)
     assert set(numbers) == {name for name, _ in encoder.named_parameters()}

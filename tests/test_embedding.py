@@ -238,10 +238,12 @@ def test_unknown_normalisations_are_refused():
 @pytest.mark.parametrize(
     ("fps", "told"),
     [
+        (3.0, "of every 5 that it is given of a clip of 3, 4 are made up"),
         (5.0, ""),
         (7.5, ""),
         (10.0, "a clip of 10 as if it had 7.5: motion looks 0.75 times as fast"),
         (20.0, "a clip of 20 as if it had 15: motion looks 0.75 times as fast"),
+        (23.976, ""),
         (24.0, ""),
         (25.0, ""),
         (30.0, ""),

@@ -9,7 +9,7 @@ from golden import fill
 from safetensors.torch import load_file, save_file
 
 from motionrep.embedding import embed
-from motionrep.encoders import ENCODERS, load_encoder, ssr_stf
+from motionrep.encoders import ENCODERS, Provenance, load_encoder, ssr_stf
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 
@@ -185,7 +185,18 @@ def test_an_encoder_for_a_higher_frame_rate_reads_repeated_frames_as_before(keyp
     torch.testing.assert_close(repeated, encoder(keypoints).repeat_interleave(times, 1), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("known", "fps"), [(None, 30.0), (15.0, 20.0), (15.0, 7.5)])
-def test_other_frame_rates_are_refused(known, fps):
-    with pytest.raises(ValueError, match="made to read a multiple of that, not"):
+def test_an_encoder_for_a_higher_frame_rate_says_where_its_weights_come_from():
+    encoder = build("ktpformer", fps=15.0)
+    encoder.provenance = Provenance(data="walks", recipe="by hand", metrics=({"mpjpe": 1.0},))
+    finer = encoder.with_frame_rate(30.0)
+    assert (finer.provenance.data, finer.provenance.metrics) == ("walks", ())
+    assert finer.provenance.recipe.endswith("30 frames per second, after this: by hand")
+
+
+@pytest.mark.parametrize(
+    ("known", "fps", "remedy"),
+    [(None, 30.0, "build it with fps="), (15.0, 20.0, "such as 30"), (15.0, 7.5, "fps must be a multiple")],
+)
+def test_other_frame_rates_are_refused(known, fps, remedy):
+    with pytest.raises(ValueError, match=remedy):
         build("ktpformer", fps=known).with_frame_rate(fps)

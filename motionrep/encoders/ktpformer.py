@@ -5,6 +5,7 @@ Written from the paper and the names, shapes and outputs of the published model,
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -55,7 +56,7 @@ class KTPFormer(Shareable):
         depth: Pairs of blocks after the two with priors.
         drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
         fps: Frame rate of the clips it was trained on; None when they had several or it is not known. `embed` gives it
-            every n-th frame of faster clips, so that motion has the speed it knows.
+            every n-th frame of faster clips and fills slower ones up, so that motion has the speed it knows.
         local_input: Gives the first layer x and y relative to the person's mean place and size in the window as well.
             An addition of motionrep: the published model has to learn that a person may stand anywhere and at any
             distance.
@@ -149,10 +150,14 @@ class KTPFormer(Shareable):
             ValueError: No frame rate is declared, or `fps` is no whole multiple of it.
         """
         if self.fps is None or fps < self.fps or fps % self.fps:
-            known = "declares no frame rate" if self.fps is None else f"reads {self.fps:g} frames per second"
-            raise ValueError(f"encoder {self.name} {known}; it can be made to read a multiple of that, not {fps:g}")
+            known = (
+                "declares no frame rate; build it with fps="
+                if self.fps is None
+                else f"reads {self.fps:g} frames per second; fps must be a multiple of that, such as {2 * self.fps:g}"
+            )
+            raise ValueError(f"encoder {self.name} {known}, got {fps:g}")
         times = int(fps / self.fps)
-        finer = KTPFormer(**(self.config | {"frames": times * self.frames, "fps": fps}))
+        finer = KTPFormer(**(self.config | {"frames": times * self.frames, "fps": fps})).to(self.frame_position)
         weights = self.state_dict()
         weights["frame_position"] = weights["frame_position"].repeat_interleave(times, 1)
         for number, layer in enumerate(self.frame_priors):
@@ -163,6 +168,8 @@ class KTPFormer(Shareable):
             weights[of_layer + "adj2"] = torch.kron(gconv.adjacency(), torch.eye(times).to(fixed)) - fixed
         finer.load_state_dict(weights)
         finer.name = self.name
+        recipe = f"made to read {fps:g} frames per second, after this: {self.provenance.recipe}"
+        finer.provenance = replace(self.provenance, metrics=(), recipe=recipe)
         return finer.train(self.training)
 
 

@@ -17,6 +17,7 @@ import yaml
 from motionrep.configuration import FinetuneConfig
 from motionrep.evaluation import evaluate
 from motionrep.files import written_beside
+from motionrep.run_folder import require_same_settings
 from motionrep.training import train
 from motionrep.weights.pack import pack
 
@@ -76,7 +77,9 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
         config = FinetuneConfig.from_dict(yaml.safe_load((_CONFIGS / f"{configuration}.yaml").read_text("utf-8")))
         if start is not None:
             config = _started(config, name, output / start)
-        if not (output / run / "metrics.json").is_file():
+        if (output / run / "metrics.json").is_file():
+            require_same_settings(config, output / run / "config.yaml")
+        else:
             train(config, [data], output / run, resume=(output / run / "checkpoints" / "last.ckpt").is_file())
     packed, scores = output / "packed", {}
     for kind, head in recipe.heads.items():
