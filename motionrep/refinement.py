@@ -29,7 +29,7 @@ _OUTLIER_M = 0.1
 _ROTATION_RAD = 0.15  # prediction from truth
 _BETA = 0.5
 _TRANSLATION_M = 0.5
-_ACCELERATION = 20.0  # m/s^2, of a joint
+_ACCELERATION = 20.0  # m/s^2, of the pelvis, and of a joint relative to the pelvis from the predicted
 _NEAREST_M = 0.2
 
 
@@ -73,12 +73,12 @@ class _Problem:
 
 
 def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | None = None) -> BodyMotion:
-    """The motion near a predicted one that covers the keypoints better and whose joints accelerate less.
+    """The motion near a predicted one that covers the keypoints better.
 
     Solved for are a turn of each of SMPL's 24 joints and a step of the body in each frame, and one change of the betas.
     Distances from the keypoints are weighted by the square of the confidence and lose their influence when they are
-    large; the change is held small, so that what keypoints do not tell stays as predicted. Clips of more than 512
-    frames are solved in windows that overlap. Hands, face and expression stay as they are.
+    large; the change is held small, so that what keypoints do not tell stays as predicted, and the body is held to go
+    evenly and its joints to accelerate, relative to the pelvis, as predicted. Clips of more than 512 frames are solved in windows that overlap. Hands, face and expression stay as they are.
 
     Args:
         motion: In `camera` axes, as the mesh head predicts it.
@@ -172,6 +172,11 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
     coefficient = first.clone().requires_grad_()
     shape = torch.zeros_like(betas, requires_grad=with_shape)
 
+    with torch.no_grad():
+        still = first.new_zeros(frames, _JOINTS, 3)
+        predicted_m = problem.points(still, still[:, 0], betas)[:, :_JOINTS]
+        predicted_m -= predicted_m[:, :1].clone()
+
     def current() -> tuple[Tensor, Tensor, Tensor]:
         change = basis @ (scale * coefficient)
         shaped = betas + _BETA * frames**-0.5 * shape
@@ -187,7 +192,7 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
         if with_shape:
             total = total + frames * ((shaped - betas) / _BETA).square().sum()
         if roughness is not None:
-            acceleration = roughness @ source_m[:, :_JOINTS].flatten(1)
+            acceleration = roughness @ (source_m[:, :_JOINTS] - predicted_m).flatten(1)
             total = total + (acceleration / _ACCELERATION).square().sum()
         return total / frames
 
