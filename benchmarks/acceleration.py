@@ -55,6 +55,8 @@ def main() -> None:
     row("recorded", None, recorded, still, predicted)
     for cut_off_hz, target in filtered.items():
         row(f"below {cut_off_hz} Hz", error(target, recorded), target, still, predicted)
+    print(f"mean accelerations: recorded {error(still, recorded):.2f}", end="")
+    print(*(f", {name} {error(still, of_model):.2f}" for name, of_model in predicted.items()), sep="")
 
 
 def low_passed(position_m: Tensor, cut_off_hz: float) -> Tensor:

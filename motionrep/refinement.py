@@ -65,6 +65,13 @@ class _Problem:
         local_rotmat, translation_m = self.motion(rotvec, moved_m)
         return self.body.points(JOINTS_AND_LANDMARKS, local_rotmat, betas, translation_m, self.start.expression)
 
+    @torch.no_grad()
+    def predicted_m(self, betas: Tensor) -> Tensor:
+        """The prediction's joints, relative to the pelvis."""
+        still = self.weight.new_zeros(len(self.weight), _JOINTS, 3)
+        joint_m = self.points(still, still[:, 0], betas)[:, :_JOINTS]
+        return joint_m - joint_m[:, :1]
+
     def motion(self, rotvec: Tensor, moved_m: Tensor) -> tuple[Tensor, Tensor]:
         given, others = self.start.local_rotmat.split([_JOINTS, self.start.local_rotmat.shape[1] - _JOINTS], 1)
         turned = given @ roma.rotvec_to_rotmat(rotvec)
@@ -77,8 +84,9 @@ def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | Non
 
     Solved for are a turn of each of SMPL's 24 joints and a step of the body in each frame, and one change of the betas.
     Distances from the keypoints are weighted by the square of the confidence and lose their influence when they are
-    large; the change is held small, so that what keypoints do not tell stays as predicted, and the body is held to go
-    evenly and its joints to accelerate, relative to the pelvis, as predicted. Clips of more than 512 frames are solved in windows that overlap. Hands, face and expression stay as they are.
+    large; the change is held small, so that what keypoints do not tell stays as predicted. The pelvis is held to go
+    evenly, and the other joints to accelerate against it as predicted, but for jitter. Clips of more than 512 frames
+    are solved in windows that overlap. Hands, face and expression stay as they are.
 
     Args:
         motion: In `camera` axes, as the mesh head predicts it.
@@ -164,18 +172,14 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
     data, motion_m2 = _curvature(problem, betas)
     allowed = first.new_tensor([_ROTATION_RAD] * (3 * _JOINTS) + [_TRANSLATION_M] * 3)
     if roughness is None:
-        basis, stiffness = torch.eye(frames).to(first), first.new_zeros(frames, 1)
+        basis, stiffness, expected = torch.eye(frames).to(first), first.new_zeros(frames, 1), first.new_zeros(())
     else:
         eigenvalue, basis = torch.linalg.eigh(roughness.T @ roughness)
         stiffness = eigenvalue.clamp(min=0)[:, None] * motion_m2 / _ACCELERATION**2
+        expected = _believed(roughness @ problem.predicted_m(betas).flatten(1))
     scale = (data + allowed**-2 + stiffness).rsqrt()
     coefficient = first.clone().requires_grad_()
     shape = torch.zeros_like(betas, requires_grad=with_shape)
-
-    with torch.no_grad():
-        still = first.new_zeros(frames, _JOINTS, 3)
-        predicted_m = problem.points(still, still[:, 0], betas)[:, :_JOINTS]
-        predicted_m -= predicted_m[:, :1].clone()
 
     def current() -> tuple[Tensor, Tensor, Tensor]:
         change = basis @ (scale * coefficient)
@@ -192,8 +196,8 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
         if with_shape:
             total = total + frames * ((shaped - betas) / _BETA).square().sum()
         if roughness is not None:
-            acceleration = roughness @ (source_m[:, :_JOINTS] - predicted_m).flatten(1)
-            total = total + (acceleration / _ACCELERATION).square().sum()
+            unexpected = roughness @ source_m[:, :_JOINTS].flatten(1) - expected
+            total = total + (unexpected / _ACCELERATION).square().sum()
         return total / frames
 
     free = [coefficient, shape] if with_shape else [coefficient]
@@ -201,6 +205,13 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
     minimise(cost, free, iterations)
     rotvec, moved_m, shaped = (found.detach() for found in current())
     return rotvec, moved_m, shaped
+
+
+def _believed(acceleration: Float[Tensor, "frames numbers"]) -> Float[Tensor, "frames numbers"]:
+    """Of large accelerations of a joint little is left: they are jitter, not motion."""
+    of_joint = acceleration.unflatten(1, (-1, 3))
+    size = of_joint.norm(dim=-1, keepdim=True)
+    return (of_joint / (1 + (size / _ACCELERATION).square())).flatten(1)
 
 
 @torch.no_grad()

@@ -90,11 +90,12 @@ def test_a_run_leaves_everything_that_is_needed_to_use_and_repeat_it(run):
 
 
 def test_the_configuration_comes_back_from_its_file(run):
+    """With the frame rate that was taken, since none was given."""
     written = (run[0] / "config.yaml").read_text()
-    assert FinetuneConfig.from_dict(yaml.safe_load(written)) == CONFIG
+    assert FinetuneConfig.from_dict(yaml.safe_load(written)) == dataclasses.replace(CONFIG, fps=30.0)
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(FinetuneConfig, as_group=False)
-    assert FinetuneConfig.from_dict(parser.parse_string(written).as_dict()) == CONFIG
+    assert FinetuneConfig.from_dict(parser.parse_string(written).as_dict()) == dataclasses.replace(CONFIG, fps=30.0)
 
 
 def test_encoder_and_head_of_a_run_belong_together(run):
@@ -319,8 +320,8 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
         ({"head_config": {"losses": {"reprojection": 1.0}}}, "losses: at least one of clips whose pose is known"),
         ({"window": 9}, "window of 9 frames does not fit into 8"),
         ({"classes": "core"}, "no clip of a core class"),
-        ({"new_encoder": NEW_ENCODER | {"fps": 15.0}}, "encoder .* 15 frames per second.*fps: 15$"),
-        ({"new_encoder": None, "encoder": "ssr-stf-s"}, "encoder .* 15 frames per second.*fps: 15$"),
+        ({"fps": 30.0, "new_encoder": NEW_ENCODER | {"fps": 15.0}}, "encoder .* 15 frames per second.*fps: 15$"),
+        ({"fps": 30.0, "new_encoder": None, "encoder": "ssr-stf-s"}, "encoder .* 15 frames per second.*fps: 15$"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused_before_anything_is_written(data, tmp_path, changes, message):
