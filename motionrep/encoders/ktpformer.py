@@ -170,7 +170,8 @@ class KTPFormer(Shareable):
         finer.name = self.name
         recipe = f"made to read {fps:g} frames per second, after this: {self.provenance.recipe}"
         finer.provenance = replace(self.provenance, metrics=(), recipe=recipe)
-        return finer.train(self.training)
+        finer.train(self.training)
+        return finer
 
 
 def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
