@@ -4,7 +4,7 @@
     python benchmarks/encoders.py --device cuda --compile --only ktpformer
 
 Weights are random, so distances say little by themselves and are given in relation to how far poses spread as well;
-the row of the shipped encoder is of trained weights, on the motions of `motionrep demo` as a simulated detector sees
+the rows of the shipped encoders are of trained weights, on the motions of `motionrep demo` as a simulated detector sees
 them. "Plain" is an ordinary float32 implementation: attention weights written out (but for SSR-STF's, which has the
 fused ones everywhere), batch normalisation on its own. Each way runs in a process of its own for its peak memory.
 """
@@ -36,7 +36,7 @@ from motionrep.encoders.published import linear_pose3d_head, pose3d_head
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 
-SHIPPED = "ktpformer-s (trained)"
+TRAINED = {f"{name} (trained)": name for name in ("ktpformer-s", "ssr-stf-s")}
 ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "KTPFormer": KTPFormer,
     "MixSTE": MixSTE,
@@ -44,7 +44,7 @@ ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "DSTformer Lite": partial(DSTformer, inner_channels=256, mlp_ratio=4.0),
     **{f"MotionAGFormer {n.upper()}": partial(MotionAGFormer, **size) for n, size in motionagformer.SIZES.items()},
     **{f"SSR-STF {n}": partial(SSRSTF, **size) for n, size in ssr_stf.SIZES.items()},
-    SHIPPED: partial(load_encoder, "ktpformer-s"),
+    **{row: partial(load_encoder, name) for row, name in TRAINED.items()},
 }
 WAYS = ("plain", "float32", "bfloat16", "compiled")
 
@@ -69,7 +69,7 @@ def main() -> None:
         parser.error(f"no encoder begins with {options.only!r} (known: {', '.join(ENCODERS)})")
     lines = [
         f"Clips of {options.frames} frames or some fewer, in whole windows, no overlap; median of alternating repeats. "
-        "Weights are random but for the trained encoder's, so distances of bfloat16 from float32 say little by "
+        "Weights are random but for the trained encoders', so distances of bfloat16 from float32 say little by "
         "themselves: they are of the pose head's points, whose coordinates have the standard deviation given as "
         'spread. "Plain" is ordinary float32 with attention weights written out (fused for SSR-STF). Memory is the '
         "peak of a process that embeds the clip, less what it held before.",
@@ -129,8 +129,8 @@ def _set_up(name: str, frames: int) -> tuple[nn.Module, Callable[[Tensor], Tenso
     encoder = ENCODERS[name]().eval()
     window = cast(int, encoder.frames)
     frames = max(frames - frames % window, window)
-    if name == SHIPPED:
-        trained = load_head("pose3d-ktpformer-s")
+    if name in TRAINED:
+        trained = load_head(f"pose3d-{TRAINED[name]}")
         clip = _filmed(frames, cast(float, encoder.fps))
         return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), clip
     head = pose3d_head if isinstance(encoder, (KTPFormer, MixSTE)) else linear_pose3d_head

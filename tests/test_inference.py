@@ -1,17 +1,24 @@
 """The twin of an encoder that embedding runs: same results, no stale weights, the encoder untouched."""
 
 import copy
+import dataclasses
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from motionrep.body import load_body_model
+from motionrep.datasets.authored import authored_motion
+from motionrep.datasets.filming import film, in_camera, random_camera
 from motionrep.embedding import embed
-from motionrep.encoders import ENCODERS, SSRSTF, KTPFormer, inference
+from motionrep.encoders import ENCODERS, SSRSTF, KTPFormer, inference, load_encoder
+from motionrep.encoders.bfloat16 import PreciseProduct, Product, has_packed_products
 from motionrep.encoders.inference import for_inference
+from motionrep.head_api import load_head
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 
@@ -60,6 +67,45 @@ def test_bfloat16_is_close(architecture):
     exact, rough = (for_inference(encoder, dtype)(_windows(encoder)) for dtype in (torch.float32, torch.bfloat16))
     assert rough.dtype == torch.float32
     assert (rough - exact).abs().mean() < 0.01 * exact.std()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("name", ["ktpformer-s", "ssr-stf-s"])
+def test_bfloat16_moves_poses_by_less_than_a_millimetre(name, packed, monkeypatch):
+    if not packed:
+        monkeypatch.setattr(inference, "has_packed_products", lambda: False)
+    encoder, head, clip = load_encoder(name), load_head(f"pose3d-{name}"), _filmed("squat", "wave", "walk", "kick")
+    exact, rough = (
+        head.predict(embed(clip, encoder, dtype=dtype)).position_m for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert 1e-5 < (rough - exact).norm(dim=-1).mean() < 1e-3
+
+
+def _filmed(*names):
+    """Motions of two seconds, one after the other, as a simulated detector sees them."""
+    body, rng, clips = load_body_model("open"), np.random.default_rng(0), []
+    for name in names:
+        motion = authored_motion(name, seconds=2.0)
+        camera = random_camera(motion, body, rng)
+        clips.append(film(in_camera(motion, body, camera), body, camera, H36M_17, rng))
+    xy_px, confidence = (torch.cat([getattr(clip, field) for clip in clips]) for field in ("xy_px", "confidence"))
+    return dataclasses.replace(clips[0], xy_px=xy_px, confidence=confidence)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_products_round_what_they_read_and_precise_ones_not_their_result(packed):
+    if packed and not has_packed_products():
+        pytest.skip("this CPU has no packed bfloat16 products")
+    torch.manual_seed(0)
+    linear, x = nn.Linear(64, 48), torch.randn(3, 5, 64).bfloat16()
+    nn.init.normal_(linear.bias, std=100)
+    with torch.no_grad():
+        linear.weight.copy_(linear.weight.bfloat16())
+        exact = linear(x.float())
+        precise, rounded = PreciseProduct(linear, packed)(x), Product(linear, packed)(x)
+    assert (precise.dtype, rounded.dtype) == (torch.float32, torch.bfloat16)
+    torch.testing.assert_close(precise, exact, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(rounded.float(), exact, atol=1e-2, rtol=2**-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motionrep.encoders.bfloat16 import Block16, PreciseProduct, Product, has_packed_products
 from motionrep.encoders.layers import Attention, Block, GraphLayer, JointGraphConvolution
 
 COMPILERS = ("g++", "clang++", "cl")
@@ -16,14 +17,17 @@ COMPILERS = ("g++", "clang++", "cl")
 # Linear layers with fewer inputs read coordinates, which bfloat16 would round to several pixels.
 _LEAST_INPUTS = 16
 
+# Linear layers of mixers, fusions and encoders whose results are far larger than what differs in them from token to
+# token, or are the representation.
+_UNROUNDED = ("proj", "gate", "representation")
+
 
 def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
     """What the encoder computes in evaluation mode, faster: normalised keypoints in, a float32 representation out.
 
-    Batch normalisation is folded into graph convolutions. With bfloat16, linear layers hold bfloat16 weights, matrix
-    products and attention are computed in bfloat16, and what they add up to stays float32, as do norms and the layers
-    that read coordinates. That takes about a third longer than everything in bfloat16, and poses of a
-    trained encoder, an earlier `ktpformer-s`, differed from float32's by 0.8 mm instead of 1.3 to 1.5.
+    Batch normalisation is folded into graph convolutions. With bfloat16, matrix products and attention are computed in
+    bfloat16, and what they add up to stays float32, as do norms and the layers that read coordinates. Poses of the
+    shipped encoders then differ from float32's by 0.7 to 0.9 mm (benchmarks/encoders.md).
 
     The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
     this was called: call it again when the encoder has learned more, and give it a copy of an encoder that goes on
@@ -44,14 +48,14 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
         twin = copy.deepcopy(encoder, {id(tensor): tensor for tensor in tensors})
     else:
         twin = copy.deepcopy(encoder).float()
+    on_cpu = all(tensor.device.type == "cpu" for tensor in tensors)
+    packed = on_cpu and not compile and has_packed_products()
     with torch.no_grad():
-        for module in list(twin.eval().modules()):
-            for name, child in module.named_children():
-                setattr(module, name, _changed(child, dtype))
+        twin = _changed(twin.eval(), "", dtype, packed)
     if compile:
         _require_compiler()
         for module in twin.modules():
-            if isinstance(module, Block):
+            if isinstance(module, (Block, Block16)):
                 module.compile()
     return _Inference(twin, dtype)
 
@@ -97,20 +101,31 @@ class _JointGraph(nn.Module):
         return F.relu((x.flatten(2) @ self.operator).unflatten(-1, (self.nodes, -1)) + self.bias)
 
 
-def _changed(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+def _changed(module: nn.Module, name: str, dtype: torch.dtype, packed: bool) -> nn.Module:
     if isinstance(module, GraphLayer) and not _hooked(module) and _is_plain(module.gconv) and _is_plain(module.bn):
-        return _folded(module)
-    if dtype == torch.float32:
-        return module
-    if isinstance(module, Attention):
+        module = _folded(module)
+    elif dtype == torch.float32:
+        pass
+    elif isinstance(module, Block) and _is_plain_block(module):
+        module = Block16(module, packed)
+    elif isinstance(module, Attention):
         module.arithmetic = "fused"
     elif type(module) is nn.Linear and _is_plain(module):
         if module.in_features < _LEAST_INPUTS:
             return _Precise(module)
-        module.weight = _parameter(module.weight.to(dtype))
-        if module.bias is not None:
-            module.bias = _parameter(module.bias.to(dtype))
+        return (PreciseProduct if name in _UNROUNDED else Product)(module, packed)
+    for child_name, child in module.named_children():
+        setattr(module, child_name, _changed(child, child_name, dtype, packed))
     return module
+
+
+def _is_plain_block(block: Block) -> bool:
+    inside = [block, block.norm1, block.norm2, block.mlp]
+    layers = [block.mlp.fc1, block.mlp.fc2]
+    if type(block.attn) is Attention:
+        inside.append(block.attn)
+        layers += [block.attn.qkv, block.attn.proj]
+    return not any(map(_hooked, inside)) and all(type(layer) is nn.Linear and _is_plain(layer) for layer in layers)
 
 
 def _is_plain(module: nn.Module) -> bool:
