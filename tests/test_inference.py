@@ -18,6 +18,7 @@ from motionrep.embedding import embed
 from motionrep.encoders import ENCODERS, SSRSTF, KTPFormer, inference, load_encoder
 from motionrep.encoders.bfloat16 import PreciseProduct, Product, has_packed_products
 from motionrep.encoders.inference import for_inference
+from motionrep.encoders.layers import MLP, Block, TransformerBlock
 from motionrep.head_api import load_head
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
@@ -92,6 +93,48 @@ def _filmed(*names):
     return dataclasses.replace(clips[0], xy_px=xy_px, confidence=confidence)
 
 
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_windows_have_no_influence_on_each_other_in_bfloat16(architecture):
+    encoder = _encoder(architecture)
+    x = torch.rand(3, 9, 17, encoder.input_channels, generator=torch.Generator().manual_seed(1)) - 0.5
+    twin = for_inference(encoder, torch.bfloat16)
+    first = twin(x)
+    torch.testing.assert_close(torch.cat([twin(window[None]) for window in x]), first, atol=0.02, rtol=0)
+    x[1] = torch.nan
+    for bad_first in (x, x.flip(0)[1:]):
+        result = for_inference(encoder, torch.bfloat16)(bad_first)
+        assert result.isfinite().flatten(1).all(1).tolist() == bad_first.isfinite().flatten(1).all(1).tolist()
+
+
+@pytest.mark.parametrize("change", ["subclass", "mlp", "norm", "hook on embed"])
+@pytest.mark.parametrize("architecture", ["dstformer", "motionagformer", "ssr_stf"])
+def test_blocks_of_other_kinds_stay_what_they_are(architecture, change):
+    class Twice(MLP):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    class Halved(TransformerBlock):
+        def forward(self, x):
+            return 0.5 * super().forward(x)
+
+    encoder = _encoder(architecture)
+    for module in [module for module in encoder.modules() if isinstance(module, Block)]:
+        match change:
+            case "subclass" if type(module) is TransformerBlock:
+                module.__class__ = Halved
+            case "mlp":
+                module.mlp.__class__ = Twice
+            case "norm":
+                module.norm2 = nn.LayerNorm(32, bias=False)
+    if change == "hook on embed":
+        encoder.embed.register_forward_hook(lambda module, inputs, output: output + 1)
+    x = _windows(encoder)
+    with torch.no_grad():
+        expected = encoder.eval()(x)
+    rough = for_inference(encoder, torch.bfloat16)(x)
+    assert (rough - expected).abs().mean() < 0.015 * expected.std()
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_products_round_what_they_read_and_precise_ones_not_their_result(packed):
     if packed and not has_packed_products():
@@ -157,9 +200,12 @@ torch.manual_seed(0)
 encoder = KTPFormer(9, 32, 2, 2).eval()
 clip = Keypoints(torch.rand(9, 17, 2) * 400, torch.ones(9, 17), H36M_17, 30.0, 640, 480)
 expected = embed(clip, encoder).values
-torch.testing.assert_close(embed(clip, encoder, compile=True).values, expected, atol=1e-4, rtol=1e-4)
-with torch.compiler.set_stance("fail_on_recompile"):
-    embed(clip, encoder, compile=True)
+for dtype, atol in ((torch.float32, 1e-4), (torch.bfloat16, 0.05)):
+    torch.compiler.reset()
+    values = embed(clip, encoder, compile=True, dtype=dtype).values
+    torch.testing.assert_close(values, expected, atol=atol, rtol=1e-4)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        embed(clip, encoder, compile=True, dtype=dtype)
 """
 
 

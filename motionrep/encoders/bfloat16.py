@@ -8,126 +8,136 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.layers import Attention, Axis, Block, attention
+from motionrep.encoders.layers import MLP, Attention, Axis, Block, TransformerBlock, attention
 
-_MEAN_OF = 8  # frames of a window
+_ROWS = 4096  # tokens that weights are laid out for: about as many as `embed` encodes at a time on a CPU
 
 
 class Product(nn.Module):
     """What a linear layer computes, from rounded numbers and rounded to bfloat16 at the end.
 
     Args:
-        scale: A factor for each output.
         packed: On a CPU that `has_packed_products`, let oneDNN lay out the weight once, add the bias and take the GELU
             before the result is rounded.
+        scale: A factor for each output.
     """
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, linear: nn.Linear, packed: bool, scale: Tensor | None = None):
         super().__init__()
-        self.exact, self.bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
+        weight, bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
         if scale is not None:
-            self.exact = self.exact * scale[:, None]
-            self.bias = None if self.bias is None else self.bias * scale
+            weight, bias = weight * scale[:, None], None if bias is None else bias * scale
+        self.exact: Tensor | None = weight
         self.packed = packed
-        self._rounded: Tensor | None = None
+        rounded = weight.to(torch.bfloat16)
+        if packed:
+            self.weight = torch.ops.mkldnn._reorder_linear_weight(rounded, _ROWS)
+        else:
+            self.register_buffer("weight", rounded)
+        self.register_buffer("bias", bias)
 
     def forward(
-        self,
-        x: Float[Tensor, "*batch inputs"],
-        bias: Float[Tensor, " outputs"] | None = None,
-        after: Literal["none", "gelu"] = "none",
+        self, input: Float[Tensor, "*batch inputs"], after: Literal["none", "gelu"] = "none"
     ) -> Float[Tensor, "*batch outputs"]:
-        """With `bias` in place of the layer's own where one is given."""
-        bias = self.bias if bias is None else bias
-        x = x.to(torch.bfloat16)
+        x = input.to(torch.bfloat16)
         if self.packed:
-            return torch.ops.mkldnn._linear_pointwise(x, self._weight(x), bias, after, [], "none")
-        result = F.linear(x, self._weight(x), None if bias is None else bias.to(torch.bfloat16))
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, after, [], "none")
+        result = F.linear(x, self.weight, None if self.bias is None else self.bias.to(torch.bfloat16))
         return F.gelu(result) if after == "gelu" else result
 
-    def of_mean(self, mean: Float[Tensor, " inputs"]) -> Float[Tensor, " outputs"]:
-        """What the layer makes of one vector, in float32."""
-        with torch.autocast(mean.device.type, enabled=False):
-            return F.linear(mean, self.exact, self.bias)
-
-    def _weight(self, x: Tensor) -> Tensor:
-        """Rounded and, for products with packed weights, laid out for as many rows as `x` has."""
-        if self._rounded is not None:
-            return self._rounded
-        rounded = self.exact.to(torch.bfloat16)
-        if self.packed:
-            rounded = torch.ops.mkldnn._reorder_linear_weight(rounded, x.numel() // x.shape[-1])
-        self._rounded = rounded
-        return rounded
+    def take_in(self, part: Float[Tensor, " inputs"]) -> None:
+        """From now on the input lacks `part`: what the exact weight makes of it, once, goes into the bias."""
+        assert self.exact is not None
+        with torch.autocast(part.device.type, enabled=False):
+            self.bias = F.linear(part, self.exact, self.bias)
+        self.exact = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_rounded": None}  # packed weights can be neither copied nor stored
+        """Packed weights can be neither copied nor stored: copies have them as they were."""
+        state = super().__getstate__()
+        return {**state, "weight": self.weight.to_dense(), "packed": False} if self.packed else state
 
 
 class PreciseProduct(Product):
     """One whose result is float32: a second product finds what rounding took from the first."""
 
-    def forward(
-        self, x: Float[Tensor, "*batch inputs"], bias: Float[Tensor, " outputs"] | None = None
-    ) -> Float[Tensor, "*batch outputs"]:
-        """With `bias` in place of the layer's own where one is given."""
-        bias = self.bias if bias is None else bias
-        x = x.to(torch.bfloat16)
-        weight = self._weight(x)
+    def forward(self, input: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        x = input.to(torch.bfloat16)
         if self.packed:
             products = torch.ops.mkldnn._linear_pointwise
-            rough = products(x, weight, None, "none", [], "none")
-            rest = products.binary(x, rough, weight, None, "sub")
+            rough = products(x, self.weight, None, "none", [], "none")
+            rest = products.binary(x, rough, self.weight, None, "sub")
         else:
-            rows = x.flatten(0, -2)
-            rough = rows @ weight.T
-            rest = torch.addmm(rough, rows, weight.T, beta=-1)
+            rough = x.flatten(0, -2) @ self.weight.T
+            rest = torch.addmm(rough, x.flatten(0, -2), self.weight.T, beta=-1)
         result = rough.float().add_(rest)
-        return (result if bias is None else result.add_(bias)).view(*x.shape[:-1], -1)
+        result = result if self.bias is None else result.add_(self.bias)
+        return result.view(*x.shape[:-1], result.shape[-1])
 
 
 class Block16(nn.Module):
     """A block in evaluation mode, whose sums stay float32.
 
     Most of what linear layers read, and most of the value of attention, is the same for every token, and would take
-    most of the few digits that bfloat16 has. So they read it less its mean over some of the tokens, and what the layer
-    makes of the mean is added to its bias, in float32. Attention passes on what all values share, so it goes into the
-    bias of the next layer; softmax does not see what all keys share. What attention adds to the sum is far larger than
-    what the MLP does and is not rounded.
+    most of the few digits that bfloat16 has. So they read it less its mean, and what the layer makes of the mean is
+    added to its bias. Attention passes on what all values share, so that goes into the bias of the next layer; softmax
+    does not see what all keys share. The mean is that of the first window which the block is given: any would be right,
+    and windows have no influence on each other. What attention adds to the sum is far larger than what the MLP does and
+    is not rounded.
     """
 
     def __init__(self, block: Block, packed: bool):
         super().__init__()
         self.norm1, self.norm2 = block.norm1, block.norm2
-        scale_1, scale_2 = block.layer_scale_1, block.layer_scale_2
+        self.shift1: Tensor | None = None
+        self.shift2: Tensor | None = None
         self.mixer, self.scale = None, None
         if type(block.attn) is Attention:
             self.heads = block.attn.heads
             self.over: Axis = block.attn.over
             self.qkv = Product(block.attn.qkv, packed)
-            self.proj = PreciseProduct(block.attn.proj, packed, scale_1)
+            self.proj = PreciseProduct(block.attn.proj, packed, block.layer_scale_1)
         else:
-            self.mixer, self.scale = block.attn, scale_1
-        self.fc1, self.fc2 = Product(block.mlp.fc1, packed), Product(block.mlp.fc2, packed, scale_2)
+            self.mixer, self.scale = block.attn, block.layer_scale_1
+        self.fc1, self.fc2 = Product(block.mlp.fc1, packed), Product(block.mlp.fc2, packed, block.layer_scale_2)
+        self.fc2.exact = None
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
     ) -> Float[Tensor, "batch frames joints channels"]:
         if self.mixer is None:
-            x = self._attention(x).add_(x)
+            if self.shift1 is None:
+                self._centre_attention(x)
+            qkv = self.qkv(_shifted(self.norm1, x, self.shift1)).unflatten(-1, (3, self.heads, -1))
+            x = self.proj(attention(qkv, self.over)).add_(x)
         else:
             y = self.mixer(self.norm1(x))
             x = x + (y if self.scale is None else y * self.scale.to(y.dtype)).to(x.dtype)
-        normed, mean = _centred(self.norm2, x)
-        hidden = self.fc1(normed, self.fc1.of_mean(mean), "gelu")
-        return x.add_(self.fc2(hidden))
+        if self.shift2 is None:
+            mean = _mean(self.norm2, x)
+            self.fc1.take_in(mean)
+            self.shift2 = self.norm2.bias - mean
+        return x.add_(self.fc2(self.fc1(_shifted(self.norm2, x, self.shift2), "gelu")))
 
-    def _attention(self, x: Tensor) -> Tensor:
-        normed, mean = _centred(self.norm1, x)
-        of_query, _, of_value = self.qkv.of_mean(mean).chunk(3)
-        bias = torch.cat([of_query, torch.zeros_like(of_query).repeat(2)])
-        qkv = self.qkv(normed, bias).unflatten(-1, (3, self.heads, -1))
-        return self.proj(attention(qkv, self.over), self.proj.of_mean(of_value))
+    def _centre_attention(self, x: Tensor) -> None:
+        mean = _mean(self.norm1, x)
+        self.qkv.take_in(mean)
+        assert self.qkv.bias is not None
+        of_query, of_key, of_value = self.qkv.bias.chunk(3)
+        self.qkv.bias = torch.cat([of_query, torch.zeros_like(of_key), torch.zeros_like(of_value)])
+        self.proj.take_in(of_value)
+        self.shift1 = self.norm1.bias - mean
+
+
+def is_plain_block(block: Block) -> bool:
+    """Whether a block is put together as this library does it, so that `Block16` computes what it does."""
+    if type(block) not in (Block, TransformerBlock) or type(block.mlp) is not MLP:
+        return False
+    norms = [block.norm1, block.norm2]
+    return all(type(norm) is nn.LayerNorm and norm.bias is not None for norm in norms)
 
 
 def has_packed_products() -> bool:
@@ -140,9 +150,9 @@ def has_packed_products() -> bool:
     )
 
 
-def _centred(
-    norm: nn.LayerNorm, x: Float[Tensor, "batch frames joints channels"]
-) -> tuple[Float[Tensor, "batch frames joints channels"], Float[Tensor, " channels"]]:
-    """What `norm` makes of x less about its mean over tokens, and that mean."""
-    mean = norm(x[:, :: max(1, x.shape[1] // _MEAN_OF)]).mean((0, 1, 2))
-    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias - mean, norm.eps), mean
+def _mean(norm: nn.LayerNorm, x: Float[Tensor, "batch frames joints channels"]) -> Float[Tensor, " channels"]:
+    return norm(x[:1]).float().mean((0, 1, 2)).nan_to_num(0, 0, 0)
+
+
+def _shifted(norm: nn.LayerNorm, x: Tensor, bias: Tensor | None) -> Tensor:
+    return F.layer_norm(x, norm.normalized_shape, norm.weight, bias, norm.eps)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.bfloat16 import Block16, PreciseProduct, Product, has_packed_products
+from motionrep.encoders.bfloat16 import Block16, PreciseProduct, has_packed_products, is_plain_block
 from motionrep.encoders.layers import Attention, Block, GraphLayer, JointGraphConvolution
 
 COMPILERS = ("g++", "clang++", "cl")
@@ -29,9 +29,9 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
     bfloat16, and what they add up to stays float32, as do norms and the layers that read coordinates. Poses of the
     shipped encoders then differ from float32's by 0.7 to 0.9 mm (benchmarks/encoders.md).
 
-    The encoder is left as it is. Weights that need not change are shared with it, the others are what they were when
-    this was called: call it again when the encoder has learned more, and give it a copy of an encoder that goes on
-    learning meanwhile. Layers with hooks or reparametrised weights stay as they are.
+    The encoder is left as it is. Weights that need not change are shared with it, the others are copies: call it again
+    when the encoder has learned more, and give it a copy of an encoder that goes on learning meanwhile. Layers with
+    hooks or reparametrised weights stay as they are.
 
     Args:
         compile: Compile each kind of block with `torch.compile`: a minute once, then faster. Needs a C++ compiler.
@@ -54,22 +54,25 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
         twin = _changed(twin.eval(), "", dtype, packed)
     if compile:
         _require_compiler()
-        for module in twin.modules():
-            if isinstance(module, (Block, Block16)):
-                module.compile()
-    return _Inference(twin, dtype)
+    return _Inference(twin, dtype, compile)
 
 
 class _Inference(nn.Module):
-    def __init__(self, encoder: nn.Module, dtype: torch.dtype):
+    def __init__(self, encoder: nn.Module, dtype: torch.dtype, compile: bool):
         super().__init__()
-        self.encoder, self.dtype = encoder, dtype
+        self.encoder, self.dtype, self.to_compile = encoder, dtype, compile
 
     @torch.no_grad()
     def forward(
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
         with torch.autocast(keypoints.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            if self.to_compile:
+                self.encoder(keypoints[:1])  # after the first window a `Block16` changes no more
+                for module in self.encoder.modules():
+                    if isinstance(module, (Block, Block16)):
+                        module.compile()
+                self.to_compile = False
             return self.encoder(keypoints).float()
 
 
@@ -106,26 +109,32 @@ def _changed(module: nn.Module, name: str, dtype: torch.dtype, packed: bool) -> 
         module = _folded(module)
     elif dtype == torch.float32:
         pass
-    elif isinstance(module, Block) and _is_plain_block(module):
+    elif isinstance(module, Block) and is_plain_block(module) and not _worked_on(module):
         module = Block16(module, packed)
     elif isinstance(module, Attention):
         module.arithmetic = "fused"
     elif type(module) is nn.Linear and _is_plain(module):
         if module.in_features < _LEAST_INPUTS:
             return _Precise(module)
-        return (PreciseProduct if name in _UNROUNDED else Product)(module, packed)
+        if name in _UNROUNDED:
+            return PreciseProduct(module, packed=False)
+        module.weight = _parameter(module.weight.to(dtype))
+        if module.bias is not None:
+            module.bias = _parameter(module.bias.to(dtype))
     for child_name, child in module.named_children():
         setattr(module, child_name, _changed(child, child_name, dtype, packed))
     return module
 
 
-def _is_plain_block(block: Block) -> bool:
+def _worked_on(block: Block) -> bool:
+    """Whether hooks or reparametrised weights make a block compute something else than its parts."""
     inside = [block, block.norm1, block.norm2, block.mlp]
     layers = [block.mlp.fc1, block.mlp.fc2]
     if type(block.attn) is Attention:
         inside.append(block.attn)
         layers += [block.attn.qkv, block.attn.proj]
-    return not any(map(_hooked, inside)) and all(type(layer) is nn.Linear and _is_plain(layer) for layer in layers)
+    plain = all(type(layer) is nn.Linear and _is_plain(layer) for layer in layers)
+    return any(map(_hooked, inside)) or not plain
 
 
 def _is_plain(module: nn.Module) -> bool:
