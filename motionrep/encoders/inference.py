@@ -27,7 +27,7 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
 
     Batch normalisation is folded into graph convolutions. With bfloat16, matrix products and attention are computed in
     bfloat16, and what they add up to stays float32, as do norms and the layers that read coordinates. Poses of the
-    shipped encoders then differ from float32's by 0.7 to 0.9 mm (benchmarks/encoders.md).
+    shipped encoders then differ from float32's by 0.8 to 0.9 mm (benchmarks/encoders.md).
 
     The encoder is left as it is. Weights that need not change are shared with it, the others are copies: call it again
     when the encoder has learned more, and give it a copy of an encoder that goes on learning meanwhile. Layers with
