@@ -99,7 +99,7 @@ def test_windows_have_no_influence_on_each_other_in_bfloat16(architecture):
     x = torch.rand(3, 9, 17, encoder.input_channels, generator=torch.Generator().manual_seed(1)) - 0.5
     twin = for_inference(encoder, torch.bfloat16)
     first = twin(x)
-    torch.testing.assert_close(torch.cat([twin(window[None]) for window in x]), first, atol=0.02, rtol=0)
+    torch.testing.assert_close(torch.cat([twin(window[None]) for window in x]), first, atol=1e-3, rtol=0)
     x[1] = torch.nan
     for bad_first in (x, x.flip(0)[1:]):
         result = for_inference(encoder, torch.bfloat16)(bad_first)
