@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.layers import MLP, Attention, Axis, Block, TransformerBlock, attention
+from motionrep.encoders.layers import Attention, Axis, Block, attention
 
 _ROWS = 4096  # tokens that weights are laid out for: about as many as `embed` encodes at a time on a CPU
 
@@ -130,14 +130,6 @@ class Block16(nn.Module):
         self.qkv.bias = torch.cat([of_query, torch.zeros_like(of_key), torch.zeros_like(of_value)])
         self.proj.take_in(of_value)
         self.shift1 = self.norm1.bias - mean
-
-
-def is_plain_block(block: Block) -> bool:
-    """Whether a block is put together as this library does it, so that `Block16` computes what it does."""
-    if type(block) not in (Block, TransformerBlock) or type(block.mlp) is not MLP:
-        return False
-    norms = [block.norm1, block.norm2]
-    return all(type(norm) is nn.LayerNorm and norm.bias is not None for norm in norms)
 
 
 def has_packed_products() -> bool:

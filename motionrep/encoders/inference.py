@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.bfloat16 import Block16, PreciseProduct, has_packed_products, is_plain_block
-from motionrep.encoders.layers import Attention, Block, GraphLayer, JointGraphConvolution
+from motionrep.encoders.bfloat16 import Block16, PreciseProduct, has_packed_products
+from motionrep.encoders.layers import MLP, Attention, Block, GraphLayer, JointGraphConvolution, TransformerBlock
 
 COMPILERS = ("g++", "clang++", "cl")
 
@@ -109,7 +109,7 @@ def _changed(module: nn.Module, name: str, dtype: torch.dtype, packed: bool) -> 
         module = _folded(module)
     elif dtype == torch.float32:
         pass
-    elif isinstance(module, Block) and is_plain_block(module) and not _worked_on(module):
+    elif isinstance(module, Block) and _is_plain_block(module):
         module = Block16(module, packed)
     elif isinstance(module, Attention):
         module.arithmetic = "fused"
@@ -126,15 +126,19 @@ def _changed(module: nn.Module, name: str, dtype: torch.dtype, packed: bool) -> 
     return module
 
 
-def _worked_on(block: Block) -> bool:
-    """Whether hooks or reparametrised weights make a block compute something else than its parts."""
-    inside = [block, block.norm1, block.norm2, block.mlp]
-    layers = [block.mlp.fc1, block.mlp.fc2]
+def _is_plain_block(block: Block) -> bool:
+    """Whether it is put together as this library does it and nobody worked on it: `Block16` computes what it does."""
+    if type(block) not in (Block, TransformerBlock) or type(block.mlp) is not MLP:
+        return False
+    norms, inside, layers = [block.norm1, block.norm2], [block, block.mlp], [block.mlp.fc1, block.mlp.fc2]
     if type(block.attn) is Attention:
         inside.append(block.attn)
         layers += [block.attn.qkv, block.attn.proj]
-    plain = all(type(layer) is nn.Linear and _is_plain(layer) for layer in layers)
-    return any(map(_hooked, inside)) or not plain
+    return (
+        all(type(norm) is nn.LayerNorm and norm.bias is not None for norm in norms)
+        and all(type(layer) is nn.Linear and _is_plain(layer) for layer in layers)
+        and not any(map(_hooked, norms + inside))
+    )
 
 
 def _is_plain(module: nn.Module) -> bool:
