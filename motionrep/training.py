@@ -20,7 +20,7 @@ from motionrep.datasets.cmu import MotionClip, load_motion_folder
 from motionrep.datasets.observed import ObservedClips, WithObserved, load_keypoint_folder
 from motionrep.datasets.remembered import EncodedOnce
 from motionrep.datasets.synthesis import SynthesizedClips
-from motionrep.encoders import ENCODERS, KTPFormer, load_encoder, weights_digest
+from motionrep.encoders import ENCODERS, Refinable, load_encoder, weights_digest
 from motionrep.evaluation import require_trained_together
 from motionrep.files import written_beside
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
@@ -226,7 +226,7 @@ def _networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dic
         raise ValueError(f"{', '.join(wanted)}: two heads of the same kind cannot be trained together")
     if config.fps is not None and encoder.fps not in (None, config.fps):
         # A new encoder has said its own rate beside the configuration's; a frozen one would not be saved with the head.
-        if not isinstance(encoder, KTPFormer) or config.encoder is None or config.tune == "frozen":
+        if not isinstance(encoder, Refinable) or config.encoder is None or config.tune == "frozen":
             raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
         encoder = encoder.with_frame_rate(config.fps)
     return encoder, heads

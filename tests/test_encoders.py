@@ -176,9 +176,10 @@ def test_the_local_stream_of_ssr_stf_sees_as_far_as_its_kernels():
     assert (reached[0], reached[-1]) == (20 - 1 - 4 - 1, 20 + 1 + 4 + 1)
 
 
+@pytest.mark.parametrize("architecture", ["ktpformer", "ssr_stf"])
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_an_encoder_for_a_higher_frame_rate_reads_repeated_frames_as_before(keypoints, times):
-    encoder = build("ktpformer", fps=15.0)
+def test_an_encoder_for_a_higher_frame_rate_reads_repeated_frames_as_before(keypoints, architecture, times):
+    encoder = build(architecture, fps=15.0)
     finer = encoder.with_frame_rate(times * 15.0)
     assert (finer.frames, finer.fps, finer.name) == (times * 9, times * 15.0, encoder.name)
     repeated = finer(keypoints.repeat_interleave(times, 1))

@@ -321,7 +321,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
         ({"window": 9}, "window of 9 frames does not fit into 8"),
         ({"classes": "core"}, "no clip of a core class"),
         ({"fps": 30.0, "new_encoder": NEW_ENCODER | {"fps": 15.0}}, "encoder .* 15 frames per second.*fps: 15$"),
-        ({"fps": 30.0, "new_encoder": None, "encoder": "ssr-stf-s"}, "encoder .* 15 frames per second.*fps: 15$"),
+        ({"fps": 20.0, "new_encoder": None, "encoder": "ssr-stf-s"}, "ssr-stf-s reads .* must be a multiple of that"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused_before_anything_is_written(data, tmp_path, changes, message):

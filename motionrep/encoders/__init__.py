@@ -15,6 +15,7 @@ Those here are also `Shareable`: `save_pretrained`, `from_pretrained`, `push_to_
 
 from motionrep.encoders.cards import Provenance
 from motionrep.encoders.dstformer import DSTformer
+from motionrep.encoders.frame_rates import Refinable
 from motionrep.encoders.ktpformer import KTPFormer
 from motionrep.encoders.loading import ENCODERS, load_encoder
 from motionrep.encoders.mixste import MixSTE
@@ -31,6 +32,7 @@ __all__ = [
     "MixSTE",
     "MotionAGFormer",
     "Provenance",
+    "Refinable",
     "Shareable",
     "from_published",
     "load_encoder",

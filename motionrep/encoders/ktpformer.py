@@ -5,13 +5,13 @@ Written from the paper and the names, shapes and outputs of the published model,
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motionrep.encoders.frame_rates import Refinable
 from motionrep.encoders.layers import (
     FrameGraphConvolution,
     GraphLayer,
@@ -23,7 +23,6 @@ from motionrep.encoders.layers import (
     require_input_channels,
     require_window,
 )
-from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # (regular expression of the name here, what it becomes in published files)
@@ -46,7 +45,7 @@ PUBLISHED_NAMES = (
 )
 
 
-class KTPFormer(Shareable):
+class KTPFormer(Refinable):
     """Joints attend to each other, then frames, in turns, after one block of each that knows the graph.
 
     The window is fixed: `frames` is part of the weights. With `input_channels` 3 the confidence is the third column;
@@ -97,7 +96,7 @@ class KTPFormer(Shareable):
         self.local_input = local_input
         joints = self.layout.joint_count
         skeleton = graph_adjacency(self.layout.bones, joints)
-        chain = graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
+        chain = _chain(frames)
 
         self.joint_prior = GraphLayer(JointGraphConvolution(input_channels + 2 * local_input, channels, skeleton))
         if input_channels == 3:
@@ -139,39 +138,21 @@ class KTPFormer(Shareable):
             x = self.frame_norm(frame_block(x))
         return x
 
-    @torch.no_grad()
-    def with_frame_rate(self, fps: float) -> "KTPFormer":
-        """An encoder for windows as long in seconds, of more frames each: where to go on training from.
-
-        Every frame becomes several, which take over its place in the window and whose graph joins each to the frames
-        that were its neighbours. A clip that shows every frame that often is encoded as before.
-
-        Raises:
-            ValueError: No frame rate is declared, or `fps` is no whole multiple of it.
-        """
-        if self.fps is None or fps < self.fps or fps % self.fps:
-            known = (
-                "declares no frame rate; build it with fps="
-                if self.fps is None
-                else f"reads {self.fps:g} frames per second; fps must be a multiple of that, such as {2 * self.fps:g}"
-            )
-            raise ValueError(f"encoder {self.name} {known}, got {fps:g}")
-        times = int(fps / self.fps)
-        finer = KTPFormer(**(self.config | {"frames": times * self.frames, "fps": fps})).to(self.frame_position)
+    def _finer_weights(self, times: int) -> dict[str, Tensor]:
         weights = self.state_dict()
         weights["frame_position"] = weights["frame_position"].repeat_interleave(times, 1)
+        neighbours = _chain(times * self.frames).to(self.frame_position)
         for number, layer in enumerate(self.frame_priors):
             of_layer = f"frame_priors.{number}.gconv."
             gconv = cast(FrameGraphConvolution, cast(GraphLayer, layer).gconv)
-            fixed = finer.get_buffer(of_layer + "adj")
             weights[of_layer + "M"] = gconv.M.repeat_interleave(times, 0)
-            weights[of_layer + "adj2"] = torch.kron(gconv.adjacency(), torch.eye(times).to(fixed)) - fixed
-        finer.load_state_dict(weights)
-        finer.name = self.name
-        recipe = f"made to read {fps:g} frames per second, after this: {self.provenance.recipe}"
-        finer.provenance = replace(self.provenance, metrics=(), recipe=recipe)
-        finer.train(self.training)
-        return finer
+            weights[of_layer + "adj"] = neighbours
+            weights[of_layer + "adj2"] = torch.kron(gconv.adjacency(), torch.eye(times).to(neighbours)) - neighbours
+        return weights
+
+
+def _chain(frames: int) -> Float[Tensor, "frames frames"]:
+    return graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
 
 
 def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:

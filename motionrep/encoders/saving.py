@@ -250,6 +250,7 @@ def _card(encoder: Shareable, sha256: str) -> str:
 
 
 def _names_by_architecture() -> dict[str, list[str]]:
-    ours = [cls for cls in Shareable.__subclasses__() if cls.__module__.startswith(f"{__package__}.")]
+    from motionrep.encoders.loading import ENCODERS  # which imports this module
+
     with torch.device("meta"):
-        return {cls.architecture: list(cls(frames=9, depth=1).state_dict()) for cls in ours}
+        return {name: list(cls(frames=9, depth=1).state_dict()) for name, cls in ENCODERS.items()}

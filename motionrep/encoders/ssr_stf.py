@@ -5,14 +5,16 @@ compared with nothing, and the results they state are not claimed for it. What t
 `SSRSTF`. What each stream and the fusion bring was measured: docs/ssr_stf.md.
 """
 
+import re
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motionrep.encoders.frame_rates import Refinable
 from motionrep.encoders.layers import (
     Axis,
     Block,
@@ -23,7 +25,6 @@ from motionrep.encoders.layers import (
     require_input_channels,
     require_window,
 )
-from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, JointLayout
 
 # Those of MotionAGFormer, from which the architecture descends; the paper's own are not all known.
@@ -34,8 +35,12 @@ SIZES: dict[str, dict[str, int]] = {
     "l": {"depth": 26, "inner_channels": 128, "frames": 243},
 }
 
+# Kernels along frames that get a tap for each of the frames between when `frame_scale` grows; the strips that see far
+# leave more out instead.
+_FILLED_KERNELS = re.compile(r"\.(attn\.structure|attn\.select|attn\.near\.1\.conv)\.weight$")
 
-class SSRSTF(Shareable):
+
+class SSRSTF(Refinable):
     """In each layer a global stream of criss-cross attention and a local one of large separable kernels; fused.
 
     Reads clips of any length up to `frames`. From `heads` on the arguments are choices of this implementation.
@@ -49,6 +54,8 @@ class SSRSTF(Shareable):
         kernel: Length of the strips that see near frames and joints.
         dilated_kernel: Length of the strips that see far ones, in steps of `dilation`.
         selection_kernel: Side of the kernel that weighs near against far at every frame and joint.
+        frame_scale: For clips of this many times the frame rate that kernels were chosen for: along frames they reach
+            this many times as far.
         layer_scale: Initial factor of every residual; the 1e-5 of the lineage learns much more slowly.
         drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
         fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
@@ -76,6 +83,7 @@ class SSRSTF(Shareable):
         dilated_kernel: int = 7,
         dilation: int = 3,
         selection_kernel: int = 7,
+        frame_scale: int = 1,
         layer_scale: float = 1.0,
         drop_path: float = 0.0,
         fps: float | None = None,
@@ -98,8 +106,9 @@ class SSRSTF(Shareable):
             "frames": frames, "channels": channels, "inner_channels": inner_channels, "depth": depth,
             "input_channels": input_channels, "heads": heads, "mlp_ratio": mlp_ratio,
             "structure_kernel": structure_kernel, "kernel": kernel, "dilated_kernel": dilated_kernel,
-            "dilation": dilation, "selection_kernel": selection_kernel, "layer_scale": layer_scale,
-            "drop_path": drop_path, "fps": fps, "local_input": local_input, "streams": streams, "fusion": fusion,
+            "dilation": dilation, "selection_kernel": selection_kernel, "frame_scale": frame_scale,
+            "layer_scale": layer_scale, "drop_path": drop_path, "fps": fps, "local_input": local_input,
+            "streams": streams, "fusion": fusion,
         }  # fmt: skip
         self.name = self.architecture
         self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
@@ -118,11 +127,11 @@ class SSRSTF(Shareable):
         self.joint_position = nn.Parameter(torch.zeros(1, 1, self.layout.joint_count, inner_channels))
         self.frame_position = nn.Parameter(torch.zeros(1, frames, 1, inner_channels))
         self.far_blocks = stream(
-            *(CrissCrossAttention(inner_channels, heads, structure_kernel) for _ in range(far_depth))
+            *(CrissCrossAttention(inner_channels, heads, structure_kernel, frame_scale) for _ in range(far_depth))
         )
         self.near_blocks = stream(
             *(
-                SelectiveRefinement(inner_channels, kernel, dilated_kernel, dilation, selection_kernel)
+                SelectiveRefinement(inner_channels, kernel, dilated_kernel, dilation, selection_kernel, frame_scale)
                 for _ in range(near_depth)
             )
         )
@@ -149,6 +158,18 @@ class SSRSTF(Shareable):
                     x = (far(x) + near(x)) / 2 if fuse is None else fuse(far(x), near(x))
         return torch.tanh(self.representation(self.norm(x)))
 
+    def _finer_config(self, times: int) -> dict[str, Any]:
+        return super()._finer_config(times) | {"frame_scale": times * self.config["frame_scale"]}
+
+    def _finer_weights(self, times: int) -> dict[str, Tensor]:
+        weights = self.state_dict()
+        weights["frame_position"] = weights["frame_position"].repeat_interleave(times, 1)
+        for name, kernel in weights.items():
+            if _FILLED_KERNELS.search(name):
+                weights[name] = kernel.new_zeros(*kernel.shape[:2], _scaled(kernel.shape[2], times), kernel.shape[3])
+                weights[name][:, :, ::times] = kernel
+        return weights
+
 
 class CrissCrossAttention(nn.Module):
     """Half of the heads attend over the joints of a frame, the other half over the frames of a joint.
@@ -156,11 +177,12 @@ class CrissCrossAttention(nn.Module):
     Each half adds a depthwise convolution of its values over frames and joints.
     """
 
-    def __init__(self, channels: int, heads: int, structure_kernel: int):
+    def __init__(self, channels: int, heads: int, structure_kernel: int, frame_scale: int = 1):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
-        self.structure = nn.Conv2d(channels, channels, structure_kernel, padding="same", groups=channels)
+        size = (_scaled(structure_kernel, frame_scale), structure_kernel)
+        self.structure = nn.Conv2d(channels, channels, size, padding="same", groups=channels)
         self.proj = nn.Linear(channels, channels)
 
     def forward(
@@ -179,15 +201,27 @@ class SelectiveRefinement(nn.Module):
     The clip is read as an image of frames and joints; joints lie in the order of the layout.
     """
 
-    def __init__(self, channels: int, kernel: int, dilated_kernel: int, dilation: int, selection_kernel: int):
+    def __init__(
+        self,
+        channels: int,
+        kernel: int,
+        dilated_kernel: int,
+        dilation: int,
+        selection_kernel: int,
+        frame_scale: int = 1,
+    ):
         super().__init__()
-        self.near = nn.Sequential(Strip(channels, "joints", kernel), Strip(channels, "frames", kernel))
+        self.near = nn.Sequential(
+            Strip(channels, "joints", kernel), Strip(channels, "frames", _scaled(kernel, frame_scale))
+        )
         self.far = nn.Sequential(
-            Strip(channels, "joints", dilated_kernel, dilation), Strip(channels, "frames", dilated_kernel, dilation)
+            Strip(channels, "joints", dilated_kernel, dilation),
+            Strip(channels, "frames", dilated_kernel, dilation * frame_scale),
         )
         self.near_proj = nn.Linear(channels, channels // 2)
         self.far_proj = nn.Linear(channels, channels // 2)
-        self.select = nn.Conv2d(2, 2, selection_kernel, padding="same")
+        size = (_scaled(selection_kernel, frame_scale), selection_kernel)
+        self.select = nn.Conv2d(2, 2, size, padding="same")
         self.proj = nn.Linear(channels // 2, channels)
 
     def forward(
@@ -221,3 +255,8 @@ class Strip(nn.Module):
         strips = filled.unflatten(1, (-1, self.dilation)).flatten(2, 3).permute(0, 3, 1, 2)
         mixed = self.conv(strips).permute(0, 2, 3, 1)
         return mixed.reshape(rows.shape[0], -1, *rows.shape[2:])[:, :length].reshape(x.shape)
+
+
+def _scaled(kernel: int, scale: int) -> int:
+    """The size of a kernel that reaches `scale` times as far on both sides."""
+    return (kernel - 1) * scale + 1
