@@ -17,8 +17,8 @@ from torch import Tensor
 
 from motionrep.body import load_body_model
 from motionrep.body.kinematics import JointTree
-from motionrep.bvh import BvhMotion, read_bvh
-from motionrep.datasets.cmu import load_motion_folder, repaired
+from motionrep.bvh import BvhMotion
+from motionrep.datasets.cmu import load_motion_folder, read_repaired
 from motionrep.datasets.detections import DetectorNoise, detect
 from motionrep.datasets.synthesis import SynthesizedClips
 from motionrep.embedding import as_declared, encode
@@ -73,8 +73,8 @@ def people_seen(data: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
     clips = load_motion_folder(data, "val")
     figures = {}
     for clip in clips:
-        bvh = read_bvh(next(data.rglob(f"{clip.name}.bvh")))
-        figures[clip.name] = figure_m(repaired(bvh, clip.name))[-clip.motion.frame_count :]
+        bvh = read_repaired(next(data.rglob(f"{clip.name}.bvh")))
+        figures[clip.name] = figure_m(bvh)[-clip.motion.frame_count :]
     samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED, views=VIEWS, layout=H36M_17)
     body, rest_motion = load_body_model("open"), {clip.name: clip.motion for clip in clips}
     for index in range(len(samples)):

@@ -54,12 +54,13 @@ def read_bvh(path: Path) -> BvhMotion:
     """Reads a BVH file.
 
     Channels listed A B C mean R = R_A R_B R_C on column vectors, in degrees, per joint as its CHANNELS line says.
-    Line ends may be mixed. A frame time that is 1/n, rounded to as many decimals as the file has, gives fps = n.
+    Line ends may be mixed, and a byte-order mark may come first. A frame time that is 1/n, rounded to as many decimals
+    as the file has, gives fps = n.
 
     Raises:
         ValueError: The file breaks the format, was cut off, or holds a number that is not finite; names file and line.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     start = next((i for i, line in enumerate(lines) if line.strip().upper() == "MOTION"), None)
     if start is None:
         raise ValueError(f"{path}: no MOTION line; this is no BVH file or it was cut off")
@@ -109,7 +110,7 @@ def _read_hierarchy(path: Path, lines: list[str]) -> list[_Joint]:
             elif word == "CHANNELS" and open_joints:
                 joints[open_joints[-1]].channels = _channels(where, words)
                 words = []
-            elif word != "HIERARCHY":
+            elif word.upper() != "HIERARCHY":
                 raise ValueError(f"{where}: {word!r} was not expected here")
     if open_joints or not joints:
         raise ValueError(f"{path}, line {len(lines) + 1}: MOTION comes before the HIERARCHY is complete")

@@ -66,7 +66,7 @@ def embed(
     Raises:
         TypeError: Several clips at once, or the name of an encoder.
         ValueError: No conversion from the clip's layout to the encoder's, or an option out of range.
-        RuntimeError: `compile` without a C++ compiler.
+        RuntimeError: `compile` without a C++ compiler, or a GPU that is not there.
     """
     if not isinstance(keypoints, Keypoints):
         raise TypeError(
@@ -76,8 +76,14 @@ def embed(
         raise TypeError(f"expected an encoder, as load_encoder(...) gives, got {encoder!r}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"device {str(device)!r}: torch sees no such GPU here; leave device out for the CPU")
+    seen_px = keypoints.xy_px[keypoints.confidence > 0]
+    if len(seen_px) and float(seen_px.abs().max()) <= 1:
+        logger.warning("all keypoints lie within [-1, 1], pixels are needed: were they divided by the image's size?")
     keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
-    options = (overlap, batch_size, torch.device(device), dtype, progress, compile)
+    options = (overlap, batch_size, device, dtype, progress, compile)
     values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)
     if flip:
         other = encode(encoder_input(mirrored(keypoints), encoder), keypoints.fps, encoder, *options)

@@ -33,6 +33,7 @@ from motionrep.metrics import (
 
 logger = logging.getLogger(__name__)
 _WINDOW = 81
+_SCORED = ("position_m", "local_rotmat", "logit")
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2"}
 
 
@@ -65,12 +66,13 @@ class Scores:
             self._add_positions(output["position_m"], batch)
 
     def result(self) -> dict[str, float]:
-        """Means so far; `UNITS` has the units, accuracies are shares."""
+        """Means so far; `UNITS` has the units, accuracies are shares, left out where no clip has a label."""
         values = {name: torch.cat(parts) for name, parts in self.values.items()}
         scores = {}
         if "logit" in values:
             logit, label = values.pop("logit"), values.pop("label")
-            scores = {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
+            if len(label):
+                scores = {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
         return scores | {name: float(value.mean()) for name, value in values.items()}
 
     def _add_positions(self, position_m: Tensor, batch: Mapping[str, Tensor]) -> None:
@@ -120,7 +122,12 @@ def evaluate(
         flip: Averages with what is made of the mirrored clip (`flipping.flip_averaged`).
 
     Returns:
-        `metrics`, `units`, and the `protocol` they were measured under; compare numbers of equal protocols only.
+        `metrics`, `units`, and the `protocol` they were measured under; compare numbers of equal protocols only. A head
+        with none of the outputs that `Scores` reads has its own loss as metrics: `loss`, and its terms as `loss_NAME`.
+
+    Raises:
+        ValueError: Encoder and head were not trained together, the data have no clip for the head, or `flip` with a
+            head that has none of those outputs.
     """
     trained, network = load_head(head), load_encoder(encoder)
     require_trained_together(trained, network)
@@ -128,10 +135,16 @@ def evaluate(
     fps = 30.0
     window, stride = (int(2 * fps), int(fps)) if labels else (_WINDOW, _WINDOW)
     clips = [clip for clip in load_motion_folder(data, split) if not labels or clip.core]
+    if labels and not clips:
+        raise ValueError(
+            f"{data}: no clip of a core class in split {split!r}; scores of actions need an index.csv with action and "
+            "core"
+        )
     samples = SynthesizedClips(
         clips, window, window, fps, seed, stride=stride, views=views, labels=labels, layout=find_layout(layout)
     )
     scores = Scores(fps)
+    losses: list[Mapping[str, Tensor]] = []
     for index in tqdm(range(len(samples)), unit="clip", disable=None):
         batch = samples.__getitems__([(0, index)])
         frames = int(batch["valid"].sum())
@@ -144,9 +157,17 @@ def evaluate(
                 trained(encode(as_declared(way, network), fps, network, dtype=getattr(torch, precision))[None], valid)
                 for way in ways[: 1 + flip]
             ]
+            if not any(name in outputs[0] for name in _SCORED):
+                if flip:
+                    raise ValueError(
+                        f"flip averaging knows the outputs {', '.join(_SCORED)}, the head has {', '.join(outputs[0])}; "
+                        "leave it out for this head"
+                    )
+                losses.append(trained.loss(outputs[0], cropped))
+                continue
         scores.add(flip_averaged_output(outputs[0], outputs[1], labels) if flip else outputs[0], cropped)
     result = {
-        "metrics": scores.result(),
+        "metrics": scores.result() | _mean_loss(losses),
         "units": UNITS,
         "protocol": {
             "id": "synthetic-views-1",
@@ -171,6 +192,13 @@ def evaluate(
         with written_beside(output) as beside:
             beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
+
+
+def _mean_loss(losses: list[Mapping[str, Tensor]]) -> dict[str, float]:
+    """The mean over clips of a head's loss and of its terms; nothing without clips."""
+    names = dict.fromkeys(name for terms in losses for name in terms)
+    means = {name: float(sum(terms[name] for terms in losses if name in terms)) / len(losses) for name in names}
+    return {"loss": sum(means.values())} | {f"loss_{name}": mean for name, mean in means.items()} if means else {}
 
 
 def require_trained_together(head: nn.Module, encoder: nn.Module) -> None:

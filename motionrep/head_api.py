@@ -43,7 +43,8 @@ class Head(Protocol):
     def forward(
         self, representation: Float[Tensor, "batch frames joints channels"], valid: Bool[Tensor, "batch frames"]
     ) -> dict[str, Tensor]:
-        """Named outputs. `valid` is False for frames that only pad a short clip to the encoder's window."""
+        """Named outputs. `valid` is False for frames that only pad a short clip to the encoder's window, and, where
+        `representation_of` gives it, for those in which nobody was seen."""
         ...
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
@@ -76,9 +77,12 @@ def head_class(name: str) -> Any:
 def representation_of(
     embedding: MotionEmbedding,
 ) -> tuple[Float[Tensor, "1 frames joints channels"], Bool[Tensor, "1 frames"]]:
-    """An embedding as a batch of one, every frame valid: the two arguments of `Head.forward`."""
-    values = embedding.values[None]
-    return values, values.new_ones(values.shape[:2], dtype=torch.bool)
+    """An embedding as a batch of one: the two arguments of `Head.forward`.
+
+    Frames in which the person was not seen are not valid, unless the person never was.
+    """
+    seen = embedding.seen_frames().to(embedding.values.device)
+    return embedding.values[None], (seen | ~seen.any())[None]
 
 
 def float32_inference(predict: Callable[..., R]) -> Callable[..., R]:
@@ -94,13 +98,18 @@ def float32_inference(predict: Callable[..., R]) -> Callable[..., R]:
 
 def require_same_encoder(head: nn.Module, embedding: MotionEmbedding) -> None:
     """Raises ValueError when a trained head is given embeddings of another encoder than its own."""
+    require_encoder(head, embedding.encoder, embedding.encoder_digest)
+
+
+def require_encoder(head: nn.Module, name: str, digest: str | None) -> None:
+    """Raises ValueError when a trained head would get embeddings of another encoder, or other weights, than its own."""
     wanted = getattr(head, "trained_on", None)
-    if wanted is not None and wanted != embedding.encoder:
+    if wanted is not None and wanted != name:
         raise ValueError(
-            f"{type(head).__name__} was trained on embeddings of encoder {wanted!r}, got one of {embedding.encoder!r}; "
+            f"{type(head).__name__} was trained on embeddings of encoder {wanted!r}, got one of {name!r}; "
             f"embed the clip with load_encoder({wanted!r})"
         )
-    require_same_weights(head, embedding.encoder, embedding.encoder_digest)
+    require_same_weights(head, name, digest)
 
 
 def save_head(

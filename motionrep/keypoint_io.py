@@ -4,7 +4,6 @@ import json
 import logging
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jaxtyping import Float
 
 from motionrep.files import BROKEN_NPZ, written_beside
 from motionrep.keypoint_formats import Detections, read_detections
+from motionrep.keypoint_tracks import follow_people
 from motionrep.layouts import COCO_17, HALPE_26, JointLayout, find_layout
 from motionrep.types import Keypoints
 
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_FPS = 30.0
 _LARGEST_FACE = 0.3  # of whole people at most 0.2; joints in Human3.6M order look like 0.33 to 0.55
-_MAX_STEP = 0.3
-_MAX_GAP_FRAMES = 30
 
 
 def load_keypoints(
@@ -34,15 +32,22 @@ def load_keypoints(
 ) -> list[Keypoints]:
     """Every person in a keypoint file, in order of first appearance; the format is recognised by content.
 
-    Known are AlphaPose and COCO results, MMPose and MediaPipe JSON, a folder of OpenPose files (one per frame), and the
-    .npz of `save_keypoints`. All clips span the file's frames from the first to the last, also where a person was not
-    seen (confidence 0); `Keypoints.first_frame` is the number of the first in the file. Frame numbers come from the
-    file; image names count by their last integer, or by their order when they have none or share it. Of two detections
-    of a person in one frame the one with the higher score counts.
+    Known are AlphaPose, COCO results and annotations, MMPose, MediaPipe and Ultralytics YOLO (`Results.to_json`) as
+    JSON, a folder of OpenPose files (one per frame), and the .npz of `save_keypoints`.
 
-    Without ids in the file, people are followed from frame to frame: each detection goes to the person whose last
-    keypoints, moved on at their last velocity, are nearest in the mean. Someone is new when that is more than 0.3
-    times the size of the person, or nobody was there for 30 frames.
+    A clip spans the frames from its person's first detection to the last; `Keypoints.first_frame` is the number of the
+    first in the file, frames in between without a detection have confidence 0. Frame numbers come from the file; image
+    names count by the last of their integers in which all of them differ, or by their order when there is none. A joint
+    is not seen where its confidence is 0, negative or NaN, or a coordinate is NaN. Of two detections of a person in one
+    frame the one with the higher score counts; where some detections have a person id, those without are left out.
+    Warnings say what was left out.
+
+    Without ids in the file, people are followed from frame to frame. A detection goes to the person who is nearest:
+    to where that person was last seen, or would be having moved on. Distances are means over the joints, which count
+    by the square of their confidence, in sizes of the person. Someone is new who is farther from everybody than 0.3
+    sizes (at 30 frames per second; 3 more for each second that the other was not seen, 1 at most), or when nobody was
+    there for a second. Who would be new, yet is within 0.1 of another detection of the frame, is that person found
+    twice.
 
     Args:
         layout: Joint order; None takes what the format has for the number of joints (17 is COCO's).
@@ -79,7 +84,7 @@ def load_keypoints(
             "%s: its 17 joints were taken for COCO's, yet what would be eyes, ears and nose lie far apart; if their "
             "order is another, such as h36m_17, pass it as layout", path,
         )  # fmt: skip
-    return _clips(detections, fps or DEFAULT_FPS, size_px)
+    return _clips(detections, fps or DEFAULT_FPS, size_px, path)
 
 
 def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
@@ -114,12 +119,26 @@ def _check_size(detections: Detections, size_px: tuple[int, int], path: Path) ->
         raise ValueError(
             f"{path}: all coordinates lie within [-1, 1], pixels are needed; do not let the tool scale them"
         )
-    outside = float(((xy_px < 0) | (xy_px > size_px)).any(1).mean())
+    swapped_px = size_px[1], size_px[0]
+    far = _share_outside(xy_px, size_px, margin=0.05)
+    would_fit = size_px != swapped_px and _share_outside(xy_px, swapped_px, margin=0.05) < far / 20
+    hint = f"; {swapped_px[0]} x {swapped_px[1]} would hold them: were height and width swapped?" if would_fit else ""
+    outside = _share_outside(xy_px, size_px)
     if outside > 0.5:
         raise ValueError(
             f"{path}: {outside:.0%} of the keypoints lie outside an image of {size_px[0]} x {size_px[1]} px; "
-            "size_px is (width, height) of the image that the detector saw"
+            f"size_px is (width, height) of the image that the detector saw{hint}"
         )
+    if far >= 0.01:
+        logger.warning(
+            "%s: %.0f%% of the keypoints lie far outside an image of %d x %d px%s", path, 100 * far, *size_px, hint
+        )
+
+
+def _share_outside(xy_px: Float[np.ndarray, "points 2"], size_px: tuple[int, int], margin: float = 0) -> float:
+    """Which share of the points lies outside the image by more than a margin, in image sizes."""
+    allowed_px = margin * np.array(size_px)
+    return float(((xy_px < -allowed_px) | (xy_px > size_px + allowed_px)).any(1).mean())
 
 
 def _face_size(detections: Detections) -> float:
@@ -132,8 +151,8 @@ def _face_size(detections: Detections) -> float:
     return float(np.median(face / np.maximum(body, 1)))
 
 
-def _clips(detections: Detections, fps: float, size_px: tuple[int, int]) -> list[Keypoints]:
-    ids = detections.person or _track(detections)
+def _clips(detections: Detections, fps: float, size_px: tuple[int, int], path: Path) -> list[Keypoints]:
+    ids = detections.person or follow_people(detections.xyc, detections.frame, detections.score, fps)
     code_of = {person: code for code, person in enumerate(dict.fromkeys(ids))}
     code = np.array([code_of[person] for person in ids])
     order = np.lexsort((detections.score, code))  # a later detection overwrites an earlier one of the same frame
@@ -141,67 +160,15 @@ def _clips(detections: Detections, fps: float, size_px: tuple[int, int]) -> list
     clips = []
     for person, (start, stop) in zip(code_of, pairwise(bounds), strict=True):
         rows = order[start:stop]
-        frame, xyc = detections.frame[rows], detections.xyc[rows]
-        xy_px = np.zeros((detections.frame_count, detections.layout.joint_count, 2), dtype=np.float32)
-        confidence = np.zeros(xy_px.shape[:2], dtype=np.float32)
-        xy_px[frame], confidence[frame] = xyc[..., :2], xyc[..., 2]
-        tensors = torch.from_numpy(xy_px), torch.from_numpy(confidence)
-        clips.append(Keypoints(*tensors, detections.layout, fps, *size_px, person, detections.first_frame))
+        first, last = detections.frame[rows].min(), detections.frame[rows].max()
+        xyc = np.zeros((last - first + 1, detections.layout.joint_count, 3), dtype=np.float32)
+        xyc[detections.frame[rows] - first] = detections.xyc[rows]
+        tensors = torch.from_numpy(xyc[..., :2].copy()), torch.from_numpy(xyc[..., 2].copy())
+        clips.append(Keypoints(*tensors, detections.layout, fps, *size_px, person, int(first)))
+    seen = np.isfinite(detections.score)
+    if doubled := seen.sum() - len(set(zip(code[seen].tolist(), detections.frame[seen].tolist(), strict=True))):
+        logger.warning("%s: left out %d detections of persons of whom their frame has a better one", path, doubled)
     return clips
-
-
-@dataclass
-class _Track:
-    """A person as last seen."""
-
-    name: str
-    frame: int
-    xyc: Float[np.ndarray, "joints 3"]
-    step_px: Float[np.ndarray, "2"]
-
-    def distance(self, xyc: Float[np.ndarray, "joints 3"], frame: int) -> float:
-        """Mean distance in person sizes (longer side of the box) from where the person should be now."""
-        both = (self.xyc[:, 2] > 0) & (xyc[:, 2] > 0)
-        if not both.any():
-            return float("inf")
-        expected = self.xyc[both, :2] + self.step_px * (frame - self.frame)
-        return float(np.linalg.norm(xyc[both, :2] - expected, axis=-1).mean()) / max(_size_px(self.xyc), _size_px(xyc))
-
-    def move_to(self, xyc: Float[np.ndarray, "joints 3"], frame: int) -> None:
-        both = (self.xyc[:, 2] > 0) & (xyc[:, 2] > 0)
-        step_px = (xyc[both, :2] - self.xyc[both, :2]).mean(0) / (frame - self.frame)
-        self.frame, self.xyc, self.step_px = frame, xyc, (self.step_px + step_px) / 2
-
-
-def _size_px(xyc: Float[np.ndarray, "joints 3"]) -> float:
-    seen = xyc[xyc[:, 2] > 0, :2]
-    return max(float(np.ptp(seen, axis=0).max()), 1.0) if len(seen) else 1.0
-
-
-def _track(detections: Detections) -> list[str]:
-    """A name for each detection; the rule is in `load_keypoints`."""
-    tracks: list[_Track] = []
-    names = []
-    edges = np.flatnonzero(np.diff(detections.frame, prepend=-1, append=-1))
-    created = 0
-    for start, stop in pairwise(edges):
-        frame, people = int(detections.frame[start]), detections.xyc[start:stop]
-        tracks = [track for track in tracks if frame - track.frame <= _MAX_GAP_FRAMES]
-        pairs = sorted(
-            (track.distance(xyc, frame), i, k) for i, xyc in enumerate(people) for k, track in enumerate(tracks)
-        )
-        matched: dict[int, int] = {}
-        for distance, i, k in pairs:
-            if distance <= _MAX_STEP and i not in matched and k not in matched.values():
-                matched[i] = k
-                tracks[k].move_to(people[i], frame)
-        for i, xyc in enumerate(people):
-            if i not in matched:
-                matched[i] = len(tracks)
-                tracks.append(_Track(str(created), frame, xyc, np.zeros(2)))
-                created += 1
-            names.append(tracks[matched[i]].name)
-    return names
 
 
 def _npz_fields(clip: Keypoints) -> dict[str, Any]:

@@ -113,7 +113,12 @@ def inner_frames(valid: Bool[Tensor, "*batch frames"]) -> Bool[Tensor, "*batch f
 
 
 def top1(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
-    """Share of clips whose highest score is the right class."""
+    """Share of clips whose highest score is the right class.
+
+    Raises:
+        ValueError: There is no clip.
+    """
+    _require_clips(label)
     return float((logit.argmax(-1) == label).float().mean())
 
 
@@ -129,6 +134,16 @@ def topk(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"], k:
 
 
 def macro_accuracy(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
-    """Mean over the classes that occur in `label` of the share of their clips that were recognised."""
+    """Mean over the classes that occur in `label` of the share of their clips that were recognised.
+
+    Raises:
+        ValueError: There is no clip.
+    """
+    _require_clips(label)
     right = (logit.argmax(-1) == label).float()
     return float(torch.stack([right[label == c].mean() for c in label.unique()]).mean())
+
+
+def _require_clips(label: Int[Tensor, " clips"]) -> None:
+    if not len(label):
+        raise ValueError("accuracy needs at least one clip with a label, got none")

@@ -1,6 +1,7 @@
 """Motion files of other systems, each read into tracks: AMASS, 3DPW, WHAM, GVHMR. Pickles are never run."""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +22,13 @@ logger = logging.getLogger(__name__)
 
 _Frame = Literal["camera", "world"]
 _BETAS = 10
-_AMASS_JOINTS = 22  # SMPL's 24 without the hands, which SMPL-H and SMPL-X give fingers instead
-_SMPLX_NUMBERS = 165
+# Whose betas an AMASS file has, and of which body its poses are, by how many numbers (axis-angle) a pose has.
+_AMASS_POSES: dict[int, tuple[Generation, str]] = {
+    66: ("smpl", "the body without hands"),
+    72: ("smpl", "SMPL"),
+    156: ("smpl", "SMPL-H"),
+    165: ("smplx", "SMPL-X"),
+}
 _WHAM_FPS = 30.0  # taken when nobody says
 _GVHMR_FPS = 30.0  # its program resamples every video to that
 
@@ -66,7 +72,7 @@ def amass_track(path: Path, field: Callable[[str], np.ndarray], names: list[str]
         names: The arrays that the file has.
 
     Raises:
-        ValueError: Fields are missing or of the wrong shape.
+        ValueError: Fields are missing, of the wrong shape, or no positive frame rate.
     """
     rate = next((name for name in ("mocap_framerate", "mocap_frame_rate") if name in names), None)
     if rate is None or "poses" not in names or "trans" not in names:
@@ -75,16 +81,16 @@ def amass_track(path: Path, field: Callable[[str], np.ndarray], names: list[str]
             f"mocap_frame_rate, got {', '.join(names)} (AMASS's shape.npz and *_stagei.npz hold no motion)"
         )
     poses, trans = field("poses"), field("trans")
-    if poses.ndim != 2 or poses.shape[1] < 3 * _AMASS_JOINTS or trans.shape != (len(poses), 3) or not len(poses):
+    if poses.ndim != 2 or poses.shape[1] not in _AMASS_POSES or trans.shape != (len(poses), 3) or not len(poses):
+        accepted = ", ".join(f"{count} ({what})" for count, (_, what) in _AMASS_POSES.items())
         raise ValueError(
-            f"{path}: expected poses (frames, 156 or 165) and trans (frames, 3), got {poses.shape} and {trans.shape}"
+            f"{path}: expected poses (frames, numbers) with as many numbers as one of {accepted}, and "
+            f"trans (frames, 3), got {poses.shape} and {trans.shape}"
         )
-    generation = "smplx" if poses.shape[1] == _SMPLX_NUMBERS else "smpl"
+    generation, _ = _AMASS_POSES[poses.shape[1]]
     joints = poses.shape[1] // 3
     order = FILE_ORDERS.get(joints + 2)  # where the file's joints stand on a body, which has SMPL's two hands as well
-    if order is None or poses.shape[1] % 3:
-        poses = poses[:, : 3 * _AMASS_JOINTS]
-    else:
+    if order is not None:
         on_body = np.zeros((len(poses), joints + 2, 3))
         on_body[:, order] = poses.reshape(len(poses), joints, 3)
         poses = on_body.reshape(len(poses), -1)
@@ -95,13 +101,35 @@ def amass_track(path: Path, field: Callable[[str], np.ndarray], names: list[str]
         "0",
         poses,
         trans,
-        betas.ravel(),
+        betas,
         generation,
-        float(field(rate)),
+        _rate(path, rate, field(rate)),
         "world",
         "on_floor",
         turn=turn,
     )
+
+
+def amass_gender(field: Callable[[str], np.ndarray], names: list[str]) -> str | None:
+    """The gender of the body that an AMASS file means, in small letters; None when it does not say."""
+    try:
+        gender = field("gender").ravel() if "gender" in names else np.zeros(0)
+    except ValueError:  # as a Python object; the motion can be read without it
+        return None
+    if gender.dtype.kind not in "SU" or gender.size != 1:
+        return None
+    return gender.astype("U").item().lower()
+
+
+def _rate(path: Path, name: str, value: np.ndarray) -> float:
+    """Frames per second, also when they are text or an array of one number."""
+    try:
+        fps = float(value.item()) if value.size == 1 else math.nan
+    except (ValueError, TypeError):
+        fps = math.nan
+    if not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"{path}: field {name!r} must be one positive number, frames per second, got {value}")
+    return fps
 
 
 def _threedpw(path: Path, content: dict[str, Any], frame: _Frame, fps: float | None) -> list[Track]:
@@ -192,7 +220,7 @@ def _track(
         )
     if len(numbers) != frames or (np.diff(numbers) <= 0).any():
         raise ValueError(f"{path}: person {person}: expected {frames} increasing frame numbers, got {len(numbers)}")
-    betas = np.atleast_2d(betas)[..., :_BETAS]
+    betas = np.atleast_2d(betas)
     if betas.shape[0] not in (1, frames) or betas.ndim != 2:
         raise ValueError(f"{path}: person {person}: expected betas (10) or (frames, 10), got {betas.shape}")
     if not (np.isfinite(poses).all() and np.isfinite(place).all() and np.isfinite(betas).all()):

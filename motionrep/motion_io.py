@@ -1,10 +1,12 @@
 """Motion from files: BVH, AMASS, 3DPW, WHAM, GVHMR, motionrep's own .npz; resampling and other body shapes."""
 
+import logging
 import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,18 +16,20 @@ from jaxtyping import Float
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
+from motionrep.body.finding import FILE_NAMES
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.bvh import BvhMotion, read_bvh
 from motionrep.files import BROKEN_NPZ, written_beside
 from motionrep.floor import floor_height_m, put_on_floor, raised
 from motionrep.layouts import JointLayout
-from motionrep.motion_formats import amass_track, read_result
+from motionrep.motion_formats import amass_gender, amass_track, read_result
 from motionrep.retargeting import retarget, translation_for_betas
 from motionrep.skeletons import SkeletonMap, find_skeleton
 from motionrep.tracks import Track, between, is_made_for, motion_from_track
 from motionrep.types import BodyMotion, JointMotion
 
+logger = logging.getLogger(__name__)
 _FORMAT = "motionrep body motion 1"
 _JOINT_FORMAT = "motionrep joint motion 1"
 
@@ -68,8 +72,8 @@ def load_motions(
 
     * `.bvh`: one person; the skeleton's world rotations are copied to the body, see `retargeting.retarget`; betas are
       0. All frames are kept, also a T-pose at the start. The floor is where the lower sole's 5th percentile is.
-    * AMASS `.npz` (SMPL-H and SMPL-X generation): one person, turned from z up to y up. Fingers and face are
-      read for a body that has them.
+    * AMASS `.npz` (66, 72, 156 or 165 numbers a pose: SMPL without hands, SMPL, SMPL-H, SMPL-X): one person,
+      turned from z up to y up. Fingers and face are read for a body that has them.
     * 3DPW `.pkl`: one or two persons at 30 frames/s in one world, or in the moving camera.
     * WHAM `wham_output.pkl` (`--save_pkl`): each person in a world of its own, or in the camera, from the person's
       `first_frame` on; frames without the person are filled in evenly. The file does not tell the frame rate.
@@ -77,9 +81,13 @@ def load_motions(
     * motionrep's own `.npz` (`save_motion`): exactly as saved; `body_model` and `skeleton` do not matter.
 
     Betas belong to the body they were made for (SMPL's to SMPL and SMPL-H, SMPL-X's to SMPL-X) and mean nothing on
-    another. On their own body they are kept, the mean over time where they change; on any other they become 0. The
-    pelvis stays where it was in the camera. In the world, the soles are put on the floor as with BVH, except for AMASS
-    on its own body, whose floor is known; persons who share a world are shifted together. Paths keep their length.
+    another. On their own body the first 10 are kept, the mean over time where they change, and a warning tells when
+    others are not 0; on any other body they become 0. A warning also tells when an AMASS file means a body of another
+    gender than the one asked for.
+
+    The pelvis stays where it was in the camera. In the world, the soles are put on the floor as with BVH, except for
+    AMASS on its own body, whose floor is known; persons who share a world are shifted together. Paths keep their
+    length.
 
     Pickles are read without running anything in them; a file that asks to import what it does not need is refused.
 
@@ -99,7 +107,8 @@ def load_motions(
         raise FileNotFoundError(f"{path}: no such file")
     suffix = path.suffix.lower()
     if suffix in (".pkl", ".pt"):
-        return _from_tracks(read_result(path, frame, None if fps is None else float(fps)), load_body_model(body_model))
+        tracks = read_result(path, frame, None if fps is None else float(fps))
+        return _from_tracks(path, tracks, load_body_model(body_model))
     if fps is not None:
         raise ValueError(f"{path}: the file tells its frame rate, so fps={fps:g} is not for it; see resample")
     if suffix == ".bvh":
@@ -250,11 +259,30 @@ def _from_npz(path: Path, body_model: str) -> BodyMotion:
                 f"{path}: holds joint positions and no body; make one with motionrep fit {path} --output body.npz, or "
                 "read the joints with load_joint_motion"
             )
-        track = amass_track(path, lambda name: _array(path, file, name), list(file))
-    return _from_tracks([track], load_body_model(body_model))[0]
+        fields, names = partial(_array, path, file), list(file)
+        track, gender = amass_track(path, fields, names), amass_gender(fields, names)
+    _warn_of_another_gender(path, gender, body_model)
+    return _from_tracks(path, [track], load_body_model(body_model))[0]
 
 
-def _from_tracks(tracks: list[Track], body: BodyModel) -> list[BodyMotion]:
+def _warn_of_another_gender(path: Path, gender: str | None, body_model: str) -> None:
+    kind, _, named = body_model.partition("-")
+    wanted = f"{kind}-{gender}"
+    if {body_model, wanted} <= FILE_NAMES.keys() and named.partition("-")[0] != gender:
+        logger.warning(
+            "%s: its betas are those of the %s body and mean another shape on %s; pass body_model=%r, as for "
+            "load_body_model",
+            path, gender, body_model, wanted,
+        )  # fmt: skip
+
+
+def _from_tracks(path: Path, tracks: list[Track], body: BodyModel) -> list[BodyMotion]:
+    dropped = [track.betas[:, body.beta_count :] for track in tracks if is_made_for(track.generation, body)]
+    if any(bool(betas.any()) for betas in dropped):
+        logger.warning(
+            "%s: only the first %d of its %d betas are kept, though others are not 0; its shape is a little different",
+            path, body.beta_count, tracks[0].betas.shape[-1],
+        )  # fmt: skip
     motions = [motion_from_track(track, body) for track in tracks]
     if tracks[0].frame == "camera" or (tracks[0].world == "on_floor" and is_made_for(tracks[0].generation, body)):
         return motions

@@ -29,14 +29,6 @@ def over_persons(
     return total / present.sum(1, keepdim=True).clamp(min=1).to(vector)
 
 
-def seen_frames(embedding: MotionEmbedding) -> Bool[Tensor, " frames"]:
-    """False for frames in which the detector saw no joint of the person.
-
-    An encoder has numbers for these frames too, made from their neighbours; nothing in them was observed.
-    """
-    return (embedding.keypoints.confidence > 0).any(-1)
-
-
 def side_by_side(
     persons: MotionEmbedding | Sequence[MotionEmbedding],
 ) -> tuple[Float[Tensor, "1 persons frames joints channels"], Bool[Tensor, "1 persons frames"]]:
@@ -61,7 +53,7 @@ def side_by_side(
     for row, person in enumerate(persons):
         first = person.keypoints.first_frame - start
         there = slice(first, first + person.keypoints.frame_count)
-        values[row, there], valid[row, there] = person.values, seen_frames(person).to(values.device)
+        values[row, there], valid[row, there] = person.values, person.seen_frames().to(values.device)
     if not bool(valid.any()):
         raise ValueError("every keypoint of every frame has confidence 0: nobody was seen, so there is no action")
     return values[None], valid[None]

@@ -11,7 +11,7 @@ from torch import nn
 from motionrep.embedding import embed
 from motionrep.encoders import load_encoder
 from motionrep.layouts import H36M_17
-from motionrep.pooling import over_time, seen_frames
+from motionrep.pooling import over_time
 from motionrep.types import Keypoints
 
 try:
@@ -103,7 +103,7 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
 
     def _vector(self, clip: Keypoints, number: int, network: Any) -> np.ndarray:
         embedding = embed(clip, network, flip=self.flip, device=self.device)
-        seen = seen_frames(embedding)
+        seen = embedding.seen_frames()
         if not bool(seen.any()):
             raise ValueError(f"clip {number}: every keypoint has confidence 0, nobody was seen; leave it out")
         pooled = over_time(embedding.values, seen)

@@ -11,7 +11,7 @@ from motionrep.files import written_beside
 from motionrep.types import MotionEmbedding
 
 Level = Literal["clip", "frame", "joint"]
-_COLUMNS = ("clip", "person", "encoder", "fps", "frame", "time_s", "joint", "embedding")
+_COLUMNS = ("clip", "person", "encoder", "fps", "frame", "time_s", "seen", "joint", "embedding")
 
 
 def write_embeddings(
@@ -23,8 +23,10 @@ def write_embeddings(
 ) -> None:
     """One row for each clip, frame, or joint of a frame.
 
-    Columns: `clip`, `person`, `encoder`, `fps`, and those of `more`; with frames `frame` (0-based) and `time_s`; with
-    joints `joint` (its name); and `embedding`, a list of float32 of fixed length.
+    Columns: `clip`, `person`, `encoder`, `fps`, and those of `more`; with frames `frame` (its number in the file, from
+    `Keypoints.first_frame` on), `time_s` (that over `fps`) and `seen` (whether any joint was; what is said of other
+    frames is made up from their neighbours); with joints `joint` (its name); and `embedding`, a list of float32 of
+    fixed length.
 
     Args:
         clips: A name for each embedding; its person where there is none.
@@ -117,11 +119,10 @@ def _rows(embedding: MotionEmbedding, level: Level) -> tuple[dict[str, Any], np.
     """Columns that tell the rows apart, and the embedding of each row."""
     if level == "clip":
         return {}, embedding.per_clip()[None].numpy()
-    frames = embedding.keypoints.frame_count
-    frame = np.arange(frames)
+    frame = embedding.keypoints.first_frame + np.arange(embedding.keypoints.frame_count)
+    of_frames = {"frame": frame, "time_s": frame / embedding.fps, "seen": embedding.seen_frames().numpy()}
     if level == "frame":
-        return {"frame": frame, "time_s": frame / embedding.fps}, embedding.per_frame().numpy()
+        return of_frames, embedding.per_frame().numpy()
     joints = embedding.layout.joints
-    frame = frame.repeat(len(joints))
-    columns = {"frame": frame, "time_s": frame / embedding.fps, "joint": list(joints) * frames}
-    return columns, embedding.values.flatten(0, 1).numpy()
+    of_joints = {name: values.repeat(len(joints)) for name, values in of_frames.items()}
+    return of_joints | {"joint": list(joints) * len(frame)}, embedding.values.flatten(0, 1).numpy()

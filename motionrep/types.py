@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, find_layout, to_h36m_17
@@ -51,8 +51,11 @@ class Keypoints:
                 f"Keypoints.confidence must be 0 (unseen) or positive, got {float(self.confidence.min()):g}"
             )
         _require_fps("Keypoints", self.fps)
-        if self.width_px <= 0 or self.height_px <= 0:
-            raise ValueError(f"Keypoints: image size must be positive, got {self.width_px} x {self.height_px} px")
+        for name in ("width_px", "height_px"):
+            size = getattr(self, name)
+            if not (isinstance(size, int | float | np.number) and size > 0 and float(size).is_integer()):
+                raise ValueError(f"Keypoints.{name} must be the image's size, a whole number of pixels, got {size!r}")
+            object.__setattr__(self, name, int(size))
 
     @property
     def frame_count(self) -> int:
@@ -94,13 +97,21 @@ class MotionEmbedding:
     def fps(self) -> float:
         return self.keypoints.fps
 
+    def seen_frames(self) -> Bool[Tensor, " frames"]:
+        """False for frames in which the detector saw no joint of the person.
+
+        An encoder has numbers for these frames too, made from their neighbours; nothing in them was observed.
+        """
+        return (self.keypoints.confidence > 0).any(-1)
+
     def per_frame(self) -> Float[Tensor, "frames channels"]:
         """Mean over the joints."""
         return self.values.mean(1)
 
     def per_clip(self) -> Float[Tensor, " channels"]:
-        """Mean over frames and joints."""
-        return self.values.mean((0, 1))
+        """Mean over joints and the frames in which the person was seen; over all frames if there are none."""
+        seen = self.seen_frames()
+        return self.values[seen | ~seen.any()].mean((0, 1))
 
 
 @dataclass(frozen=True)
@@ -239,7 +250,9 @@ def _hold_layout(owner: Any) -> None:
         object.__setattr__(owner, "layout", find_layout(owner.layout))
 
 
-def _require_shape(name: str, tensor: Tensor, shape: tuple[int | None, ...]) -> None:
+def _require_shape(name: str, tensor: Tensor | None, shape: tuple[int | None, ...]) -> None:
+    if tensor is None:
+        raise ValueError(f"{name}: expected an array, got None")
     if tensor.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, tensor.shape, strict=True)):
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name}: expected shape {wanted}, got {' x '.join(map(str, tensor.shape))}")
@@ -250,13 +263,14 @@ def _require_finite(name: str, tensor: Tensor) -> None:
     if bool(bad.any()):
         first = tuple(int(i) for i in bad.nonzero()[0])
         raise ValueError(
-            f"{name}: {int(bad.sum())} values are NaN or infinite, the first at index {first}; drop or repair them"
+            f"{name}: {int(bad.sum())} values are NaN or infinite, the first at index {first}; drop or repair them "
+            "(a joint that was not seen has 0, and confidence 0)"
         )
 
 
 def _require_fps(owner: str, fps: float) -> None:
-    if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"{owner}.fps must be a positive number of frames per second, got {fps}")
+    if not (isinstance(fps, int | float | np.number) and math.isfinite(fps) and fps > 0):
+        raise ValueError(f"{owner}.fps must be a positive number of frames per second, got {fps!r}")
 
 
 def _require_frame(owner: str, frame: str, known: tuple[str, ...]) -> None:

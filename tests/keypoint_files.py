@@ -22,8 +22,8 @@ def moved(xyc: np.ndarray, x_px: float) -> np.ndarray:
     return xyc + np.array([x_px, 0, 0])
 
 
-def coco(image_id, xyc):
-    return {"image_id": image_id, "category_id": 1, "keypoints": flat(xyc), "score": 1.0}
+def coco(image_id, xyc, score=1.0):
+    return {"image_id": image_id, "category_id": 1, "keypoints": flat(xyc), "score": score}
 
 
 def flat(xyc: np.ndarray) -> list[float]:
@@ -53,6 +53,18 @@ def mmpose_frame(frame_id, *people):
         {"keypoints": xyc[:, :2].tolist(), "keypoint_scores": xyc[:, 2].tolist(), "bbox": [[1.0, 2.0, 3.0, 4.0]],
          "bbox_score": 0.9} for xyc in people
     ]}  # fmt: skip
+
+
+def yolo(xyc, track_id=None, confidence=0.9):
+    x, y, visible = xyc.T.tolist()
+    detection = {
+        "name": "person",
+        "class": 0,
+        "confidence": confidence,
+        "box": {"x1": 1.0, "y1": 2.0, "x2": 3.0, "y2": 4.0},
+        "keypoints": {"x": x, "y": y, "visible": visible},
+    }
+    return detection if track_id is None else detection | {"track_id": track_id}
 
 
 def landmarks(xyc):

@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from keypoint_files import alphapose, landmarks, load, mmpose_frame, openpose_people, person, written
+from keypoint_files import alphapose, landmarks, load, mmpose_frame, openpose_people, person, written, yolo
 
 
 def changed(index, value):
@@ -24,7 +24,20 @@ def changed(index, value):
         ([alphapose("0.jpg", person(17) * [1, 1, 0], 1)], "no joint of any person was seen"),
         ("text", "not a keypoint format motionrep knows: str"),
         ([1, 2], "not a keypoint format motionrep knows: list"),
-        ({"images": [], "annotations": []}, "dict with the fields 'images', 'annotations' .known: AlphaPose, COCO"),
+        ({"images": [], "other": []}, "dict with the fields 'images', 'other' .known: AlphaPose, COCO"),
+        ({"images": [], "annotations": []}, "no person was detected in any frame"),
+        ({"images": [{"file_name": "0.jpg"}], "annotations": []}, "image 0 has no 'id'"),
+        (
+            {"images": [{"id": 1}], "annotations": [{"image_id": 2, "keypoints": []}]},
+            "annotation 0 is of image 2, which 'images' does not list",
+        ),
+        ([[yolo(person(17)) | {"keypoints": {"x": [1.0]}}]], "frame 0: 'keypoints' has no 'y'"),
+        (
+            [[], [yolo(person(17)) | {"keypoints": {"x": [1.0], "y": [1.0, 2.0], "visible": [1.0]}}]],
+            "frame 1: 'x', 'y' and 'visible' must be equally long lists of numbers",
+        ),
+        ([[yolo(person(17)), 3]], "frame 0 has no 'keypoints' .found: int"),
+        ([[yolo(person(17) / [640, 480, 1])]], r"within \[-1, 1\], pixels are needed"),
         ([{"image_id": "0.jpg", "box": []}], "entry 0 has no 'keypoints' .found: 'image_id', 'box'"),
         ([alphapose("0.jpg", person(17)), 3], "entry 1 has no 'image_id' .found: int"),
         ([{"image_id": [0], "keypoints": []}], r"a frame must be an integer or a file name, got \[0\]"),
@@ -35,16 +48,14 @@ def changed(index, value):
         ),
         ([{"image_id": 0, "keypoints": ["a"] * 51}], "keypoints hold something that is not a number"),
         ([alphapose("0.jpg", person(17)), alphapose("1.jpg", person(26))], "'1.jpg'.*expected 51 numbers, got 78"),
-        (changed((3, 1), np.nan), "frame '7.jpg', joint 'left_ear': y is nan"),
         (changed((3, 0), -np.inf), "frame '7.jpg', joint 'left_ear': x is -inf"),
-        (changed((16, 2), np.nan), "frame '7.jpg', joint 'right_ankle': confidence is nan"),
-        (changed((16, 2), -0.2), "frame '7.jpg', joint 'right_ankle': confidence is -0.2"),
+        (changed((3, 1), 1e10), "frame '7.jpg', joint 'left_ear': y is 1e\\+10"),
+        (changed((16, 2), np.inf), "frame '7.jpg', joint 'right_ankle': confidence is inf"),
         (
             [alphapose("0.jpg", person(21), 1)],
             "order of its 21 joints is not known; pass a JointLayout .known: h36m_17",
         ),
         ([alphapose("0.jpg", person(25), 1)], "pass layout='openpose_25' or layout='ntu_25'"),
-        ([alphapose("0.jpg", person(17), 1), alphapose("1.jpg", person(17))], "'1.jpg': a detection has no person id"),
         ([alphapose(397133, person(17)), alphapose(37777, person(17))], "do not count the frames of a video"),
         ([alphapose("0.jpg", person(17) / 500, 1)], r"within \[-1, 1\], pixels are needed"),
         ([alphapose("0.jpg", person(17, x=1900), 1)], "100% of the keypoints lie outside an image of 640 x 480 px"),
@@ -95,8 +106,10 @@ def damaged(content, rng):
         {"0.jpg": openpose_people(person(25)), "1.jpg": openpose_people(person(25))},
         {"meta_info": {"dataset_name": "coco"}, "instance_info": [mmpose_frame(1, person(17))]},
         [landmarks(person(33)), {"pose_landmarks": landmarks(person(33))}],
+        [[yolo(person(17), 1)], [], [yolo(person(17), 1)]],
+        {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "keypoints": [9.0] * 51}]},
     ],
-    ids=["alphapose", "openpose", "mmpose", "mediapipe"],
+    ids=["alphapose", "openpose", "mmpose", "mediapipe", "yolo", "annotations"],
 )
 def test_a_damaged_file_loads_or_is_a_value_error_that_names_it(tmp_path, content):
     rng = random.Random(0)

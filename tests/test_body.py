@@ -263,6 +263,8 @@ def test_wrong_number_of_betas_says_how_many(open_body: BodyModel) -> None:
         ("f", np.full((4, 3), 6999), r"'f' should index 6999 vertices"),
         ("kintree_table", np.zeros((2, 24)), r"'kintree_table' should hold SMPL's tree"),
         ("J_regressor", np.array({"sparse": 1}), r"dense array"),
+        ("v_template", np.full((6999, 3), np.nan), r"'v_template' holds NaN or infinite values"),
+        ("shapedirs", np.full((6999, 3, 10), np.inf), r"'shapedirs' holds NaN or infinite values"),
     ],
 )
 def test_wrong_file_names_field_and_remedy(tmp_path: Path, field: str, value: np.ndarray | None, message: str) -> None:

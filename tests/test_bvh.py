@@ -51,6 +51,11 @@ def test_channels_in_order_are_a_product_on_column_vectors(write):
     torch.testing.assert_close(swapped.local_rotmat[1, 1], x_to_z, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("text", ["\ufeff" + ARM, ARM.replace("HIERARCHY", "Hierarchy")], ids=["mark", "small"])
+def test_a_byte_order_mark_and_small_letters_do_not_matter(write, text):
+    assert torch.equal(read_bvh(write(text)).local_rotmat, read_bvh(write(ARM)).local_rotmat)
+
+
 def test_position_channels_replace_the_offset_and_end_sites_are_named_after_their_parent(write):
     bvh = read_bvh(write(ARM))
     assert bvh.joints == ("hip", "arm", "arm end")

@@ -1,5 +1,7 @@
 import os
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,22 +65,74 @@ def test_a_jump_of_a_single_frame_is_marked(folder):
     assert (~clip.usable).nonzero().flatten().tolist() == [19, 20, 21]
 
 
-def test_the_reversed_elbow_is_repaired_in_its_two_clips_only(folder):
+def test_a_clip_of_ones_own_is_not_repaired_for_its_name(folder):
+    """It was chosen by clip_id alone, which bent an elbow that was right by 39 cm."""
     _index(
         folder,
         "01_01,1,02/02_01.bvh,120,60,jump,jump,train,1,A,10,",
         "02_01,2,02/02_01.bvh,120,60,jump,jump,train,1,A,10,",
     )
-    repaired, as_is = load_motion_folder(folder)
-    differs = (repaired.motion.local_rotmat - as_is.motion.local_rotmat).abs().amax((0, 2, 3)) > 1e-3
+    named_so, other = load_motion_folder(folder)
+    assert torch.equal(named_so.motion.local_rotmat, other.motion.local_rotmat)
+    renamed = CLIP.read_text().replace("lForeArm", "LeftForeArm")
+    (folder / "02" / "02_01.bvh").write_text(renamed)
+    with pytest.raises(ValueError, match="skeleton not recognised"):  # and not: tuple.index(x): x not in tuple
+        load_motion_folder(folder)
+
+
+@needs_cmu
+@pytest.mark.parametrize("clip", ["01/01_01.bvh", "14/14_23.bvh"])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_the_reversed_elbow_of_two_files_of_cmu_is_repaired_whatever_they_are_called(folder, clip, line_end):
+    content = (CMU / clip).read_bytes().replace(b"\r\n", b"\n").replace(b"\n", line_end)
+    (folder / "mine.bvh").write_bytes(content)
+    _index(folder, "mine,1,mine.bvh,120,60,jump,jump,train,1,A,10,")
+    (repaired,) = load_motion_folder(folder)
+    differs = (repaired.motion.local_rotmat - load_motion(CMU / clip).local_rotmat[10:]).abs().amax((0, 2, 3)) > 1e-3
     assert {joint for joint, d in zip(SMPL_24.joints, differs, strict=True) if d} == {"left_elbow"}
+
+
+def test_an_index_may_list_every_kind_of_motion_file(folder):
+    """All of them were read as BVH."""
+    whole = load_motion(CLIP)
+    save_motion(whole, folder / "own.npz")
+    person = {"pose_world": np.zeros((20, 72)), "trans_world": np.zeros((20, 3)), "betas": np.zeros((20, 10))}
+    with (folder / "two.pkl").open("wb") as file:
+        pickle.dump({number: person | {"frame_ids": np.arange(20)} for number in range(2)}, file)
+    _index(
+        folder,
+        "mine,7,own.npz,120,60,walk,walk,val,1,A,10,20-21",
+        "both,8,two.pkl,30,20,stand,stand,train,0,A,2,0-1;5-6",
+    )
+    own, first, second = load_motion_folder(folder)
+    assert (own.name, own.action, own.split, own.core, own.subject) == ("mine", "walk", "val", True, "7")
+    assert torch.equal(own.motion.local_rotmat, whole.local_rotmat[10:])
+    assert torch.equal(own.motion.translation_m, whole.translation_m[10:])
+    assert (~own.usable).nonzero().flatten().tolist() == [10, 11]
+    assert [first.name, second.name] == ["both", "both#1"]
+    for clip in (first, second):
+        assert (clip.motion.frame_count, clip.motion.fps, clip.split) == (18, 30, "train")
+    assert (~second.usable).nonzero().flatten().tolist() == [3, 4]
+    save_motion(replace(whole, frame="camera"), folder / "predicted.npz")
+    _index(folder, "x,7,predicted.npz,120,60,walk,walk,val,1,A,10,")
+    with pytest.raises(ValueError, match=r"predicted\.npz: a motion of body 'open' in camera axes"):
+        load_motion_folder(folder)
+
+
+def test_bad_ranges_may_hold_blanks(folder):
+    _index(folder, "02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,10, 20-30; 40 - 50;")
+    (clip,) = load_motion_folder(folder)
+    assert (~clip.usable).nonzero().flatten().tolist() == [*range(10, 21), *range(30, 41)]
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("02_01,2,02/02_01.bvh,120,60,walk,walk,test,1,A,10,", "index.csv, row 2"),
-        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A", "index.csv, row 2"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,test,1,A,10,", "row 2: split is train or val, got 'test'"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,1.5,", "row 2: first_frame is .* from 0, got '1.5'"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,,", "row 2: first_frame is .* from 0, got ''"),
+        ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A", "row 2: incomplete"),
+        ("02_01,2,02/02_01.bvh,120,60,walk, slowly,walk,train,1,A,10,", "row 2: it has more fields .*quotation marks"),
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,true,A,10,", "index.csv, row 2: core is 1 or 0, got 'true'"),
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,60,", "first_frame is 60, the file has 60 frames"),
         ("02_01,2,02/02_01.bvh,120,60,walk,walk,train,1,A,10,50-60", "'50-60' is no range within 60 frames"),

@@ -1,5 +1,7 @@
 """What holds for every installed head of motionrep, and what each of them promises beyond."""
 
+from dataclasses import replace
+
 import jaxtyping
 import pytest
 import torch
@@ -162,6 +164,23 @@ def test_predictions_are_clips_of_the_same_length_and_rate(head, frames):
     assert not _numbers(result).requires_grad
     assert _numbers(result).shape[0] == frames
     assert result.frame == ("root" if isinstance(result, JointMotion) else "camera")
+
+
+def test_frames_without_the_person_have_no_say_in_the_rest(head):
+    """What an encoder makes up for them changes nothing that is said of the frames in which the person was seen."""
+    embedding = _embedding(12)
+    confidence = torch.ones(12, 17)
+    confidence[4:8] = 0
+    clip = replace(embedding.keypoints, confidence=confidence)
+    other = embedding.values.clone()
+    other[4:8] = 9.0
+    seen = clip.confidence[:, 0] > 0
+    one, same = (head.eval().predict(replace(embedding, keypoints=clip, values=v)) for v in (embedding.values, other))
+    if isinstance(one, ActionScores):
+        torch.testing.assert_close(one.logit, same.logit)
+    else:
+        torch.testing.assert_close(_numbers(one)[seen], _numbers(same)[seen])
+        torch.testing.assert_close(getattr(one, "betas", torch.zeros(1)), getattr(same, "betas", torch.zeros(1)))
 
 
 def test_poses_have_their_pelvis_at_the_origin():

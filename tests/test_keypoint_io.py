@@ -1,5 +1,7 @@
+import json
 import logging
 
+import numpy as np
 import pytest
 import torch
 from keypoint_files import (
@@ -16,6 +18,7 @@ from keypoint_files import (
     person,
     seen,
     written,
+    yolo,
 )
 
 from motionrep.body import load_body_model
@@ -114,6 +117,7 @@ def test_mmpose(tmp_path, bare):
     meta = {"dataset_name": "coco", "num_keypoints": 17}
     (clip,) = load(written(tmp_path, frames if bare else {"meta_info": meta, "instance_info": frames}))
     assert (clip.layout, seen(clip)) == (COCO_17, [True, False, True, True])
+    assert clip.first_frame == (1 if bare else 0)  # the demo, which writes `instance_info`, counts from 1
     assert_frame(clip, 3, moved(xyc, 3))
 
 
@@ -149,9 +153,9 @@ def test_mediapipe_coordinates_are_widths_and_heights(tmp_path, wrap):
     xyc = person(33)
     frames = [None, wrap(landmarks(xyc)), wrap([]), wrap(landmarks(moved(xyc, 3)))]
     (clip,) = load(written(tmp_path, frames))
-    assert (clip.layout, seen(clip)) == (MEDIAPIPE_33, [False, True, False, True])
-    assert_frame(clip, 1, xyc)
-    assert_frame(clip, 3, moved(xyc, 3))
+    assert (clip.layout, clip.first_frame, seen(clip)) == (MEDIAPIPE_33, 1, [True, False, True])
+    assert_frame(clip, 0, xyc)
+    assert_frame(clip, 2, moved(xyc, 3))
 
 
 @pytest.mark.parametrize("field", ["frame", "frame_id"])
@@ -161,7 +165,8 @@ def test_mediapipe_frames_with_numbers_have_their_place(tmp_path, field):
     assert (clip.first_frame, seen(clip)) == (3, [True, True, False, False, True])
 
 
-def test_unseen_frames_keep_their_place_for_every_person(tmp_path):
+def test_a_clip_goes_from_its_persons_first_detection_to_the_last(tmp_path):
+    """Clips once spanned the whole file: 318 people of 10 minutes took 1.5 GB, and got bodies where nobody was."""
     entries = [
         alphapose("10.jpg", person(17), 3),
         alphapose("12.jpg", person(17), 3),
@@ -169,25 +174,134 @@ def test_unseen_frames_keep_their_place_for_every_person(tmp_path):
     ]
     third, first = load(written(tmp_path, entries))
     assert (third.person, first.person) == ("3", "1")
-    assert seen(third) == [True, False, True, False, False, False]
-    assert seen(first) == [False] * 5 + [True]
+    assert (third.first_frame, seen(third)) == (10, [True, False, True])
+    assert (first.first_frame, seen(first)) == (15, [True])
 
 
-def test_names_without_or_with_the_same_number_count_in_order(tmp_path):
-    for names in (["a.jpg", "c.jpg", "b.jpg"], ["walk_1_v2.jpg", "walk_2_v2.jpg", "walk_3_v2.jpg"]):
-        entries = [alphapose(name, moved(person(17), t), 1) for t, name in enumerate(names)]
-        (clip,) = load(written(tmp_path, entries))
-        assert seen(clip) == [True] * 3
-        assert_frame(clip, 2, moved(person(17), 2))
+def test_an_id_without_a_seen_joint_lengthens_the_clip_of_its_person_only(tmp_path):
+    entries = [alphapose(f"{t}.jpg", person(17) * (t in (3, 4)), 1, score=9 - t) for t in range(6)]
+    nobody = [alphapose("2.jpg", person(17) * 0, 2)]
+    (clip,) = load(written(tmp_path, entries + nobody))
+    assert seen(clip) == [False] * 3 + [True] * 2 + [False]
 
 
-def test_of_two_detections_of_a_person_the_better_counts(tmp_path):
+@pytest.mark.parametrize("name", ["frame{:05d}_cam2.jpg", "cam2/{:d}_640x480.png", "12_{}_v2"])
+def test_names_that_end_in_a_constant_number_keep_their_gaps(tmp_path, name):
+    entries = [alphapose(name.format(t), moved(person(17), t), 1) for t in (4, 5, 9)]
+    (clip,) = load(written(tmp_path, entries))
+    assert (clip.first_frame, seen(clip)) == (4, [True, True, False, False, False, True])
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"), [(["a.jpg", "c.jpg", "b.jpg"], False), (["1_1.jpg", "1_2.jpg", "2_1.jpg"], True)]
+)
+def test_names_that_no_number_tells_apart_count_in_order(tmp_path, caplog, names, warned):
+    entries = [alphapose(name, moved(person(17), t), 1) for t, name in enumerate(names)]
+    (clip,) = load(written(tmp_path, entries))
+    assert seen(clip) == [True] * 3
+    assert_frame(clip, 2, moved(person(17), 2))
+    assert ("('1_1.jpg', ...) differs in all of them; they are counted in their order" in caplog.text) == warned
+
+
+@pytest.mark.parametrize(
+    ("joint", "warned"),
+    [
+        ((-1.0, -1.0, -0.004), False),
+        ((20.0, 30.0, 0.0), False),
+        ((-1.0, -1.0, -0.2), True),
+        ((float("nan"), 30.0, 0.8), True),
+        ((20.0, None, 0.8), True),
+        ((20.0, 30.0, float("nan")), True),
+    ],
+)
+def test_confidence_up_to_zero_and_nan_mean_unseen(tmp_path, caplog, joint, warned):
+    """One score of -0.004, as heatmaps have for a hidden joint, once refused a whole file of RTMPose."""
+    xyc = person(17)
+    frames = [mmpose_frame(t, xyc) for t in range(3)]
+    instance = frames[1]["instances"][0]
+    instance["keypoints"][4], instance["keypoint_scores"][4] = list(joint[:2]), joint[2]
+    (clip,) = load(written(tmp_path, frames))
+    xyc[4] = 0
+    assert_frame(clip, 1, xyc)
+    assert ("1 of 51 joints have a confidence below 0, or NaN, and are taken as not seen" in caplog.text) == warned
+
+
+def test_detections_without_an_id_among_others_with_one_are_left_out(tmp_path, caplog):
+    tracked = [alphapose(f"{t}.jpg", person(17), 7) for t in (1, 2, 5)]
+    (clip,) = load(written(tmp_path, [alphapose("0.jpg", person(17)), *tracked, alphapose("2.jpg", person(17))]))
+    assert (clip.person, clip.first_frame, seen(clip)) == ("7", 1, [True, True, False, False, True])
+    assert "2 of 5 detections have no person id, others have; they are left out" in caplog.text
+
+
+def test_of_two_detections_of_a_person_the_better_counts(tmp_path, caplog):
     good, bad = person(17), person(17, x=100)
     for order in ([(good, 2.9), (bad, 0.3)], [(bad, 0.3), (good, 2.9)]):
         entries = [alphapose("0.jpg", xyc, 1, score) for xyc, score in order]
         first, _ = load(written(tmp_path, [*entries, alphapose("0.jpg", bad, 2)]))
         assert first.person == "1"
         assert_frame(first, 0, good)
+        assert "left out 1 detections of persons of whom their frame has a better one" in caplog.text
+
+
+def test_swapped_height_and_width_are_doubted(tmp_path, caplog):
+    """Of a video of 1280 x 720 px a few joints right of x = 720 px passed without a word."""
+    entries = [alphapose(f"{t}.jpg", person(17, x=900 if t == 19 else 400, y=400), 1) for t in range(20)]
+    path = written(tmp_path, entries)
+    load(path, size_px=(1280, 720))
+    assert "outside" not in caplog.text
+    load(path, size_px=(720, 1280))
+    assert "5% of the keypoints lie far outside an image of 720 x 1280 px; 1280 x 720 would hold them" in caplog.text
+    caplog.clear()
+    load(path, size_px=(720, 720))
+    assert "5% of the keypoints lie far outside an image of 720 x 720 px" in caplog.text
+    assert "would hold" not in caplog.text
+    with pytest.raises(ValueError, match=r"100% of the .* 640 x 300 px; .*; 300 x 640 would hold them: were height"):
+        load(written(tmp_path, [alphapose("0.jpg", person(17, x=200, y=500), 1)]), size_px=(640, 300))
+
+
+def per_frame_text(frames):
+    return [json.dumps(frame) for frame in frames]
+
+
+@pytest.mark.parametrize("wrap", [list, per_frame_text])
+def test_yolo(tmp_path, wrap):
+    xyc = person(17)
+    frames = [[], [yolo(xyc)], [], [yolo(moved(xyc, 3)), yolo(moved(xyc, 4), confidence=0.3)]]
+    (clip,) = load(written(tmp_path, wrap(frames)))
+    assert (clip.layout, clip.first_frame, seen(clip)) == (COCO_17, 1, [True, False, True])
+    assert_frame(clip, 2, moved(xyc, 3))
+
+
+def test_yolo_ids_are_kept_and_one_frame_is_a_file(tmp_path):
+    clips = load(written(tmp_path, [yolo(person(17), 4), yolo(person(17, x=100), 2)]))
+    assert [(clip.person, clip.frame_count) for clip in clips] == [("4", 1), ("2", 1)]
+
+
+def test_yolo_joints_at_the_origin_are_unseen(tmp_path):
+    """Versions up to 8.3 write x = y = 0 and the confidence for joints below 0.5."""
+    xyc = person(17)
+    xyc[3] = [0, 0, 0.4]
+    (clip,) = load(written(tmp_path, [[yolo(xyc)]]))
+    xyc[3] = 0
+    assert_frame(clip, 0, xyc)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_coco_annotations(tmp_path, named):
+    xyc = np.column_stack([person(17)[:, :2], [2.0] * 10 + [1.0] * 6 + [0.0]])
+    number_of = {t: 70 - t if named else t for t in (4, 5, 7)}
+    images = [
+        {"id": number, "width": 640, "height": 480} | ({"file_name": f"v/{t:06d}.jpg"} if named else {})
+        for t, number in number_of.items()
+    ]
+    annotations = [
+        {"id": t, "image_id": number_of[t], "category_id": 1, "num_keypoints": 16, "track_id": 3,
+         "keypoints": flat(moved(xyc, t) * (xyc[:, 2:] > 0))} for t in (7, 4)
+    ]  # fmt: skip
+    (clip,) = load(written(tmp_path, {"info": {}, "images": images, "annotations": annotations, "categories": []}))
+    assert (clip.person, clip.first_frame, seen(clip)) == ("3", 4, [True, False, False, True])
+    xyc[:, 2] = xyc[:, 2] > 0
+    assert_frame(clip, 3, moved(xyc, 7) * xyc[:, 2:])
 
 
 def test_a_layout_may_be_given_by_name_or_value(tmp_path):

@@ -217,6 +217,12 @@ def test_inner_frames_have_both_neighbours():
     assert inner_frames(valid).tolist() == [[True, True, False], [False, False, False]]
 
 
+@pytest.mark.parametrize("accuracy", [top1, macro_accuracy])
+def test_accuracy_of_no_clip_is_refused(accuracy):
+    with pytest.raises(ValueError, match="at least one clip with a label"):
+        accuracy(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+
+
 def test_top1_by_hand():
     logit = torch.tensor([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0], [5.0, 4.0]])
     assert top1(logit, torch.tensor([0, 1, 1, 0])) == 0.75

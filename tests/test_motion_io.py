@@ -1,4 +1,5 @@
 import contextlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import motionrep.body.loading
+from motionrep.body.finding import body_folder
 from motionrep.body.loading import load_body_model
 from motionrep.layouts import H36M_17, SMPL_24, JointLayout
 from motionrep.motion_io import load_joint_motion, load_motion, resample, save_motion, with_betas
@@ -151,8 +154,13 @@ def _joint_regressor() -> np.ndarray:
     [
         ({"trans": None}, "no AMASS motion and none of motionrep's"),
         ({"mocap_framerate": None}, "no AMASS motion and none of motionrep's"),
-        ({"poses": np.zeros((4, 63))}, r"expected poses \(frames, 156 or 165\)"),
-        ({"trans": np.zeros((3, 3))}, r"expected poses \(frames, 156 or 165\)"),
+        ({"trans": np.zeros((3, 3))}, r"expected poses \(frames, numbers\) .* trans \(frames, 3\), got .*\(3, 3\)"),
+        ({"poses": np.zeros((4, 75))}, r"one of 66 .*, 72 \(SMPL\), 156 \(SMPL-H\), 165 \(SMPL-X\), .*got \(4, 75\)"),
+        ({"mocap_framerate": np.array(0.0)}, "'mocap_framerate' must be one positive number.*got 0.0"),
+        ({"mocap_framerate": np.array(-30.0)}, "'mocap_framerate' must be one positive number.*got -30"),
+        ({"mocap_framerate": np.array(np.nan)}, "'mocap_framerate' must be one positive number.*got nan"),
+        ({"mocap_framerate": np.array([30.0, 60.0])}, "'mocap_framerate' must be one positive number"),
+        ({"mocap_framerate": np.array("fast")}, "'mocap_framerate' must be one positive number.*got fast"),
         ({"poses": np.full((4, 156), np.nan)}, "NaN"),
         ({"poses": np.array([{}] * 4)}, "'poses' holds Python objects, which are never unpickled"),
     ],
@@ -162,6 +170,70 @@ def test_a_broken_amass_file_names_file_and_field(tmp_path, change, message):
     np.savez(tmp_path / "clip.npz", **fields)
     with pytest.raises(ValueError, match=r"clip\.npz: .*" + message):
         load_motion(tmp_path / "clip.npz")
+
+
+@pytest.mark.parametrize("rate", [np.array([120.0]), np.array([[120]]), np.array("120")])
+def test_the_frame_rate_of_amass_may_be_an_array_of_one_number(tmp_path, rate):
+    """An array of one number ended in a TypeError."""
+    np.savez(tmp_path / "clip.npz", **_amass("smplh") | {"mocap_framerate": rate})
+    assert load_motion(tmp_path / "clip.npz").fps == 120.0
+
+
+def test_hands_of_smpl_poses_are_kept(tmp_path):
+    """All 24 joints of 72 numbers, as in 3DPW; only 22 were read."""
+    poses = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 72))
+    np.savez(tmp_path / "clip.npz", **_amass("smplh") | {"poses": poses})
+    local_rotmat = load_motion(tmp_path / "clip.npz").local_rotmat[:, 1:].double()
+    expected = roma.rotvec_to_rotmat(torch.from_numpy(poses[:, 3:]).unflatten(1, (23, 3)))
+    torch.testing.assert_close(local_rotmat, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gender", "remedy"),
+    [
+        ("smpl-male", b"female", "smpl-female"),
+        ("smpl-male", "Neutral", "smpl-neutral"),
+        ("smpl-male", "male", None),
+        ("smpl-male", "unknown", None),
+        ("smpl-male", {"a": "Python object"}, None),
+        ("open", "female", None),
+    ],
+)
+def test_a_body_of_another_gender_than_the_files_is_warned_of(tmp_path, monkeypatch, caplog, asked, gender, remedy):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    folder = body_folder()
+    folder.mkdir(parents=True)
+    shutil.copy(Path(motionrep.body.loading.__file__).with_name("open_body.npz"), folder / "SMPL_MALE.npz")
+    fields = _amass("smplh") | {"gender": np.array(gender), "betas": np.full(10, 0.5)}
+    np.savez(tmp_path / "clip.npz", **fields)
+    load_motion(tmp_path / "clip.npz", asked)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == (remedy is not None)
+    assert all(f"on smpl-male; pass body_model='{remedy}'" in line for line in said)
+
+
+def test_betas_beyond_those_of_the_body_are_dropped_with_a_warning_if_they_are_not_0(tmp_path, caplog):
+    body = tmp_path / "body.npz"
+    shutil.copy(Path(motionrep.body.loading.__file__).with_name("open_body.npz"), body)
+    clip, betas = tmp_path / "clip.npz", np.zeros(16)
+    betas[:10] = 0.5
+    np.savez(clip, **_amass("smplh") | {"betas": betas})
+    assert load_motion(clip, str(body)).betas.tolist() == [0.5] * 10
+    assert not caplog.records
+    np.savez(clip, **_amass("smplh"))
+    load_motion(clip)  # on the open body they are 0 anyway
+    assert not caplog.records
+    assert load_motion(clip, str(body)).betas.tolist() == [0.5] * 10
+    (record,) = caplog.records
+    assert "clip.npz: only the first 10 of its 16 betas are kept" in record.getMessage()
+
+
+def test_betas_of_amass_that_change_over_time_become_their_mean(tmp_path):
+    """Only those of the first frame counted."""
+    body = tmp_path / "body.npz"
+    shutil.copy(Path(motionrep.body.loading.__file__).with_name("open_body.npz"), body)
+    np.savez(tmp_path / "clip.npz", **_amass("smplh") | {"betas": np.arange(4.0)[:, None].repeat(10, 1)})
+    assert load_motion(tmp_path / "clip.npz", str(body)).betas.tolist() == [1.5] * 10
 
 
 def test_a_flipped_byte_anywhere_is_an_error_and_no_crash(tmp_path):

@@ -166,8 +166,6 @@ def test_a_clip_starts_at_its_first_frame_in_the_file(tmp_path):
     found = replace(motion, first_frame=7)
     alone = list(render_frames(found, video=video, views=["video"], **SMALL))
     assert all(np.array_equal(one, beside[:, 82:]) for one, beside in zip(alone, frames, strict=True))
-    with pytest.raises(ValueError, match="motions begin at frames 0, 7 of the video"):
-        list(render_frames([motion, found], video=video, **SMALL))
     with pytest.raises(ValueError, match="has 13 frames, the motion is from frames 8 to 13"):
         render_frames(motion, keypoints=replace(keypoints, first_frame=8), video=video)
 
@@ -246,7 +244,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
     camera_motion, keypoints = _filmed(3, fps=25.0)
     for call, message in (
         ({"motion": []}, "no motion to draw"),
-        ({"motion": [motion, _standing(4)]}, "motion 1 has 4 frames at 25 fps, the .* has 3 at 25"),
+        ({"motion": motion, "compare_to": _standing(4)}, "compare_to has 4 frames at 25 fps, the .* has 3 at 25"),
         ({"motion": [motion, _standing(3, fps=30.0)]}, "3 frames at 30 fps"),
         ({"motion": [motion, camera_motion]}, "in frame 'camera', the .* 'world'"),
         ({"motion": motion, "compare_to": _standing(2)}, "compare_to has 2 frames"),
@@ -275,7 +273,23 @@ def test_a_warning_tells_of_motions_that_begin_at_other_frames(caplog):
     next(render_frames([later, later], views=["camera"], **SMALL))
     assert "begin at frames" not in caplog.text
     next(render_frames([motion, later], views=["camera"], **SMALL))
-    assert "motions begin at frames 0, 30 of their videos, and are drawn as if all began together" in caplog.text
+    assert "motions begin at frames 0, 30 of their videos and are drawn from then on" in caplog.text
+
+
+def test_everybody_is_drawn_only_while_there(caplog):
+    """Two people of one video, whose times overlap; their keypoints too."""
+    motion, keypoints = _filmed(6)
+    begins = [4, 7]  # of 6 and of 2 frames
+    motions = [motion, motion.cut(0, 2)]
+    second = replace(keypoints, xy_px=keypoints.xy_px[:2], confidence=keypoints.confidence[:2])
+    clips = [replace(clip, first_frame=begin) for clip, begin in zip([keypoints, second], begins, strict=True)]
+    frames = list(render_frames(motions, keypoints=clips, views=["keypoints", "camera"], **SMALL))
+    assert len(frames) == 6
+    assert caplog.text == ""
+    for index, frame in enumerate(frames):
+        there = [True, 3 <= index < 5]
+        for panel in np.split(frame[: SMALL["height_px"]], 2, 1):
+            assert [bool(_hue_is(panel, person_color(i)).sum() > 3) for i in (0, 1)] == there, index
 
 
 def test_a_folder_of_transparent_pictures_and_a_webm_are_written(tmp_path):

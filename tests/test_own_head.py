@@ -12,6 +12,7 @@ import torch
 import motionrep
 from motionrep import cli
 from motionrep.datasets.authored import authored_motion
+from motionrep.evaluation import evaluate
 from motionrep.head_api import Head, head_class, head_entry_points
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints, MotionEmbedding
@@ -91,6 +92,12 @@ def test_the_command_trains_it_and_it_predicts(name, tmp_path, capsys):
     assert not height_m.requires_grad
     with pytest.raises(ValueError, match="was trained on embeddings of encoder 'run', got one of 'other'"):
         head.predict(MotionEmbedding(embedding.values, clip, "other"))
+    trained = {"encoder": str(tmp_path / "run" / "encoder"), "head": str(tmp_path / "run" / "head")}
+    metrics = evaluate(tmp_path / "motions", **trained, views=2)["metrics"]
+    assert set(metrics) == {"loss", "loss_height"}  # of its own, since no metric knows its output
+    assert 0 < metrics["loss"] == metrics["loss_height"] < 2
+    with pytest.raises(ValueError, match="the head has height_m; leave it out for this head"):
+        evaluate(tmp_path / "motions", **trained, views=1, flip=True)
     motionrep.save_keypoints([clip], tmp_path / "clip.npz")
     command = ["predict", str(tmp_path / "clip.npz"), "--output", str(tmp_path / "out")]
     command += ["--encoder", str(tmp_path / "run" / "encoder"), "--head", str(tmp_path / "run" / "head")]

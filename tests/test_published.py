@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from golden import fill
+from safetensors.torch import save_file
 from torch import nn
 
 from motionrep.encoders import (
@@ -46,6 +47,36 @@ def test_containers_of_training_scripts_are_recognised(name, tmp_path):
     encoder = load_encoder(tmp_path / "c.bin")
     assert (encoder.architecture, encoder.name, encoder.normalisation) == (config["architecture"], "c", "width")
     torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["mixste_f27_d64_l2", "dstformer_f9_d32_l1"])
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "model.", "module.module.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_all_names_begin_with_is_dropped(name, prefix, tmp_path):
+    """Names wrapped by torch.compile, by Lightning or twice by parallel training were of "no architecture"."""
+    _, weights, arrays = fill.load(name)
+    wrapped = {prefix + key: value for key, value in weights.items()}
+    torch.save({"state_dict": wrapped, "epoch": 1}, tmp_path / "c.ckpt")
+    encoder = load_encoder(tmp_path / "c.ckpt")
+    torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("wrap", [lambda w: {"net": w}, lambda w: {"model": {"state_dict": w, "epoch": 1}, "lr": 0.1}])
+def test_dicts_around_the_weights_are_taken_off(wrap, tmp_path):
+    _, weights, arrays = fill.load("mixste_f27_d64_l2")
+    torch.save(wrap(weights), tmp_path / "c.pth")
+    encoder = load_encoder(tmp_path / "c.pth")
+    torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
+
+
+def test_the_same_weights_as_safetensors(tmp_path):
+    _, weights, arrays = fill.load("mixste_f27_d64_l2")
+    save_file({key: value.contiguous() for key, value in weights.items()}, tmp_path / "c.safetensors")
+    encoder = load_encoder(tmp_path / "c.safetensors")
+    torch.testing.assert_close(encoder(arrays["input"]), arrays["representation"], atol=TOLERANCE, rtol=0)
+    whole = (tmp_path / "c.safetensors").read_bytes()
+    (tmp_path / "c.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"c\.safetensors: not a whole file of safetensors"):
+        load_encoder(tmp_path / "c.safetensors")
 
 
 @pytest.mark.parametrize(("name", "eps"), [("dstformer", 1e-6), ("mixste", 1e-6), ("motionagformer", 1e-5)])
@@ -160,6 +191,14 @@ def test_files_without_weights_say_what_they_hold(tmp_path):
         torch.save(content, tmp_path / "c.pth")
         with pytest.raises(ValueError, match=r"c\.pth: expected a dict of weights .* holds epoch, lr"):
             load_published(str(tmp_path / "c.pth"))
+
+
+def test_a_dict_that_holds_itself_is_no_weights(tmp_path):
+    content = {}
+    content["model"] = content
+    torch.save(content, tmp_path / "c.pth")
+    with pytest.raises(ValueError, match="expected a dict of weights"):
+        load_published(tmp_path / "c.pth")
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):

@@ -246,6 +246,23 @@ def test_clips_without_a_class_stay_beside_the_others_when_asked_for():
     assert set(samples.__getitems__([(0, index) for index in range(40)])["label"].tolist()) == {-1, 0, 1}
 
 
+def test_a_clip_that_is_not_core_has_no_label_whatever_its_action_is_called():
+    """It was labelled by the name of its action alone."""
+    clips = [_clip("walk", action="walk"), dataclasses.replace(_clip("jump", action="walk"), core=False)]
+    samples = _samples(clips, labels=("walk",), unlabelled=True)
+    assert {run.name: run.label for run in samples.runs} == {"walk_0": 0, "jump_0": -1}
+    assert {run.name for run in _samples(clips, labels=("walk",)).runs} == {"walk_0"}
+
+
+def test_clips_of_which_none_has_a_class_are_refused_in_a_sentence():
+    """It ended in "IndexError: index -1 is out of bounds"."""
+    clips = [dataclasses.replace(_clip(action="walk"), core=False, split="val"), _clip("bow", action="bow")]
+    clips[1] = dataclasses.replace(clips[1], split="val")
+    message = r"none of the 2 usable runs .* of split val is of a class \(box, walk\): put core clips .* index\.csv"
+    with pytest.raises(ValueError, match=message):
+        _samples(clips, labels=("box", "walk"), unlabelled=True, length=None)
+
+
 def test_no_usable_clip_is_an_error_that_says_why():
     with pytest.raises(
         ValueError,

@@ -43,13 +43,26 @@ def test_a_clip_has_one_row(two, tmp_path):
     assert np.array_equal(_vectors(table), np.stack([e.per_clip().numpy() for e in two]))
 
 
-def test_frames_are_numbered_from_zero_in_each_clip(two, tmp_path):
+def test_frames_are_numbered_in_each_clip(two, tmp_path):
     write_embeddings(two, tmp_path / "e.parquet")
     table = pq.read_table(tmp_path / "e.parquet")
     assert table["frame"].to_pylist() == [0, 1, 2, 0, 1]
     assert table["time_s"].to_pylist() == pytest.approx([0, 0.04, 0.08, 0, 0.04])
     assert table["clip"].to_pylist() == ["ann"] * 3 + ["bob"] * 2
     assert np.array_equal(_vectors(table), torch.cat([e.per_frame() for e in two]).numpy())
+
+
+def test_frames_are_those_of_the_file_and_say_whether_the_person_was_seen(two, tmp_path):
+    confidence = torch.ones(3, 17)
+    confidence[1] = 0
+    later = dataclasses.replace(two[0].keypoints, confidence=confidence, first_frame=50)
+    later = dataclasses.replace(two[0], keypoints=later)
+    for level, times in (("frame", 1), ("joint", 17)):
+        write_embeddings([later], tmp_path / "e.parquet", level)
+        table = pq.read_table(tmp_path / "e.parquet")
+        assert table["frame"].to_pylist() == [frame for frame in (50, 51, 52) for _ in range(times)]
+        assert table["time_s"].to_pylist()[::times] == pytest.approx([2.0, 2.04, 2.08])
+        assert table["seen"].to_pylist()[::times] == [True, False, True]
 
 
 def test_joints_have_their_names(two, tmp_path):

@@ -270,6 +270,25 @@ def test_an_action_head_learns_the_core_classes_by_name(labelled, tmp_path):
     assert set(result["metrics"]) == {"top1", "macro_accuracy"}
 
 
+def test_an_action_head_is_evaluated_on_labelled_clips_only(data, tmp_path):
+    """Without an index the message was: none of the 0 motion clips () holds a usable run."""
+    encoder = KTPFormer(frames=8, channels=16, depth=1, heads=2, input_channels=3)
+    encoder.name = "tiny"
+    encoder.save_pretrained(tmp_path / "encoder")
+    save_head(head_class("action")(channels=16, labels=["jump", "walk"]), tmp_path / "head", "action", "tiny")
+    with pytest.raises(ValueError, match=r"no clip of a core class in split 'val'; .* index\.csv with action and core"):
+        evaluate(data, str(tmp_path / "encoder"), str(tmp_path / "head"))
+
+
+def test_labels_in_the_training_split_alone_are_refused_before_training(labelled, tmp_path):
+    index = labelled / "index.csv"
+    index.write_text(index.read_text().replace("val,1,0,", "val,0,0,"))
+    config = dataclasses.replace(CONFIG, more_heads={"action": {}}, classes="core_and_rest")
+    with pytest.raises(ValueError, match=r"of split val is of a class \(jump, walk\): put core clips"):
+        train(config, [labelled], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_actions_are_learned_beside_poses_from_clips_of_every_kind(labelled, tmp_path):
     """The clip of no core class is there for the poses; the action head's scores leave it out."""
     more = {"action": {"hidden": 16, "weight": 0.05}}

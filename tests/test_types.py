@@ -79,8 +79,12 @@ def test_an_unseen_hip_makes_the_pelvis_unseen():
         ({"fps": 0.0}, "Keypoints.fps must be a positive"),
         ({"fps": float("nan")}, "Keypoints.fps must be a positive"),
         ({"fps": float("inf")}, "Keypoints.fps must be a positive"),
-        ({"width_px": 0}, "image size must be positive, got 0 x 480"),
-        ({"height_px": -1}, "image size must be positive, got 640 x -1"),
+        ({"width_px": 0}, "width_px must be the image.s size, a whole number of pixels, got 0"),
+        ({"width_px": None}, "width_px must be .* got None"),
+        ({"height_px": 720.5}, "height_px must be .* got 720.5"),
+        ({"fps": "30"}, "Keypoints.fps must be a positive .* got '30'"),
+        ({"confidence": None}, "Keypoints.confidence: expected an array, got None"),
+        ({"height_px": -1}, "height_px must be the image.s size, a whole number of pixels, got -1"),
     ],
 )
 def test_keypoints_that_cannot_be_right_are_errors(changes, message):
@@ -121,6 +125,15 @@ def test_an_embedding_pools_and_knows_its_clip():
     torch.testing.assert_close(embedding.per_clip(), values.reshape(-1, 8).mean(0))
     with pytest.raises(ValueError, match=r"expected shape 4 x 17 x any, got 3 x 17 x 8"):
         MotionEmbedding(values[:3], clip, "ktpformer-s")
+
+
+def test_frames_without_the_person_do_not_count_for_the_clip():
+    clip = keypoints(layout=H36M_17, confidence=torch.tensor([1.0, 0, 0, 1])[:, None].expand(4, 17))
+    embedding = MotionEmbedding(torch.randn(4, 17, 8), clip, "ktpformer-s")
+    assert embedding.seen_frames().tolist() == [True, False, False, True]
+    torch.testing.assert_close(embedding.per_clip(), embedding.values[[0, 3]].reshape(-1, 8).mean(0))
+    nobody = dataclasses.replace(embedding, keypoints=keypoints(layout=H36M_17, confidence=torch.zeros(4, 17)))
+    torch.testing.assert_close(nobody.per_clip(), embedding.values.reshape(-1, 8).mean(0))
 
 
 def test_joint_and_mesh_motion_are_checked():

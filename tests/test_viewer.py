@@ -191,7 +191,9 @@ def test_motions_run_by_the_clock_at_a_port_that_is_free(body, capsys):
     slow = authored_motion("walk", seconds=0.5, fps=10.0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with Viewer([Exhibit("fast", fast), Exhibit("slow", slow)], port=port) as viewer:
+        later = replace(slow, first_frame=5)
+        exhibits = [Exhibit("fast", fast), Exhibit("slow", slow), Exhibit("later", later)]
+        with Viewer(exhibits, port=port) as viewer:
             assert viewer.url != f"http://127.0.0.1:{port}"
             frames = [[figure.frame_at(at) for figure in viewer._stage.figures] for at in (0.0, 0.35, 0.9, 1.0)]
             started_s = viewer.time_s
@@ -199,7 +201,7 @@ def test_motions_run_by_the_clock_at_a_port_that_is_free(body, capsys):
             while viewer.time_s == started_s and time.monotonic() < deadline:
                 time.sleep(0.02)
             assert viewer.time_s != started_s
-    assert frames == [[0, 0], [21, 3], [54, 4], [59, 4]]
+    assert frames == [[0, 0, 0], [21, 3, 0], [54, 4, 4], [59, 4, 4]]
     assert capsys.readouterr().out == ""  # the standard output is for the command
 
 

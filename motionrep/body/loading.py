@@ -108,6 +108,8 @@ def _read_fields(path: Path) -> dict[str, np.ndarray]:
         ):
             raise ValueError(f"{path}: field {key!r} should have shape {wanted}, got {got}; is it a file of SMPL?")
         integer = key in ("f", "kintree_table")
+        if fields[key].dtype.kind == "f" and not np.isfinite(fields[key]).all():
+            raise ValueError(f"{path}: field {key!r} holds NaN or infinite values; the file is damaged, get it again")
         fields[key] = fields[key].astype(np.int64 if integer else np.float32)
     _check_indices(path, fields)
     if "posedirs" in fields and not fields["posedirs"].any():

@@ -30,8 +30,12 @@ def run(
             raise ValueError(f"{source}: holds keypoints, and --{given[0]} is for motions; motionrep predict makes one")
         people = load_people(source, layout, fps, size)
         motionrep.save_keypoints(people, output)
-        print(f"{output}: {len(people)} person(s), {people[0].frame_count} frames at {people[0].fps:g} fps")
+        begin = min(person.first_frame for person in people)
+        frames = max(person.first_frame + person.frame_count for person in people) - begin
+        print(f"{output}: {len(people)} person(s), {frames} frames at {people[0].fps:g} fps")
         return
+    if output.suffix.lower() != ".npz":
+        raise ValueError(f"{output}: convert writes motions as .npz; motionrep export writes other kinds of files")
     of_keypoints = {"layout": layout, "size": size} | ({} if source.suffix.lower() == ".pkl" else {"fps": fps})
     if given := [name for name, value in of_keypoints.items() if value is not None]:
         raise ValueError(f"{source}: a motion file, and --{given[0]} is for keypoints; leave it out")

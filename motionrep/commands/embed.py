@@ -15,7 +15,7 @@ from motionrep.tables import check_table_path, write_embeddings
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "keypoints", type=Path, nargs="+",
-        help="Files or folders of AlphaPose, OpenPose, COCO, MMPose, MediaPipe or motionrep.",
+        help="Files or folders of AlphaPose, OpenPose, COCO, MMPose, MediaPipe, YOLO or motionrep.",
     )  # fmt: skip
     add_clip(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .parquet file to write.")

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 def add_keypoints(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "keypoints", type=Path,
-        help="A file or folder of AlphaPose, OpenPose, COCO, MMPose, MediaPipe or motionrep.",
+        help="A file or folder of AlphaPose, OpenPose, COCO, MMPose, MediaPipe, YOLO or motionrep.",
     )  # fmt: skip
     add_clip(parser)
 

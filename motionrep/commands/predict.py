@@ -19,6 +19,7 @@ from motionrep.commands.inputs import load_people, one_of
 from motionrep.commands.options import Precision, Size, add_computing, add_keypoints
 from motionrep.commands.recovered import encoder_for
 from motionrep.files import written_beside
+from motionrep.head_api import require_encoder
 from motionrep.layouts import H36M_17
 from motionrep.segmentation import ActionTimeline
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
@@ -72,6 +73,10 @@ def run(
     if len(names) > 1:
         raise ValueError(f"--head: trained on different encoders ({', '.join(sorted(names))}); run one after the other")
     network = motionrep.load_encoder(names.pop())
+    for one in trained.values():
+        require_encoder(one, str(network.name), getattr(network, "digest", None))
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {output}: is a file; give a folder for the results")
 
     def embedded(clip: Keypoints) -> MotionEmbedding:
         return motionrep.embed(clip, network, device=device, dtype=getattr(torch, precision), progress=True)
@@ -199,7 +204,8 @@ def _save_motion(
 ) -> None:  # fmt: skip
     saved = in_world(motion, camera) if isinstance(motion, BodyMotion) and camera and _has_place(camera) else motion
     motionrep.save_motion(saved, path)
-    print(f"{path}: person {person.person}, {saved.frame_count} frames in {saved.frame} axes")
+    frames = f"{saved.frame_count} frames in {saved.frame} axes, from frame {saved.first_frame} on"
+    print(f"{path}: person {person.person}, {frames}")
     if video:
         movie = path.with_suffix(".mp4")
         print(motionrep.render(motion, movie, keypoints=person, camera=camera, device=device, progress=True))
@@ -207,7 +213,10 @@ def _save_motion(
 
 def _save_scores(scores: ActionScores, over_time: ActionTimeline | None, path: Path, person: Keypoints) -> None:
     probability = dict(zip(scores.labels, scores.probability().tolist(), strict=True))
-    content: dict[str, Any] = {"person": person.person, "best": scores.best, "probability": probability}
+    content: dict[str, Any] = {
+        "person": person.person, "first_frame": person.first_frame, "fps": person.fps, "best": scores.best,
+        "probability": probability,
+    }  # fmt: skip
     if over_time is not None:
         content["over_time"] = _over_time(over_time)
     with written_beside(path) as beside:

@@ -22,8 +22,12 @@ _COLUMNS = ("clip_id", "subject", "path", "action", "split", "core", "first_fram
 _SUFFIXES = (".bvh", ".npz", ".pkl", ".pt")
 # A joint's jump between two frames, written as a second difference at 120 frames per second.
 _POP_M_PER_S2 = 0.08 * 120**2
-# Clips of the CMU conversion in which the left elbow bends backwards throughout.
-_REVERSED_LEFT_ELBOW = ("01_01", "14_23")
+# Files of the CMU conversion, 01_01 and 14_23, in which the left elbow bends backwards throughout: sha256 of their
+# content with line ends \n, since version control may change those.
+_REVERSED_LEFT_ELBOW = (
+    "b3547d22351671f740fd535ee2448cc07ae0fe539452ec2ecc4f0bc7116e780b",
+    "7582ec04ddd399c3ea02a819d4029c19147a9e0b678edfc5cb76ecd3c85be9d9",
+)
 # Where feet leave the floor for long, a slope fitted to them would not be the floor's.
 _NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
 
@@ -48,11 +52,13 @@ class MotionClip:
 def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionClip]:
     """The motion clips of a folder on the open body, at their own frame rate.
 
-    With an `index.csv` (the CMU clips): its rows in order. A clip starts at `first_frame`, after the artificial
-    T-pose; its floor is levelled and put at y = 0; the two clips with a reversed left elbow are repaired. Frames in
-    `bad_ranges` and frames where a joint jumps are not usable, but stay. Without an index: every person of every .bvh,
-    .npz, .pkl and .pt that `load_motions` reads below the folder, sorted, except AMASS's shape.npz and *_stagei.npz;
-    one file in eight is "val", by a hash of its path.
+    With an `index.csv` (the CMU clips): every person of its files, in the order of its rows. A clip starts at
+    `first_frame`, after an artificial T-pose; frames are counted from 0, the person's first. Frames in `bad_ranges` and
+    frames where a joint jumps are not usable, but stay. The floor of a .bvh is levelled and put at y = 0, and CMU's two
+    files with a reversed left elbow are repaired; other files are as `load_motions` gives them.
+
+    Without an index: every person of every .bvh, .npz, .pkl and .pt that `load_motions` reads below the folder, sorted,
+    except AMASS's shape.npz and *_stagei.npz; one file in eight is "val", by a hash of its path.
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
@@ -68,7 +74,8 @@ def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionCli
     body = load_body_model("open")
     index = folder / "index.csv"
     if index.is_file():
-        clips = [_indexed_clip(folder, row, body) for row in _read_index(index) if split in (None, row["split"])]
+        rows = [row for row in _read_index(index) if split in (None, row["split"])]
+        clips = [clip for row in rows for clip in _indexed_clips(folder, row, body)]
     else:
         names = _motion_files(folder)
         chosen = [name for name in names if split in (None, _hashed_split(name))]
@@ -88,48 +95,82 @@ def _read_index(path: Path) -> list[dict[str, str]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
     for number, row in enumerate(rows, 2):
-        if row["core"] not in ("0", "1", ""):
-            raise ValueError(f"{path}, row {number}: core is 1 or 0, got {row['core']!r}")
-        if None in row.values() or row["split"] not in ("train", "val") or not row["first_frame"].isdigit():
-            raise ValueError(
-                f"{path}, row {number}: incomplete, or split is not train or val, or first_frame no number"
-            )
+        if fault := _fault(row):
+            raise ValueError(f"{path}, row {number}: {fault}")
     return rows
 
 
-def _indexed_clip(folder: Path, row: dict[str, str], body: BodyModel) -> MotionClip:
+def _fault(row: dict[str, str]) -> str | None:
+    """What is wrong with a row of the index, if anything is."""
+    if None in row.values():
+        return "incomplete, it has fewer fields than the first line has columns"
+    if None in row:
+        return "it has more fields than the first line has columns; put text with commas into quotation marks"
+    if row["core"] not in ("0", "1", ""):
+        return f"core is 1 or 0, got {row['core']!r}"
+    if row["split"] not in ("train", "val"):
+        return f"split is train or val, got {row['split']!r}"
+    if not row["first_frame"].isdecimal():
+        return f"first_frame is the number of a frame from 0, got {row['first_frame']!r}"
+    return None
+
+
+def _indexed_clips(folder: Path, row: dict[str, str], body: BodyModel) -> list[MotionClip]:
+    """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
     path = folder / row["path"]
     if not path.is_file():
         raise FileNotFoundError(f"{path}: listed in index.csv but not there")
-    bvh = repaired(read_bvh(path), row["clip_id"])
+    is_bvh = path.suffix.lower() == ".bvh"
+    clips = []
+    for person, whole in enumerate([_bvh_motion(path, body)] if is_bvh else _clip_motions(path, body)):
+        try:
+            motion, good = _from_first_frame(whole, int(row["first_frame"]), row["bad_ranges"])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        if is_bvh:
+            motion = motion if row["action"] in _NO_SLOPE else level_floor(motion, body)
+            motion = put_on_floor(motion, body, good)
+        name = f"{row['clip_id']}#{person}" if person else row["clip_id"]
+        usable, core = good & ~_popping(motion, body), row["core"] == "1"
+        clips.append(MotionClip(name, motion, usable, row["action"], row["split"], core, row["subject"]))
+    return clips
+
+
+def _bvh_motion(path: Path, body: BodyModel) -> BodyMotion:
+    bvh = read_repaired(path)
     try:
-        whole = motion_from_bvh(bvh, body)
-        first = int(row["first_frame"])
-        in_good_range = _outside(row["bad_ranges"], whole.frame_count)[first:]
-        motion = replace(whole, local_rotmat=whole.local_rotmat[first:], translation_m=whole.translation_m[first:])
-        if not motion.frame_count:
-            raise ValueError(f"first_frame is {first}, the file has {whole.frame_count} frames")
+        return motion_from_bvh(bvh, body)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if row["action"] not in _NO_SLOPE:
-        motion = level_floor(motion, body)
-    motion = put_on_floor(motion, body, in_good_range)
-    usable = in_good_range & ~_popping(motion, body)
-    return MotionClip(row["clip_id"], motion, usable, row["action"], row["split"], row["core"] == "1", row["subject"])
+
+
+def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[BodyMotion, Bool[Tensor, " frames"]]:
+    """The motion from that frame on, and which of its frames are outside the bad ranges (numbers of the whole's)."""
+    if first >= whole.frame_count:
+        raise ValueError(f"first_frame is {first}, the file has {whole.frame_count} frames")
+    good = _outside(bad_ranges, whole.frame_count)[first:]
+    return replace(whole, local_rotmat=whole.local_rotmat[first:], translation_m=whole.translation_m[first:]), good
 
 
 def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
     """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
     clips = []
-    for person, motion in enumerate(load_motions(folder / name)):
-        if motion.frame != "world" or motion.body_model != body.name:
-            raise ValueError(
-                f"{folder / name}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
-                f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
-            )
+    for person, motion in enumerate(_clip_motions(folder / name, body)):
         usable, split = ~_popping(motion, body), _hashed_split(name)
         clips.append(MotionClip(f"{name}#{person}" if person else name, motion, usable, None, split, False, ""))
     return clips
+
+
+def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
+    """The persons of a file, whose motions must be on the body and in world axes."""
+    motions = load_motions(path)
+    for motion in motions:
+        if motion.frame != "world" or motion.body_model != body.name:
+            raise ValueError(
+                f"{path}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
+                f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
+            )
+    return motions
 
 
 def _motion_files(folder: Path) -> list[str]:
@@ -151,9 +192,9 @@ def _hashed_split(name: str) -> str:
 def _outside(bad_ranges: str, frame_count: int) -> Bool[Tensor, " frames"]:
     """True outside ranges such as "3-7;20-22", first and last frame included."""
     good = torch.ones(frame_count, dtype=torch.bool)
-    for item in filter(None, bad_ranges.split(";")):
-        first, _, last = item.partition("-")
-        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) < frame_count):
+    for item in filter(None, map(str.strip, bad_ranges.split(";"))):
+        first, _, last = map(str.strip, item.partition("-"))
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < frame_count):
             raise ValueError(f"bad_ranges of index.csv: {item!r} is no range within {frame_count} frames")
         good[int(first) : int(last) + 1] = False
     return good
@@ -169,12 +210,16 @@ def _popping(motion: BodyMotion, body: BodyModel) -> Bool[Tensor, " frames"]:
     return popping
 
 
-def repaired(bvh: BvhMotion, clip_id: str) -> BvhMotion:
-    """A clip's file as it is, or with its left elbow turned round if the clip is one of the two that have it reversed.
+def read_repaired(path: Path) -> BvhMotion:
+    """A BVH file as it is, or with its left elbow turned round if it is one of CMU's two that have it reversed.
 
     Negates the z and y rotation of the left forearm, which is the same as seeing it in a mirror at x = 0.
+
+    Raises:
+        ValueError: As `read_bvh`.
     """
-    if clip_id not in _REVERSED_LEFT_ELBOW:
+    bvh = read_bvh(path)
+    if hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest() not in _REVERSED_LEFT_ELBOW:
         return bvh
     elbow = bvh.joints.index("lForeArm")
     local_rotmat = bvh.local_rotmat.clone()

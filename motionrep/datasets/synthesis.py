@@ -9,7 +9,7 @@ A batch is a dict of tensors, one entry per clip:
     betas          (batch 10)               true shape of the open body
     translation_m  (batch frames 3)         true translation in the camera
     focal          (batch)                  focal length / (image width / 2): the unit of the normalised keypoints
-    label          (batch) int              index of the clip's action, -1 for none
+    label          (batch) int              index of the clip's action, -1 for none and for clips that are not core
 
 Every random number comes from `(seed, epoch, index)`: the same samples for any number of workers.
 """
@@ -91,8 +91,9 @@ class SynthesizedClips(Dataset):
         padded_to: Frames of a sample after padding by its last frame; the encoder's window.
         length: Samples per epoch, each at a random place; None walks through every window once, without
             speed change or mirror (for validation), `stride` frames apart (None: `window`), from `views` cameras each.
-        labels: Classes; clips of other actions are left out. Empty for no classification.
-        unlabelled: Keeps clips of other actions, with label -1. Half of what is drawn at random is then drawn as the
+        labels: Classes; clips of other actions, and those that are not `core`, are left out. Empty for no
+            classification.
+        unlabelled: Keeps those clips, with label -1. Half of what is drawn at random is then drawn as the
             clips come, the other half every class alike.
         layout: What the detector reports before conversion to Human3.6M-17; None draws it for each sample (half
             Human3.6M-17 itself, the rest COCO-17 and Halpe-26), so that an encoder knows the keypoints users have.
@@ -132,6 +133,13 @@ class SynthesizedClips(Dataset):
                 f"none of the {len(clips)} motion clips ({', '.join(clip.name for clip in clips[:3])}"
                 f"{', ...' if len(clips) > 3 else ''}) holds a usable run of {_SHORTEST_RUN_S} s"
                 + (f" with an action among {', '.join(self.labels)}" if self.labels else "")
+            )
+        if self.labels and all(run.label < 0 for run in self.runs):
+            split = " and ".join(sorted({clip.split or "none" for clip in clips}))
+            raise ValueError(
+                f"none of the {len(self.runs)} usable runs of {_SHORTEST_RUN_S} s or more of split {split} is of a "
+                f"class ({', '.join(self.labels)}): put core clips of these actions into that split in the index.csv, "
+                "or train without classes"
             )
         self.chances = _chances(self.runs, by_class=bool(self.labels))
         self.places = _places(self.runs, window / fps, (stride or window) / fps)
@@ -316,7 +324,8 @@ def _straight_way(path_m: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "bat
 
 def _runs_of(clip: MotionClip, labels: tuple[str, ...], unlabelled: bool) -> list[Run]:
     """Stretches of usable frames; gaps of up to a tenth of a second (single-frame jumps) are interpolated."""
-    if labels and clip.action not in labels and not unlabelled:
+    label = labels.index(clip.action) if clip.core and clip.action in labels else -1
+    if labels and label < 0 and not unlabelled:
         return []
     motion = clip.motion
     good = clip.usable.nonzero()[:, 0].tolist()
@@ -341,7 +350,6 @@ def _runs_of(clip: MotionClip, labels: tuple[str, ...], unlabelled: bool) -> lis
         a, b = quaternion[before], quaternion[after]
         bridged = torch.nn.functional.normalize(a + share[:, None, None] * (b - a), dim=-1)
         moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], share[:, None])
-        label = labels.index(clip.action) if clip.action in labels else -1
         runs.append(Run(bridged, moved, motion.betas, motion.fps, label, clip.name, frames[0]))
     return runs
 

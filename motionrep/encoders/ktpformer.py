@@ -146,7 +146,6 @@ class KTPFormer(Refinable):
             of_layer = f"frame_priors.{number}.gconv."
             gconv = cast(FrameGraphConvolution, cast(GraphLayer, layer).gconv)
             weights[of_layer + "M"] = gconv.M.repeat_interleave(times, 0)
-            weights[of_layer + "adj"] = neighbours
             weights[of_layer + "adj2"] = torch.kron(gconv.adjacency(), torch.eye(times).to(neighbours)) - neighbours
         return weights
 

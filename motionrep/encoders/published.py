@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from motionrep.encoders import dstformer, ktpformer, mixste, motionagformer
@@ -21,6 +23,8 @@ from motionrep.encoders.strict import listed, require_fit
 from motionrep.unpickling import read_checkpoint
 
 _BACKBONE = "backbone."
+_CONTAINERS = ("model_pos", "model", "state_dict")
+_DEEPEST = 5  # dicts in dicts around the weights; a file can also hold one that is in itself
 
 
 def pose3d_head(channels: int) -> nn.Sequential:
@@ -77,22 +81,25 @@ PUBLISHED: dict[str, PublishedFormat] = {
 
 
 def load_published(path: str | Path, **config: int | float | str) -> tuple[Shareable, nn.Module]:
-    """Encoder and head from a published checkpoint (.bin, .pth, .pt), whose architecture is recognised.
+    """Encoder and head from a published checkpoint (.bin, .pth, .pt, .safetensors), whose architecture is recognised.
 
-    Nothing in the file is run. What the head is, and what `config` does: `from_published`.
+    The weights may stand alone, under 'model_pos', 'model' or 'state_dict', or under whatever the only entry is called.
+    What all their names begin with (`module.`, `_orig_mod.`, `model.`) is dropped. Nothing in the file is run. What the
+    head is, and what `config` does: `from_published`.
 
     Raises:
         ValueError: The file is damaged, holds no weights, or weights that fit no known architecture.
     """
     path = Path(path)
-    content = read_checkpoint(path)
-    weights = next((content[key] for key in ("model_pos", "model", "state_dict") if key in content), content)
-    if not isinstance(weights, dict) or not weights or not _all_named_tensors(weights):
+    content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_checkpoint(path)
+    weights = _unwrapped(content)
+    if not weights or not _all_named_tensors(weights):
         raise ValueError(
             f"{path}: expected a dict of weights under 'model_pos', 'model' or 'state_dict', "
             f"the file holds {listed([str(key) for key in content])}"
         )
     try:
+        weights = _without_wrapper(weights)
         encoder, head = from_published(_recognised(weights), weights, **config)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -179,12 +186,45 @@ def _all_named_tensors(weights: Mapping[Any, Any]) -> bool:
     return all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items())
 
 
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: not a whole file of safetensors ({error}); download it again") from error
+
+
+def _unwrapped(content: dict[Any, Any]) -> dict[Any, Any]:
+    """The innermost dict of those that only hold another one, beside settings and the state of training."""
+    for _ in range(_DEEPEST):
+        names = _CONTAINERS if len(content) != 1 else content
+        inner = next((content[name] for name in names if isinstance(content.get(name), dict)), None)
+        if inner is None:
+            break
+        content = inner
+    return content
+
+
+def _without_wrapper(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without what all names begin with, if a known architecture comes to light; or else as they are."""
+    bare = weights
+    while _architecture(bare) is None:
+        prefix = next(iter(bare)).partition(".")[0] + "."
+        if not all(name.startswith(prefix) for name in bare):
+            return weights
+        bare = {name.removeprefix(prefix): tensor for name, tensor in bare.items()}
+    return bare
+
+
 def _recognised(weights: Mapping[str, Tensor]) -> str:
+    architecture = _architecture(weights)
+    if architecture is None:
+        raise ValueError(
+            f"the weights are of no architecture known here ({', '.join(PUBLISHED)}); "
+            f"they hold {len(weights)} names ({listed(list(weights))})"
+        )
+    return architecture
+
+
+def _architecture(weights: Mapping[str, Tensor]) -> str | None:
     names = {name.removeprefix("module.").removeprefix(_BACKBONE) for name in weights}
-    for architecture, published in PUBLISHED.items():
-        if published.mark in names:
-            return architecture
-    raise ValueError(
-        f"the weights are of no architecture known here ({', '.join(PUBLISHED)}); "
-        f"they hold {len(weights)} names ({listed(list(weights))})"
-    )
+    return next((architecture for architecture, published in PUBLISHED.items() if published.mark in names), None)

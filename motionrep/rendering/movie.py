@@ -125,9 +125,9 @@ def render_frames(
     in frame "root" has no height: it stands on the floor in every frame.
 
     Args:
-        motion: One, or several in the same axes, of the same length and rate: persons, or results to compare. Several
-            have a colour each, by their place in the list. A single joint motion is blue on the left and red on the
-            right.
+        motion: One, or several in the same axes and of the same rate: persons, or results to compare. Each is drawn
+            from its `first_frame` (that of its keypoints) to its end. Several have a colour each, by their place in the
+            list. A single joint motion is blue on the left and red on the right.
         keypoints: Of the motion's clip; one for each person if there are several.
         camera: Of "camera" and "overlay"; when None, a motion in camera axes is seen with a field of view of 50
             degrees.

@@ -16,7 +16,7 @@ from motionrep.rendering.labels import checked_labels
 from motionrep.rendering.panels import Sheet, error_scale, label_strip, legend, letter_unit
 from motionrep.rendering.shots import Background, Reference, Shots, View
 from motionrep.rendering.source_video import SourceVideo, open_source_video
-from motionrep.rendering.subjects import Color, Motion, Show, Subject, make_subject, person_color
+from motionrep.rendering.subjects import Color, Motion, Show, Subject, in_scene, make_subject, person_color
 from motionrep.rendering.views import sampled_frames, stage_for
 from motionrep.types import JointMotion, Keypoints, MeshMotion
 
@@ -66,7 +66,7 @@ def plan_movie(
     """Checks and completes the arguments of `render_frames`, which explains them and what they raise."""
     motions = [motion] if isinstance(motion, Motion) else list(motion)
     clips = [] if keypoints is None else [keypoints] if isinstance(keypoints, Keypoints) else list(keypoints)
-    count = _require_one_clip(motions, clips, compare_to)
+    begins, count = _require_one_clip(motions, clips, compare_to)
     for name, value, known in (
         ("arrange", arrange, Arrange),
         ("show", show, Show),
@@ -80,13 +80,12 @@ def plan_movie(
     views = _views(views, clips, source)
     if supersample < 1 or height_px < 1 or (width_px is not None and width_px < 1):
         raise ValueError(f"sizes must be positive, got {width_px} x {height_px} px, supersample {supersample}")
-    first_frames = sorted({one.first_frame for one in clips or motions})
-    if len(first_frames) > 1:
-        begin = f"motions begin at frames {', '.join(map(str, first_frames))}"
-        if source is not None:
-            raise ValueError(f"{begin} of the video; cut them alike")
-        logger.warning("%s of their videos, and are drawn as if all began together", begin)
-    clock = make_clock(count, motions[0].fps, fps, speed, source, first_frames[0])
+    if len(set(begins)) > 1 and source is None and not clips:
+        logger.warning(
+            "motions begin at frames %s of their videos and are drawn from then on; "
+            "replace(motion, first_frame=0) lets one begin with the others", ", ".join(map(str, begins)),
+        )  # fmt: skip
+    clock = make_clock(count, motions[0].fps, fps, speed, source, min(begins))
 
     image_px = _image_size(camera, clips, source)
     width, height = image_px or (4, 3)
@@ -96,7 +95,8 @@ def plan_movie(
     torch_device = torch.device(device)
     with torch.no_grad():
         subjects = [
-            make_subject(motion, show, color, torch_device) for motion, color in zip(motions, colors, strict=True)
+            in_scene(make_subject(motion, show, color, torch_device), begin - min(begins), count)
+            for motion, color, begin in zip(motions, colors, begins, strict=True)
         ]
         stage = stage_for(subjects, motions[0].frame, count, motions[0].fps)
         reference = _reference(subjects, compare_to, error_scale_mm, show, torch_device)
@@ -104,9 +104,10 @@ def plan_movie(
     if arrange == "apart":
         casts = [(names[i] if names else str(i + 1), [i]) for i in range(len(motions))]
     clip_colors = [None if len(clips) == 1 else person_color(i) for i in range(len(clips))]
+    clips_begin = [begin - min(begins) for begin in begins[: len(clips)]]
     shots = Shots(
-        subjects, casts, stage, motions[0].frame, count, motions[0].fps, views, camera, clips, clip_colors, reference,
-        background, size_px, renderer(backend, torch_device), supersample, torch_device,
+        subjects, casts, stage, motions[0].frame, count, motions[0].fps, views, camera, clips, clips_begin,
+        clip_colors, reference, background, size_px, renderer(backend, torch_device), supersample, torch_device,
     )  # fmt: skip
 
     unit = letter_unit(height_px)
@@ -121,15 +122,24 @@ def plan_movie(
     return Movie(shots, Sheet(size_px, titles, strips, background == "transparent"), clock, source)
 
 
-def _require_one_clip(motions: list[Motion], clips: list[Keypoints], compare_to: Motion | None) -> int:
-    """The number of frames that all have."""
+def _require_one_clip(
+    motions: list[Motion], clips: list[Keypoints], compare_to: Motion | None
+) -> tuple[list[int], int]:
+    """The frame of the video with which each motion begins, and how many there are from the first to the last of all.
+
+    What they begin with is said by the keypoints, or by the motions where there are none.
+    """
     if not motions:
         raise ValueError("no motion to draw; pass one or a list of them")
-    first, count = motions[0], _frame_count(motions[0])
+    first, counts = motions[0], [_frame_count(motion) for motion in motions]
+    begins = [one.first_frame for one in clips or motions]
+    if len(begins) == 1:
+        begins *= len(motions)
+    count = max(begin + frames for begin, frames in zip(begins, counts, strict=False)) - min(begins)
     others = [(f"motion {index}", other) for index, other in enumerate(motions[1:], 1)]
     for name, other in [*others, *([("compare_to", compare_to)] if compare_to is not None else [])]:
         found = _frame_count(other)
-        if found != count or abs(other.fps / first.fps - 1) > 1e-3:
+        if (name == "compare_to" and found != count) or abs(other.fps / first.fps - 1) > 1e-3:
             raise ValueError(
                 f"{name} has {found} frames at {other.fps:g} fps, the (first) motion has {count} at {first.fps:g}; cut "
                 "or resample them to the same clip"
@@ -138,18 +148,16 @@ def _require_one_clip(motions: list[Motion], clips: list[Keypoints], compare_to:
         alike = name == "compare_to" and {other.frame, first.frame} == {"root", "camera"}
         if other.frame != first.frame and not alike:
             raise ValueError(f"{name} is in frame {other.frame!r}, the (first) motion in {first.frame!r}; use the same")
-    if count == 0:
+    if min(counts) == 0:
         raise ValueError("the motion has no frames")
     if len(clips) not in (0, 1, len(motions)):
         raise ValueError(f"{len(clips)} clips of keypoints for {len(motions)} motion(s); pass one, or one for each")
-    for clip in clips:
-        if clip.frame_count != count:
-            raise ValueError(f"keypoints have {clip.frame_count} frames, the motion has {count}; pass the same clip")
-        if (clip.width_px, clip.height_px, clip.first_frame) != (
-            clips[0].width_px, clips[0].height_px, clips[0].first_frame
-        ):  # fmt: skip
-            raise ValueError("keypoints of several persons must be from the same frames of the same video")
-    return count
+    for clip, frames in zip(clips, counts, strict=False):
+        if clip.frame_count != frames:
+            raise ValueError(f"keypoints have {clip.frame_count} frames, the motion has {frames}; pass the same clip")
+        if (clip.width_px, clip.height_px) != (clips[0].width_px, clips[0].height_px):
+            raise ValueError("keypoints of several persons must be from the same video")
+    return begins, count
 
 
 def _frame_count(motion: Motion) -> int:

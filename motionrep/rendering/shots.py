@@ -39,7 +39,8 @@ class Shots:
 
     `casts` says who is in the pictures of each view, everyone in one or one after the other, with a name for the title.
     `camera` is that of the views "camera" and "overlay": in the motion's axes, or with a pose in the motion's world.
-    `keypoint_colors` has one entry for each of `keypoints`, None for blue on the left and red on the right.
+    `keypoints_begin` is the frame of the scene that is the first of each of `keypoints`. `keypoint_colors` has one
+    entry for each of them, None for blue on the left and red on the right.
     """
 
     subjects: Sequence[Subject]
@@ -51,6 +52,7 @@ class Shots:
     views: Sequence[View]
     camera: PinholeCamera | None
     keypoints: Sequence[Keypoints]
+    keypoints_begin: Sequence[int]
     keypoint_colors: Sequence[Color | None]
     reference: Reference | None
     background: Background
@@ -74,7 +76,7 @@ class Shots:
                         continue
                     behind = self._backdrop(view, frame, source)
                     for name, cast in self.casts:
-                        drawn = [people[person][index] for person in cast]
+                        drawn = [people[person][index] for person in cast if self.subjects[person].there[frame]]
                         picture = self.renderer.draw(drawn, behind, self.supersample)
                         title = self._title(view)
                         panels.append((f"{name}: {title}" if name else title, picture.cpu().numpy()))
@@ -96,7 +98,8 @@ class Shots:
         if view == "video":
             assert source is not None
             return "source video", source
-        picture = draw_keypoints(self.keypoints, frame, *self.size_px, source, self.keypoint_colors)
+        moments = [frame - begin for begin in self.keypoints_begin]
+        picture = draw_keypoints(self.keypoints, moments, *self.size_px, source, self.keypoint_colors)
         return "input keypoints", picture
 
     def _title(self, view: View) -> str:

@@ -27,7 +27,7 @@ def joint_color(joint: str) -> tuple[float, float, float]:
 
 def draw_keypoints(
     keypoints: Keypoints | Sequence[Keypoints],
-    frame: int,
+    frame: int | Sequence[int],
     width_px: int,
     height_px: int,
     behind: UInt8[np.ndarray, "height width 3"] | None = None,
@@ -38,6 +38,7 @@ def draw_keypoints(
     Joints with confidence 0 and their bones are left out, the less confident ones are paler.
 
     Args:
+        frame: Of the clip; of several clips, that of each. Who has no such frame is left out.
         behind: A picture of that size that already has the clip's image in the middle, instead of plain paper.
         colors: One for each person; None is blue on the left and red on the right.
     """
@@ -54,9 +55,12 @@ def draw_keypoints(
     else:
         picture = Image.fromarray(behind).resize((width_px * sharp, height_px * sharp), Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(picture)
-    for person, color in zip(people, colors, strict=True):
-        xy = person.xy_px[frame].cpu().numpy() * scale + origin
-        _draw_person(pen, person, frame, xy, sharp * min(width_px, height_px) / 480, color)
+    moments = [frame] * len(people) if isinstance(frame, int) else frame
+    for person, moment, color in zip(people, moments, colors, strict=True):
+        if not 0 <= moment < person.frame_count:
+            continue
+        xy = person.xy_px[moment].cpu().numpy() * scale + origin
+        _draw_person(pen, person, moment, xy, sharp * min(width_px, height_px) / 480, color)
     return np.asarray(picture.reduce(sharp))
 
 

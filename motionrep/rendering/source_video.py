@@ -46,7 +46,7 @@ class SourceVideo:
             if first_frame + frame_count > len(self.frame_time_s):
                 raise ValueError(
                     f"{self.path} has {len(self.frame_time_s)} frames, the motion is from frames {first_frame} to "
-                    f"{first_frame + frame_count - 1}; pass the video it was found in"
+                    f"{first_frame + frame_count - 1}; pass the video it was found in, or count its frames from 0"
                 )
             return self.frame_time_s[first_frame : first_frame + frame_count]
         time_s = self.frame_time_s[0] + (first_frame + np.arange(frame_count)) / fps

@@ -1,11 +1,11 @@
 """What is drawn of a motion: a surface or a stick figure, made a few frames at a time, in the motion's own axes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
@@ -36,7 +36,8 @@ class Subject:
 
     `vertices` makes the surface; `points` is what is measured when motions are compared: the vertices, or the joints of
     a stick figure, of which `owner` says which one each vertex belongs to. `pelvis_m` is where the person is in every
-    frame. `up` and `front` say which way the person stands on the whole, None if that is not known.
+    frame. `up` and `front` say which way the person stands on the whole, None if that is not known. `there` is False in
+    frames of the scene that the motion does not have.
     """
 
     faces: Int[Tensor, "faces 3"]
@@ -47,6 +48,21 @@ class Subject:
     pelvis_m: Float[Tensor, "frames 3"]
     up: Float[Tensor, "3"] | None
     front: Float[Tensor, "3"] | None
+    there: Bool[Tensor, " frames"]
+
+
+def in_scene(subject: Subject, begin: int, frame_count: int) -> Subject:
+    """The person in a scene of `frame_count` frames, of which the motion's first is the one numbered `begin`."""
+    frame = torch.arange(frame_count) - begin
+    own = frame.clamp(0, len(subject.pelvis_m) - 1)
+
+    def at(made: Callable[[Sequence[int]], Tensor]) -> Callable[[Sequence[int]], Tensor]:
+        return lambda frames: made(own[list(frames)].tolist())
+
+    return replace(
+        subject, vertices=at(subject.vertices), points=at(subject.points), pelvis_m=subject.pelvis_m[own],
+        there=frame == own,
+    )  # fmt: skip
 
 
 def make_subject(motion: Motion, show: Show, color: Color | None, device: torch.device) -> Subject:
@@ -73,7 +89,9 @@ def make_subject(motion: Motion, show: Show, color: Color | None, device: torch.
     middle_m = torch.stack([frame.mean(0) for frame in motion.vertex_m]).cpu()
     flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
     owner = torch.arange(count, device=device)
-    return Subject(motion.faces.long().to(device), flat, vertices, vertices, owner, middle_m, None, None)
+    return Subject(
+        motion.faces.long().to(device), flat, vertices, vertices, owner, middle_m, None, None, _always(middle_m)
+    )
 
 
 def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.device) -> Subject:
@@ -105,11 +123,11 @@ def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.
         def figure(frames: Sequence[int]) -> Tensor:
             return stick_figure_vertices(joints(frames), SMPL_24)
 
-        return Subject(faces, tint, figure, joints, owner, pelvis_m, up, front)
+        return Subject(faces, tint, figure, joints, owner, pelvis_m, up, front, _always(pelvis_m))
     count = len(body.template_vertex_m)
     flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
     owner = torch.arange(count, device=device)
-    return Subject(body.faces.long(), flat, surface, surface, owner, pelvis_m, up, front)
+    return Subject(body.faces.long(), flat, surface, surface, owner, pelvis_m, up, front, _always(pelvis_m))
 
 
 def _rest_pelvis_m(body: BodyModel, motion: BodyMotion) -> Tensor:
@@ -135,7 +153,12 @@ def _of_joints(motion: JointMotion, color: Color | None, device: torch.device) -
     def figure(frames: Sequence[int]) -> Tensor:
         return stick_figure_vertices(points(frames), motion.layout)
 
-    return Subject(faces, tint, figure, points, owner, pelvis, up, torch.linalg.cross((left - right).mean(0), up))
+    front = torch.linalg.cross((left - right).mean(0), up)
+    return Subject(faces, tint, figure, points, owner, pelvis, up, front, _always(pelvis))
+
+
+def _always(path_m: Float[Tensor, "frames 3"]) -> Bool[Tensor, " frames"]:
+    return torch.ones(len(path_m), dtype=torch.bool)
 
 
 def _figure(layout: JointLayout, color: Color | None, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

@@ -111,9 +111,11 @@ def save_report(title: str, people: Sequence[PersonReport], path: Path | str) ->
 def _page(title: str, people: Sequence[PersonReport]) -> str:
     view = page_html([Exhibit(one.label, one.motion, one.keypoints, one.embedding) for one in people])
     first = people[0]
+    begin = min(one.keypoints.first_frame for one in people)
+    frames = max(one.keypoints.first_frame + one.keypoints.frame_count for one in people) - begin
     facts = (
-        f"{len(people)} person(s), {first.keypoints.frame_count / first.keypoints.fps:.2f} s, "
-        f"{first.keypoints.frame_count} frames at {first.keypoints.fps:g} per second, picture of "
+        f"{len(people)} person(s), {frames / first.keypoints.fps:.2f} s, frames {begin} to {begin + frames - 1} at "
+        f"{first.keypoints.fps:g} per second, picture of "
         f"{first.keypoints.width_px} x {first.keypoints.height_px} pixels, {first.keypoints.layout.name}, "
         f"encoder {first.embedding.encoder}"
     )
@@ -136,6 +138,7 @@ def _section(one: PersonReport) -> str:
     seconds = one.keypoints.frame_count / fps
     parts = [
         f"<h2>{html.escape(one.label)}</h2>",
+        f'<p class="note">Times count from frame {one.keypoints.first_frame} of the file.</p>',
         _doubts(one.doubts),
         f"<h3>Video</h3>{_video(one)}",
         *([] if one.actions is None else [_actions(one.actions)]),

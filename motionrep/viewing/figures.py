@@ -34,7 +34,7 @@ class Figure:
         name = placed.exhibit.label.replace("/", "|")
         self._root = f"/{number} {name}"
         motion = placed.motion
-        self.frame_count, self.fps = motion.frame_count, float(motion.fps)
+        self.frame_count, self.fps, self.begin_s = motion.frame_count, float(motion.fps), placed.begin_s
         self.mesh: Any = None
         self._skinned, self._shown = False, -1
         if isinstance(motion, BodyMotion):
@@ -55,8 +55,8 @@ class Figure:
         self.show(0)
 
     def frame_at(self, time_s: float) -> int:
-        """The frame on show at a time; the last one once the motion is over."""
-        return min(int(time_s * self.fps + 1e-6), self.frame_count - 1)
+        """The frame on show at a time; the first one before the motion begins, the last one once it is over."""
+        return max(0, min(int((time_s - self.begin_s) * self.fps + 1e-6), self.frame_count - 1))
 
     def show(self, frame: int) -> None:
         """Sets everything to a frame; nothing is sent for the one that is already there."""

@@ -128,7 +128,7 @@ class Viewer:
             embedding = figure.placed.exhibit.embedding
             if embedding is None:
                 continue
-            moment, seconds = moments(embedding), np.arange(figure.frame_count) / figure.fps
+            moment, seconds = moments(embedding), figure.begin_s + np.arange(figure.frame_count) / figure.fps
             if len(moment) < 2:
                 continue
             with gui.add_folder(f"Similarity to this moment: {figure.placed.exhibit.label}"):

@@ -61,13 +61,17 @@ class Panel:
 
 @dataclass(frozen=True)
 class Placed:
-    """An exhibit in its column. `motion` is in the common world; all of it lies between `low_m` and `high_m`."""
+    """An exhibit in its column. `motion` is in the common world; all of it lies between `low_m` and `high_m`.
+
+    It begins `begin_s` after the earliest of all, by the `first_frame` of their motions.
+    """
 
     exhibit: Exhibit
     motion: BodyMotion | JointMotion
     low_m: Float[Tensor, "3"]
     high_m: Float[Tensor, "3"]
     panel: Panel | None
+    begin_s: float
 
 
 def side_by_side(exhibits: Sequence[Exhibit]) -> list[Placed]:
@@ -87,16 +91,20 @@ def side_by_side(exhibits: Sequence[Exhibit]) -> list[Placed]:
         float(high[0] - low[0]) + (size[0] + _GAP_M if size else 0)
         for (_, low, high), size in zip(upright, sizes, strict=True)
     ]
+    begins_s = [exhibit.motion.first_frame / exhibit.motion.fps for exhibit in exhibits]
     left = -(sum(widths) + _GAP_M * (len(widths) - 1)) / 2
     placed = []
-    for exhibit, (motion, low, high), size, width in zip(exhibits, upright, sizes, widths, strict=True):
+    for exhibit, (motion, low, high), size, width, begin_s in zip(
+        exhibits, upright, sizes, widths, begins_s, strict=True
+    ):
         start = left
         panel = None
         if size is not None and exhibit.keypoints is not None:
             panel = _panel(exhibit.keypoints, start)
             start += size[0] + _GAP_M
         shift = torch.stack([start - low[0], torch.zeros(()), -(low[2] + high[2]) / 2])
-        placed.append(Placed(exhibit, _shifted(motion, shift), low + shift, high + shift, panel))
+        begin_s -= min(begins_s)
+        placed.append(Placed(exhibit, _shifted(motion, shift), low + shift, high + shift, panel, begin_s))
         left += width + _GAP_M
     return placed
 

@@ -25,7 +25,7 @@ class Stage:
             cell_color=(222, 225, 230), shadow_opacity=0.3, plane_color=(250, 250, 251), plane_opacity=1.0,
         )  # fmt: skip
         self.figures = [Figure(server.scene, one, number) for number, one in enumerate(placed, 1)]
-        self.seconds = max(figure.frame_count / figure.fps for figure in self.figures)
+        self.seconds = max(figure.begin_s + figure.frame_count / figure.fps for figure in self.figures)
         self.eye_m, self.look_at_m = _overview(placed)
         camera = server.initial_camera
         camera.position, camera.look_at, camera.fov = self.eye_m, self.look_at_m, FIELD_OF_VIEW_RAD
