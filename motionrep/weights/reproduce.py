@@ -57,11 +57,10 @@ RECIPES = {
             ("pretrained", "pretrain_ssr_stf_s", None),
             ("mesh", "mesh_ssr_stf_s", "pretrained"),
             ("longer", "mesh_ssr_stf_s_longer", "mesh"),
-            ("faster", "mesh_ssr_stf_s_30fps", "longer"),
-            ("action", "action_ssr_stf_s", "faster"),
+            ("action", "action_ssr_stf_s", "longer"),
         ),
-        "faster",
-        {"mesh": "faster/head", "pose3d": "faster/head_pose3d", "action": "action/head"},
+        "longer",
+        {"mesh": "longer/head", "pose3d": "longer/head_pose3d", "action": "action/head"},
     ),
 }
 
