@@ -83,8 +83,8 @@ def test_another_joint_count_than_the_layout(refused, tiny):
     assert "coco_17" in line
 
 
-def test_nan(refused, tmp_path, entries):
-    entries[3]["keypoints"][4] = float("nan")
+def test_infinite(refused, tmp_path, entries):
+    entries[3]["keypoints"][4] = float("inf")
     assert "bad.json" in refused("embed", _json(tmp_path, entries), *SIZE)
 
 

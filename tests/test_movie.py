@@ -285,7 +285,7 @@ def test_everybody_is_drawn_only_while_there(caplog):
     clips = [replace(clip, first_frame=begin) for clip, begin in zip([keypoints, second], begins, strict=True)]
     frames = list(render_frames(motions, keypoints=clips, views=["keypoints", "camera"], **SMALL))
     assert len(frames) == 6
-    assert caplog.text == ""
+    assert "begin at frames" not in caplog.text
     for index, frame in enumerate(frames):
         there = [True, 3 <= index < 5]
         for panel in np.split(frame[: SMALL["height_px"]], 2, 1):
