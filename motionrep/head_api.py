@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from motionrep.encoders import load_published, weights_digest
 from motionrep.encoders.strict import require_fit, require_same_weights
 from motionrep.files import written_beside
 from motionrep.hub import downloaded, is_hub_id
@@ -142,16 +143,18 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
 
     Args:
         name_or_folder: In this order: the name of a shipped head such as "mesh-ktpformer-s", a folder written by
-            `save_head`, a Hugging Face Hub id `owner/name` of such a folder. A `Path` that exists is that folder, even
-            under the name of a shipped head.
+            `save_head`, a published checkpoint of KTPFormer or MixSTE (its pose head), a Hugging Face Hub id
+            `owner/name` of such a folder. A `Path` that exists is that folder, even under the name of a shipped head.
         revision: Of a Hub id: the branch, tag or commit; its newest state when None.
         changes: Replaces entries of the configuration it is built with, such as `losses` to train on with.
 
     Raises:
         FileNotFoundError: Neither a shipped head nor a folder, nor a Hub id.
-        ValueError: The head's class is not installed, the files are damaged or do not fit it, or the Hub could not be
-            read.
+        ValueError: The head's class is not installed, the files are damaged or do not fit it, the checkpoint's head
+            gives no metres, or the Hub could not be read.
     """
+    if Path(name_or_folder).is_file() and str(name_or_folder) not in shipped("head"):
+        return _published_pose_head(Path(name_or_folder))
     folder = _head_folder(name_or_folder, revision)
     config = _head_config(folder)
     try:
@@ -177,6 +180,22 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
 def trained_head_name(name_or_folder: str | Path) -> str:
     """The entry point under which the class of a trained head is registered."""
     return _head_config(_head_folder(name_or_folder))["head"]
+
+
+def _published_pose_head(path: Path) -> Any:
+    """The pose head of a published checkpoint as head `pose3d`, which computes the same, relative to the pelvis."""
+    encoder, published = load_published(path)
+    if not isinstance(published, nn.Sequential):
+        raise ValueError(
+            f"{path}: the head of a published {encoder.architecture} does not give a pose in metres, so it cannot "
+            "predict clips; motionrep.encoders.load_published gives it as it is"
+        )
+    norm, position = published
+    head = head_class("pose3d")(channels=encoder.config["channels"])
+    head.norm.load_state_dict(norm.state_dict())
+    head.position.load_state_dict(position.state_dict())
+    head.trained_on, head.trained_on_digest = encoder.name, weights_digest(encoder)
+    return head.eval()
 
 
 def _head_folder(name_or_folder: str | Path, revision: str | None = None) -> Path:

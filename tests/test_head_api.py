@@ -8,12 +8,17 @@ import sys
 import pytest
 import torch
 import yaml
+from golden import fill
 from safetensors.torch import load_file, save_file
 
 from motionrep.datasets.authored import authored_motion
-from motionrep.encoders import KTPFormer, load_encoder
+from motionrep.embedding import embed
+from motionrep.encoders import DSTformer, KTPFormer, dstformer, load_encoder
+from motionrep.encoders.published import linear_pose3d_head, published_name
 from motionrep.head_api import head_class, head_entry_points, load_head, save_head, trained_head_name
+from motionrep.layouts import H36M_17
 from motionrep.motion_io import save_motion
+from motionrep.types import Keypoints
 
 PYPROJECT = """
 [build-system]
@@ -87,6 +92,26 @@ def test_saving_again_replaces_and_a_failed_save_changes_nothing(saved):
     save_head(head_class("pose3d")(channels=8), saved, "pose3d", "tiny")
     assert (saved / "model.safetensors").read_bytes() != before
     assert [path.name for path in saved.parent.iterdir()] == ["pose"]
+
+
+def test_the_pose_head_of_a_published_checkpoint_predicts():
+    path = fill.FOLDER / "ktpformer_f9_d32_l1.official.bin"
+    _, _, arrays = fill.load("ktpformer_f9_d32_l1")
+    encoder, head = load_encoder(path), load_head(path)
+    pose_m = head(encoder(arrays["input"]), torch.ones(arrays["input"].shape[:2], dtype=torch.bool))["position_m"]
+    published_m = arrays["output"] - arrays["output"][:, :, :1]
+    torch.testing.assert_close(pose_m, published_m, atol=1e-4, rtol=0)
+    xy_px = 200 + 100 * torch.rand(12, 17, 2, generator=torch.Generator().manual_seed(0))
+    embedding = embed(Keypoints(xy_px, torch.ones(12, 17), H36M_17, 50.0, 1000, 1000), encoder)
+    assert head.predict(embedding).position_m.shape == (12, 17, 3)
+
+
+def test_a_published_head_that_gives_no_metres_is_refused(tmp_path):
+    encoder, head = DSTformer(frames=9, channels=32, inner_channels=32, depth=1), linear_pose3d_head(32)
+    named = {published_name(name, dstformer.PUBLISHED_NAMES): t for name, t in encoder.state_dict().items()}
+    torch.save({"model_pos": named | {f"head.{name}": t for name, t in head.state_dict().items()}}, tmp_path / "d.bin")
+    with pytest.raises(ValueError, match="the head of a published dstformer does not give a pose in metres"):
+        load_head(tmp_path / "d.bin")
 
 
 def test_unknown_heads_are_refused_with_the_installed_ones():

@@ -55,7 +55,9 @@ def load_networks(head: str, encoder: str | None) -> tuple[Any, nn.Module]:
 
 
 def encoder_for(trained: Any, head: str) -> str:
-    """Name of the shipped encoder that a head was trained on."""
+    """Name of the shipped encoder that a head was trained on, or the published checkpoint that holds both."""
+    if Path(head).is_file():
+        return head
     name = str(trained.trained_on)
     if name not in shipped("architecture"):
         raise ValueError(
