@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from motionrep.encoders import load_published, weights_digest
 from motionrep.encoders.strict import require_fit, require_same_weights
 from motionrep.files import written_beside
-from motionrep.hub import downloaded, is_hub_id
+from motionrep.hub import FILES, downloaded, is_hub_id
 from motionrep.types import MotionEmbedding
 from motionrep.weights import is_here, shipped
 
@@ -154,6 +154,8 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
             gives no metres, or the Hub could not be read.
     """
     if Path(name_or_folder).is_file() and str(name_or_folder) not in shipped("head"):
+        if Path(name_or_folder).name in FILES:
+            raise ValueError(f"{name_or_folder}: a file of a folder; pass the folder, {Path(name_or_folder).parent}")
         return _published_pose_head(Path(name_or_folder))
     folder = _head_folder(name_or_folder, revision)
     config = _head_config(folder)

@@ -77,7 +77,8 @@ def read_detections(path: Path, layout: JointLayout | None, size_px: tuple[int, 
         keys = _list_keys(frames)
         found = _collect(_mmpose_rows(frames, path), keys, _MMPOSE.get(dataset, {}), layout, path)
         # MMPose's demo lists every frame of a video and calls the first one 1.
-        return replace(found, frame=found.frame - 1) if keys[0] == 1 else found
+        counts_from_1 = min(map(int, keys)) == 1 if all(str(key).isdecimal() for key in keys) else False
+        return replace(found, frame=found.frame - 1) if counts_from_1 else found
     if isinstance(data, dict) and any(map(_is_openpose, data.values())):
         return _collect(_openpose_rows(data, path), data, _OPENPOSE, layout, path)
     if isinstance(data, dict) and data.keys() >= {"images", "annotations"}:
@@ -161,7 +162,8 @@ def _coco_entries(data: dict[str, Any], path: Path) -> tuple[list[Any], list[Any
         number = _field(entry, "image_id", f"{path}: annotation {i}")
         if str(number) not in name_of:
             raise ValueError(f"{path}: annotation {i} is of image {number!r}, which 'images' does not list")
-        entries.append(entry | {"image_id": name_of[str(number)]})
+        if entry.get("keypoints"):  # others are boxes of things
+            entries.append(entry | {"image_id": name_of[str(number)]})
     return entries, list(name_of.values())
 
 

@@ -85,8 +85,8 @@ def _known(people: _People, rows: list[int], tracks: list[_Track], now: int, fps
     standing, moving = np.split(_distances(people[rows], expected), 2, axis=1)
     allowed = np.clip(_STEP + _STEP_PER_S * (frames / fps - 1 / 30), _STEP, _LONGEST_STEP)
     possible = np.minimum(moving, standing) <= allowed
-    cost = np.where(possible, np.minimum(moving, standing + _STANDING_COSTS), _LONGEST_STEP + _STANDING_COSTS)
-    pairs = zip(*linear_sum_assignment(cost), strict=True)
+    cost = np.where(possible, np.minimum(moving, standing + _STANDING_COSTS), allowed + _STANDING_COSTS)
+    pairs = zip(*linear_sum_assignment(np.sqrt(cost)), strict=True)  # roots: rather one who stays than two who move
     return {rows[i]: tracks[k] for i, k in pairs if possible[i, k]}
 
 

@@ -114,11 +114,9 @@ def amass_gender(field: Callable[[str], np.ndarray], names: list[str]) -> str | 
     """The gender of the body that an AMASS file means, in small letters; None when it does not say."""
     try:
         gender = field("gender").ravel() if "gender" in names else np.zeros(0)
-    except ValueError:  # as a Python object; the motion can be read without it
+        return gender.astype("U").item().lower() if gender.dtype.kind in "SU" and gender.size == 1 else None
+    except ValueError:  # a Python object, or text that is none; the motion can be read without it
         return None
-    if gender.dtype.kind not in "SU" or gender.size != 1:
-        return None
-    return gender.astype("U").item().lower()
 
 
 def _rate(path: Path, name: str, value: np.ndarray) -> float:

@@ -53,7 +53,7 @@ class Keypoints:
         _require_fps("Keypoints", self.fps)
         for name in ("width_px", "height_px"):
             size = getattr(self, name)
-            if not (isinstance(size, int | float | np.number) and size > 0 and float(size).is_integer()):
+            if not (_number(size) > 0 and _number(size).is_integer()):
                 raise ValueError(f"Keypoints.{name} must be the image's size, a whole number of pixels, got {size!r}")
             object.__setattr__(self, name, int(size))
 
@@ -268,8 +268,16 @@ def _require_finite(name: str, tensor: Tensor) -> None:
         )
 
 
+def _number(value: Any) -> float:
+    """NaN for what is no number."""
+    try:
+        return math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def _require_fps(owner: str, fps: float) -> None:
-    if not (isinstance(fps, int | float | np.number) and math.isfinite(fps) and fps > 0):
+    if not 0 < _number(fps) < math.inf:
         raise ValueError(f"{owner}.fps must be a positive number of frames per second, got {fps!r}")
 
 

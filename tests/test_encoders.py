@@ -164,6 +164,8 @@ def test_a_published_file_becomes_an_encoder():
 def test_choices_of_ssr_stf_are_checked():
     with pytest.raises(ValueError, match="kernels must be odd"):
         build("ssr_stf", kernel=4)
+    with pytest.raises(ValueError, match="frame_scale must be a whole number from 1 on, got 0"):
+        build("ssr_stf", frame_scale=0)
     assert sorted(ssr_stf.SIZES) == ["b", "l", "s", "xs"]
 
 

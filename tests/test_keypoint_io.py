@@ -298,10 +298,18 @@ def test_coco_annotations(tmp_path, named):
         {"id": t, "image_id": number_of[t], "category_id": 1, "num_keypoints": 16, "track_id": 3,
          "keypoints": flat(moved(xyc, t) * (xyc[:, 2:] > 0))} for t in (7, 4)
     ]  # fmt: skip
+    annotations.append({"id": 9, "image_id": number_of[5], "category_id": 2, "bbox": [1, 2, 3, 4]})  # of a thing
     (clip,) = load(written(tmp_path, {"info": {}, "images": images, "annotations": annotations, "categories": []}))
     assert (clip.person, clip.first_frame, seen(clip)) == ("3", 4, [True, False, False, True])
     xyc[:, 2] = xyc[:, 2] > 0
     assert_frame(clip, 3, moved(xyc, 7) * xyc[:, 2:])
+
+
+@pytest.mark.parametrize(("ids", "expected"), [((1, 2), 0), (("1", "2"), 0), ((2, 1), 0), ((1, 0), 0), ((3, 4), 3)])
+def test_mmpose_counts_from_one(tmp_path, ids, expected):
+    frames = [mmpose_frame(number, person(17)) for number in ids]
+    (clip,) = load(written(tmp_path, {"meta_info": {}, "instance_info": frames}))
+    assert (clip.first_frame, clip.frame_count, clip.person) == (expected, 2, "0")
 
 
 def test_a_layout_may_be_given_by_name_or_value(tmp_path):

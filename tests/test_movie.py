@@ -244,8 +244,12 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
     camera_motion, keypoints = _filmed(3, fps=25.0)
     for call, message in (
         ({"motion": []}, "no motion to draw"),
-        ({"motion": motion, "compare_to": _standing(4)}, "compare_to has 4 frames at 25 fps, the .* has 3 at 25"),
+        (
+            {"motion": motion, "compare_to": _standing(4)},
+            "compare_to has 4 frames at 25 fps, .* drawn has 3 at 25",
+        ),
         ({"motion": [motion, _standing(3, fps=30.0)]}, "3 frames at 30 fps"),
+        ({"motion": [camera_motion, camera_motion.cut(0, 2)], "keypoints": keypoints}, "motions of 3, 2 frames"),
         ({"motion": [motion, camera_motion]}, "in frame 'camera', the .* 'world'"),
         ({"motion": motion, "compare_to": _standing(2)}, "compare_to has 2 frames"),
         ({"motion": motion, "names": ["a", "b"]}, "2 entries for 1 motion"),

@@ -10,6 +10,7 @@ from PIL import Image
 
 import motionrep
 from motionrep.cli import main
+from motionrep.commands.render import _labels
 from motionrep.layouts import H36M_17
 from motionrep.rendering import write_video
 
@@ -53,6 +54,13 @@ def test_errors_labels_size_and_rate(clip: Path) -> None:
     assert len(pictures) == 6
     with Image.open(pictures[0]) as image:
         assert image.size == (30, 48 + 24 + 32)
+
+
+def test_labels_count_from_the_first_motion(tmp_path: Path) -> None:
+    segments = [{"start_s": 0.0, "end_s": 1.0, "label": "walk", "probability": 0.5}]
+    content = {"first_frame": 60, "fps": 30.0, "over_time": {"segments": segments}}
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    assert _labels(tmp_path / "labels.json", 0.5) == [(1.5, 2.5, "walk", 0.5)]
 
 
 def test_the_video_knows_how_large_the_picture_is(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:

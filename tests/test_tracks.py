@@ -122,3 +122,13 @@ def test_people_walk_past_each_other_at_any_frame_rate(tmp_path, fps):
     clips = load(written(tmp_path, entries), fps=float(fps))
     assert sorted(directions(clips)) == [-1, 1]
     assert [sum(seen(clip)) for clip in clips] == [4 * fps] * 2
+
+
+def test_who_stays_is_not_taken_for_a_newcomer(tmp_path):
+    """One stands still; a neighbour on one side goes and somebody appears on the other, as near."""
+    xyc = person(17)
+    places = [(0, 25)] * 5 + [(0, -25)] * 3
+    entries = [coco(t, xyc + np.array([x, 0, 0])) for t, pair in enumerate(places) for x in pair]
+    clips = load(written(tmp_path, entries), size_px=(800, 480))
+    assert [seen(clip) for clip in clips] == [[True] * 8, [True] * 5, [True] * 3]
+    assert not clips[0].xy_px.diff(dim=0).any()

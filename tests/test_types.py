@@ -1,4 +1,5 @@
 import dataclasses
+from fractions import Fraction
 
 import jaxtyping
 import numpy as np
@@ -109,6 +110,10 @@ def test_body_motion_that_cannot_be_right_is_an_error(changes, message):
 
 def test_body_motion_counts_its_frames():
     assert body_motion().frame_count == 5
+
+
+def test_rates_may_be_any_real_number():
+    assert keypoints(fps=Fraction(30000, 1001)).fps == Fraction(30000, 1001)
 
 
 def test_stages_cannot_be_edited():

@@ -92,10 +92,12 @@ def run(
             clips = [one_of(people, person or 0, keypoints)]
     size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
     taken_by = None if camera is None else read_camera(camera, *size_px)
+    begin_s = min(one.first_frame / one.fps for one in clips or shown)
+    said = _labels(labels, begin_s) if labels else ()
     print(
         motionrep.render(
             shown, output, keypoints=clips, camera=taken_by, views=views, video=video, audio=audio,
-            compare_to=reference, labels=_labels(labels) if labels else (), names=names, arrange=arrange, show=show,
+            compare_to=reference, labels=said, names=names, arrange=arrange, show=show,
             background=background, titles=titles, width_px=width, height_px=height, fps=output_fps, speed=speed,
             supersample=supersample, backend=backend, device=device, progress=True,
         )
@@ -111,11 +113,15 @@ def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None)
     return motionrep.load_motion(path, person=person, frame=frame, fps=fps if pickled else None)
 
 
-def _labels(path: Path) -> list[tuple[float, float, str, float]]:
-    """The segments that `motionrep predict` writes of a clip longer than the head's window."""
+def _labels(path: Path, begin_s: float) -> list[tuple[float, float, str, float]]:
+    """The segments that `motionrep predict` writes of a clip longer than the head's window; `begin_s` becomes 0."""
     try:
-        segments = json.loads(path.read_text(encoding="utf-8"))["over_time"]["segments"]
-        return [(part["start_s"], part["end_s"], part["label"], part["probability"]) for part in segments]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        later_s = content["first_frame"] / content["fps"] - begin_s if "first_frame" in content else 0.0
+        return [
+            (part["start_s"] + later_s, part["end_s"] + later_s, part["label"], part["probability"])
+            for part in content["over_time"]["segments"]
+        ]
     except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: no 'over_time' with 'segments' of start_s, end_s, label, probability; motionrep predict writes "

@@ -149,7 +149,7 @@ def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[B
     if first >= whole.frame_count:
         raise ValueError(f"first_frame is {first}, the file has {whole.frame_count} frames")
     good = _outside(bad_ranges, whole.frame_count)[first:]
-    return replace(whole, local_rotmat=whole.local_rotmat[first:], translation_m=whole.translation_m[first:]), good
+    return whole.cut(first), good
 
 
 def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:

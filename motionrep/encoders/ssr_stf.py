@@ -96,6 +96,8 @@ class SSRSTF(Refinable):
         kernels = (structure_kernel, kernel, dilated_kernel, selection_kernel)
         if any(size < 1 or size % 2 == 0 for size in kernels):
             raise ValueError(f"kernels must be odd, so that each has a middle; got {kernels}")
+        if frame_scale < 1 or frame_scale != int(frame_scale):
+            raise ValueError(f"frame_scale must be a whole number from 1 on, got {frame_scale}")
         if heads % 2 or inner_channels % heads:
             raise ValueError(f"heads must be even and divide inner_channels ({inner_channels}), got {heads}")
         if streams not in ("both", "global", "local") or fusion not in ("adaptive", "mean"):

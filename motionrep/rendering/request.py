@@ -133,7 +133,11 @@ def _require_one_clip(
         raise ValueError("no motion to draw; pass one or a list of them")
     first, counts = motions[0], [_frame_count(motion) for motion in motions]
     begins = [one.first_frame for one in clips or motions]
-    if len(begins) == 1:
+    if len(clips) == 1 < len(motions):
+        if len(set(counts)) > 1:
+            raise ValueError(
+                f"one clip of keypoints for motions of {', '.join(map(str, counts))} frames; pass one for each"
+            )
         begins *= len(motions)
     count = max(begin + frames for begin, frames in zip(begins, counts, strict=False)) - min(begins)
     others = [(f"motion {index}", other) for index, other in enumerate(motions[1:], 1)]
@@ -141,8 +145,8 @@ def _require_one_clip(
         found = _frame_count(other)
         if (name == "compare_to" and found != count) or abs(other.fps / first.fps - 1) > 1e-3:
             raise ValueError(
-                f"{name} has {found} frames at {other.fps:g} fps, the (first) motion has {count} at {first.fps:g}; cut "
-                "or resample them to the same clip"
+                f"{name} has {found} frames at {other.fps:g} fps, what is drawn has {count} at {first.fps:g}; cut or "
+                "resample them to the same clip"
             )
         # root and camera have the same axes, which is enough where only shapes are compared
         alike = name == "compare_to" and {other.frame, first.frame} == {"root", "camera"}
