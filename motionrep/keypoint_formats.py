@@ -77,7 +77,7 @@ def read_detections(path: Path, layout: JointLayout | None, size_px: tuple[int, 
         keys = _list_keys(frames)
         found = _collect(_mmpose_rows(frames, path), keys, _MMPOSE.get(dataset, {}), layout, path)
         # MMPose's demo lists every frame of a video and calls the first one 1.
-        counts_from_1 = min(map(int, keys)) == 1 if all(str(key).isdecimal() for key in keys) else False
+        counts_from_1 = all(str(key).isdecimal() for key in keys) and min(map(int, keys)) == 1
         return replace(found, frame=found.frame - 1) if counts_from_1 else found
     if isinstance(data, dict) and any(map(_is_openpose, data.values())):
         return _collect(_openpose_rows(data, path), data, _OPENPOSE, layout, path)

@@ -66,7 +66,7 @@ def plan_movie(
     """Checks and completes the arguments of `render_frames`, which explains them and what they raise."""
     motions = [motion] if isinstance(motion, Motion) else list(motion)
     clips = [] if keypoints is None else [keypoints] if isinstance(keypoints, Keypoints) else list(keypoints)
-    begins, count = _require_one_clip(motions, clips, compare_to)
+    begins, count = _spans(motions, clips, compare_to)
     for name, value, known in (
         ("arrange", arrange, Arrange),
         ("show", show, Show),
@@ -122,9 +122,7 @@ def plan_movie(
     return Movie(shots, Sheet(size_px, titles, strips, background == "transparent"), clock, source)
 
 
-def _require_one_clip(
-    motions: list[Motion], clips: list[Keypoints], compare_to: Motion | None
-) -> tuple[list[int], int]:
+def _spans(motions: list[Motion], clips: list[Keypoints], compare_to: Motion | None) -> tuple[list[int], int]:
     """The frame of the video with which each motion begins, and how many there are from the first to the last of all.
 
     What they begin with is said by the keypoints, or by the motions where there are none.
