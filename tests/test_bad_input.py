@@ -236,7 +236,10 @@ def test_a_hostile_pickle_does_not_run(refused, tiny, tmp_path, write):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["embed", "predict", "convert", "render"])
 def test_a_full_disk_leaves_nothing_half_written(tiny, tmp_path, command):
-    """Files larger than 1 kB cannot be written in the process; an older result stays."""
+    """Files larger than 1 kB cannot be written in the process; an older result stays.
+
+    The process writes no bytecode: Python leaves .pyc files cut at the limit, which break the checkout for good.
+    """
     clip = motionrep.load_keypoints(tiny / "clip.json", size_px=(1920, 1080))[0]
     motion = motionrep.JointMotion(torch.rand(2, 17, 3), motionrep.embedding.H36M_17, 30.0, "root")
     motionrep.save_keypoints([clip], tmp_path / "clip.npz")
@@ -256,7 +259,8 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, tmp_path, command):
     )
     done = subprocess.run(
         [sys.executable, "-c", script, command, *arguments, "--output", output if command == "predict" else made],
-        capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert f"motionrep: [Errno 27] {made} was not written: " in done.stderr
