@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from motionrep.configuration import FinetuneConfig
 from motionrep.encoders import ENCODERS
-from motionrep.files import written_beside
-from motionrep.training import train
+from motionrep.files.writing import written_beside
+from motionrep.training.config import FinetuneConfig
+from motionrep.training.run import train
 
 
 def main() -> None:

@@ -14,13 +14,14 @@ import torch
 from scipy.signal import butter, sosfiltfilt
 from torch import Tensor
 
-from motionrep.datasets.cmu import load_motion_folder
-from motionrep.datasets.synthesis import SynthesizedClips
-from motionrep.embedding import as_declared, encode
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.embedding.encoding import encode
+from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
-from motionrep.head_api import load_head
+from motionrep.evaluation.metrics import accel_error_mm_per_s2
+from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
-from motionrep.metrics import accel_error_mm_per_s2
 
 FPS, FILE_FPS, WINDOW = 30, 120, 81
 ENCODERS = ("ktpformer-s", "ssr-stf-s")

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 import motionrep
-from motionrep.datasets.cmu import load_motion_folder
-from motionrep.datasets.synthesis import SynthesizedClips
-from motionrep.embedding import as_declared
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.embedding.inputs import as_declared
 from motionrep_heads.action import ActionHead
 
 BATCH = 64

@@ -24,12 +24,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 import motionrep
-from motionrep.datasets.cmu import MotionClip, load_motion_folder
-from motionrep.datasets.synthesis import SynthesizedClips
-from motionrep.embedding import as_declared, encode
+from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
+from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.embedding.encoding import encode
+from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.pooling import over_time
+from motionrep.evaluation.metrics import macro_accuracy
 from motionrep.layouts import H36M_17
-from motionrep.metrics import macro_accuracy
-from motionrep.pooling import over_time
 from motionrep.types import Keypoints, MotionEmbedding
 from motionrep_heads.action import ActionHead
 from motionrep_heads.few_shot import FewShotHead

@@ -27,13 +27,15 @@ from torch import Tensor, nn
 
 from motionrep import load_encoder, load_head
 from motionrep.body import load_body_model
-from motionrep.datasets.authored import AUTHORED, authored_motion
-from motionrep.datasets.filming import film, in_camera, random_camera
-from motionrep.embedding import embed, encoder_input
-from motionrep.encoders import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer, motionagformer, ssr_stf
-from motionrep.encoders.layers import Arithmetic, Attention
-from motionrep.encoders.published import linear_pose3d_head, pose3d_head
+from motionrep.datasets.authored.motions import AUTHORED, authored_motion
+from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.embedding.encoding import embed
+from motionrep.embedding.inputs import encoder_input
+from motionrep.encoders import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer
+from motionrep.encoders.architectures import motionagformer, ssr_stf
+from motionrep.encoders.architectures.layers import Arithmetic, Attention, linear_pose3d_head, pose3d_head
 from motionrep.layouts import H36M_17
+from motionrep.motion.axes import in_camera
 from motionrep.types import Keypoints
 
 TRAINED = {f"{name} (trained)": name for name in ("ktpformer-s", "ssr-stf-s")}

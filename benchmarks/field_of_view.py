@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 
-from motionrep.cameras import DEFAULT_HFOV_DEG, fitted_camera
-from motionrep.datasets.cmu import load_motion_folder
-from motionrep.datasets.synthesis import SynthesizedClips
-from motionrep.embedding import as_declared, encode
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.embedding.encoding import encode
+from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
-from motionrep.head_api import load_head
+from motionrep.geometry.cameras import DEFAULT_HFOV_DEG, fitted_camera
+from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
 
 FRAMES, VIEWS, SIZE_PX = 81, 4, 1000

@@ -1,4 +1,4 @@
-"""How near `motionrep.fitting.fit_body` comes to a body that is known, from its joints alone.
+"""How near `motionrep.fitting.joints.fit_body` comes to a body that is known, from its joints alone.
 
     python benchmarks/fit.py --data CMU_FOLDER --output benchmarks/fit.md
 
@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
-from motionrep.bvh import read_bvh
-from motionrep.datasets.cmu import load_motion_folder
-from motionrep.fitting import Fit, fit_body
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.evaluation.metrics import accel_error_mm_per_s2
+from motionrep.fitting.joints import Fit, fit_body
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, LAYOUTS, SMPL_24, JointLayout
-from motionrep.metrics import accel_error_mm_per_s2
-from motionrep.motion_io import resample, with_betas
+from motionrep.motion.editing import resample, with_betas
+from motionrep.motion.readers.bvh import read_bvh
 from motionrep.types import BodyMotion, JointMotion
 
 FPS = 30.0

@@ -1,4 +1,4 @@
-"""What `motionrep.refinement.refine` changes about predicted meshes, on clips whose truth is known.
+"""What `motionrep.fitting.keypoints.refine` changes about predicted meshes, on clips whose truth is known.
 
     python benchmarks/refine.py --data CMU_FOLDER --output benchmarks/refine.md
 
@@ -18,15 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from motionrep.cameras import PinholeCamera
-from motionrep.datasets.cmu import load_motion_folder
-from motionrep.datasets.synthesis import PER_FRAME, SynthesizedClips
-from motionrep.embedding import embed
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.synthetic.clips import PER_FRAME, SynthesizedClips
+from motionrep.embedding.encoding import embed
 from motionrep.encoders import load_encoder
-from motionrep.evaluation import Scores
-from motionrep.head_api import load_head
+from motionrep.evaluation.scores import Scores
+from motionrep.fitting.keypoints import refine, reprojection_error_px
+from motionrep.geometry.cameras import PinholeCamera
+from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17, find_layout
-from motionrep.refinement import refine, reprojection_error_px
 from motionrep.types import BodyMotion, Keypoints
 
 FPS, WINDOW, VIEWS = 30.0, 81, 4

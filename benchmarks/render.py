@@ -28,13 +28,14 @@ from torch import Tensor
 
 import motionrep
 from motionrep.body import load_body_model
-from motionrep.cameras import PinholeCamera, camera_from_world_looking
-from motionrep.datasets.authored import authored_motion
-from motionrep.datasets.filming import film, in_camera, random_camera
+from motionrep.datasets.authored.motions import authored_motion
+from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26
-from motionrep.rendering.backends import Renderer, renderer
+from motionrep.motion.axes import in_camera
+from motionrep.rendering.backends.choice import Renderer, renderer
+from motionrep.rendering.camera_views import View
 from motionrep.rendering.scene import Surface, make_backdrop
-from motionrep.rendering.shots import View
 
 SIZES = ((640, 480), (1280, 720))
 SKIN = (0.87, 0.80, 0.745)

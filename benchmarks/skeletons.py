@@ -17,15 +17,16 @@ from torch import Tensor
 
 from motionrep.body import load_body_model
 from motionrep.body.kinematics import JointTree
-from motionrep.bvh import BvhMotion
-from motionrep.datasets.cmu import load_motion_folder, read_repaired
-from motionrep.datasets.detections import DetectorNoise, detect
-from motionrep.datasets.synthesis import SynthesizedClips
-from motionrep.embedding import as_declared, encode
+from motionrep.datasets.motion_folders import load_motion_folder, read_repaired
+from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.detector_noise import DetectorNoise, detect
+from motionrep.embedding.encoding import encode
+from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
-from motionrep.head_api import load_head
+from motionrep.evaluation.metrics import mpjpe_mm, n_mpjpe_mm, pa_mpjpe_mm
+from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
-from motionrep.metrics import mpjpe_mm, n_mpjpe_mm, pa_mpjpe_mm
+from motionrep.motion.readers.bvh import BvhMotion
 
 MODELS = [(name, f"{head}-{name}") for name in ("ktpformer-s", "ssr-stf-s") for head in ("pose3d", "mesh")]
 # Human3.6M-17 on the figure: joints whose middle a point is.

@@ -19,11 +19,11 @@ import torch
 from torch import nn
 
 import motionrep
-from motionrep.datasets.cmu import load_motion_folder
-from motionrep.datasets.synthesis import SynthesizedClips
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.encoders import KTPFormer
+from motionrep.evaluation.metrics import accel_error_mm_per_s2, mpjpe_mm
 from motionrep.layouts import H36M_17
-from motionrep.metrics import accel_error_mm_per_s2, mpjpe_mm
 
 FPS = 30.0
 SIZE_PX = (1280, 720)

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import motionrep
-from motionrep.cameras import PinholeCamera, camera_from_world_looking
+from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import SMPL_24
 from motionrep.rendering.scene import Surface, draw, make_backdrop
 

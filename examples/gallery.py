@@ -18,10 +18,11 @@ from PIL import Image
 
 import motionrep
 from motionrep.body import load_body_model
-from motionrep.cameras import PinholeCamera, camera_from_world_looking
-from motionrep.datasets.authored import authored_motion
-from motionrep.datasets.filming import film, in_camera
+from motionrep.datasets.authored.motions import authored_motion
+from motionrep.datasets.synthetic.virtual_camera import film
+from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26
+from motionrep.motion.axes import in_camera
 from motionrep.rendering import render, render_frames
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 

@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from motionrep.head_api import Batch
-from motionrep.pooling import over_persons, over_time
-from motionrep.segmentation import ActionTimeline, scores_of_clip, scores_over_time
-from motionrep.types import ActionScores, MotionEmbedding
+from motionrep.embedding.pooling import over_persons, over_time
+from motionrep.head_api.actions import scores_of_clip, scores_over_time
+from motionrep.head_api.contract import Batch
+from motionrep.types import ActionScores, ActionTimeline, MotionEmbedding
 from motionrep_heads.contrastive import supervised_contrastive
 
 LABEL_SMOOTHING = 0.1

@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from motionrep.head_api import Batch, require_same_encoder
-from motionrep.pooling import over_persons, over_time, side_by_side
-from motionrep.segmentation import ActionTimeline, scores_of_clip, scores_over_time
-from motionrep.types import ActionScores, MotionEmbedding
+from motionrep.embedding.pooling import over_persons, over_time, side_by_side
+from motionrep.head_api.actions import scores_of_clip, scores_over_time
+from motionrep.head_api.contract import Batch, require_same_encoder
+from motionrep.types import ActionScores, ActionTimeline, MotionEmbedding
 from motionrep_heads.action import ActionHead
 
 TEMPERATURE = 0.1

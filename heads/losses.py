@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.head_api import Batch
+from motionrep.head_api.contract import Batch
 
 
 def chosen_losses(losses: Mapping[str, float], known: Sequence[str]) -> dict[str, float]:

@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motionrep.body import load_body_model
-from motionrep.cameras import PinholeCamera, require_picture, translation_from_keypoints
-from motionrep.head_api import Batch, float32_inference, representation_of, require_same_encoder
+from motionrep.geometry.cameras import PinholeCamera, require_picture, translation_from_keypoints
+from motionrep.geometry.rotations import rotmat_from_sixd
+from motionrep.head_api.contract import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
-from motionrep.rotations import rotmat_from_sixd
 from motionrep.types import BodyMotion, MotionEmbedding
 from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
 

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from motionrep.cameras import PinholeCamera, require_picture, translation_from_keypoints
-from motionrep.head_api import Batch, float32_inference, representation_of, require_same_encoder
+from motionrep.geometry.cameras import PinholeCamera, require_picture, translation_from_keypoints
+from motionrep.head_api.contract import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import JointMotion, MotionEmbedding
 from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term

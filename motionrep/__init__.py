@@ -10,45 +10,80 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from motionrep.body import load_body_model
-from motionrep.embedding import embed, mirrored
-from motionrep.encoders import load_encoder
-from motionrep.head_api import load_head
-from motionrep.keypoint_io import load_keypoints, save_keypoints
-from motionrep.rendering import render
-from motionrep.streaming import Stream, StreamedFrame, embed_with_latency
-from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
-
 if TYPE_CHECKING:
-    from motionrep.body.transfer import transfer
-    from motionrep.export import export_motion
-    from motionrep.fitting import fit_body
-    from motionrep.flipping import flip_averaged
-    from motionrep.joint_io import load_joints
-    from motionrep.motion_io import load_joint_motion, load_motion, load_motions, save_motion
+    from motionrep.body import BodyModel, load_body_model
+    from motionrep.deployment.stream import Stream, StreamedFrame, embed_with_latency
+    from motionrep.embedding import embed, mirrored
+    from motionrep.encoders import load_encoder, load_published
+    from motionrep.fitting.joints import fit_body
+    from motionrep.fitting.keypoints import refine
+    from motionrep.fitting.transfer import transfer
+    from motionrep.geometry.camera_files import read_camera, write_camera
+    from motionrep.geometry.cameras import PinholeCamera
+    from motionrep.head_api.flip_averaging import flip_averaged
+    from motionrep.head_api.loading import load_head, save_head
+    from motionrep.keypoints import load_keypoints, save_keypoints
+    from motionrep.layouts import JointLayout
+    from motionrep.motion.axes import in_world
+    from motionrep.motion.editing import resample
+    from motionrep.motion.exporting import export_motion
+    from motionrep.motion.joint_loading import load_joints
+    from motionrep.motion.loading import load_joint_motion, load_motion, load_motions
+    from motionrep.motion.saving import save_motion
+    from motionrep.rendering import render, render_frames
+    from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
 
 __version__ = version("motionrep")
 
+# Where each public name lives. Nothing is imported before it is used: torch alone takes more than a second.
+_NAMES = {
+    "body": ("BodyModel", "load_body_model"),
+    "deployment.stream": ("Stream", "StreamedFrame", "embed_with_latency"),
+    "embedding": ("embed", "mirrored"),
+    "encoders": ("load_encoder", "load_published"),
+    "fitting.joints": ("fit_body",),
+    "fitting.keypoints": ("refine",),
+    "fitting.transfer": ("transfer",),
+    "geometry.camera_files": ("read_camera", "write_camera"),
+    "geometry.cameras": ("PinholeCamera",),
+    "head_api.flip_averaging": ("flip_averaged",),
+    "head_api.loading": ("load_head", "save_head"),
+    "keypoints": ("load_keypoints", "save_keypoints"),
+    "layouts": ("JointLayout",),
+    "motion.axes": ("in_world",),
+    "motion.editing": ("resample",),
+    "motion.exporting": ("export_motion",),
+    "motion.joint_loading": ("load_joints",),
+    "motion.loading": ("load_joint_motion", "load_motion", "load_motions"),
+    "motion.saving": ("save_motion",),
+    "rendering": ("render", "render_frames"),
+    "types": ("ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding"),
+}
+_MODULE_OF = {name: f"motionrep.{module}" for module, names in _NAMES.items() for name in names}
+# Their modules are reached as attributes, as in motionrep.encoders.load_published.
+_PACKAGES = (
+    "body", "datasets", "deployment", "embedding", "encoders", "evaluation", "files", "fitting", "geometry", "head_api",
+    "keypoints", "layouts", "motion", "rendering", "training", "types", "viewing", "weights", "windows",
+)  # fmt: skip
+
 __all__ = [
-    "ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding",
-    "Stream", "StreamedFrame",
-    "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged", "load_body_model", "load_encoder",
-    "load_head", "load_joint_motion", "load_joints", "load_keypoints", "load_motion", "load_motions", "mirrored",
-    "render", "save_keypoints", "save_motion", "transfer",
+    "ActionScores", "BodyModel", "BodyMotion", "JointLayout", "JointMotion", "Keypoints", "MeshMotion",
+    "MotionEmbedding", "PinholeCamera", "Stream", "StreamedFrame", "embed", "embed_with_latency", "export_motion",
+    "fit_body", "flip_averaged", "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
+    "load_joints", "load_keypoints", "load_motion", "load_motions", "load_published", "mirrored", "read_camera",
+    "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion", "transfer",
+    "write_camera",
 ]  # fmt: skip
 
 
-_LATE = {
-    "export_motion": "motionrep.export",
-    "fit_body": "motionrep.fitting",
-    "flip_averaged": "motionrep.flipping",
-    "load_joints": "motionrep.joint_io",
-    "transfer": "motionrep.body.transfer",
-} | dict.fromkeys(("load_joint_motion", "load_motion", "load_motions", "save_motion"), "motionrep.motion_io")
-
-
 def __getattr__(name: str) -> Any:
-    """Motion files need roma, whose import takes as long as torch's: it waits until they are used."""
-    if name not in _LATE:
-        raise AttributeError(f"module 'motionrep' has no attribute {name!r}")
-    return getattr(import_module(_LATE[name]), name)
+    """A public name or a package, imported when it is first asked for."""
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"motionrep.{name}")
+    raise AttributeError(f"module 'motionrep' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_PACKAGES})

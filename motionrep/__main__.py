@@ -2,7 +2,7 @@
 
 import sys
 
-from motionrep.cli import main
+from motionrep.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

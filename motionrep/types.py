@@ -7,6 +7,7 @@ the CPU unless a user moved them.
 
 import math
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -284,3 +285,52 @@ def _require_fps(owner: str, fps: float) -> None:
 def _require_frame(owner: str, frame: str, known: tuple[str, ...]) -> None:
     if frame not in known:
         raise ValueError(f"{owner}.frame must be one of {', '.join(map(repr, known))}, got {frame!r}")
+
+
+DEFAULT_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class ActionSegment:
+    """A stretch of time with one most probable class; `probability` is the mean of that class over it."""
+
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ActionTimeline:
+    """Probability of each class in each frame; all 0 in frames of windows in which nobody was seen.
+
+    The time of a frame is its number over `fps`, counted from the clip's first frame.
+    """
+
+    probability: Float[Tensor, "frames classes"]
+    labels: tuple[str, ...]
+    fps: float
+
+    def __post_init__(self) -> None:
+        if self.probability.ndim != 2 or self.probability.shape[1] != len(self.labels):
+            raise ValueError(
+                f"ActionTimeline.probability: expected frames x {len(self.labels)} classes, "
+                f"got {' x '.join(map(str, self.probability.shape))}"
+            )
+
+    @property
+    def best(self) -> list[str | None]:
+        """The most probable label of each frame, None where the probabilities are all 0."""
+        seen = (self.probability.sum(-1) > 0).tolist()
+        return [self.labels[i] if s else None for i, s in zip(self.probability.argmax(-1).tolist(), seen, strict=True)]
+
+    def segments(self) -> list[ActionSegment]:
+        """Neighbouring frames of one label joined, in order; frames whose probabilities are all 0 are in none."""
+        segments, start = [], 0
+        for label, frames in groupby(self.best):
+            end = start + len(list(frames))
+            if label is not None:
+                probability = float(self.probability[start:end, self.labels.index(label)].mean())
+                segments.append(ActionSegment(start / self.fps, end / self.fps, label, probability))
+            start = end
+        return segments

@@ -20,9 +20,9 @@ hypothesis.settings.load_profile("motionrep")
 def tiny(tmp_path_factory):
     """A folder with untrained networks, `encoder`, `mesh`, `pose3d` and `action`, and 12 frames of `clip.json`."""
     # The annotations of what is imported above the hook are not executed.
-    from motionrep.encoders.ktpformer import KTPFormer
-    from motionrep.head_api import head_class, save_head
-    from motionrep.keypoint_io import save_keypoints
+    from motionrep.encoders.architectures.ktpformer import KTPFormer
+    from motionrep.head_api.loading import head_class, save_head
+    from motionrep.keypoints.saving import save_keypoints
     from motionrep.layouts import HALPE_26
     from motionrep.types import Keypoints
 

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from paths import ROOT
 from PIL import Image
 
 import motionrep
 from motionrep.body import load_body_model
-from motionrep.datasets.authored import authored_motion
-from motionrep.datasets.filming import film, in_camera, random_camera
-from motionrep.keypoint_io import save_keypoints
+from motionrep.datasets.authored.motions import authored_motion
+from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import HALPE_26
+from motionrep.motion.axes import in_camera
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-OPEN_BODY = Path(__file__).parents[1] / "docs" / "open_body.png"
+EXAMPLES = ROOT / "examples"
+OPEN_BODY = ROOT / "docs" / "open_body.png"
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,23 @@
 """What ships: every model loads, knows where it comes from, and can be made again by one command."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from paths import ROOT
 
 import motionrep
-from motionrep.datasets.authored import authored_motion
+from motionrep.datasets.authored.motions import authored_motion
 from motionrep.encoders import load_encoder
-from motionrep.head_api import load_head
+from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
-from motionrep.motion_io import save_motion
+from motionrep.motion.saving import save_motion
+from motionrep.training import reproduce
 from motionrep.types import Keypoints
-from motionrep.weights import reproduce, shipped
+from motionrep.weights import shipped
 
-ROOT = Path(__file__).parents[1] / "motionrep" / "weights"
+ROOT = ROOT / "motionrep" / "weights"
 
 
 @pytest.mark.parametrize("name", shipped("head"))

@@ -5,7 +5,7 @@ import sys
 from sklearn.cluster import AgglomerativeClustering
 
 import motionrep
-from motionrep.sklearn import MotionEmbedder
+from motionrep.embedding.sklearn import MotionEmbedder
 
 
 def main(size: str, clusters: str, *paths: str) -> None:

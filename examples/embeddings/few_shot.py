@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import motionrep
-from motionrep.head_api import save_head
+from motionrep.head_api.loading import save_head
 from motionrep_heads.few_shot import FewShotHead
 
 

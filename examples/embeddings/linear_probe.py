@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import motionrep
-from motionrep.sklearn import MotionEmbedder
+from motionrep.embedding.sklearn import MotionEmbedder
 
 
 def main(size: str, *paths: str) -> None:

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 import motionrep
-from motionrep.sklearn import MotionEmbedder
+from motionrep.embedding.sklearn import MotionEmbedder
 
 
 def main(size: str, *paths: str) -> None:

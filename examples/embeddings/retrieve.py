@@ -5,7 +5,7 @@ import sys
 from sklearn.neighbors import NearestNeighbors
 
 import motionrep
-from motionrep.sklearn import MotionEmbedder
+from motionrep.embedding.sklearn import MotionEmbedder
 
 
 def main(size: str, query: str, *paths: str) -> None:

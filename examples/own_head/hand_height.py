@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from motionrep.head_api import representation_of, require_same_encoder
+from motionrep.head_api.contract import representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 
 WRISTS = [H36M_17.index("left_wrist"), H36M_17.index("right_wrist")]

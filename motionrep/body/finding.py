@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motionrep.files import BROKEN_NPZ
+from motionrep.files.writing import BROKEN_NPZ
 
 _GENDERS = {"neutral": "neutral", "male": "m", "female": "f"}  # and what SMPL's own files call them
 # The preferred file first. AMASS means the extended SMPL-H, which unpacks to folders by gender.

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motionrep.layouts import SMPL_24
+
 
 class JointTree(nn.Module):
     """Puts joints where their rotations and their rest positions say; differentiable, any leading axes.
@@ -56,3 +58,34 @@ class JointTree(nn.Module):
             placed.append(parent @ local[..., start:stop, :, :])
         world = torch.cat(placed, -3)
         return world if self._by_depth else world.index_select(-3, self.place_in_order)
+
+
+def forward_kinematics(
+    local_rotmat: Float[Tensor, "*batch joints 3 3"],
+    local_position: Float[Tensor, "*#batch joints 3"],
+    parents: tuple[int, ...],
+) -> tuple[Float[Tensor, "*batch joints 3 3"], Float[Tensor, "*batch joints 3"]]:
+    """World rotations and positions; `local_position` is relative to the parent, in its axes (-1: in the world's)."""
+    rotmat: list[Tensor] = []
+    position: list[Tensor] = []
+    for joint, parent in enumerate(parents):
+        turn, place = local_rotmat[..., joint, :, :], local_position[..., joint, :]
+        if parent < 0:
+            rotmat.append(turn)
+            position.append(place.expand(turn.shape[:-1]))
+        else:
+            rotmat.append(rotmat[parent] @ turn)
+            position.append(position[parent] + (rotmat[parent] @ place[..., None])[..., 0])
+    return torch.stack(rotmat, -3), torch.stack(position, -2)
+
+
+def body_kinematics(
+    local_rotmat: Float[Tensor, "*batch 24 3 3"],
+    translation_m: Float[Tensor, "*batch 3"],
+    rest_joint_m: Float[Tensor, "24 3"],
+) -> tuple[Float[Tensor, "*batch 24 3 3"], Float[Tensor, "*batch 24 3"]]:
+    """World rotations and positions (metres) of a posed body's joints."""
+    parents = SMPL_24.parent_indices
+    offset = rest_joint_m - torch.cat([torch.zeros_like(rest_joint_m[:1]), rest_joint_m[list(parents[1:])]])
+    rotmat, position_m = forward_kinematics(local_rotmat, offset, parents)
+    return rotmat, position_m + translation_m[..., None, :]

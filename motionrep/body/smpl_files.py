@@ -9,7 +9,7 @@ import numpy as np
 
 from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.body.smpl_pickles import read_smpl_pickle
-from motionrep.files import BROKEN_NPZ, written_beside
+from motionrep.files.writing import BROKEN_NPZ, written_beside
 from motionrep.layouts import JointLayout
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Reads SMPL's pickled files without running anything in them, and without chumpy, which they were written with.
 
 SciPy's matrices and chumpy's objects have stand-ins here that only take down what they are given; for the rest see
-`motionrep.pickles`.
+`motionrep.files.pickles`.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from motionrep.pickles import MALFORMED, Inert, as_array, read_pickle
+from motionrep.files.pickles import MALFORMED, Inert, as_array, read_pickle
 
 
 def read_smpl_pickle(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.layers import Attention, Axis, Block, attention
+from motionrep.encoders.architectures.layers import Attention, Axis, Block, attention
 
 _ROWS = 4096  # tokens that weights are laid out for: about as many as `embed` encodes at a time on a CPU
 

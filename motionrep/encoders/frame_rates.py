@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from motionrep.encoders.saving import Shareable
+from motionrep.encoders.base import Shareable
 
 
 class Refinable(Shareable):

@@ -9,8 +9,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motionrep.encoders.architectures.layers import (
+    MLP,
+    Attention,
+    Block,
+    GraphLayer,
+    JointGraphConvolution,
+    TransformerBlock,
+)
 from motionrep.encoders.bfloat16 import Block16, PreciseProduct, has_packed_products
-from motionrep.encoders.layers import MLP, Attention, Block, GraphLayer, JointGraphConvolution, TransformerBlock
 
 COMPILERS = ("g++", "clang++", "cl")
 

@@ -4,15 +4,15 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from motionrep.encoders.dstformer import DSTformer
-from motionrep.encoders.ktpformer import KTPFormer
-from motionrep.encoders.mixste import MixSTE
-from motionrep.encoders.motionagformer import MotionAGFormer
+from motionrep.encoders.architectures.dstformer import DSTformer
+from motionrep.encoders.architectures.ktpformer import KTPFormer
+from motionrep.encoders.architectures.mixste import MixSTE
+from motionrep.encoders.architectures.motionagformer import MotionAGFormer
+from motionrep.encoders.architectures.ssr_stf import SSRSTF
+from motionrep.encoders.base import Shareable, load_folder, read_config, weights_digest
 from motionrep.encoders.published import load_published
-from motionrep.encoders.saving import Shareable, load_folder, read_config, weights_digest
-from motionrep.encoders.ssr_stf import SSRSTF
-from motionrep.hub import FILES, downloaded, is_hub_id
 from motionrep.weights import is_here, shipped
+from motionrep.weights.hub import FILES, downloaded, is_hub_id
 
 ENCODERS: dict[str, type[Any]] = {
     "ktpformer": KTPFormer,

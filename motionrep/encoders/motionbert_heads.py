@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.layers import ChannelBatchNorm
-from motionrep.rotations import rotmat_from_sixd
+from motionrep.encoders.architectures.layers import ChannelBatchNorm
+from motionrep.geometry.rotations import rotmat_from_sixd
 
 
 class MotionBERTAction(nn.Module):

@@ -1,8 +1,7 @@
 """Checkpoints of published architectures: their names and shapes, and how they become encoders of this library."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +10,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from motionrep.encoders import dstformer, ktpformer, mixste, motionagformer
+from motionrep.encoders.architectures import dstformer, ktpformer, mixste, motionagformer
+from motionrep.encoders.architectures.dstformer import DSTformer
+from motionrep.encoders.architectures.ktpformer import KTPFormer
+from motionrep.encoders.architectures.layers import linear_pose3d_head, pose3d_head
+from motionrep.encoders.architectures.mixste import MixSTE
+from motionrep.encoders.architectures.motionagformer import MotionAGFormer
+from motionrep.encoders.base import PublishedFormat, Shareable
 from motionrep.encoders.cards import Provenance
-from motionrep.encoders.dstformer import DSTformer
-from motionrep.encoders.ktpformer import KTPFormer
-from motionrep.encoders.mixste import MixSTE
-from motionrep.encoders.motionagformer import MotionAGFormer
 from motionrep.encoders.motionbert_heads import MotionBERTMesh, published_head
-from motionrep.encoders.saving import Shareable
-from motionrep.encoders.strict import listed, require_fit
-from motionrep.unpickling import read_checkpoint
+from motionrep.files.checkpoints import read_checkpoint
+from motionrep.weights.fit import listed, require_fit
 
 _BACKBONE = "backbone."
 _CONTAINERS = ("model_pos", "model", "state_dict")
 _DEEPEST = 5  # dicts in dicts around the weights; a file can also hold one that is in itself
-
-
-def pose3d_head(channels: int) -> nn.Sequential:
-    """The pose head of KTPFormer and MixSTE: `head(encoder(x))` is the root-relative pose in metres, camera axes.
-
-    Its entries are `0` (LayerNorm) and `1` (Linear), as in published files after `head.`.
-    """
-    return nn.Sequential(nn.LayerNorm(channels, eps=1e-5), nn.Linear(channels, 3))
-
-
-def linear_pose3d_head(channels: int) -> nn.Linear:
-    """The pose head of DSTformer and MotionAGFormer; puts out normalised image units, z as x and y."""
-    return nn.Linear(channels, 3)
-
-
-@dataclass(frozen=True)
-class PublishedFormat:
-    """How one architecture is published.
-
-    Attributes:
-        names: Pairs (regular expression of a name here, what it becomes in files), applied one after the other.
-        config: Reads what shapes tell of the configuration.
-        pose_head: Builds its pose head, whose names begin with `head.` in files.
-        first_layer: Name in files of the weights whose second axis is the input channels.
-        mark: A name that only files of this architecture hold.
-    """
-
-    build: Callable[..., Any]
-    names: tuple[tuple[str, str], ...]
-    config: Callable[[Mapping[str, Tensor]], dict[str, int | float]]
-    pose_head: Callable[[int], nn.Module]
-    first_layer: str
-    mark: str
 
 
 PUBLISHED: dict[str, PublishedFormat] = {

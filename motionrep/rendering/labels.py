@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from motionrep.rendering.subjects import person_color
+from motionrep.rendering.drawables import person_color
 
 _ROW_PX, _LINE_PX = 22, 10
 _ROWS = 3

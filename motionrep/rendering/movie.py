@@ -13,14 +13,14 @@ import torch
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from motionrep.cameras import PinholeCamera
-from motionrep.rendering.backends import Backend
-from motionrep.rendering.clock import source_pictures
-from motionrep.rendering.request import Arrange, Movie, plan_movie
-from motionrep.rendering.shots import Background, View
-from motionrep.rendering.sound import Sound
-from motionrep.rendering.subjects import Motion, Show
-from motionrep.rendering.video import check_video_path, write_video
+from motionrep.geometry.cameras import PinholeCamera
+from motionrep.rendering.backends.choice import Backend
+from motionrep.rendering.camera_views import Background, View
+from motionrep.rendering.drawables import Motion, Show
+from motionrep.rendering.plan import Arrange, Movie, plan_movie
+from motionrep.rendering.video.sound import Sound
+from motionrep.rendering.video.timing import source_pictures
+from motionrep.rendering.video.writing import check_video_path, write_video
 from motionrep.types import Keypoints
 
 Given = TypeVar("Given")

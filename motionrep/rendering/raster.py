@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motionrep.cameras import PinholeCamera
+from motionrep.geometry.cameras import PinholeCamera
 
 NEAR_M = 0.05
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import conv2d, grid_sample, normalize
 
-from motionrep.cameras import PinholeCamera, to_camera
+from motionrep.geometry.cameras import PinholeCamera, to_camera
 from motionrep.rendering.raster import NEAR_M, Fragments, rasterize, screen_points
 
 _TOP, _BOTTOM = (0.975, 0.98, 0.985), (0.92, 0.925, 0.935)  # background

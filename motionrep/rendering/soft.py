@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motionrep.cameras import PinholeCamera
+from motionrep.geometry.cameras import PinholeCamera
 from motionrep.rendering.raster import NEAR_M, rasterize, screen_points
 
 _BAND = 4.0  # in softness_px; at its border opacity is 0.02 or 0.98

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
+from motionrep.body.kinematics import body_kinematics
 from motionrep.layouts import SMPL_24, JointLayout
 from motionrep.rendering.skeleton import joint_color
-from motionrep.retargeting import body_kinematics
 from motionrep.types import BodyMotion, Keypoints
-from motionrep.viewing.placing import Panel, Placed
+from motionrep.viewing.arrangement import Panel, Placed
 
 _BODY_RGB, _PAPER_RGB = (222, 204, 190), (246, 247, 249)
 _BONE_THICKNESS_M, _KEYPOINT_THICKNESS_M = 0.028, 0.02

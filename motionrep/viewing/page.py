@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from motionrep.files import written_beside
-from motionrep.viewing.placing import Exhibit
+from motionrep.files.writing import written_beside
+from motionrep.viewing.arrangement import Exhibit
+from motionrep.viewing.scene import Stage
 from motionrep.viewing.server import closing, open_server
-from motionrep.viewing.stage import Stage
 
 _FASTEST_FPS = 30.0
 

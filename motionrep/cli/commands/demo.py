@@ -1,0 +1,21 @@
+"""`motionrep demo`."""
+
+import argparse
+from pathlib import Path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, default=Path("outputs/demo"), help="Folder for the files made (default %(default)s)."
+    )
+    parser.add_argument("--clips", type=int, default=8, help="How many of the example motions (default %(default)s).")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="Decides people, cameras, detections (default %(default)s)."
+    )
+
+
+def run(output: Path, clips: int, seed: int) -> None:
+    """Makes example clips, embeds them, recovers the motion, and writes a video to look at."""
+    from motionrep.cli.demo import run_demo
+
+    print(run_demo(output, clips, seed))

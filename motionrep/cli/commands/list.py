@@ -1,0 +1,24 @@
+"""`motionrep list`."""
+
+import argparse
+
+from motionrep.encoders import ENCODERS
+from motionrep.head_api.loading import head_entry_points
+from motionrep.layouts import LAYOUTS
+from motionrep.weights import shipped
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """It has none."""
+
+
+def run() -> None:
+    """Lists encoders, heads, shipped weights and joint layouts."""
+    for title, names in (
+        ("encoder architectures", ENCODERS),
+        ("heads", sorted(head_entry_points())),
+        ("shipped encoders", shipped("architecture")),
+        ("shipped heads", shipped("head")),
+        ("joint layouts", [f"{name} ({layout.joint_count} joints)" for name, layout in LAYOUTS.items()]),
+    ):
+        print(f"{title}: {', '.join(names) or 'none'}")

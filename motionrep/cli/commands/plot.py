@@ -1,0 +1,76 @@
+"""`motionrep plot`."""
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any, Literal
+
+from motionrep.embedding.tables import read_embeddings
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("embeddings", type=Path, help="A .parquet file of motionrep embed.")
+    parser.add_argument("--output", type=Path, required=True, help="The .png, .pdf or .svg file to write.")
+    parser.add_argument("--label", default="clip", help="The column that says what a row is (default %(default)s).")
+    parser.add_argument(
+        "--labels", type=Path, metavar="CSV", help="A table with that column and `clip`, where the first has it not."
+    )
+    parser.add_argument(
+        "--picture", choices=("map", "confusion"), default="map",
+        help="Rows in the plane, alike ones near each other, or which labels are confused (default %(default)s).",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", choices=("tsne", "umap"), default="tsne", help="How the map is made (default %(default)s)."
+    )
+    parser.add_argument(
+        "--predicted",
+        help="For a confusion matrix, the column of predictions; left out, a linear probe is cross-validated.",
+    )
+
+
+def run(
+    embeddings: Path, output: Path, label: str, labels: Path | None, picture: Literal["map", "confusion"],
+    method: Literal["tsne", "umap"], predicted: str | None,
+) -> None:  # fmt: skip
+    """Draws embeddings: a map (t-SNE or UMAP) coloured by a label, or a confusion matrix."""
+    from motionrep.viewing.embedding_map import cross_validated, draw_confusion, draw_map  # beside it roma is loaded
+
+    values, columns = read_embeddings(embeddings)
+    if labels is not None:
+        columns[label] = _of_clips(labels, label, columns.get("clip", []))
+    truth = _column(columns, label, embeddings)
+    if picture == "map":
+        if predicted is not None:
+            raise ValueError(f"{output}: --predicted belongs to --picture confusion; leave it out")
+        draw_map(values, truth, output, method, f"{len(values)} embeddings by {label}")
+        print(f"{output}: {len(values)} rows, {len(set(truth))} labels")
+        return
+    if predicted is None:
+        guesses = cross_validated(values, truth, columns.get("clip", list(range(len(values)))))
+        title = "linear probe, cross-validated"
+    else:
+        guesses, title = _column(columns, predicted, embeddings), predicted
+    counts = draw_confusion(truth, guesses, output, title)
+    print(f"{output}: {counts.trace() / counts.sum():.1%} of {counts.sum()} rows on the diagonal")
+
+
+def _column(columns: dict[str, list[Any]], name: str, path: Path) -> list[Any]:
+    if name not in columns:
+        raise ValueError(
+            f"{path}: no column {name!r} (there are {', '.join(columns)}); give a .csv with it and `clip` as --labels"
+        )
+    return columns[name]
+
+
+def _of_clips(path: Path, column: str, clips: list[str]) -> list[str]:
+    """The label of each row's clip, out of a .csv file."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if lacking := {"clip", column} - set(reader.fieldnames or ()):
+            raise ValueError(f"{path}: lacks the column(s) {', '.join(sorted(lacking))}")
+        of_clip = {row["clip"]: row[column] for row in reader}
+    if unknown := sorted({clip for clip in clips if clip not in of_clip}):
+        raise ValueError(
+            f"{path}: no row for clip {unknown[0]!r}" + (f" and {len(unknown) - 1} more" if unknown[1:] else "")
+        )
+    return [of_clip[clip] for clip in clips]

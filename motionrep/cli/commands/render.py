@@ -1,0 +1,129 @@
+"""`motionrep render`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import get_args
+
+import motionrep
+from motionrep.cli.inputs import load_people, npz_fields, one_of
+from motionrep.cli.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
+from motionrep.geometry.camera_files import read_camera
+from motionrep.rendering.backends.choice import Backend, renderer
+from motionrep.rendering.camera_views import Background, View
+from motionrep.rendering.drawables import Motion, Show
+from motionrep.rendering.plan import Arrange
+from motionrep.types import Keypoints
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("motion", type=Path, nargs="+", help=f"{MOTION_FILES} Several are drawn in colours.")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="An .mp4, .webm or .gif file, or a folder for pictures."
+    )
+    parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from, to show beside it.")
+    parser.add_argument("--video", type=Path, help="The video the keypoints were found in, to lay the motion over.")
+    parser.add_argument(
+        "--camera",
+        type=Path,
+        help="A .json of the camera that the motion was predicted with; predict --camera writes it.",
+    )
+    parser.add_argument("--audio", action="store_true", help="Keep the sound of --video.")
+    parser.add_argument("--compare", type=Path, help="Motion file to colour the errors against.")
+    parser.add_argument(
+        "--labels", type=Path, help="What is done when: .json of motionrep predict with an action head."
+    )
+    add_choice(parser, "or of the keypoint file ")
+    look = parser.add_argument_group("what it looks like")
+    look.add_argument("--views", nargs="+", choices=get_args(View), help="Left out, camera (or overlay) and side.")
+    look.add_argument("--arrange", choices=get_args(Arrange), default="together", help="Of several motions.")
+    look.add_argument("--names", nargs="+", default=[], help="Of the motions, for a legend.")
+    look.add_argument("--show", choices=get_args(Show), default="surface")
+    look.add_argument("--background", choices=get_args(Background), default="studio")
+    look.add_argument("--no-titles", dest="titles", action="store_false", help="Leave out the text below the views.")
+    look.add_argument("--width", type=int, help="Width of a view in pixels; left out, that of the image it shows.")
+    look.add_argument("--height", type=int, default=480, help="Height of a view in pixels (default %(default)s).")
+    look.add_argument("--output-fps", type=float, help="Frames per second to write; left out, the motion's.")
+    look.add_argument("--speed", type=float, default=1.0, help="0.5 is slow motion (default %(default)s).")
+    look.add_argument(
+        "--supersample", type=int, default=2,
+        help="Samples per pixel along each side; 1 is fast and jagged, 2 is smooth (default %(default)s).",
+    )  # fmt: skip
+    look.add_argument("--backend", choices=get_args(Backend), default="auto", help="Who draws (default %(default)s).")
+    add_clip(parser)
+    add_device(parser)
+
+
+def run(
+    motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
+    compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, views: list[View] | None,
+    arrange: Arrange, names: list[str], show: Show, background: Background, titles: bool, width: int | None,
+    height: int, output_fps: float | None, speed: float, supersample: int, backend: Backend, layout: str | None,
+    fps: float | None, size: Size | None, device: str,
+) -> None:  # fmt: skip
+    """Renders motion files as a video, or as pictures."""
+    try:
+        renderer(backend, device)
+    except RuntimeError as error:
+        raise ValueError(f"--backend {backend}: {error}") from error
+    files = [*motion, *([compare] if compare else [])]
+    of_keypoints = {"layout": layout, "size": size}
+    if not any(path.suffix.lower() == ".pkl" for path in files):
+        of_keypoints["fps"] = fps
+    given = [name for name, value in of_keypoints.items() if value is not None]
+    # with keypoints, --person is also, and often only, for them
+    chosen = person if keypoints is None else None
+    shown = [_load(path, person if path.suffix.lower() == ".pkl" else chosen, frame, fps) for path in files]
+    if given and keypoints is None:
+        raise ValueError(f"{motion[0]}: a motion file, and --{given[0]} is for --keypoints; leave it out")
+    reference = shown.pop() if compare else None
+    clips: list[Keypoints] | None = None
+    if keypoints is not None:
+        if size is None and video is not None and not npz_fields(keypoints):
+            size = size_of_video(video)
+        people = load_people(keypoints, layout, fps, size)
+        if person is None and len(motion) > 1:
+            clips = people
+        elif person is None and len(people) > 1:
+            raise ValueError(
+                f"{keypoints}: holds {len(people)} persons; pass --person, the number of the one in {motion[0]}"
+            )
+        else:
+            clips = [one_of(people, person or 0, keypoints)]
+    size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
+    taken_by = None if camera is None else read_camera(camera, *size_px)
+    begin_s = min(one.first_frame / one.fps for one in clips or shown)
+    said = _labels(labels, begin_s) if labels else ()
+    print(
+        motionrep.render(
+            shown, output, keypoints=clips, camera=taken_by, views=views, video=video, audio=audio,
+            compare_to=reference, labels=said, names=names, arrange=arrange, show=show,
+            background=background, titles=titles, width_px=width, height_px=height, fps=output_fps, speed=speed,
+            supersample=supersample, backend=backend, device=device, progress=True,
+        )
+    )  # fmt: skip
+
+
+def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> Motion:
+    if path.suffix.lower() == ".json" or path.is_dir() or "0.xy_px" in npz_fields(path):
+        raise ValueError(f"{path}: holds keypoints, not a motion; run motionrep predict on it first")
+    if "position_m" in npz_fields(path):
+        return motionrep.load_joint_motion(path)
+    pickled = path.suffix.lower() == ".pkl"
+    return motionrep.load_motion(path, person=person, frame=frame, fps=fps if pickled else None)
+
+
+def _labels(path: Path, begin_s: float) -> list[tuple[float, float, str, float]]:
+    """The segments that `motionrep predict` writes of a clip longer than the head's window; `begin_s` becomes 0."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        later_s = content["first_frame"] / content["fps"] - begin_s if "first_frame" in content else 0.0
+        return [
+            (part["start_s"] + later_s, part["end_s"] + later_s, part["label"], part["probability"])
+            for part in content["over_time"]["segments"]
+        ]
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: no 'over_time' with 'segments' of start_s, end_s, label, probability; motionrep predict writes "
+            "them with an action head for clips longer than its window"
+        ) from error

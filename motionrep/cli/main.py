@@ -1,0 +1,82 @@
+"""The command line, thin over the library: `motionrep COMMAND --help` explains each command."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+
+from motionrep.cli.commands import (
+    convert,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    export,
+    finetune,
+    fit,
+    plot,
+    predict,
+    pretrain,
+    render,
+    report,
+    view,
+)
+from motionrep.cli.commands import list as list_
+from motionrep.cli.options import Parser
+
+COMMANDS: dict[str, ModuleType] = {
+    "demo": demo, "embed": embed, "predict": predict, "render": render, "view": view, "report": report,
+    "convert": convert, "fit": fit, "export": export, "pretrain": pretrain, "finetune": finetune,
+    "evaluate": evaluate, "plot": plot, "list": list_, "doctor": doctor,
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns 0, 2 after one line about what is wrong with the input, or 130 when interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with_traceback = "--traceback" in arguments
+    arguments = [argument for argument in arguments if argument != "--traceback"]
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("motionrep").setLevel(logging.INFO)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        if with_traceback:
+            raise
+        print("motionrep: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        if with_traceback:
+            raise
+        print(f"motionrep: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] in (["pretrain"], ["finetune"]):  # have a parser of their own
+        COMMANDS[arguments[0]].run(arguments[1:])
+        return 0
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    command = options.pop("command")
+    if command is None:
+        parser.print_help()
+        return 0
+    return COMMANDS[command].run(**options) or 0
+
+
+def _parser() -> Parser:
+    """The parser of all commands; pretrain and finetune are only listed. ValueError for what it cannot accept."""
+    parser = Parser(
+        prog="motionrep",
+        description="2D human keypoints in; embeddings, 3D poses, body meshes, actions and videos out.",
+        epilog="motionrep COMMAND --help explains a command. --traceback shows where an error came from.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"motionrep {version('motionrep')}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, command in COMMANDS.items():
+        text = command.run.__doc__ or ""
+        command.add_options(subparsers.add_parser(name, help=text, description=text, allow_abbrev=False))
+    return parser

@@ -1,0 +1,113 @@
+"""What `motionrep pretrain` and `motionrep finetune` have in common: their settings, and the run."""
+
+import difflib
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motionrep.cli.options import Parser
+
+if TYPE_CHECKING:
+    from motionrep.training.config import FinetuneConfig
+
+
+def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["FinetuneConfig", dict[str, Any]]:
+    """Settings of the run and the other arguments of `training.train`, and whether it is only to be tried out.
+
+    Raises:
+        ValueError: For what cannot be accepted.
+    """
+    import jsonargparse
+
+    from motionrep.training.config import FinetuneConfig
+
+    parser = jsonargparse.ArgumentParser(
+        prog=f"motionrep {command}",
+        description=f"{description} The settings, from --head on, may stand in a YAML file, on the command line, or "
+        "both.",
+        exit_on_error=False,
+        allow_abbrev=False,
+        print_config=None,
+    )
+    parser.add_argument("--config", action="config", help="YAML file of settings; options after it win over it.")
+    parser.add_argument(
+        "--data", nargs="+", required=True, help="Folders with an index.csv, or of .bvh, .npz and other motion files."
+    )
+    parser.add_argument("--output", required=True, help="The run folder.")
+    parser.add_argument(
+        "--keypoints",
+        nargs="+",
+        default=[],
+        help="Folders of keypoints (.npz, see motionrep convert) without poses, for a loss `reprojection`.",
+    )
+    parser.add_argument("--resume", action="store_true", help="Goes on with the run in --output.")
+    parser.add_argument("--devices", type=int, default=1, help="Processes here, each with a GPU if there are any.")
+    parser.add_argument("--nodes", type=int, default=1, help="Machines; see docs/training.md.")
+    parser.add_argument(
+        "--fast-dev-run", action="store_true", help="Only tries out: two steps, a validation, nothing is left."
+    )
+    parser.add_class_arguments(FinetuneConfig, as_group=False)
+    for argument in arguments:  # jsonargparse would take numbers there as text, and of several only the last
+        if nested := re.match(r"--((?:head_config|new_encoder|more_heads)\.[^.=]+)\.([^=]+)", argument):
+            raise ValueError(f"{argument}: give what {nested[1]} holds at once, --{nested[1]} '{{{nested[2]}: ...}}'")
+    try:
+        options = parser.parse_args(list(arguments)).as_dict()
+    except jsonargparse.ArgumentError as error:
+        raise ValueError(_setting_error(str(error), arguments, command)) from error
+    del options["config"]
+    given = {name: options.pop(name) for name in ("data", "keypoints")}  # one folder may stand in a file without a list
+    paths = {name: list(map(Path, [value] if isinstance(value, str) else value)) for name, value in given.items()}
+    run = {name: options.pop(name) for name in ("output", "resume", "devices", "nodes", "fast_dev_run")}
+    run["output"] = Path(run["output"])
+    for name in ("devices", "nodes"):
+        if run[name] < 1:
+            raise ValueError(f"--{name} must be at least 1, got {run[name]}")
+    return FinetuneConfig.from_dict(options), paths | run
+
+
+def start(config: "FinetuneConfig", run: dict[str, Any]) -> None:
+    """Trains and prints the best epoch's scores."""
+    try:
+        from motionrep.training.run import train, try_out
+    except ModuleNotFoundError as error:
+        raise ImportError(f'training needs {error.name}: pip install "motionrep[train]"') from error
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # each epoch's line is ours
+    warnings.filterwarnings("ignore", module=r"lightning\.")  # hints for those who write trainers
+    fast, output = run.pop("fast_dev_run"), run["output"]
+    with redirect_stdout(sys.stderr):  # Lightning draws its progress bars on the standard output
+        scores = try_out(config, run["data"], run["keypoints"]) if fast else train(config, **run)
+    where = "the run goes through; after two steps" if fast else f"{output}: best epoch"
+    print(f"{where} " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+
+
+def _setting_error(message: str, arguments: Sequence[str], command: str) -> str:
+    """jsonargparse's message in a sentence: the file, the setting, what it expects, what it got."""
+    from motionrep.datasets.synthetic.augmentation import Variety
+    from motionrep.training.config import FinetuneConfig
+
+    source = Parser(add_help=False, allow_abbrev=False)
+    source.add_argument("--config", nargs="?")
+    config = source.parse_known_args(arguments)[0].config
+    types = {field.name: field.type for field in fields(FinetuneConfig)}
+    types |= {f"variety.{field.name}": field.type for field in fields(Variety)}
+    if unknown := re.match(r"Option '(.+?)' is not accepted", message):
+        near = difflib.get_close_matches(unknown[1], types, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(types)}"
+        return f"{config}: unknown setting {unknown[1]!r}; {hint}"
+    if unknown := re.match(r"unrecognized arguments: (--\S+)", message):
+        near = difflib.get_close_matches(unknown[1], [f"--{name}" for name in types], 1)
+        message += f"; did you mean {near[0]}?" if near else ""
+    if wrong := re.match(r'Parser key "([\w.]+)".*(?:Got|Given) value: (.*)', message, re.DOTALL):
+        kind: Any = types.get(wrong[1], str)
+        expected = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+        return f"setting {wrong[1]!r}: expected {expected}, got {wrong[2]!r}"
+    if message.startswith(("Problems parsing config", "Unexpected config")):
+        return f"{config}: not a YAML file of settings such as 'epochs: 20'; {message}"
+    return re.sub(r'Parser key "(\w+)":', r"--\1:", message) + f"; see motionrep {command} --help"

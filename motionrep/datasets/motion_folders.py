@@ -1,0 +1,227 @@
+"""Folders of motion files as data sets: the CMU clips with their index, or any motion files."""
+
+import csv
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from motionrep.body.loading import load_body_model
+from motionrep.body.model import BodyModel
+from motionrep.files.writing import visible_files
+from motionrep.geometry.rotations import mirror_rotmat
+from motionrep.motion.floor import level_floor, put_on_floor
+from motionrep.motion.loading import load_motions, motion_from_bvh
+from motionrep.motion.readers.bvh import BvhMotion, read_bvh
+from motionrep.types import BodyMotion
+
+_COLUMNS = ("clip_id", "subject", "path", "action", "split", "core", "first_frame", "bad_ranges")
+_SUFFIXES = (".bvh", ".npz", ".pkl", ".pt")
+# A joint's jump between two frames, written as a second difference at 120 frames per second.
+_POP_M_PER_S2 = 0.08 * 120**2
+# Files of the CMU conversion, 01_01 and 14_23, in which the left elbow bends backwards throughout: sha256 of their
+# content with line ends \n, since version control may change those.
+_REVERSED_LEFT_ELBOW = (
+    "b3547d22351671f740fd535ee2448cc07ae0fe539452ec2ecc4f0bc7116e780b",
+    "7582ec04ddd399c3ea02a819d4029c19147a9e0b678edfc5cb76ecd3c85be9d9",
+)
+# Where feet leave the floor for long, a slope fitted to them would not be the floor's.
+_NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
+
+
+@dataclass(frozen=True)
+class MotionClip:
+    """A motion of a data set with what is known about it.
+
+    `usable` is False where tracking broke down and where a joint jumps. `action`, `split` are None when unknown; `core`
+    marks clips of the classes meant for a closed-set test; `subject` is "" when unknown.
+    """
+
+    name: str
+    motion: BodyMotion
+    usable: Bool[Tensor, " frames"]
+    action: str | None
+    split: str | None
+    core: bool
+    subject: str
+
+
+def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionClip]:
+    """The motion clips of a folder on the open body, at their own frame rate.
+
+    With an `index.csv` (the CMU clips): every person of its files, in the order of its rows. A clip starts at
+    `first_frame`, after an artificial T-pose; frames are counted from 0, the person's first. Frames in `bad_ranges` and
+    frames where a joint jumps are not usable, but stay. The floor of a .bvh is levelled and put at y = 0, and CMU's two
+    files with a reversed left elbow are repaired; other files are as `load_motions` gives them.
+
+    Without an index: every person of every .bvh, .npz, .pkl and .pt that `load_motions` reads below the folder, sorted,
+    except AMASS's shape.npz and *_stagei.npz; one file in eight is "val", by a hash of its path.
+
+    Args:
+        split: Only clips of this split, "train" or "val"; all when None.
+
+    Raises:
+        FileNotFoundError: No such folder, no motion file in it, or a file of the index is missing.
+        ValueError: A broken index or motion file, an unknown split, or no clip of that split.
+    """
+    if split not in (None, "train", "val"):
+        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    body = load_body_model("open")
+    index = folder / "index.csv"
+    if index.is_file():
+        rows = [row for row in _read_index(index) if split in (None, row["split"])]
+        clips = [clip for row in rows for clip in _indexed_clips(folder, row, body)]
+    else:
+        names = _motion_files(folder)
+        chosen = [name for name in names if split in (None, _hashed_split(name))]
+        clips = [clip for name in chosen for clip in _plain_clips(folder, name, body)]
+    if not clips:
+        raise ValueError(f"{folder}: no clip of split {split!r}")
+    return clips
+
+
+def _read_index(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if lacking := [column for column in _COLUMNS if column not in (reader.fieldnames or ())]:
+                raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}")
+            rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+    for number, row in enumerate(rows, 2):
+        if fault := _fault(row):
+            raise ValueError(f"{path}, row {number}: {fault}")
+    return rows
+
+
+def _fault(row: dict[str, str]) -> str | None:
+    """What is wrong with a row of the index, if anything is."""
+    if None in row.values():
+        return "incomplete, it has fewer fields than the first line has columns"
+    if None in row:
+        return "it has more fields than the first line has columns; put text with commas into quotation marks"
+    if row["core"] not in ("0", "1", ""):
+        return f"core is 1 or 0, got {row['core']!r}"
+    if row["split"] not in ("train", "val"):
+        return f"split is train or val, got {row['split']!r}"
+    if not row["first_frame"].isdecimal():
+        return f"first_frame is the number of a frame from 0, got {row['first_frame']!r}"
+    return None
+
+
+def _indexed_clips(folder: Path, row: dict[str, str], body: BodyModel) -> list[MotionClip]:
+    """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
+    path = folder / row["path"]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: listed in index.csv but not there")
+    is_bvh = path.suffix.lower() == ".bvh"
+    clips = []
+    for person, whole in enumerate([_bvh_motion(path, body)] if is_bvh else _clip_motions(path, body)):
+        try:
+            motion, good = _from_first_frame(whole, int(row["first_frame"]), row["bad_ranges"])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        if is_bvh:
+            motion = motion if row["action"] in _NO_SLOPE else level_floor(motion, body)
+            motion = put_on_floor(motion, body, good)
+        name = f"{row['clip_id']}#{person}" if person else row["clip_id"]
+        usable, core = good & ~_popping(motion, body), row["core"] == "1"
+        clips.append(MotionClip(name, motion, usable, row["action"], row["split"], core, row["subject"]))
+    return clips
+
+
+def _bvh_motion(path: Path, body: BodyModel) -> BodyMotion:
+    bvh = read_repaired(path)
+    try:
+        return motion_from_bvh(bvh, body)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[BodyMotion, Bool[Tensor, " frames"]]:
+    """The motion from that frame on, and which of its frames are outside the bad ranges (numbers of the whole's)."""
+    if first >= whole.frame_count:
+        raise ValueError(f"first_frame is {first}, the file has {whole.frame_count} frames")
+    good = _outside(bad_ranges, whole.frame_count)[first:]
+    return whole.cut(first), good
+
+
+def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
+    """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
+    clips = []
+    for person, motion in enumerate(_clip_motions(folder / name, body)):
+        usable, split = ~_popping(motion, body), _hashed_split(name)
+        clips.append(MotionClip(f"{name}#{person}" if person else name, motion, usable, None, split, False, ""))
+    return clips
+
+
+def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
+    """The persons of a file, whose motions must be on the body and in world axes."""
+    motions = load_motions(path)
+    for motion in motions:
+        if motion.frame != "world" or motion.body_model != body.name:
+            raise ValueError(
+                f"{path}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
+                f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
+            )
+    return motions
+
+
+def _motion_files(folder: Path) -> list[str]:
+    paths = [path for path in visible_files(folder) if path.suffix.lower() in _SUFFIXES]
+    names = [
+        path.relative_to(folder).as_posix()
+        for path in paths
+        if path.name != "shape.npz" and not path.name.endswith("_stagei.npz")
+    ]
+    if not names:
+        raise FileNotFoundError(f"{folder}: no index.csv and no motion file ({', '.join(_SUFFIXES)}) below it")
+    return names
+
+
+def _hashed_split(name: str) -> str:
+    return "val" if hashlib.sha256(name.encode()).digest()[0] % 8 == 0 else "train"
+
+
+def _outside(bad_ranges: str, frame_count: int) -> Bool[Tensor, " frames"]:
+    """True outside ranges such as "3-7;20-22", first and last frame included."""
+    good = torch.ones(frame_count, dtype=torch.bool)
+    for item in filter(None, map(str.strip, bad_ranges.split(";"))):
+        first, _, last = map(str.strip, item.partition("-"))
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < frame_count):
+            raise ValueError(f"bad_ranges of index.csv: {item!r} is no range within {frame_count} frames")
+        good[int(first) : int(last) + 1] = False
+    return good
+
+
+def _popping(motion: BodyMotion, body: BodyModel) -> Bool[Tensor, " frames"]:
+    """Frames at which some joint jumps: both frames beside a jump, all three around a single-frame spike."""
+    popping = torch.zeros(motion.frame_count, dtype=torch.bool)
+    if motion.frame_count >= 3:
+        position_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
+        second_difference_m = position_m.diff(n=2, dim=0).norm(dim=-1).amax(-1)
+        popping[1:-1] = second_difference_m * motion.fps**2 > _POP_M_PER_S2
+    return popping
+
+
+def read_repaired(path: Path) -> BvhMotion:
+    """A BVH file as it is, or with its left elbow turned round if it is one of CMU's two that have it reversed.
+
+    Negates the z and y rotation of the left forearm, which is the same as seeing it in a mirror at x = 0.
+
+    Raises:
+        ValueError: As `read_bvh`.
+    """
+    bvh = read_bvh(path)
+    if hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest() not in _REVERSED_LEFT_ELBOW:
+        return bvh
+    elbow = bvh.joints.index("lForeArm")
+    local_rotmat = bvh.local_rotmat.clone()
+    local_rotmat[:, elbow] = mirror_rotmat(local_rotmat[:, elbow])
+    return replace(bvh, local_rotmat=local_rotmat)

@@ -1,0 +1,146 @@
+"""Encoders, alone or with a head, as files that run without motionrep: ONNX, and torch.export's .pt2."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motionrep.encoders.cards import input_declaration
+from motionrep.files.writing import written_beside
+from motionrep.head_api.contract import require_same_weights
+
+EXPORT_SUFFIXES = (".onnx", ".pt2")
+DECLARATION = "motionrep.json"
+
+# torch.export takes a window as short as its batch of examples for one of that size only.
+_SIZE_TAKEN_FOR_FIXED = 2
+
+_UNITS = {
+    "embedding": "batch x frames x 17 joints x channels, no unit",
+    "position_m": "batch x frames x 17 joints x 3, metres, relative to the pelvis; x right, y down, z forward",
+    "local_rotmat": "batch x frames x 24 joints (SMPL order) x 3 x 3, rotations relative to the parent joint; "
+    "the root's to camera axes, x right, y down, z forward",
+    "betas": "batch x 10, shape of the body, no unit",
+    "logit": "batch x classes, before the softmax",
+}
+
+
+def export_encoder(encoder: nn.Module, path: str | Path, head: nn.Module | None = None) -> None:
+    """Writes what turns a batch of windows into a representation, or into a head's outputs; the suffix says as what.
+
+    * `.onnx`: for onnxruntime and others. What has to be fed is in the metadata of the file, one entry for each of
+      `input_declaration` and `outputs`. Batches may have any size; encoders whose window is not fixed read clips of
+      any length up to it. Needs the extra `export`.
+    * `.pt2`: for `torch.export.load`, also from C++. Batches of any size, always whole windows. The declaration is
+      the extra file `motionrep.json`.
+
+    The input `keypoints` is what `motionrep.embedding.inputs.encoder_input` returns: `batch frames 17 inputs`, float32,
+    converted to Human3.6M-17, normalised. Outputs have the names of the head's, or `embedding` without one; of a
+    published checkpoint's head that returns one tensor it is `output`. A head takes every frame for real: fill short
+    clips up with their last frame and leave the rest of the result out.
+
+    Raises:
+        ValueError: Another suffix, or a head that does not fit the encoder.
+        ImportError: A library that ONNX needs is not installed.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in EXPORT_SUFFIXES:
+        raise ValueError(f"{path}: encoders are exported to {' or '.join(EXPORT_SUFFIXES)}, got suffix {suffix!r}")
+    if suffix == ".onnx" and (missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]):
+        raise ImportError(f'ONNX needs {" and ".join(missing)}: pip install "motionrep[export]"')
+    if (wanted := getattr(head, "trained_on", None)) not in (None, encoder.name):
+        raise ValueError(f"{path}: the head was trained on encoder {wanted!r}, got {encoder.name!r}")
+    if head is not None:
+        require_same_weights(head, str(encoder.name), getattr(encoder, "digest", None))
+    model = _Windows(encoder, head)
+    declaration = _declaration(encoder, head, model.names)
+    any_length = suffix == ".onnx" and not declaration["fixed_window"] and declaration["frames"] > _SIZE_TAKEN_FOR_FIXED
+    free = {0: torch.export.Dim.DYNAMIC} | ({1: torch.export.Dim.DYNAMIC} if any_length else {})
+    with _quiet(), torch.no_grad():
+        program = torch.export.export(model, (model.example(),), dynamic_shapes={"keypoints": free})
+        if suffix == ".pt2":
+            with written_beside(path) as beside:
+                torch.export.save(program, beside, extra_files={DECLARATION: json.dumps(declaration, indent=2)})
+            return
+        names = {axis: ("batch", "frames")[axis] for axis in free}
+        onnx = torch.onnx.export(
+            program, dynamo=True, verbose=False, input_names=["keypoints"], output_names=list(model.names),
+            dynamic_shapes={"keypoints": names},
+        )  # fmt: skip
+    assert onnx is not None  # as it is with dynamo=True
+    for key, value in declaration.items():
+        onnx.model.metadata_props[key] = value if isinstance(value, str) else json.dumps(value)
+    with written_beside(path) as beside:
+        onnx.save(str(beside), external_data=False)
+
+
+class _Windows(nn.Module):
+    """The encoder and the head as one module, whose outputs stand in the order of `names`."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module | None) -> None:
+        super().__init__()
+        self.encoder, self.head = deepcopy(encoder), deepcopy(head)
+        self.float().cpu().eval().requires_grad_(False)
+        self.names: tuple[str, ...] = ("embedding",)
+        if head is not None:
+            try:
+                with torch.no_grad():
+                    self.names = tuple(self._outputs(self.example()))
+            except RuntimeError as error:
+                raise ValueError(f"{type(head).__name__} does not fit encoder {encoder.name!r}: {error}") from error
+
+    def example(self) -> Float[Tensor, "batch frames joints inputs"]:
+        """Two windows of noise."""
+        encoder = cast(Any, self.encoder)
+        shape = (2, encoder.frames, encoder.layout.joint_count, encoder.input_channels)
+        return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+    def forward(self, keypoints: Float[Tensor, "batch frames joints inputs"]) -> tuple[Tensor, ...]:
+        outputs = self._outputs(keypoints)
+        return tuple(outputs[name] for name in self.names)
+
+    def _outputs(self, keypoints: Tensor) -> dict[str, Tensor]:
+        embedding = self.encoder(keypoints)
+        if self.head is None:
+            return {"embedding": embedding}
+        if not hasattr(self.head, "loss"):  # of a published checkpoint (`from_published`)
+            result = self.head(embedding)
+            return result if isinstance(result, dict) else {"output": result}
+        return self.head(embedding, torch.ones_like(keypoints[:, :, 0, 0], dtype=torch.bool))
+
+
+def _declaration(encoder: nn.Module, head: nn.Module | None, outputs: tuple[str, ...]) -> dict[str, Any]:
+    known = cast(Any, encoder)
+    declaration = {"architecture": known.architecture, "name": known.name} | input_declaration(encoder)
+    del declaration["output"]
+    declaration["outputs"] = {name: _UNITS.get(name, f"see {type(head).__name__}") for name in outputs}
+    if head is not None:
+        declaration["head"] = type(head).__name__
+    if labels := getattr(head, "labels", None):
+        declaration["labels"] = list(labels)
+    return declaration
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's notes about packages that are not needed here."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,97 @@
+"""Keypoints as an encoder reads them: converted, normalised, unseen joints made harmless."""
+
+import dataclasses
+from typing import cast
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor, nn
+
+from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
+from motionrep.types import Keypoints
+
+
+def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "frames 17 inputs"]:
+    """Keypoints as the encoder reads them: Human3.6M-17 order, normalised, unseen joints made harmless.
+
+    With a confidence channel (at most 1), x, y and confidence of an unseen joint are 0. Without one, its x and y run
+    on a straight line between the frames in which it was seen and stand still before the first and after the last; a
+    joint that was never seen lies in the middle of the image or box.
+
+    Raises:
+        ValueError: No conversion from the clip's layout, or a normalisation that is not known.
+    """
+    layout = cast(JointLayout, encoder.layout)
+    if layout != H36M_17:
+        raise ValueError(f"{encoder.name}: only layout 'h36m_17' is known, the encoder declares {layout.name!r}")
+    keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
+    xy = normalise(keypoints.xy_px, keypoints.width_px, keypoints.height_px)
+    return as_declared(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
+
+
+def as_declared(
+    keypoints: Float[Tensor, "*batch frames joints 3"], encoder: nn.Module
+) -> Float[Tensor, "*batch frames joints inputs"]:
+    """What `encoder_input` makes of x, y (units of half the image width, origin in the middle) and confidence.
+
+    Raises:
+        ValueError: A normalisation that is not known.
+    """
+    if encoder.normalisation == "crop":
+        keypoints = cropped(keypoints, cast(float, encoder.crop_ratio))
+    elif encoder.normalisation != "width":
+        raise ValueError(
+            f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
+        )
+    seen = keypoints[..., 2] > 0
+    return _filled(keypoints[..., :2], seen) if encoder.input_channels == 2 else keypoints.where(seen[..., None], 0)
+
+
+def normalise(
+    xy_px: Float[Tensor, "*batch joints 2"],
+    width_px: int | float | Shaped[Tensor, "*#batch"],
+    height_px: int | float | Shaped[Tensor, "*#batch"],
+) -> Float[Tensor, "*batch joints 2"]:
+    """Pixels to units of half the image width, origin in the middle: x runs from -1 to 1, y from -h/w to h/w.
+
+    This is normalisation "width"; "crop" is `cropped`.
+    """
+    width, height = (torch.as_tensor(size).to(xy_px)[..., None, None] for size in (width_px, height_px))
+    return (2 * xy_px - torch.cat([width, height], -1)) / width
+
+
+def cropped(
+    keypoints: Float[Tensor, "*batch frames joints 3"], ratio: float = 1.0
+) -> Float[Tensor, "*batch frames joints 3"]:
+    """x, y (any unit) and confidence in one square box for the whole clip, x and y from -1 to 1 in it; 0 where unseen.
+
+    The box lies about the middle of all seen joints of all frames; its side is `ratio` times the longer side of
+    the smallest box that holds them. A clip with fewer than four seen joints in all its frames becomes zeros.
+    """
+    xy, seen = keypoints[..., :2], keypoints[..., 2:] > 0
+    low = xy.where(seen, torch.inf).amin((-3, -2), keepdim=True)
+    high = xy.where(seen, -torch.inf).amax((-3, -2), keepdim=True)
+    side = ratio * (high - low).amax(-1, keepdim=True)
+    inside = ((2 * xy - low - high) / side).clamp(-1, 1)
+    kept = seen & (seen.sum((-3, -2, -1), keepdim=True) >= 4) & (side > 0)
+    return torch.cat([inside, keypoints[..., 2:]], -1).where(kept, 0)
+
+
+def mirrored(keypoints: Keypoints) -> Keypoints:
+    """The clip as a camera behind a mirror sees it: left and right are swapped in the image and in the names."""
+    index = flip_index_tensor(keypoints.layout, keypoints.xy_px.device)
+    x, y = keypoints.xy_px[:, index].unbind(-1)
+    xy_px = torch.stack([keypoints.width_px - x, y], -1)
+    return dataclasses.replace(keypoints, xy_px=xy_px, confidence=keypoints.confidence[:, index])
+
+
+def _filled(xy: Float[Tensor, "*batch frames joints 2"], seen: Bool[Tensor, "*batch frames joints"]) -> Tensor:
+    """Unseen joints on a line between the nearest frames that saw them, zeros where none did."""
+    frames = xy.shape[-3]
+    time = torch.arange(frames, device=xy.device)[:, None].expand_as(seen)
+    before = time.where(seen, -1).cummax(-2).values
+    after = time.where(seen, frames).flip(-2).cummin(-2).values.flip(-2)
+    before, after = before.where(before >= 0, after), after.where(after < frames, before)
+    share = ((time - before) / (after - before).clamp(min=1))[..., None].to(xy)
+    start, end = (xy.gather(-3, index.clamp(0, frames - 1)[..., None].expand_as(xy)) for index in (before, after))
+    return (start + share * (end - start)).where(seen.any(-2)[..., None, :, None], 0)

@@ -1,0 +1,128 @@
+"""Embeddings as Parquet tables, for pandas, DuckDB and the like. Needs the extra `tables`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from motionrep.files.writing import written_beside
+from motionrep.types import MotionEmbedding
+
+Level = Literal["clip", "frame", "joint"]
+_COLUMNS = ("clip", "person", "encoder", "fps", "frame", "time_s", "seen", "joint", "embedding")
+
+
+def write_embeddings(
+    embeddings: Sequence[MotionEmbedding],
+    path: Path | str,
+    level: Level = "frame",
+    clips: Sequence[str] | None = None,
+    more: Mapping[str, Sequence[Any]] | None = None,
+) -> None:
+    """One row for each clip, frame, or joint of a frame.
+
+    Columns: `clip`, `person`, `encoder`, `fps`, and those of `more`; with frames `frame` (its number in the file, from
+    `Keypoints.first_frame` on), `time_s` (that over `fps`) and `seen` (whether any joint was; what is said of other
+    frames is made up from their neighbours); with joints `joint` (its name); and `embedding`, a list of float32 of
+    fixed length.
+
+    Args:
+        clips: A name for each embedding; its person where there is none.
+        more: Further columns, such as the action of each clip: by name, a value for each embedding.
+
+    Raises:
+        ImportError: pyarrow is not installed; the message says how to install it.
+        ValueError: The name does not end in .parquet, an unknown level, no embeddings, not as many names or values, or
+            a further column of the name of another.
+        OSError: The file cannot be written; nothing is left of it.
+    """
+    path = check_table_path(path)
+    pa, parquet = _pyarrow()
+    if level not in get_args(Level):
+        raise ValueError(f"unknown level {level!r} (known: {', '.join(get_args(Level))})")
+    if not embeddings:
+        raise ValueError(f"{path}: no embeddings to write")
+    names = clips if clips is not None else [embedding.keypoints.person for embedding in embeddings]
+    if len(names) != len(embeddings):
+        raise ValueError(f"{path}: {len(embeddings)} embeddings, {len(names)} clip names; each needs one")
+    more = more or {}
+    for column, given in more.items():
+        if column in _COLUMNS or len(given) != len(embeddings):
+            raise ValueError(
+                f"{path}: column {column!r} of `more` needs a name other than {', '.join(_COLUMNS)}, and a value for "
+                f"each of {len(embeddings)} embeddings, got {len(given)}"
+            )
+    if len(widths := {embedding.values.shape[-1] for embedding in embeddings}) > 1:
+        raise ValueError(f"{path}: embeddings of {sorted(widths)} channels; a table holds those of one encoder")
+    tables = []
+    for row, (name, embedding) in enumerate(zip(names, embeddings, strict=True)):
+        own, values = _rows(embedding, level)
+        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder} | {
+            "fps": float(embedding.fps)
+        }
+        same |= {column: given[row] for column, given in more.items()}
+        columns = {key: [value] * len(values) for key, value in same.items()} | own
+        flat = pa.array(values.reshape(-1), pa.float32())
+        columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+        tables.append(pa.table(columns))
+    with written_beside(path) as beside:
+        parquet.write_table(pa.concat_tables(tables, promote_options="permissive"), beside)
+
+
+def check_table_path(path: Path | str) -> Path:
+    """The path, if `write_embeddings` can write to it. Raises what that would, before anything is embedded."""
+    _pyarrow()
+    path = Path(path)
+    if path.suffix.lower() != ".parquet":
+        raise ValueError(f"{path}: embeddings are written as .parquet, give the file that suffix")
+    return path
+
+
+def read_embeddings(path: Path | str) -> tuple[Float[np.ndarray, "rows channels"], dict[str, list[Any]]]:
+    """The embeddings of a table, row by row, and its other columns by name.
+
+    Raises:
+        ImportError: pyarrow is not installed; the message says how to install it.
+        ValueError: Not a Parquet file, no rows, or no column `embedding` of lists of one length.
+    """
+    pa, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: not a Parquet file: {error}") from error
+    if "embedding" not in table.column_names or not table.num_rows:
+        raise ValueError(
+            f"{path}: expected rows with a column 'embedding', got {table.num_rows} rows of "
+            f"{', '.join(table.column_names)}; motionrep embed writes such a file"
+        )
+    columns = {name: table[name].to_pylist() for name in table.column_names if name != "embedding"}
+    lengths = set(pa.compute.list_value_length(table["embedding"]).unique().to_pylist())
+    if len(lengths) != 1 or None in lengths:
+        raise ValueError(f"{path}: lists of lengths {sorted(map(str, lengths))} in 'embedding'; they must have one")
+    flat = pa.compute.list_flatten(table["embedding"]).to_numpy().astype(np.float32)
+    return flat.reshape(table.num_rows, -1), columns
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.compute
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError('Parquet files need pyarrow: pip install "motionrep[tables]"') from error
+    return pa, parquet
+
+
+def _rows(embedding: MotionEmbedding, level: Level) -> tuple[dict[str, Any], np.ndarray]:
+    """Columns that tell the rows apart, and the embedding of each row."""
+    if level == "clip":
+        return {}, embedding.per_clip()[None].numpy()
+    frame = embedding.keypoints.first_frame + np.arange(embedding.keypoints.frame_count)
+    of_frames = {"frame": frame, "time_s": frame / embedding.fps, "seen": embedding.seen_frames().numpy()}
+    if level == "frame":
+        return of_frames, embedding.per_frame().numpy()
+    joints = embedding.layout.joints
+    of_joints = {name: values.repeat(len(joints)) for name, values in of_frames.items()}
+    return of_joints | {"joint": list(joints) * len(frame)}, embedding.values.flatten(0, 1).numpy()

@@ -1,0 +1,1 @@
+"""Scores of trained heads: on synthesised views of held-out motion, and by the published protocols."""

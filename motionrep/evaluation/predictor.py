@@ -1,0 +1,87 @@
+"""What an encoder and a head make of a clip, in the form that protocols score."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motionrep.body import load_body_model
+from motionrep.body.model import BodyModel
+from motionrep.embedding.encoding import embed
+from motionrep.embedding.inputs import mirrored
+from motionrep.layouts import H36M_17, flip_index_tensor
+from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """An encoder, a head, and how they read a clip.
+
+    `overlap` is the share of a window that the next one repeats: 0 as in the published evaluations of networks that
+    read windows, the last of which is moved back to end with the clip. `flip` averages the joints with those of the
+    mirrored clip, x negated and left and right swapped back.
+    """
+
+    encoder: nn.Module
+    head: Any = None
+    flip: bool = True
+    overlap: float = 0.0
+    device: str | torch.device = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    def embed(self, keypoints: Keypoints) -> MotionEmbedding:
+        """The representation of one person, on the CPU."""
+        return embed(keypoints, self.encoder, overlap=self.overlap, device=self.device, dtype=self.dtype)
+
+    def motion(self, keypoints: Keypoints) -> Any:
+        """What the head says of one person, not flipped."""
+        return self.head.predict(self.embed(keypoints))
+
+    def joints_m(self, keypoints: Keypoints) -> Float[Tensor, "frames 17 3"]:
+        """Human3.6M-17 joints in camera axes, relative to the pelvis.
+
+        Raises:
+            ValueError: The head predicts no joints and no body, or not in camera axes.
+        """
+        joints_m = h36m_joints_m(self.motion(keypoints))
+        if not self.flip:
+            return joints_m
+        other_m = h36m_joints_m(self.motion(mirrored(keypoints)))[:, flip_index_tensor(H36M_17)]
+        return (joints_m + other_m * other_m.new_tensor([-1.0, 1.0, 1.0])) / 2
+
+    def details(self) -> dict[str, Any]:
+        """What of this decides over numbers, for the protocol of a result."""
+        return {
+            "window_frames": int(self.encoder.frames),  # pyright: ignore[reportArgumentType]
+            "window_overlap": self.overlap,
+            "flip_averaging": self.flip,
+            "precision": str(self.dtype).removeprefix("torch."),
+        }
+
+
+@lru_cache(maxsize=4)
+def body_model(name: str) -> BodyModel:
+    """`load_body_model`, whose files need not be read again for every clip."""
+    return load_body_model(name)
+
+
+def h36m_joints_m(motion: Any) -> Float[Tensor, "frames 17 3"]:
+    """The Human3.6M-17 joints of a predicted motion, relative to the pelvis.
+
+    Raises:
+        ValueError: Neither joints in that layout nor a body, or in world axes.
+    """
+    if isinstance(motion, JointMotion) and motion.layout == H36M_17 and motion.frame != "world":
+        joints_m = motion.position_m
+    elif isinstance(motion, BodyMotion) and motion.frame == "camera":
+        body = body_model(motion.body_model)
+        joints_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
+    else:
+        raise ValueError(
+            f"the head predicts {type(motion).__name__}; a pose protocol scores joints of layout 'h36m_17' or a body, "
+            "in camera axes or relative to the pelvis"
+        )
+    return joints_m - joints_m[:, :1]

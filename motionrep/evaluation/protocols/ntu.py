@@ -1,0 +1,146 @@
+"""NTU RGB+D's protocols: classes of clips across subjects and views, and one-shot recognition."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.ntu import EXEMPLARS, NtuName, ntu_class, parse_ntu_name
+from motionrep.datasets.benchmarks.pyskl import PysklFile, read_pyskl
+from motionrep.evaluation.metrics import macro_accuracy, topk
+from motionrep.evaluation.predictor import Predictor
+from motionrep.types import ActionScores
+
+_CODES = tuple(f"A{number:03d}" for number in range(1, 121))
+_UNITS = {"top1": "%", "top5": "%", "macro_accuracy": "%"}
+
+
+def evaluate_ntu60_xsub(data: Path, predictor: Predictor) -> dict[str, Any]:
+    """60 classes, tested on the subjects that are not for training; see `_recognition`."""
+    return _recognition(data, predictor, "xsub", lambda name: not name.trains_xsub)
+
+
+def evaluate_ntu60_xview(data: Path, predictor: Predictor) -> dict[str, Any]:
+    """60 classes, tested on camera 1, the others being for training; see `_recognition`."""
+    return _recognition(data, predictor, "xview", lambda name: not name.trains_xview)
+
+
+def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
+    """20 classes of which nothing but one published sample each is known: the nearest of those, by cosine.
+
+    The vector of a clip is the mean over its persons' embeddings, each the mean over frames and joints. Every sample of
+    the 20 classes but the exemplars is asked. The encoder must not have been trained on them.
+
+    Args:
+        data: `ntu120_hrnet.pkl` of pyskl, or `ntu120_hrnet_oneshot.pkl` of MotionBERT.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: A broken file, or an exemplar is missing.
+    """
+    file = read_pyskl(data)
+    novel = [name for name in file.annotations if parse_ntu_name(name).is_novel]
+    if lacking := [name for name in EXEMPLARS if name not in novel]:
+        raise ValueError(f"{data}: lacks the exemplar(s) {', '.join(lacking)}; the protocol needs all 20")
+    clips = {clip.name: clip for clip in file.clips(novel, _CODES)}
+    queries = [clip for name, clip in clips.items() if name not in EXEMPLARS]
+    if not queries:
+        raise ValueError(f"{data}: has no sample of the 20 classes besides the exemplars")
+    vectors = [_clip_vector(clip, predictor) for clip in (*(clips[n] for n in EXEMPLARS), *queries)]
+    unit = torch.nn.functional.normalize(torch.stack(vectors).double(), dim=-1)
+    similarity = unit[len(EXEMPLARS) :] @ unit[: len(EXEMPLARS)].T
+    classes = [clips[name].action for name in EXEMPLARS]
+    label = torch.tensor([classes.index(clip.action) for clip in queries])
+    details = {"classes": 20, "clips": len(queries), "exemplars": "the 20 published ones", "similarity": "cosine"}
+    details["persons"] = "mean of the vectors of all persons seen; vector: mean over frames and joints"
+    return _result("ntu120-oneshot/1", similarity, label, details, predictor)
+
+
+def _recognition(data: Path, predictor: Predictor, split: str, is_test: Callable[[NtuName], bool]) -> dict[str, Any]:
+    """Scores of a head with NTU RGB+D's 60 classes: the mean over the persons seen of what it says of each.
+
+    The split is the published one, by the names of the recordings; a split of that name in the file must agree.
+
+    Args:
+        data: `ntu60_hrnet.pkl` of pyskl (HRNet's 2D keypoints, COCO-17).
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: A broken file, a split that is not the published one, or a head with other classes.
+    """
+    file = read_pyskl(data)
+    named = {name: parse_ntu_name(name) for name in file.annotations}
+    names = [name for name, said in named.items() if said.action <= 60 and is_test(said)]
+    if not names:
+        raise ValueError(f"{data}: has no recording of the test part of {split}")
+    _require_same_split(file, f"{split}_val", names)
+    scores, label = [], []
+    for clip in tqdm(file.clips(names, _CODES), unit="clip", disable=None):
+        scores.append(_scores_by_class(clip, predictor))
+        label.append(_CODES.index(clip.action))
+    details = {
+        "classes": 60,
+        "clips": len(names),
+        "split": split,
+        "persons": "mean of the scores of all persons seen",
+        "frames": "whole clips, not resampled",
+    }
+    return _result(f"ntu60-{split}/1", torch.stack(scores), torch.tensor(label), details, predictor)
+
+
+def _require_same_split(file: PysklFile, split: str, names: list[str]) -> None:
+    stored = set(file.splits.get(split, names))
+    if differing := sorted(stored.symmetric_difference(names)):
+        raise ValueError(
+            f"{file.path}: its split {split!r} is not the published one: {len(differing)} recordings differ, such as "
+            f"{differing[0]}"
+        )
+
+
+def _scores_by_class(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, "60"]:
+    logits = []
+    for person in _seen(clip):
+        scores = predictor.motion(person)
+        if not isinstance(scores, ActionScores):
+            raise ValueError(f"the head predicts {type(scores).__name__}; the protocol scores actions")
+        logits.append(scores.logit[_columns(scores.labels)])
+    return torch.stack(logits).mean(0)
+
+
+def _columns(labels: tuple[str, ...]) -> list[int]:
+    """Where the head's scores have classes 1 to 60."""
+    try:
+        numbers = [ntu_class(label) for label in labels]
+    except ValueError as error:
+        raise ValueError(f"the head's classes are not NTU RGB+D's 60: {error}; train a head on them") from error
+    if sorted(numbers) != list(range(1, 61)):
+        raise ValueError(f"the head has {len(set(numbers))} of NTU RGB+D's classes, the protocol the first 60")
+    return [numbers.index(number) for number in range(1, 61)]
+
+
+def _clip_vector(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, " channels"]:
+    return torch.stack([predictor.embed(person).per_clip() for person in _seen(clip)]).mean(0)
+
+
+def _seen(clip: LabelledClip) -> list[Any]:
+    """The persons with a keypoint in some frame; the first, where there is none."""
+    return [person for person in clip.persons if bool((person.confidence > 0).any())] or [clip.keypoints]
+
+
+def _result(name: str, score: Tensor, label: Tensor, details: dict[str, Any], predictor: Predictor) -> dict[str, Any]:
+    metrics = {
+        "top1": topk(score, label, 1),
+        "top5": topk(score, label, 5),
+        "macro_accuracy": macro_accuracy(score, label),
+    }
+    used = predictor.details() | {"flip_averaging": False}
+    return {
+        "metrics": {key: 100 * value for key, value in metrics.items()},
+        "units": _UNITS,
+        "protocol": {"id": name, "keypoints": "keypoint of the file"} | details | used,
+    }

@@ -1,0 +1,96 @@
+"""Scores of a run and their units; errors of a recovered body."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from motionrep.body import BodyModel, load_body_model
+from motionrep.evaluation.metrics import (
+    accel_error_mm_per_s2,
+    inner_frames,
+    macro_accuracy,
+    mpjpe_mm,
+    pa_mpjpe_mm,
+    pve_mm,
+    top1,
+)
+from motionrep.layouts import H36M_17
+from motionrep.types import BodyMotion
+
+
+def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:
+    """`mpjpe`, `pa_mpjpe`, `pve` (mm), `accel_error` (mm/s^2) of a recovered motion; both in the same camera's axes."""
+    scores = Scores(truth.fps)
+    position_m = body.points(H36M_17, truth.local_rotmat, truth.betas, truth.translation_m)
+    target = {
+        "valid": torch.ones(1, truth.frame_count, dtype=torch.bool),
+        "position_m": position_m[None],
+        "local_rotmat": truth.local_rotmat[None],
+        "betas": truth.betas[None],
+    }
+    scores.add({"local_rotmat": motion.local_rotmat[None], "betas": motion.betas[None]}, target)
+    result = scores.result()
+    return {name: result[name] for name in UNITS}
+
+
+UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2"}
+
+
+class Scores:
+    """Collects the errors of batches; every valid frame of every clip counts alike.
+
+    Args:
+        fps: Frame rate of the clips.
+        vertex_step: PVE is measured on every so many-th frame, since meshes cost most of the time.
+    """
+
+    def __init__(self, fps: float, vertex_step: int = 1) -> None:
+        self.body = load_body_model("open")
+        self.fps, self.vertex_step = fps, vertex_step
+        self.values: dict[str, list[Tensor]] = defaultdict(list)
+
+    def add(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
+        """Reads the outputs that `head_api.Head` names, on any device, and leaves others alone."""
+        output, batch = ({name: tensor.cpu() for name, tensor in part.items()} for part in (output, batch))
+        if "logit" in output:
+            known = batch["label"] >= 0
+            self.values["logit"].append(output["logit"][known])
+            self.values["label"].append(batch["label"][known])
+        if "local_rotmat" in output:
+            rotmat, betas = output["local_rotmat"], output["betas"][:, None]
+            position_m = self.body.points(H36M_17, rotmat, betas, torch.zeros(()).expand(*rotmat.shape[:2], 3))
+            self._add_positions(position_m, batch)
+            self._add_vertices(output, batch)
+        elif "position_m" in output:
+            self._add_positions(output["position_m"], batch)
+
+    def result(self) -> dict[str, float]:
+        """Means so far; `UNITS` has the units, accuracies are shares, left out where no clip has a label."""
+        values = {name: torch.cat(parts) for name, parts in self.values.items()}
+        scores = {}
+        if "logit" in values:
+            logit, label = values.pop("logit"), values.pop("label")
+            if len(label):
+                scores = {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
+        return scores | {name: float(value.mean()) for name, value in values.items()}
+
+    def _add_positions(self, position_m: Tensor, batch: Mapping[str, Tensor]) -> None:
+        valid, target_m = batch["valid"], batch["position_m"]
+        self.values["mpjpe"].append(mpjpe_mm(position_m, target_m)[valid])
+        self.values["pa_mpjpe"].append(pa_mpjpe_mm(position_m[valid], target_m[valid]))
+        if valid.shape[1] > 2:  # fewer frames have no acceleration
+            inner = inner_frames(valid)
+            self.values["accel_error"].append(accel_error_mm_per_s2(position_m, target_m, self.fps)[inner])
+
+    def _add_vertices(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
+        for clip in range(batch["valid"].shape[0]):
+            frames = batch["valid"][clip].nonzero()[:: self.vertex_step, 0]
+            vertex_m, root_m = [], []
+            for pose in (output, batch):
+                rotmat, betas = pose["local_rotmat"][clip, frames], pose["betas"][clip]
+                still = rotmat.new_zeros(len(frames), 3)
+                vertex_m.append(self.body.vertices(rotmat, betas, still))
+                root_m.append(self.body.points(H36M_17, rotmat, betas, still)[:, 0])
+            self.values["pve"].append(pve_mm(*vertex_m, *root_m))

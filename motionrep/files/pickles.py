@@ -1,0 +1,272 @@
+"""Reads pickles of arrays and plain containers without running anything in them.
+
+Every class and function that such a file names has a stand-in here that only takes down what it is given. Anything
+else is refused by its name.
+"""
+
+import io
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from motionrep.files.writing import BROKEN_NPZ
+
+MALFORMED = (
+    pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError,
+    RecursionError,
+)  # fmt: skip
+# How files of zlib, gzip, bz2, xz, lzma and lz4 begin, by which joblib compresses.
+_COMPRESSED = (
+    b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"]\x00\x00", b"\x04\x22M\x18",
+)  # fmt: skip
+
+
+def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lambda module, name: None) -> Any:
+    """What a pickle of Python 2 or 3, or of joblib without compression, holds; `as_array` gives its arrays.
+
+    Args:
+        what: What the file should be, for messages: "SMPL model".
+        stand_in: What stands in for further names (module, name), or None for those to be refused.
+
+    Raises:
+        ValueError: The file is compressed, cut off or no pickle, or names anything else to be imported; nothing in it
+            was run.
+    """
+    content = path.read_bytes()
+    if content.startswith(_COMPRESSED):
+        raise ValueError(f"{path}: is compressed, as joblib.dump(..., compress=...) does; save it without compression")
+    return _read(content, path, what, stand_in)
+
+
+def read_npz_object(path: Path, key: str, what: str) -> Any:
+    """The Python object that `np.savez(path, key=object)` wrote, which NumPy itself only reads with allow_pickle.
+
+    Args:
+        what: What the file should be, for messages: "Human3.6M file of VideoPose3D".
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: No .npz, no such key (the message lists those there are), numbers instead of an object, or the
+            object asks to import something; nothing in it was run.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected a {what}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if key not in names:
+                raise ValueError(f"a {what} has {key!r}, this file has {', '.join(names) or 'nothing'}")
+            with archive.open(f"{key}.npy") as file:
+                version = npy_format.read_magic(file)
+                read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+                shape, _, dtype = read(file)
+                if dtype.kind != "O" or shape != ():
+                    raise ValueError(f"{key!r} should be one object (a dict), it is an array of shape {shape}, {dtype}")
+                content = file.read()
+    except BROKEN_NPZ as error:
+        raise ValueError(f"{path}: {error}") from error
+    value = _read(content, path, what, lambda module, name: None)
+    try:
+        return value.state[-1][0]
+    except MALFORMED as error:
+        raise ValueError(f"{path}: {key!r} is not as NumPy writes an object ({error}); get the file again") from error
+
+
+class Inert:
+    """What the file says about an object. A class as stand-in for a function, too: files cannot change classes."""
+
+    arguments: tuple[Any, ...]
+    state: Any = None
+
+    def __new__(cls, *arguments: Any) -> Any:
+        made = super().__new__(cls)
+        made.arguments = arguments
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def as_array(value: Any) -> np.ndarray:
+    """The array of numbers that a value of `read_pickle` stands for. Raises one of `MALFORMED` for any other."""
+    match value:
+        case _Array():
+            *_, shape, dtype, fortran, raw = value.state
+            return _from_bytes(raw, dtype, shape, "F" if fortran else "C")
+        case _Buffer():
+            raw, dtype, shape, order = value.arguments
+            return _from_bytes(raw, dtype, shape, order)
+        case _Scalar():
+            dtype, raw = value.arguments
+            return _from_bytes(raw, dtype, (), "C")
+        case _JoblibArray():
+            return value.array
+        case bool() | int() | float() | list() | tuple():
+            return np.array([as_array(item) for item in value] if isinstance(value, list | tuple) else value)
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def as_items(value: Any) -> list[Any]:
+    """The items of a list, a tuple or an array of objects or text. Raises one of `MALFORMED` for any other value."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, _Array):
+        *_, shape, dtype, _, content = value.state
+        if isinstance(content, list) and len(shape) == 1:
+            return content
+        return _text(content, dtype, shape).tolist()
+    if isinstance(value, _Buffer):
+        raw, dtype, shape, _ = value.arguments
+        return _text(raw, dtype, shape).tolist()
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def as_text(value: Any) -> str:
+    """The string that a value stands for: a string, or NumPy's. Raises one of `MALFORMED` for any other value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _Scalar):
+        dtype, raw = value.arguments
+        return str(_text(raw, dtype, ()))
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+class _Refused(Exception):  # noqa: N818
+    """The file names something that is not on the list."""
+
+
+class _Array(Inert): ...
+
+
+class _Buffer(Inert): ...
+
+
+class _Dtype(Inert): ...
+
+
+class _Scalar(Inert): ...
+
+
+class _JoblibArray(Inert):
+    """joblib puts the numbers of an array into the stream, right behind the object that describes it."""
+
+    stream: io.BytesIO
+    array: np.ndarray
+
+    def __setstate__(self, state: Any) -> None:
+        kind = _dtype(state["dtype"])
+        if state.get("numpy_array_alignment_bytes") is not None:
+            self.stream.read(self.stream.read(1)[0])
+        shape = state["shape"]
+        raw = self.stream.read(int(np.prod(shape, dtype=np.int64)) * kind.itemsize)
+        self.array = np.frombuffer(raw, kind).reshape(shape, order=state["order"])
+
+
+class _Rebuilt(Inert):
+    """Objects in pickles of protocol 0 and 1: (class, base, state of the base)."""
+
+    def __new__(cls, *arguments: Any) -> Any:
+        wanted = arguments[0]
+        if not (isinstance(wanted, type) and issubclass(wanted, Inert)):
+            raise pickle.UnpicklingError("an object of unknown class")
+        return wanted()
+
+
+class _Bytes(Inert):
+    """Bytes in pickles of protocol 2 that Python 3 wrote: (text, "latin1")."""
+
+    def __new__(cls, *arguments: Any) -> Any:
+        return str(arguments[0]).encode("latin1")
+
+
+class _DefaultDict(dict[Any, Any]):
+    """Takes no factory: looking a key up calls nothing."""
+
+    __slots__ = ()
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__()
+
+    def __setstate__(self, *state: Any) -> None:  # without it, the attributes of this class could be set
+        raise pickle.UnpicklingError("a defaultdict with attributes")
+
+
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("copy_reg", "_reconstructor"): _Rebuilt,
+    ("copyreg", "_reconstructor"): _Rebuilt,
+    ("_codecs", "encode"): _Bytes,
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): _DefaultDict,
+}
+for _numpy in ("numpy.core", "numpy._core"):  # before and since NumPy 2
+    _STAND_INS |= {
+        (f"{_numpy}.multiarray", "_reconstruct"): _Array,
+        (f"{_numpy}.multiarray", "scalar"): _Scalar,
+        (f"{_numpy}.numeric", "_frombuffer"): _Buffer,
+    }
+for _builtins in ("__builtin__", "builtins"):  # Python 2 and 3
+    _STAND_INS |= {(_builtins, "set"): set, (_builtins, "object"): Inert, (_builtins, "dict"): dict}
+
+
+def _read(content: bytes, path: Path, what: str, stand_in: Callable[[str, str], Any]) -> Any:
+    try:
+        return _Reader(io.BytesIO(content), stand_in).load()
+    except _Refused as error:
+        raise ValueError(f"{path}: asks to import {error}, which no {what} needs; refused, nothing was run") from None
+    except MALFORMED as error:
+        raise ValueError(
+            f"{path}: not a whole pickle of a {what} ({type(error).__name__}: {error}); get it again"
+        ) from error
+
+
+class _Reader(pickle.Unpickler):
+    # The stream must be one that is read no further than asked: joblib's arrays lie between the pickle's own bytes.
+    def __init__(self, stream: io.BytesIO, stand_in: Callable[[str, str], Any]):
+        super().__init__(stream, encoding="latin1")
+        self._stand_in = stand_in
+        self._joblib_array = type("_JoblibArray", (_JoblibArray,), {"stream": stream})
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if (module_name, global_name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            return self._joblib_array
+        known = _STAND_INS.get((module_name, global_name)) or self._stand_in(module_name, global_name)
+        if known is None:
+            raise _Refused(f"{module_name}.{global_name}")
+        return known
+
+
+def _from_bytes(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    numbers = raw.encode("latin1") if isinstance(raw, str) else raw  # Python 2 wrote bytes as text
+    return np.frombuffer(numbers, _dtype(dtype)).reshape(shape, order=order)
+
+
+def _dtype(dtype: Any) -> np.dtype:
+    kind = dtype.arguments[0] if isinstance(dtype, _Dtype) else None
+    if not isinstance(kind, str) or not re.fullmatch(r"[fiub]\d+", kind):
+        raise TypeError("its elements are not numbers")
+    return np.dtype(kind).newbyteorder(dtype.state[1] if dtype.state else "<")
+
+
+def _text(raw: Any, dtype: Any, shape: Any) -> np.ndarray:
+    kind = dtype.arguments[0] if isinstance(dtype, _Dtype) else None
+    if not isinstance(kind, str) or not re.fullmatch(r"[US]\d+", kind):
+        raise TypeError("its elements are not text")
+    numbers = raw.encode("latin1") if isinstance(raw, str) else raw
+    text = np.frombuffer(numbers, np.dtype(kind).newbyteorder(dtype.state[1])).reshape(shape)
+    return np.char.decode(text, "utf-8") if kind.startswith("S") else text
+
+
+def _array(path: Path, name: str, value: Any) -> np.ndarray:
+    try:
+        return as_array(value)
+    except MALFORMED as error:
+        raise ValueError(f"{path}: field {name!r} is no array that can be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Solves for a body from joints or keypoints."""

@@ -1,0 +1,48 @@
+"""Rotations between directions and over time; needs roma, unlike `rotations`."""
+
+import math
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+
+def smoothed(rotmat: Float[Tensor, "frames 3 3"], frames: float) -> Float[Tensor, "frames 3 3"]:
+    """Rotations averaged over time with a bell of that standard deviation."""
+    reach = min(int(3 * frames), len(rotmat) - 1)
+    if reach < 1:
+        return rotmat
+    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(rotmat) / frames) ** 2)
+    channels = rotmat.flatten(1).T.unsqueeze(1)  # 9 1 frames
+    padded = torch.nn.functional.pad(channels, (reach, reach), mode="replicate")
+    mean = torch.nn.functional.conv1d(padded, (bell / bell.sum())[None, None])
+    return nearest_rotation(mean[:, 0].T.unflatten(1, (3, 3)))
+
+
+def rotvec_over_time(rotmat: Float[Tensor, "frames *joints 3 3"]) -> Float[Tensor, "frames *joints 3"]:
+    """Rotation vectors that do not jump where a turn passes 180 degrees: they grow up to 240."""
+    rotvec = roma.rotmat_to_rotvec(rotmat)
+    angle = rotvec.norm(dim=-1, keepdim=True)
+    other = rotvec * (1 - 2 * math.pi / angle.clamp(min=1e-6))  # the same rotation, the other way round
+    stays = (rotvec[1:] - rotvec[:-1]).norm(dim=-1, keepdim=True)
+    jumps = (other[1:] - rotvec[:-1]).norm(dim=-1, keepdim=True) < stays
+    odd = torch.cat([torch.zeros_like(angle[:1], dtype=torch.bool), jumps.cumsum(0) % 2 == 1])
+    return torch.where(odd & (angle > 2 * math.pi / 3), other, rotvec)
+
+
+def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation of most agreement with a matrix (Procrustes)."""
+    rotmat = roma.special_procrustes(matrix)
+    assert isinstance(rotmat, Tensor)  # a pair only when singular values are asked for
+    return rotmat
+
+
+def smallest_rotation(
+    from_direction: Float[Tensor, "*batch 3"], to_direction: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation that turns one direction to another and nothing about them."""
+    axis = torch.linalg.cross(from_direction, to_direction)
+    angle = torch.atan2(axis.norm(dim=-1), (from_direction * to_direction).sum(-1))
+    return roma.rotvec_to_rotmat(normalize(axis, dim=-1) * angle[..., None])

@@ -1,0 +1,191 @@
+"""Pinhole cameras: x right, y down, z forward; pixels from the image's top left corner."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.linalg import solveh_banded
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.nn.functional import normalize
+
+DEFAULT_HFOV_DEG = 50.0
+_FITTED_HFOV_DEG = (15.0, 110.0)
+
+_LEVEL_DEG, _TILTED_DEG = 15.0, 60.0
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """One camera, without lens distortion. `camera_from_world` is a rigid 4 x 4 transform, metres, column vectors."""
+
+    focal_px: float
+    center_px: tuple[float, float]
+    width_px: int
+    height_px: int
+    camera_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
+
+    @classmethod
+    def from_hfov(cls, width_px: int, height_px: int, hfov_deg: float = DEFAULT_HFOV_DEG) -> "PinholeCamera":
+        """A camera with a horizontal field of view and its centre in the middle of the image.
+
+        The default is what motionrep assumes of a video whose camera is unknown.
+        """
+        if not 0 < hfov_deg < 180:
+            raise ValueError(f"hfov_deg must lie between 0 and 180 degrees, got {hfov_deg}")
+        focal_px = width_px / 2 / math.tan(math.radians(hfov_deg) / 2)
+        return cls(focal_px, (width_px / 2, height_px / 2), width_px, height_px)
+
+    def mirrored(self) -> "PinholeCamera":
+        """The camera of the mirrored picture (`embedding.mirrored`), in the world mirrored at x = 0."""
+        sign = self.camera_from_world.new_tensor([-1.0, 1.0, 1.0, 1.0])
+        return replace(
+            self,
+            center_px=(self.width_px - self.center_px[0], self.center_px[1]),
+            camera_from_world=sign[:, None] * self.camera_from_world * sign,
+        )
+
+
+def camera_from_world_looking(
+    eye_m: Float[Tensor, "3"], target_m: Float[Tensor, "3"], roll_rad: float = 0.0
+) -> Float[Tensor, "4 4"]:
+    """Transform of a camera at `eye_m` that looks at `target_m`, in a world whose y axis points up.
+
+    A positive roll turns the camera clockwise, seen from behind it, so that the picture's content turns anticlockwise.
+
+    Raises:
+        ValueError: The camera would look straight up or down or at its own place, so that no direction is "right".
+    """
+    if bool((target_m - eye_m)[[0, 2]].abs().max() < 1e-6):
+        raise ValueError(
+            f"target_m must not be straight above or below eye_m, got {target_m.tolist()}, {eye_m.tolist()}"
+        )
+    forward = torch.nn.functional.normalize(target_m - eye_m, dim=0)
+    right = torch.nn.functional.normalize(torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0])), dim=0)
+    down = torch.linalg.cross(forward, right)
+    cos, sin = math.cos(roll_rad), math.sin(roll_rad)
+    rotation = torch.stack([cos * right + sin * down, cos * down - sin * right, forward])
+    camera_from_world = torch.eye(4, dtype=eye_m.dtype)
+    camera_from_world[:3, :3] = rotation
+    camera_from_world[:3, 3] = -rotation @ eye_m
+    return camera_from_world
+
+
+def to_camera(point_world_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -> Float[Tensor, "*batch 3"]:
+    """World points in the camera's axes."""
+    transform = camera.camera_from_world.to(point_world_m)
+    return point_world_m @ transform[:3, :3].T + transform[:3, 3]
+
+
+def project(point_camera_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -> Float[Tensor, "*batch 2"]:
+    """Pixels of points in camera axes; points with z <= 0 lie behind the camera and give meaningless pixels."""
+    center = point_camera_m.new_tensor(camera.center_px)
+    return point_camera_m[..., :2] / point_camera_m[..., 2:] * camera.focal_px + center
+
+
+def translation_from_keypoints(
+    point_m: Float[Tensor, "frames joints 3"],
+    xy_px: Float[Tensor, "frames joints 2"],
+    confidence: Float[Tensor, "frames joints"],
+    camera: PinholeCamera,
+    smoothness: float = 3.0,
+) -> Float[Tensor, "frames 3"]:
+    """Translations that make posed points (camera axes, metres, any origin) project onto their keypoints.
+
+    Each keypoint gives two equations linear in the translation t, `t_x - u t_z = u z - x` with `u = (x_px - c_x) / f`
+    (and the same for y), weighted by its confidence; the second difference of t over time is held small, more so along
+    the line of sight, where single frames say little. One banded least-squares problem from the first to the last
+    frame with keypoints; frames without in between follow their neighbours, those before and after stand still.
+
+    Raises:
+        ValueError: No keypoint has a positive confidence.
+    """
+    if not bool((confidence > 0).any()):
+        raise ValueError(
+            "no keypoint of the clip has a confidence above 0, so the person cannot be placed in the camera"
+        )
+    seen = (confidence > 0).any(1).nonzero()[:, 0]
+    first, last = int(seen[0]), int(seen[-1])
+    if first > 0 or last < len(confidence) - 1:
+        span = slice(first, last + 1)
+        inner = translation_from_keypoints(point_m[span], xy_px[span], confidence[span], camera, smoothness)
+        return inner[torch.arange(len(confidence)).sub(first).clamp(0, last - first)]
+    x, y, z = point_m.double().cpu().numpy().transpose(2, 0, 1)
+    weight = confidence.double().cpu().numpy() ** 2
+    u, v = ((xy_px.double().cpu().numpy() - np.array(camera.center_px)) / camera.focal_px).transpose(2, 0, 1)
+    frames = x.shape[0]
+    normal = np.zeros((frames, 3, 3))
+    right = np.zeros((frames, 3))
+    for ratio, across, axis in ((u, x, 0), (v, y, 1)):
+        target = ratio * z - across
+        normal[:, axis, axis] += weight.sum(1)
+        normal[:, 2, axis] -= (weight * ratio).sum(1)
+        normal[:, 2, 2] += (weight * ratio**2).sum(1)
+        right[:, axis] += (weight * target).sum(1)
+        right[:, 2] -= (weight * ratio * target).sum(1)
+    bands = np.zeros((7, frames, 3))  # bands[k, frame, axis]: entry (3 frame + axis + k, 3 frame + axis), lower half
+    for k in range(3):
+        for axis in range(3 - k):
+            bands[k, :, axis] = normal[:, axis + k, axis]
+    stiffness = smoothness * np.array([1.0, 1.0, 10.0])
+    for k, coefficients in ((0, (1, 4, 1)), (3, (-2, -2)), (6, (1,))):
+        for offset, coefficient in enumerate(coefficients):
+            bands[k, offset : frames - 2 + offset] += coefficient * stiffness if frames > 2 else 0
+    bands[0] += 1e-9
+    solution = solveh_banded(bands.reshape(7, -1)[: 3 * frames], right.reshape(-1), lower=True)
+    return torch.from_numpy(solution.reshape(frames, 3)).to(point_m)
+
+
+def require_picture(camera: PinholeCamera, width_px: int, height_px: int) -> None:
+    """Refuses a camera whose pictures are of another size than that in which keypoints were found, both in pixels.
+
+    Raises:
+        ValueError: The sizes differ.
+    """
+    if (camera.width_px, camera.height_px) != (width_px, height_px):
+        raise ValueError(
+            f"camera: takes pictures of {camera.width_px} x {camera.height_px} px, the keypoints are of "
+            f"{width_px} x {height_px} px"
+        )
+
+
+def fitted_camera(
+    point_m: Float[Tensor, "frames joints 3"],
+    xy_px: Float[Tensor, "frames joints 2"],
+    confidence: Float[Tensor, "frames joints"],
+    width_px: int,
+    height_px: int,
+) -> PinholeCamera:
+    """The camera, by a field of view of 15 to 110 degrees, through which posed points best meet their keypoints.
+
+    For each field of view the points stand where `translation_from_keypoints` puts them; distances on the image count
+    by confidence, those far beyond 1 % of the width hardly (Geman-McClure). What a single camera says about its
+    field of view is little, and it says it through perspective: near and moving people are needed.
+
+    Raises:
+        ValueError: No keypoint has a positive confidence.
+    """
+    tolerance_px = 0.01 * width_px
+
+    def error(hfov_deg: float) -> float:
+        camera = PinholeCamera.from_hfov(width_px, height_px, hfov_deg)
+        moved_m = point_m + translation_from_keypoints(point_m, xy_px, confidence, camera)[:, None]
+        squared = (project(moved_m, camera) - xy_px).square().sum(-1) / tolerance_px**2
+        return float((confidence * squared / (squared + 1)).sum())
+
+    best = minimize_scalar(error, bounds=_FITTED_HFOV_DEG, method="bounded", options={"xatol": 0.5})
+    return PinholeCamera.from_hfov(width_px, height_px, float(best.x))
+
+
+def up_in_camera(upright: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """Up, in camera axes, guessed from the mean direction from a person's feet to the middle of the body.
+
+    The camera's own up (-y) when that is within 15 degrees of it, since most cameras are level and people lean,
+    and beyond 60 degrees, where the person lies or hangs; the given direction in between.
+    """
+    level = upright.new_tensor([0.0, -1.0, 0.0])
+    upright = normalize(upright, dim=0)
+    angle_deg = math.degrees(math.acos(max(-1.0, min(1.0, float(upright @ level)))))
+    return upright if _LEVEL_DEG < angle_deg < _TILTED_DEG else level

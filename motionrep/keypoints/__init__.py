@@ -1,0 +1,6 @@
+"""Keypoint files of 2D detectors: read, followed from frame to frame, checked and written."""
+
+from motionrep.keypoints.loading import load_keypoints
+from motionrep.keypoints.saving import save_keypoints
+
+__all__ = ["load_keypoints", "save_keypoints"]

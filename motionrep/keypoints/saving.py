@@ -1,0 +1,78 @@
+"""Writes keypoints as .npz or as JSON in AlphaPose's format."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from motionrep.files.writing import written_beside
+from motionrep.layouts import COCO_17, HALPE_26
+from motionrep.types import Keypoints
+
+
+def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
+    """Writes clips as .npz, which `load_keypoints` gives back exactly, or as .json in AlphaPose's format.
+
+    AlphaPose's format is for other tools: it has no frame rate or image size, leaves out unseen frames but for the
+    first and the last, knows the layouts coco_17 and halpe_26, and names persons by integers (their place in `clips`,
+    unless all names are different integers).
+
+    Raises:
+        ValueError: No clips, another suffix, or a layout that AlphaPose's format does not have.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    if not clips:
+        raise ValueError(f"{path}: no clips to save")
+    if path.suffix == ".npz":
+        arrays = {f"{i}.{name}": value for i, clip in enumerate(clips) for name, value in _npz_fields(clip).items()}
+        with written_beside(path) as beside:
+            np.savez(beside, **arrays)
+    elif path.suffix == ".json":
+        entries = _alphapose_entries(clips, path)
+        with written_beside(path) as beside:
+            beside.write_text(json.dumps(entries, allow_nan=False), encoding="utf-8")
+    else:
+        raise ValueError(f"{path}: keypoints are saved as .npz or .json, got {path.suffix or 'no suffix'!r}")
+
+
+def _npz_fields(clip: Keypoints) -> dict[str, Any]:
+    return {
+        "xy_px": clip.xy_px.cpu().numpy(),
+        "confidence": clip.confidence.cpu().numpy(),
+        "layout": clip.layout.name,
+        "joints": np.array(clip.layout.joints),
+        "parents": np.array(clip.layout.parents),
+        "fps": clip.fps,
+        "size_px": (clip.width_px, clip.height_px),
+        "person": clip.person,
+        "first_frame": clip.first_frame,
+    }
+
+
+def _alphapose_entries(clips: Sequence[Keypoints], path: Path) -> list[dict[str, Any]]:
+    numbered = all(clip.person.isdecimal() for clip in clips) and len({int(c.person) for c in clips}) == len(clips)
+    entries = []
+    for i, clip in enumerate(clips):
+        if clip.layout not in (COCO_17, HALPE_26):
+            raise ValueError(f"{path}: AlphaPose's format has no layout {clip.layout.name!r}; save as .npz")
+        xyc = torch.cat([clip.xy_px, clip.confidence.unsqueeze(-1)], dim=-1).double().cpu().numpy()
+        # An entry without confidence for the first and the last frame keeps the clip as long as it is.
+        written = {0, len(xyc) - 1, *np.flatnonzero((xyc[..., 2] > 0).any(1)).tolist()}
+        for frame in sorted(written):
+            seen = xyc[frame, xyc[frame, :, 2] > 0] if xyc[frame, :, 2].any() else np.zeros((1, 3))
+            corner = seen[:, :2].min(0)
+            entries.append(
+                {
+                    "image_id": f"{clip.first_frame + frame:06d}.jpg",
+                    "category_id": 1,
+                    "keypoints": xyc[frame].ravel().tolist(),
+                    "score": float(seen[:, 2].mean()),
+                    "box": [*corner.tolist(), *(seen[:, :2].max(0) - corner).tolist()],
+                    "idx": int(clip.person) if numbered else i,
+                }
+            )
+    return sorted(entries, key=lambda entry: entry["image_id"])

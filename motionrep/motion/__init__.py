@@ -1,0 +1,1 @@
+"""Body motion: read from files, retargeted, edited, measured and written."""

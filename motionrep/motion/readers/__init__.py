@@ -1,0 +1,1 @@
+"""Readers of motion files, one format each."""

@@ -1,0 +1,1 @@
+"""Carries the motion of a BVH skeleton over to a body."""

@@ -1,0 +1,318 @@
+"""How the body's axes lie in the joints of a skeleton whose zero pose may be anything.
+
+A joint that moves with the body's joint j has the world rotation G. The body's is G S, where the rotation S leads from
+the body's axes at rest (x to its left, y up, z to its front) to the joint's. S is constant, and it is known once the
+skeleton is seen in a pose in which it stands as the body does at rest:
+
+* In the zero pose, if that is a standing figure with straight limbs, or in a frame that the user names.
+* Otherwise S is put together from what the skeleton itself shows. Bones give one direction. The second is the line of
+  the hips for the pelvis, that of the collars or shoulders for the chest, and for an upper arm or thigh the side to
+  which the limb bends: elbows bend forward, knees backward. Joints between or beyond take it over from their parent
+  through their mean rotation, or through none where the limb is straight in the zero pose. Where a bone lies along an
+  axis of its joint, as riggers like it, the second direction is moved to the next axis.
+"""
+
+import math
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from motionrep.geometry.alignment import smallest_rotation
+from motionrep.layouts import SMPL_24
+from motionrep.motion.readers.bvh import BvhMotion
+from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
+
+_SPINE = ("spine1", "spine2", "spine3")
+_LEGS = [(f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in ("left", "right")]
+_ARMS = [(f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist") for side in ("left", "right")]
+_FRONT = torch.tensor([0.0, 0.0, 1.0])
+_STRAIGHT_DEG = 45.0  # a limb that bends less in the zero pose stands
+_ALONG_AXIS_DEG = 5.0
+_SAME_AXES_DEG = 20.0
+_STRAIGHT_IN_ZERO_POSE_DEG = 10.0
+_NEUTRAL_TWIST_DEG = 70.0
+_RESTING_SHARE, _RESTING_STEP = 0.3, 0.03  # of the frames; of the leg's length from frame to frame
+_MOST_PITCH_DEG = 40.0
+_LEAST_BEND = 0.05  # mean sine of the bend of a limb that shows where its front is
+
+
+class Skeleton:
+    """A file's skeleton with the world rotations and positions of its joints, addressed by the body's joint names."""
+
+    def __init__(
+        self,
+        bvh: BvhMotion,
+        table: SkeletonMap,
+        rotmat: Float[Tensor, "frames joints 3 3"],
+        position: Float[Tensor, "frames joints 3"],
+        zero_position: Float[Tensor, "joints 3"],
+    ) -> None:
+        self.index = {ours: bvh.joints.index(theirs) for ours, theirs in table.joints.items()}
+        self.rotmat, self.position, self.zero_position = rotmat, position, zero_position
+        self.ends = {ours: bvh.joints.index(theirs) for ours, theirs in table.bone_ends.items()}
+        spine = [joint for joint in _SPINE if joint in self.index]
+        self.chain = ["pelvis", *spine, *(joint for joint in ("neck", "head") if joint in self.index)]
+        self.chest = self.chain[len(spine)]
+        for joint, end in zip(self.chain, self.chain[1:], strict=False):
+            self.ends.setdefault(joint, self.index[end])
+        for joint, end in BONE_END.items():
+            if end in self.index and joint in self.index:
+                self.ends.setdefault(joint, self.index[end])
+        for side in ("left", "right"):
+            if {f"{side}_collar", f"{side}_shoulder"} <= self.index.keys():
+                self.ends[f"{side}_collar"] = self.index[f"{side}_shoulder"]
+        for joint in ("head", "left_ankle", "right_ankle"):
+            if joint in self.index and joint not in self.ends:
+                children = [child for child, parent in enumerate(bvh.parents) if parent == self.index[joint]]
+                if len(children) == 1 and bool(bvh.offset[children[0]].any()):
+                    self.ends[joint] = children[0]
+
+        # Whether the joints' axes were laid along the limbs.
+        limbs = [joint for joint in self.ends if joint.endswith(("hip", "knee", "shoulder", "elbow"))]
+        bones = (self.in_joint(joint, self.between(self.index[joint], self.ends[joint])) for joint in limbs)
+        self.on_axes = 2 * sum(_lies_along_axis(normalize(bone, dim=0)) for bone in bones) > len(limbs)
+
+    def to_end(self, joint: str) -> Float[Tensor, "frames 3"] | None:
+        """The bone of a joint in the world; None for a joint without one."""
+        return self.between(self.index[joint], self.ends[joint]) if joint in self.ends else None
+
+    def between(self, start: int, end: int) -> Float[Tensor, "frames 3"]:
+        return self.position[:, end] - self.position[:, start]
+
+    def in_joint(self, joint: str, vector: Float[Tensor, "frames 3"]) -> Float[Tensor, "3"]:
+        """Mean of a vector in the joint's own axes."""
+        return (self.rotmat[:, self.index[joint]].mT @ vector[..., None])[..., 0].mean(0)
+
+
+def body_axes(
+    skeleton: Skeleton, table: SkeletonMap, rest: Float[Tensor, "24 3"], up: Float[Tensor, "3"]
+) -> dict[str, Tensor]:
+    """S for each joint of the body that the file's skeleton moves.
+
+    Args:
+        rest: The body's joints at rest.
+        up: Which way is up in the file's world.
+
+    Raises:
+        ValueError: The skeleton has no width or height, or the frame of reference is not in the file.
+    """
+    if isinstance(table.reference, int):
+        if not 0 <= table.reference < len(skeleton.position):
+            raise ValueError(f"reference frame {table.reference} is not one of {len(skeleton.position)} frames")
+        standing = _axes_of_figure(skeleton.position[table.reference], skeleton)
+        return {joint: skeleton.rotmat[table.reference, index].mT @ standing for joint, index in skeleton.index.items()}
+    standing = _axes_of_figure(skeleton.zero_position, skeleton)
+    if _stands(skeleton.zero_position, skeleton, standing):
+        return dict.fromkeys(skeleton.index, standing)
+    axes = _from_anatomy(skeleton, {joint: rest[SMPL_24.index(joint)] for joint in SMPL_24.joints})
+    for ankle in ("left_ankle", "right_ankle"):
+        axes[ankle] = _with_flat_sole(skeleton, ankle, axes[ankle], up)
+    return axes
+
+
+def _axes_of_figure(position: Float[Tensor, "joints 3"], skeleton: Skeleton) -> Float[Tensor, "3 3"]:
+    """Left, up and front of a figure as columns; along the file's axes when it nearly stands so."""
+    left = position[skeleton.index["left_hip"]] - position[skeleton.index["right_hip"]]
+    top = skeleton.index[skeleton.chain[-1]] if len(skeleton.chain) > 1 else skeleton.index["pelvis"]
+    feet = (position[skeleton.index["left_ankle"]] + position[skeleton.index["right_ankle"]]) / 2
+    return _snapped(_axes(left, position[top] - feet))
+
+
+def _stands(position: Float[Tensor, "joints 3"], skeleton: Skeleton, axes: Float[Tensor, "3 3"]) -> bool:
+    """Whether legs point down, arms to their own side or down, and limbs are straight."""
+    own = {joint: position[index] @ axes for joint, index in skeleton.index.items()}  # in left, up, front
+    head = own[skeleton.chain[-1]] - own["pelvis"]
+    bones = [(own[hip], own[knee], own[ankle]) for hip, knee, ankle in _LEGS]
+    down, limit = torch.tensor([0.0, -1.0, 0.0]), math.cos(math.radians(_STRAIGHT_DEG))
+    upright = bool(-(normalize(head, dim=0) @ down) > limit) or len(skeleton.chain) == 1
+    for top, middle, end in bones:
+        upright &= all(bool(normalize(bone, dim=0) @ down > limit) for bone in (middle - top, end - middle))
+    for (shoulder, elbow, wrist), side in zip(_ARMS, (1.0, -1.0), strict=True):
+        if {shoulder, elbow, wrist} <= own.keys():
+            upper, lower = normalize(own[elbow] - own[shoulder], dim=0), normalize(own[wrist] - own[elbow], dim=0)
+            outward = upper[0] * side
+            upright &= bool(upper @ lower > limit) and bool(upper[2].abs() < limit) and bool(outward > -0.1)
+    return upright
+
+
+def _from_anatomy(skeleton: Skeleton, rest: dict[str, Tensor]) -> dict[str, Tensor]:
+    axes: dict[str, Tensor] = {}
+    hips = skeleton.between(skeleton.index["right_hip"], skeleton.index["left_hip"])
+    middle = skeleton.position[:, [skeleton.index["left_hip"], skeleton.index["right_hip"]]].mean(1)
+    above = skeleton.chain[1] if len(skeleton.chain) > 1 else "pelvis"
+    axes["pelvis"] = _pair(
+        skeleton,
+        (rest["left_hip"] - rest["right_hip"], rest[above] - (rest["left_hip"] + rest["right_hip"]) / 2),
+        (
+            skeleton.in_joint("pelvis", hips),
+            skeleton.in_joint("pelvis", skeleton.position[:, skeleton.index[above]] - middle),
+        ),
+    )
+    parent = "pelvis"
+    for joint in skeleton.chain[1:]:
+        axes[joint] = _carried(skeleton, axes, rest, parent, joint)
+        if joint == skeleton.chest:
+            axes[joint] = _of_chest(skeleton, rest, joint, axes[joint])
+        parent = joint
+    for limb, front in ((_LEGS, -1.0), (_ARMS, 1.0)):
+        for top, middle_joint, end in limb:
+            side = top.split("_")[0]
+            parent = "pelvis" if limb is _LEGS else skeleton.chest
+            if limb is _ARMS and f"{side}_collar" in skeleton.index:
+                axes[f"{side}_collar"] = _carried(skeleton, axes, rest, parent, f"{side}_collar")
+                parent = f"{side}_collar"
+            for joint in (top, middle_joint, end, f"{side}_foot" if limb is _LEGS else f"{side}_hand"):
+                if joint not in skeleton.index:
+                    continue
+                axes[joint] = _carried(skeleton, axes, rest, parent, joint)
+                if joint == top:
+                    axes[joint] = _by_bend(skeleton, rest, axes[joint], (top, middle_joint, end), front)
+                parent = joint
+    return axes
+
+
+def _with_flat_sole(skeleton: Skeleton, ankle: str, axes: Tensor, up: Float[Tensor, "3"]) -> Tensor:
+    """Pitched so that the sole is level when the foot rests: feet slope differently from ankle to toe in each rig."""
+    place = skeleton.position[:, skeleton.index[ankle]]
+    leg = (skeleton.position[:, skeleton.index[ankle.replace("ankle", "hip")]] - place).norm(dim=-1).amax()
+    step = place.diff(dim=0, prepend=place[:1]).norm(dim=-1) / leg
+    resting = (step <= step.quantile(_RESTING_SHARE)) & (step < _RESTING_STEP)
+    front = (skeleton.rotmat[:, skeleton.index[ankle]] @ axes)[resting, :, 2]
+    pitch_rad = torch.asin((front @ up).clamp(-1, 1)).median() if len(front) else place.new_tensor(math.nan)
+    if not abs(float(pitch_rad)) < math.radians(_MOST_PITCH_DEG):
+        return axes
+    return axes @ roma.rotvec_to_rotmat(pitch_rad * torch.eye(3)[0])
+
+
+def _of_chest(skeleton: Skeleton, rest: dict[str, Tensor], joint: str, carried: Tensor) -> Tensor:
+    """From the line of the collars, or else of the shoulders, and the bone to the neck."""
+    kind = next((kind for kind in ("collar", "shoulder") if f"left_{kind}" in skeleton.index), None)
+    bone = skeleton.to_end(joint)
+    if kind is None or bone is None:
+        return carried
+    theirs = skeleton.between(skeleton.index[f"right_{kind}"], skeleton.index[f"left_{kind}"])
+    end = skeleton.chain[skeleton.chain.index(joint) + 1]
+    return _pair(
+        skeleton,
+        (rest[f"left_{kind}"] - rest[f"right_{kind}"], rest[end] - rest[joint]),
+        (skeleton.in_joint(joint, theirs), skeleton.in_joint(joint, bone)),
+    )
+
+
+def _by_bend(
+    skeleton: Skeleton, rest: dict[str, Tensor], carried: Tensor, limb: tuple[str, str, str], front: float
+) -> Tensor:
+    """An upper limb whose front is where (front = 1) or opposite to where (-1) the lower limb bends to."""
+    top, middle, _ = limb
+    upper, lower = skeleton.to_end(top), skeleton.to_end(middle)
+    if upper is None or lower is None:
+        return carried
+    upper = normalize(upper, dim=-1)
+    lower = normalize(lower, dim=-1)
+    bend = skeleton.in_joint(top, lower - (lower * upper).sum(-1, keepdim=True) * upper)
+    if float(bend.norm()) < _LEAST_BEND:
+        return carried
+    bone = skeleton.in_joint(top, upper)
+    own = rest[middle] - rest[top]
+    found = _axes(bone, front * bend) @ _axes(own, _FRONT).mT
+    return _on_axes(found, own, bone) if skeleton.on_axes else found
+
+
+def _carried(skeleton: Skeleton, axes: dict[str, Tensor], rest: dict[str, Tensor], parent: str, joint: str) -> Tensor:
+    """The parent's axes in the joint, turned to the joint's bone."""
+    relative = skeleton.rotmat[:, skeleton.index[parent]].mT @ skeleton.rotmat[:, skeleton.index[joint]]
+    mean, _ = roma.special_procrustes(relative.mean(0), return_singular_values=True)
+    bone = skeleton.to_end(joint)
+    if _is_neutral_at_zero(skeleton, parent, joint, mean):
+        mean = torch.eye(3)
+    carried = mean.mT @ axes[parent]
+    own = _bone_on_body(skeleton, rest, joint)
+    if bone is None or own is None:
+        return _snapped(carried) if skeleton.on_axes else carried
+    bone = skeleton.in_joint(joint, bone)
+    found = smallest_rotation(carried @ own, bone) @ carried
+    if skeleton.on_axes:
+        found = _on_axes(found, own, bone)
+    # Riggers draw spines and necks as straight lines; the body's lean by up to 19 degrees.
+    return _snapped(found) if skeleton.on_axes and joint in skeleton.chain else found
+
+
+def _bone_on_body(skeleton: Skeleton, rest: dict[str, Tensor], joint: str) -> Tensor | None:
+    """The bone of a joint on the body at rest; the head's points up."""
+    if joint == "head":
+        return torch.eye(3)[1]
+    if joint in skeleton.chain:
+        place = skeleton.chain.index(joint) + 1
+        end = skeleton.chain[place] if place < len(skeleton.chain) else None
+    else:
+        end = joint.replace("collar", "shoulder") if joint.endswith("collar") else BONE_END.get(joint)
+    return None if end is None else rest[end] - rest[joint]
+
+
+def _is_neutral_at_zero(skeleton: Skeleton, parent: str, joint: str, mean: Float[Tensor, "3 3"]) -> bool:
+    """Whether the limb is straight in the zero pose, and not turned far about itself in the motion."""
+    if skeleton.ends.get(parent) != skeleton.index[joint]:
+        return False
+    zero = skeleton.zero_position
+    above = normalize(zero[skeleton.ends[parent]] - zero[skeleton.index[parent]], dim=0)
+    if joint in skeleton.ends:
+        below = normalize(zero[skeleton.ends[joint]] - zero[skeleton.index[joint]], dim=0)
+        if float(above @ below) < math.cos(math.radians(_STRAIGHT_IN_ZERO_POSE_DEG)):
+            return False
+        quaternion = roma.rotmat_to_unitquat(mean)
+        turned_rad = 2 * torch.atan2(quaternion[:3] @ above, quaternion[3])
+        turned_rad = torch.remainder(turned_rad + math.pi, 2 * math.pi) - math.pi
+    elif skeleton.on_axes:
+        turned_rad = roma.rotmat_to_rotvec(mean).norm()
+    else:  # the joint may have any axes
+        return False
+    return float(turned_rad.abs()) < math.radians(_NEUTRAL_TWIST_DEG)
+
+
+def _pair(skeleton: Skeleton, ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> Float[Tensor, "3 3"]:
+    """Rotation that takes our first direction to theirs and the second as near as it can."""
+    turn = _axes(*theirs) @ _axes(*ours).mT
+    return _snapped(turn) if skeleton.on_axes else turn
+
+
+def _axes(first: Float[Tensor, "3"], second: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
+    """Columns: the first direction, the second made square to it, and their cross product."""
+    if float(torch.linalg.cross(first, second).norm()) < 1e-6 * float(first.norm() * second.norm()) + 1e-12:
+        raise ValueError("the skeleton has no width or no height: hips, or spine and legs, lie on one line or point")
+    first = normalize(first, dim=0)
+    second = normalize(second - (second @ first) * first, dim=0)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], 1)
+
+
+def _snapped(turn: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
+    """The turn by quarters about the axes that is nearest, if it is near."""
+    quarters = torch.zeros(3, 3)
+    nearest = turn.abs().argmax(0)
+    quarters[nearest, torch.arange(3)] = torch.sign(turn[nearest, torch.arange(3)])
+    if abs(float(torch.linalg.det(quarters)) - 1) > 0.5:
+        return turn
+    apart_deg = math.degrees(float(roma.rotmat_geodesic_distance(turn, quarters)))
+    return quarters if apart_deg < _SAME_AXES_DEG else turn
+
+
+def _on_axes(turn: Float[Tensor, "3 3"], own: Float[Tensor, "3"], bone: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
+    """Turned about a bone that lies along an axis of its joint, so that the body's axes lie along the others."""
+    bone = normalize(bone, dim=0)
+    if not _lies_along_axis(bone):
+        return turn
+    across = torch.zeros(3)
+    across[int(own.abs().argmin())] = 1.0  # the body's axis most square to its bone
+    ours = turn @ across
+    ours = normalize(ours - (ours @ bone) * bone, dim=0)
+    theirs = torch.zeros(3)
+    theirs[int(ours.abs().argmax())] = float(torch.sign(ours[ours.abs().argmax()]))
+    theirs = normalize(theirs - (theirs @ bone) * bone, dim=0)
+    angle_rad = torch.atan2(torch.linalg.cross(ours, theirs) @ bone, ours @ theirs)
+    return roma.rotvec_to_rotmat(angle_rad * bone) @ turn
+
+
+def _lies_along_axis(direction: Float[Tensor, "3"]) -> bool:
+    return float(direction.abs().max()) > math.cos(math.radians(_ALONG_AXIS_DEG))

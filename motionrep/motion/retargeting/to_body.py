@@ -1,0 +1,138 @@
+"""From the skeleton of a motion file to the body, and from one shape of the body to another."""
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motionrep.body.kinematics import forward_kinematics
+from motionrep.body.model import BodyModel
+from motionrep.body.translation import _LEGS, _leg_length, translation_from_mid_hips
+from motionrep.geometry.alignment import smallest_rotation
+from motionrep.geometry.rotations import y_up_turn
+from motionrep.layouts import SMPL_24
+from motionrep.motion.readers.bvh import BvhMotion
+from motionrep.motion.retargeting.rest_axes import Skeleton, body_axes
+from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
+
+# Bones that are turned to point as the file's do, when they start from the right axes already.
+_LIMBS = tuple(joint for joint in BONE_END if not joint.endswith("ankle"))
+_POINTED_FOOT_DEG = 35.0  # a foot of the zero pose that points this far from the body's is not flat on the floor
+_CLEARLY_UP = 0.8
+
+
+def retarget(
+    bvh: BvhMotion, skeleton: SkeletonMap, body: BodyModel
+) -> tuple[Float[Tensor, "frames 24 3 3"], Float[Tensor, "frames 3"]]:
+    """Local rotations and translation (metres) that make the mean body (betas = 0) move as the file's skeleton does.
+
+    World rotations are copied, up to the rest-pose corrections of `SkeletonMap.bone_ends`; these are computed on the
+    mean body, and the rotations hold for every other shape too (see `translation_for_betas`). The hips' midpoint
+    follows the file's, scaled by the ratio of the leg lengths. Half of each wrist's twist about the forearm is moved to
+    the elbow, as in a real forearm, unless the map says that it is kept: skinning pinches a wrist that twists alone.
+    The hand's world rotation stays.
+
+    Raises:
+        ValueError: The file lacks joints of the map.
+    """
+    if lacking := skeleton.missing_from(bvh.joints):
+        raise ValueError(
+            f"skeleton map {skeleton.name!r} names joints that the file lacks: {', '.join(lacking)} "
+            f"(joints of the file: {', '.join(bvh.joints)})"
+        )
+    file_index = {ours: bvh.joints.index(theirs) for ours, theirs in skeleton.joints.items()}
+    rest = body.rest_joints(torch.zeros(body.beta_count))
+    file_zero = forward_kinematics(torch.eye(3).expand(len(bvh.joints), 3, 3), bvh.offset, bvh.parents)[1]
+    file_rotmat, file_position = forward_kinematics(bvh.local_rotmat, bvh.local_position, bvh.parents)
+    if skeleton.reference == "zero":
+        rotmats = _from_zero_pose(bvh, skeleton, file_rotmat, file_zero, rest)
+        file_legs = torch.stack([file_zero[file_index[SMPL_24.joints[joint]]] for joint in _LEGS])
+    else:
+        theirs = Skeleton(bvh, skeleton, file_rotmat, file_position, file_zero)
+        turn = y_up_turn(_up(theirs, skeleton))
+        rotmats = _from_found_axes(theirs, skeleton, rest, turn)
+        file_position = file_position @ turn.mT
+        file_legs = file_position[:, [file_index[SMPL_24.joints[joint]] for joint in _LEGS]]
+
+    world_rotmat: list[Tensor] = []
+    local_rotmat: list[Tensor] = []
+    for joint, parent in zip(SMPL_24.joints, SMPL_24.parent_indices, strict=True):
+        rotmat = rotmats[joint] if joint in rotmats else world_rotmat[parent]
+        world_rotmat.append(rotmat)
+        local_rotmat.append(world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat)
+
+    scale = _leg_length(rest[_LEGS]) / _leg_length(file_legs).mean()
+    mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
+    translation_m = translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
+    rotations = torch.stack(local_rotmat, 1)
+    return _share_wrist_twist(rotations, rest) if skeleton.wrist_twist == "shared" else rotations, translation_m
+
+
+def _from_zero_pose(
+    bvh: BvhMotion,
+    skeleton: SkeletonMap,
+    file_rotmat: Float[Tensor, "frames joints 3 3"],
+    file_zero: Float[Tensor, "joints 3"],
+    rest: Float[Tensor, "24 3"],
+) -> dict[str, Tensor]:
+    """World rotations of the body's joints when the zero pose is the body's, up to the directions of bones."""
+    rotmats: dict[str, Tensor] = {}
+    for joint, name in skeleton.joints.items():
+        start = bvh.joints.index(name)
+        rotmats[joint] = file_rotmat[:, start]
+        if joint in skeleton.bone_ends:
+            ours = rest[SMPL_24.index(BONE_END[joint])] - rest[SMPL_24.index(joint)]
+            theirs = file_zero[bvh.joints.index(skeleton.bone_ends[joint])] - file_zero[start]
+            rotmats[joint] = rotmats[joint] @ smallest_rotation(ours, theirs)
+    return rotmats
+
+
+def _from_found_axes(
+    theirs: Skeleton, skeleton: SkeletonMap, rest: Float[Tensor, "24 3"], turn: Float[Tensor, "3 3"]
+) -> dict[str, Tensor]:
+    """World rotations of the body's joints, with y up; limb bones point as the file's do at each frame."""
+    rotmats: dict[str, Tensor] = {}
+    for joint, axes in body_axes(theirs, skeleton, rest, turn[1]).items():
+        rotmat = theirs.rotmat[:, theirs.index[joint]] @ axes
+        bone = theirs.to_end(joint)
+        if joint in BONE_END and bone is not None:
+            ours = rotmat @ (rest[SMPL_24.index(BONE_END[joint])] - rest[SMPL_24.index(joint)])
+            apart_deg = torch.rad2deg(torch.acos(torch.cosine_similarity(ours, bone, dim=-1).clamp(-1, 1)))
+            if joint in _LIMBS or float(apart_deg.mean()) > _POINTED_FOOT_DEG:
+                rotmat = smallest_rotation(ours, bone) @ rotmat
+        rotmats[joint] = turn @ rotmat
+    return rotmats
+
+
+def _up(theirs: Skeleton, skeleton: SkeletonMap) -> Float[Tensor, "3"]:
+    """The axis along which the figure stands most of the time, if it clearly does; y otherwise."""
+    y, z = torch.eye(3)[1:]
+    if skeleton.up is not None:
+        return y if skeleton.up == "y" else z
+    feet = theirs.position[:, [theirs.index["left_ankle"], theirs.index["right_ankle"]]].mean(1)
+    up = torch.nn.functional.normalize(theirs.position[:, theirs.index[theirs.chain[-1]]] - feet, dim=-1).mean(0)
+    return up if bool(up[1:].abs().max() > _CLEARLY_UP) else y
+
+
+def _share_wrist_twist(
+    local_rotmat: Float[Tensor, "frames 24 3 3"], rest_joint_m: Float[Tensor, "24 3"]
+) -> Float[Tensor, "frames 24 3 3"]:
+    """Moves half of the wrists' twist about the forearms to the elbows; the hands' world rotation stays."""
+    shared = local_rotmat.clone()
+    for side in ("left", "right"):
+        elbow, wrist = SMPL_24.index(f"{side}_elbow"), SMPL_24.index(f"{side}_wrist")
+        axis = torch.nn.functional.normalize(rest_joint_m[wrist] - rest_joint_m[elbow], dim=0)
+        quaternion = roma.rotmat_to_unitquat(local_rotmat[:, wrist])  # x y z w
+        twist = _unwrapped(2 * torch.atan2(quaternion[:, :3] @ axis, quaternion[:, 3]))
+        half = roma.rotvec_to_rotmat(twist[:, None] / 2 * axis)
+        shared[:, elbow] = local_rotmat[:, elbow] @ half
+        shared[:, wrist] = half.mT @ local_rotmat[:, wrist]
+    return shared
+
+
+def _unwrapped(angle_rad: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
+    """Without jumps of a full turn in time; its median lies within half a turn of zero."""
+    turn = 2 * torch.pi
+    jump = torch.round(angle_rad.diff(prepend=angle_rad[:1]) / turn)
+    angle_rad = angle_rad - turn * jump.cumsum(0)
+    return angle_rad - turn * torch.round(angle_rad.median() / turn)

@@ -1,0 +1,1 @@
+"""Writers of motion files, one format each."""

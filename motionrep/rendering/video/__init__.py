@@ -1,0 +1,1 @@
+"""Video files: pictures and sound in and out, at true frame times."""

@@ -1,0 +1,1 @@
+"""Training: heads on encoders (fine-tuning), and encoders themselves (pretraining)."""

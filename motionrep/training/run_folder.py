@@ -1,0 +1,138 @@
+"""The files of a training run beside its weights: settings, versions, metrics of every epoch, provenance."""
+
+import csv
+import hashlib
+import json
+import pickle
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from motionrep.datasets.motion_folders import MotionClip
+from motionrep.encoders import Provenance
+from motionrep.files.writing import written_beside
+from motionrep.training.config import FinetuneConfig
+from motionrep.types import Keypoints
+
+
+def require_same_settings(config: FinetuneConfig, path: Path) -> None:
+    """Raises ValueError when a run would be resumed with other settings than it was started with.
+
+    The file has the frame rate that was taken where none was set.
+    """
+    try:
+        started = asdict(FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    except ValueError as error:
+        raise ValueError(f"{path}: settings of another version of motionrep ({error}); use another --output") from error
+    changed = [f"{name} {started[name]!r} is now {value!r}" for name, value in asdict(config).items()
+               if started[name] != value and (name, value) != ("fps", None)]  # fmt: skip
+    if changed:
+        raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
+
+
+def read_last(path: Path) -> dict[str, Any]:
+    """The checkpoint that a run goes on from. Raises ValueError if it is damaged."""
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path}: damaged or not whole ({type(error).__name__}); put a copy of a best_*.ckpt beside it in its "
+            "place to go on from there, or start anew in another --output"
+        ) from error
+
+
+def require_same_clips(clips: Sequence[MotionClip], people: Sequence[Keypoints], path: Path) -> None:
+    """Raises ValueError when a run would be resumed with other clips than versions.json says it was started with."""
+    started_with, now = json.loads(path.read_text(encoding="utf-8")), _digests(clips, people)
+    for name, what, option in (("clips", "motion", "--data"), ("keypoints", "keypoint", "--keypoints")):
+        if started_with.get(name, now[name]) != now[name]:  # older runs do not say
+            raise ValueError(
+                f"{path}: the run was started with other {what} clips than {option} holds now; give the same, or "
+                "another --output"
+            )
+
+
+def require_free(output: Path) -> None:
+    """Raises ValueError when a folder that a run replaces holds something else than an encoder or a head."""
+    for folder in (output / "encoder", output / "head", *output.glob("head_*")):
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+            raise ValueError(f"{folder}: is no encoder or head, and would be replaced; choose another --output")
+
+
+def _digests(clips: Sequence[MotionClip], people: Sequence[Keypoints]) -> dict[str, str]:
+    """Tells sets of clips apart by their names and numbers of frames."""
+    motions = [f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in clips]
+    persons = [f"{clip.person} {clip.frame_count} {clip.fps} {float(clip.xy_px.mean()):.3f}" for clip in people]
+    return {
+        name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+        for name, lines in (("clips", motions), ("keypoints", persons))
+    }
+
+
+def write_run_files(
+    config: FinetuneConfig, clips: Sequence[MotionClip], people: Sequence[Keypoints], output: Path
+) -> None:
+    """Writes config.yaml, and versions.json with digests of the clips."""
+    packages = ("motionrep", "torch", "lightning", "numpy", "roma")
+    versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
+    versions |= _digests(clips, people)
+    for name, text in (
+        ("config.yaml", yaml.safe_dump(asdict(config), sort_keys=False)),
+        ("versions.json", json.dumps(versions, indent=2) + "\n"),
+    ):
+        with written_beside(output / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+
+
+def provenance_of(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path], encoder: Any) -> Provenance:
+    """That of an encoder after training; what was measured before, and the licence, are no longer known."""
+    sources = [
+        f"{kind} files of {', '.join(repr(folder.resolve().name) for folder in folders)}"
+        for kind, folders in (("motion", data), ("keypoint", keypoints))
+        if folders
+    ]
+    start = "new weights" if config.new_encoder is not None else f"the encoder {encoder.name!r}"
+    earlier = f"; the encoder it went on from: {encoder.provenance.data}" if encoder.provenance.data else ""
+    settings = yaml.safe_dump(asdict(config), sort_keys=False)
+    command = "finetune" if config.new_encoder is None else "pretrain"
+    return Provenance(
+        data=" and ".join(sources) + earlier,
+        recipe=f"`motionrep {command}` from {start}, motionrep {version('motionrep')}, commit {_commit()}, with\n\n"
+        f"```yaml\n{settings}```",
+    )
+
+
+def _commit() -> str:
+    """Commit of the source tree motionrep runs from; "not a checkout" for an installed package."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    tracked, described = ["ls-files", "--error-unmatch", Path(__file__).name], ["describe", "--always", "--dirty"]
+    try:
+        subprocess.run([*git, *tracked], capture_output=True, check=True)
+        return subprocess.run(
+            [*git, *described, "--abbrev=40"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not a checkout"
+
+
+def epoch_table(output: Path, finished: int | None) -> CSVLogger:
+    """Writes metrics.csv; Lightning starts the file anew, so it is handed the finished epochs of a resumed run."""
+    rows: list[dict[str, Any]] = []
+    path = output / "metrics.csv"
+    if finished is not None and path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < finished]
+    table = CSVLogger(output, name="", version="")
+    if rank_zero_only.rank == 0:  # the other processes have no table
+        table.experiment.metrics.extend(rows)
+        table.experiment.save()
+    return table

@@ -1,0 +1,171 @@
+"""Motions side by side on one floor: stood upright, turned to the front, each in a column of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motionrep.rendering.drawables import make_subject
+from motionrep.rendering.stage import sampled_frames, stage_for
+from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
+
+_GAP_M = 0.5
+_PANEL_HEIGHT_M, _PANEL_WIDTH_M = 1.7, 2.4
+_PANEL_BOTTOM_M = 0.25
+_PANEL_MARGIN = 0.12
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One motion to look at, in any frame, and what it was made from where that is known.
+
+    Keypoints and embedding have the motion's frames.
+    """
+
+    label: str
+    motion: BodyMotion | JointMotion
+    keypoints: Keypoints | None = None
+    embedding: MotionEmbedding | None = None
+
+    def __post_init__(self) -> None:
+        if self.motion.frame_count == 0:
+            raise ValueError(f"{self.label}: the motion has no frames")
+        for name, other in (("keypoints", self.keypoints), ("embedding", self.embedding)):
+            count = None if other is None else len(other.xy_px if isinstance(other, Keypoints) else other.values)
+            if count not in (None, self.motion.frame_count):
+                raise ValueError(
+                    f"{self.label}: {name} of {count} frames, the motion has {self.motion.frame_count}; pass the same "
+                    "clip"
+                )
+
+
+@dataclass(frozen=True)
+class Panel:
+    """An upright picture plane, parallel to x and y, for keypoints: `point_m = origin_m + scale (xy_px - corner_px)`.
+
+    Image y points down, so its scale is negative.
+    """
+
+    origin_m: Float[Tensor, "3"]
+    corner_px: Float[Tensor, "2"]
+    size_m: tuple[float, float]
+    m_per_px: float
+
+    def points(self, xy_px: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3"]:
+        """Where pixels lie in the world."""
+        x, y = ((xy_px - self.corner_px) * self.m_per_px).unbind(-1)
+        return self.origin_m + torch.stack([x, -y, torch.zeros_like(x)], -1)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An exhibit in its column. `motion` is in the common world; all of it lies between `low_m` and `high_m`.
+
+    It begins `begin_s` after the earliest of all, by the `first_frame` of their motions.
+    """
+
+    exhibit: Exhibit
+    motion: BodyMotion | JointMotion
+    low_m: Float[Tensor, "3"]
+    high_m: Float[Tensor, "3"]
+    panel: Panel | None
+    begin_s: float
+
+
+def side_by_side(exhibits: Sequence[Exhibit]) -> list[Placed]:
+    """The exhibits in a row along x, in their order, left to right for a viewer at +z; the row's middle is at x = 0.
+
+    Every motion is stood upright and turned to the front as in `motionrep.render`. An exhibit with keypoints has them
+    on a panel on its left. A column is as wide as the whole path of its motion.
+
+    Raises:
+        ValueError: No exhibits.
+    """
+    if not exhibits:
+        raise ValueError("nothing to view: no motions were given")
+    upright = [standing(exhibit.motion) for exhibit in exhibits]
+    sizes = [None if exhibit.keypoints is None else _panel_size(exhibit.keypoints) for exhibit in exhibits]
+    widths = [
+        float(high[0] - low[0]) + (size[0] + _GAP_M if size else 0)
+        for (_, low, high), size in zip(upright, sizes, strict=True)
+    ]
+    begins_s = [exhibit.motion.first_frame / exhibit.motion.fps for exhibit in exhibits]
+    left = -(sum(widths) + _GAP_M * (len(widths) - 1)) / 2
+    placed = []
+    for exhibit, (motion, low, high), size, width, begin_s in zip(
+        exhibits, upright, sizes, widths, begins_s, strict=True
+    ):
+        start = left
+        panel = None
+        if size is not None and exhibit.keypoints is not None:
+            panel = _panel(exhibit.keypoints, start)
+            start += size[0] + _GAP_M
+        shift = torch.stack([start - low[0], torch.zeros(()), -(low[2] + high[2]) / 2])
+        begin_s -= min(begins_s)
+        placed.append(Placed(exhibit, _shifted(motion, shift), low + shift, high + shift, panel, begin_s))
+        left += width + _GAP_M
+    return placed
+
+
+def standing(
+    motion: BodyMotion | JointMotion,
+) -> tuple[BodyMotion | JointMotion, Float[Tensor, "3"], Float[Tensor, "3"]]:
+    """The motion in world axes, y up, floor at y = 0, facing +z on the whole; and two corners of the box it stays in.
+
+    A motion in camera axes keeps facing as the camera saw it: the camera is in the direction +z. Its up direction and
+    floor are guessed (`rendering.views.stage_for`); heights in `world` stay.
+    """
+    count = motion.frame_count
+    subject = make_subject(motion, "surface", None, torch.device("cpu"))
+    with torch.no_grad():
+        stage = stage_for([subject], motion.frame, count, motion.fps)
+        some = sampled_frames(count)
+        point_m = subject.points(some)
+    turn, shift_m = stage.world_from_motion[:3, :3], stage.world_from_motion[:3, 3]
+    point_m, path_m = (given_m @ turn.T + shift_m for given_m in (point_m, subject.pelvis_m))
+    # Between the sampled frames, the person is taken to reach as far around the pelvis as in the mean sampled frame.
+    around_m = point_m - path_m[some][:, None]
+    low = torch.minimum(point_m.amin((0, 1)), path_m.amin(0) + around_m.amin(1).mean(0))
+    high = torch.maximum(point_m.amax((0, 1)), path_m.amax(0) + around_m.amax(1).mean(0))
+    if isinstance(motion, JointMotion):
+        return replace(motion, position_m=motion.position_m.cpu() @ turn.T + shift_m, frame="world"), low, high
+    local_rotmat, translation_m = motion.local_rotmat.cpu().clone(), motion.translation_m.cpu()
+    local_rotmat[:, 0] = turn @ local_rotmat[:, 0]
+    # A body turns about its own origin and not about the pelvis, which is moved.
+    translation_m = path_m - (subject.pelvis_m - translation_m)
+    world = replace(
+        motion, local_rotmat=local_rotmat, translation_m=translation_m, betas=motion.betas.cpu(), frame="world"
+    )
+    return world, low, high
+
+
+def _shifted(motion: BodyMotion | JointMotion, shift_m: Float[Tensor, "3"]) -> BodyMotion | JointMotion:
+    if isinstance(motion, JointMotion):
+        return replace(motion, position_m=motion.position_m + shift_m)
+    return replace(motion, translation_m=motion.translation_m + shift_m)
+
+
+def _panel_size(keypoints: Keypoints) -> tuple[float, float]:
+    low, high = _seen_px(keypoints)
+    width_px, height_px = (high - low).tolist()
+    m_per_px = min(_PANEL_HEIGHT_M / height_px, _PANEL_WIDTH_M / width_px)
+    return width_px * m_per_px, height_px * m_per_px
+
+
+def _panel(keypoints: Keypoints, left_m: float) -> Panel:
+    low, high = _seen_px(keypoints)
+    width_m, height_m = size_m = _panel_size(keypoints)
+    top_left = torch.tensor([left_m, _PANEL_BOTTOM_M + height_m, 0.0])
+    return Panel(top_left, low, size_m, width_m / float(high[0] - low[0]))
+
+
+def _seen_px(keypoints: Keypoints) -> tuple[Tensor, Tensor]:
+    """Corners of the part of the image that holds all seen keypoints, with a margin; the image if there are none."""
+    seen = keypoints.xy_px[keypoints.confidence > 0].cpu()
+    if len(seen) == 0:
+        return torch.zeros(2), torch.tensor([keypoints.width_px, keypoints.height_px], dtype=torch.float32)
+    low, high = seen.amin(0), seen.amax(0)
+    margin = _PANEL_MARGIN * (high - low).max().clamp(min=8)
+    return low - margin, high + margin

@@ -1,0 +1,191 @@
+"""The report of a clip as one HTML file."""
+
+import base64
+import html
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from torch import nn
+
+from motionrep.embedding.encoding import embed
+from motionrep.files.writing import written_beside
+from motionrep.head_api.actions import scores_over_time
+from motionrep.keypoints.quality import LOW_CONFIDENCE, QualityWarning, frame_confidence, quality_warnings
+from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
+from motionrep.rendering import render
+from motionrep.types import ActionTimeline, BodyMotion, JointMotion, Keypoints, MotionEmbedding
+from motionrep.viewing import Exhibit
+from motionrep.viewing.arrangement import standing
+from motionrep.viewing.page import page_html
+from motionrep.viewing.plots import bands_svg, confidence_svg, sides_svg, similarity_svg
+from motionrep.viewing.similarity import moments, self_similarity
+
+_WINDOW_S, _STEP_S = 2.0, 1.0
+_VIDEO_HEIGHT_PX = 320
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.25rem; margin-top: 2.4rem; }
+h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; } video, iframe, img { width: 100%; border: 0; display: block; }
+iframe { height: 30rem; background: #f6f7f9; border-radius: 6px; } img.square { width: 26rem; max-width: 100%; }
+.facts, .note { color: #57606a; } .note { font-size: .85rem; } .doubts { background: #fff8e6; border-radius: 6px; }
+.doubts { padding: .7rem 1rem .7rem 2rem; } .fine { background: #eaf6ec; border-radius: 6px; padding: .7rem 1rem; }
+table { border-collapse: collapse; } td, th { padding: .15rem 1rem .15rem 0; text-align: left; }
+"""
+
+
+@dataclass(frozen=True)
+class PersonReport:
+    """What is known of one person of a clip; `motion` is in camera axes, `actions` None without an action head."""
+
+    label: str
+    keypoints: Keypoints
+    embedding: MotionEmbedding
+    motion: BodyMotion | JointMotion
+    actions: ActionTimeline | None
+    doubts: tuple[QualityWarning, ...]
+
+
+def analyse(
+    label: str, keypoints: Keypoints, encoder: nn.Module, mesh: Any, action: Any | None, fps_known: bool = True
+) -> PersonReport:
+    """Runs an encoder and its heads on one person.
+
+    Args:
+        mesh: A head that predicts a `BodyMotion` or `JointMotion`.
+        action: A head with labels, read in windows of 2 s every second; None leaves actions out.
+        fps_known: False when the clip's frame rate is an assumption.
+
+    Raises:
+        ValueError: Nobody was ever seen, or a head was trained on another encoder or gives something else.
+    """
+    if action is not None and not hasattr(action, "labels"):
+        raise ValueError(
+            f"head {type(action).__name__} has no labels, so it tells no actions; pass one that does, as "
+            "action-ktpformer-s, or none"
+        )
+    embedding = embed(keypoints, encoder)
+    rate = cast(float | None, getattr(encoder, "fps", None)) or keypoints.fps
+    window_s = cast(int, encoder.frames) / rate if getattr(encoder, "fixed_window", True) else None
+    doubts = tuple(quality_warnings(keypoints, window_s, fps_known))
+    motion = mesh.predict(embedding)
+    if not isinstance(motion, BodyMotion | JointMotion):
+        raise ValueError(
+            f"head {type(mesh).__name__} gives {type(motion).__name__}, which cannot be shown; pass one that gives a "
+            "motion, as mesh-ktpformer-s"
+        )
+    actions = None if action is None else scores_over_time(action, embedding, _WINDOW_S, _STEP_S)
+    return PersonReport(label, keypoints, embedding, motion, actions, doubts)
+
+
+def check_report_path(path: Path | str) -> Path:
+    """The path, if `save_report` can write to it. Raises the ValueError that it would, before anything is computed."""
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{path}: a report is saved as .html, give the file that suffix")
+    return path
+
+
+def save_report(title: str, people: Sequence[PersonReport], path: Path | str) -> Path:
+    """Writes the report: warnings, video, 3D view, joint angles, speeds, actions, confidence. Returns its path.
+
+    One file that needs no network. Text from outside is escaped.
+
+    Raises:
+        ValueError: No people, or the name does not end in .html.
+        ImportError: matplotlib, viser or PyAV is not installed.
+        OSError: The file cannot be written; nothing is left of it.
+    """
+    path = check_report_path(path)
+    if not people:
+        raise ValueError("nobody to report on")
+    content = _page(title, people)
+    with written_beside(path) as beside:
+        beside.write_text(content, encoding="utf-8")
+    return path
+
+
+def _page(title: str, people: Sequence[PersonReport]) -> str:
+    view = page_html([Exhibit(one.label, one.motion, one.keypoints, one.embedding) for one in people])
+    first = people[0]
+    begin = min(one.keypoints.first_frame for one in people)
+    frames = max(one.keypoints.first_frame + one.keypoints.frame_count for one in people) - begin
+    facts = (
+        f"{len(people)} person(s), {frames / first.keypoints.fps:.2f} s, frames {begin} to {begin + frames - 1} at "
+        f"{first.keypoints.fps:g} per second, picture of "
+        f"{first.keypoints.width_px} x {first.keypoints.height_px} pixels, {first.keypoints.layout.name}, "
+        f"encoder {first.embedding.encoder}"
+    )
+    sections = "".join(_section(one) for one in people)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
+        f'<h1>{html.escape(title)}</h1><p class="facts">{html.escape(facts)}</p>'
+        f"<h2>In space</h2>"
+        f'<iframe title="3D view" sandbox="allow-scripts" srcdoc="{html.escape(view)}"></iframe>'
+        f'<p class="note">Drag to turn, scroll to come nearer; the button at the bottom right hides mesh, skeleton or '
+        f"keypoints. Without a known camera, distances are right only up to a factor.</p>"
+        f"{sections}</body></html>\n"
+    )
+
+
+def _section(one: PersonReport) -> str:
+    upright, _, _ = standing(one.motion)
+    fps, confidence = one.keypoints.fps, one.keypoints.confidence.clamp(max=1)
+    seconds = one.keypoints.frame_count / fps
+    parts = [
+        f"<h2>{html.escape(one.label)}</h2>",
+        f'<p class="note">Times count from frame {one.keypoints.first_frame} of the file.</p>',
+        _doubts(one.doubts),
+        f"<h3>Video</h3>{_video(one)}",
+        *([] if one.actions is None else [_actions(one.actions)]),
+        "<h3>Joint angles</h3>",
+        _image(sides_svg(joint_angles_deg(upright), fps, "degrees"), "joint angles over time"),
+        "<h3>Speeds</h3>",
+        _image(sides_svg(joint_speeds_m_per_s(upright), fps, "m/s"), "speeds over time"),
+        "<h3>Confidence of the detector</h3>",
+        _image(confidence_svg(frame_confidence(one.keypoints), confidence.amin(1), fps, LOW_CONFIDENCE), "confidence"),
+        "<h3>Similarity of moments</h3>",
+        _image(similarity_svg(self_similarity(moments(one.embedding)), seconds), "self-similarity", "square"),
+        '<p class="note">Cosine similarity of the embeddings of any two moments, the mean of the clip taken off; what '
+        "repeats shows as lines beside the diagonal.</p>",
+    ]
+    return "".join(parts)
+
+
+def _doubts(doubts: Sequence[QualityWarning]) -> str:
+    if not doubts:
+        return '<p class="fine">No doubts about the keypoints.</p>'
+    items = "".join(f"<li>{html.escape(doubt.sentence)}</li>" for doubt in doubts)
+    return f'<ul class="doubts">{items}</ul>'
+
+
+def _actions(actions: ActionTimeline) -> str:
+    rows = "".join(
+        f"<tr><td>{part.start_s:.1f} - {part.end_s:.1f} s</td><td>{html.escape(part.label)}</td>"
+        f"<td>{part.probability:.0%}</td></tr>"
+        for part in actions.segments()
+    )
+    seconds = np.arange(len(actions.probability)) / actions.fps
+    return (
+        f"<h3>Actions</h3>{_image(bands_svg(seconds, actions.probability, actions.labels), 'action scores over time')}"
+        f"<table><tr><th>when</th><th>most probable</th><th>mean probability</th></tr>{rows}</table>"
+        f'<p class="note">Windows of {_WINDOW_S:g} s every {_STEP_S:g} s; a frame has the mean of those around it.</p>'
+    )
+
+
+def _video(one: PersonReport) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        movie = render(one.motion, Path(folder) / "clip.mp4", keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX)
+        return f'<video controls loop muted preload="auto" src="{_data_uri("video/mp4", movie.read_bytes())}"></video>'
+
+
+def _image(svg: str, alt: str, kind: str = "wide") -> str:
+    return f'<img class="{kind}" alt="{html.escape(alt)}" src="{_data_uri("image/svg+xml", svg.encode())}">'
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
