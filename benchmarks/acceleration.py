@@ -34,7 +34,7 @@ def main() -> None:
     clips = load_motion_folder(parser.parse_args().data, "val")
     step = FILE_FPS // FPS
     slow, fast = (
-        SynthesizedClips(clips, n * WINDOW, n * WINDOW, n * FPS, 1000, stride=n * WINDOW, layout=H36M_17)
+        SynthesizedClips(clips, n * WINDOW, n * WINDOW, n * FPS, 1000, layout=H36M_17)
         for n in (1, step)
     )
     models = {name: (load_encoder(name), load_head(f"pose3d-{name}")) for name in ENCODERS}

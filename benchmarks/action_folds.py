@@ -19,7 +19,7 @@ from torch import Tensor
 
 import motionrep
 from motionrep.datasets.motion_folders import load_motion_folder
-from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.clips import RandomWindows, SynthesizedClips
 from motionrep.embedding.inputs import as_declared
 from motionrep_heads.action import ActionHead
 
@@ -61,7 +61,7 @@ def encoded_views(data: Path, name: str, views: int) -> tuple[dict[str, Tensor],
     clips = [clip for clip in load_motion_folder(data, "train") if clip.core]
     labels = tuple(sorted({clip.action for clip in clips if clip.action is not None}))
     frames, fps = cast(int, encoder.frames), cast(float | None, encoder.fps) or 30.0
-    samples = SynthesizedClips(clips, frames, frames, fps, 0, views, labels=labels)
+    samples = SynthesizedClips(clips, frames, frames, fps, 0, RandomWindows(views), labels=labels)
     parts: dict[str, list[Tensor]] = defaultdict(list)
     names = []
     for start in range(0, views, BATCH):

@@ -25,7 +25,7 @@ from torch import Tensor
 
 import motionrep
 from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
-from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import as_declared
 from motionrep.embedding.pooling import over_time
@@ -79,7 +79,7 @@ def main() -> None:
 def windows_of(data: Path, split: str, encoder: Any, labels: tuple[str, ...]) -> Windows:
     """Every window of the core classes in turn, one random view of each."""
     clips = [clip for clip in load_motion_folder(data, split) if clip.core]
-    samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED[split], stride=WINDOW, labels=labels, layout=H36M_17)
+    samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED[split], labels=labels, layout=H36M_17)
     values, valid, label = [], [], []
     for index in range(len(samples)):
         batch = samples.__getitems__([(0, index)])
@@ -202,7 +202,7 @@ def segmented(head: Any, sequences: Sequence[tuple[MotionEmbedding, list[str]]],
 def report_mistakes(clips: Sequence[MotionClip], encoder: Any, head: Any, views: int = 4) -> None:
     """The windows of `motionrep evaluate` that the head takes for another action, and its accuracy for each class."""
     samples = SynthesizedClips(
-        clips, WINDOW, WINDOW, FPS, SEED["val"], stride=WINDOW // 2, views=views, labels=head.labels, layout=H36M_17
+        clips, WINDOW, WINDOW, FPS, SEED["val"], EveryWindow(WINDOW // 2, views), labels=head.labels, layout=H36M_17
     )
     right: dict[str, list[bool]] = {label: [] for label in head.labels}
     for place, (run, start_s) in enumerate(samples.places):

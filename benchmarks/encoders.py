@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from motionrep import load_encoder, load_head
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import AUTHORED, authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.inputs import encoder_input
 from motionrep.encoders import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer
@@ -238,7 +238,7 @@ def _filmed(frames: int, fps: float) -> Keypoints:
     for name in AUTHORED:
         motion = authored_motion(name, 0, -(-frames // len(AUTHORED)) / fps, fps)
         camera = random_camera(motion, body, rng)
-        clips.append(film(in_camera(motion, body, camera), body, camera, H36M_17, rng))
+        clips.append(simulated_keypoints(in_camera(motion, body, camera), body, camera, H36M_17, rng))
     xy_px, confidence = (
         torch.cat(parts)[:frames] for parts in ([c.xy_px for c in clips], [c.confidence for c in clips])
     )

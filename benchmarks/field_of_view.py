@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from motionrep.datasets.motion_folders import load_motion_folder
-from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
@@ -31,7 +31,7 @@ def main() -> None:
     encoder, head = load_encoder("ktpformer-s"), load_head("pose3d-ktpformer-s")
     errors: dict[str, list[float]] = {"from true poses": [], "from predicted poses": [], "50 degrees assumed": []}
     for seed, clip in enumerate(load_motion_folder(parser.parse_args().data, "val"), 1000):
-        samples = SynthesizedClips([clip], FRAMES, FRAMES, 30.0, seed, stride=FRAMES, layout=H36M_17, views=VIEWS)
+        samples = SynthesizedClips([clip], FRAMES, FRAMES, 30.0, seed, EveryWindow(views=VIEWS), layout=H36M_17)
         for view in range(VIEWS):
             batch = samples.__getitems__([(0, view)])
             frames = int(batch["valid"].sum())

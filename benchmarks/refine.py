@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from motionrep.datasets.motion_folders import load_motion_folder
-from motionrep.datasets.synthetic.clips import PER_FRAME, SynthesizedClips
+from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import embed
 from motionrep.encoders import load_encoder
 from motionrep.evaluation.scores import Scores
@@ -95,7 +95,8 @@ def _heading(samples: list[dict[str, Tensor]], seed: int, layout: str) -> str:
 def _samples(data: Path, seed: int, layout: str) -> Iterator[dict[str, Tensor]]:
     """The first view of every window, cut to the frames that the clip has."""
     clips = load_motion_folder(data, "val")
-    samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, seed, stride=WINDOW, views=VIEWS, layout=find_layout(layout))
+    windows = EveryWindow(views=VIEWS)
+    samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, seed, windows, layout=find_layout(layout))
     for index in range(0, len(samples), VIEWS):
         batch = samples.__getitems__([(0, index)])
         frames = int(batch["valid"].sum())

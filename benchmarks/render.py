@@ -29,7 +29,7 @@ from torch import Tensor
 import motionrep
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26
 from motionrep.motion.axes import in_camera
@@ -188,7 +188,7 @@ def clip_times(seconds: float, device: str) -> str:
     body, rng = load_body_model("open"), np.random.default_rng(0)
     motion = authored_motion("walk", seconds=seconds)
     seen_from = random_camera(motion, body, rng, 640, 480)
-    keypoints = film(in_camera(motion, body, seen_from), body, seen_from, HALPE_26, rng)
+    keypoints = simulated_keypoints(in_camera(motion, body, seen_from), body, seen_from, HALPE_26, rng)
     encoder, head = motionrep.load_encoder("ktpformer-s"), motionrep.load_head("mesh-ktpformer-s")
     lines = [
         f"{seconds:g} s at 30 frames/s, from keypoints to .mp4, back end `raster`, 4 samples per pixel:",

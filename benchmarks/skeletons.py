@@ -18,8 +18,8 @@ from torch import Tensor
 from motionrep.body import load_body_model
 from motionrep.body.kinematics import JointTree
 from motionrep.datasets.motion_folders import load_motion_folder, read_repaired
-from motionrep.datasets.synthetic.clips import SynthesizedClips
-from motionrep.datasets.synthetic.detector_noise import DetectorNoise, detect
+from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
+from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
@@ -76,7 +76,7 @@ def people_seen(data: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
     for clip in clips:
         bvh = read_repaired(next(data.rglob(f"{clip.name}.bvh")))
         figures[clip.name] = figure_m(bvh)[-clip.motion.frame_count :]
-    samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED, views=VIEWS, layout=H36M_17)
+    samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED, EveryWindow(views=VIEWS), layout=H36M_17)
     body, rest_motion = load_body_model("open"), {clip.name: clip.motion for clip in clips}
     for index in range(len(samples)):
         run, start_s = samples.places[index // VIEWS]
@@ -92,7 +92,7 @@ def people_seen(data: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
         for name, point_m in people.items():
             seen_m = point_m + open_m[:, :1]
             xy = seen_m[..., :2] / seen_m[..., 2:] * batch["focal"]
-            xy, confidence = detect(xy, H36M_17, DetectorNoise(), np.random.default_rng((SEED, index, 1)))
+            xy, confidence = with_detector_noise(xy, H36M_17, DetectorNoise(), np.random.default_rng((SEED, index, 1)))
             yield name, torch.cat([xy.nan_to_num(), confidence[..., None]], -1), point_m
 
 

@@ -91,7 +91,7 @@ def accuracy(data: Path, clips: int) -> str:
     encoder, head = motionrep.load_encoder("ktpformer-s"), motionrep.load_head("pose3d-ktpformer-s")
     frames = int(SECONDS * FPS)
     motions = load_motion_folder(data, "val")
-    samples = SynthesizedClips(motions, frames, frames, FPS, seed=1000, stride=frames, layout=H36M_17)
+    samples = SynthesizedClips(motions, frames, frames, FPS, seed=1000, layout=H36M_17)
     ways = {f"{latency} frames": latency for latency in LATENCIES} | {"`embed`": None}
     error: dict[str, list[torch.Tensor]] = {name: [] for name in ways}
     jerky: dict[str, list[torch.Tensor]] = {name: [] for name in ways}

@@ -19,7 +19,7 @@ from PIL import Image
 import motionrep
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film
+from motionrep.datasets.synthetic.virtual_camera import simulated_keypoints
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26
 from motionrep.motion.axes import in_camera
@@ -51,7 +51,7 @@ def filmed(name: str) -> Clip:
     pose = camera_from_world_looking(torch.tensor([0.0, 1.0, 3.3]), torch.tensor([0.0, 1.0, 0.0]))
     camera = replace(PinholeCamera.from_hfov(*SIZE_PX), camera_from_world=pose)
     truth = in_camera(world, body, camera)
-    keypoints = film(truth, body, camera, HALPE_26, rng)
+    keypoints = simulated_keypoints(truth, body, camera, HALPE_26, rng)
     embedding = motionrep.embed(keypoints, motionrep.load_encoder("ktpformer-s"))
     mesh, joints = (motionrep.load_head(f"{head}-ktpformer-s").predict(embedding) for head in ("mesh", "pose3d"))
     return Clip(truth, keypoints, embedding, mesh, joints)

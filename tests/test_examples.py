@@ -14,7 +14,7 @@ from PIL import Image
 import motionrep
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import HALPE_26
 from motionrep.motion.axes import in_camera
@@ -33,7 +33,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         motion = authored_motion(name, seed, seconds=1.0)
         camera = random_camera(motion, body, rng)
         paths.append(str(folder / f"{name}_{seed}.json"))
-        save_keypoints([film(in_camera(motion, body, camera), body, camera, HALPE_26, rng)], paths[-1])
+        save_keypoints([simulated_keypoints(in_camera(motion, body, camera), body, camera, HALPE_26, rng)], paths[-1])
     return paths
 
 

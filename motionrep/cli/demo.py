@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.datasets.authored.motions import AUTHORED, authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.tables import write_embeddings
 from motionrep.encoders import load_encoder
@@ -85,7 +85,7 @@ def _filmed(name: str, seed: int, seconds: float, body: BodyModel) -> tuple[Body
     motion = authored_motion(name, seed, seconds, _FPS)
     camera = random_camera(motion, body, rng, *_SIZE_PX)
     motion = in_camera(motion, body, camera)
-    return motion, film(motion, body, camera, HALPE_26, rng)
+    return motion, simulated_keypoints(motion, body, camera, HALPE_26, rng)
 
 
 def _table(rows: list[tuple], output: Path) -> str:

@@ -89,14 +89,14 @@ def start(config: "FinetuneConfig", run: dict[str, Any]) -> None:
 
 def _setting_error(message: str, arguments: Sequence[str], command: str) -> str:
     """jsonargparse's message in a sentence: the file, the setting, what it expects, what it got."""
-    from motionrep.datasets.synthetic.augmentation import Variety
+    from motionrep.datasets.synthetic.augmentation import Augmentation
     from motionrep.training.config import FinetuneConfig
 
     source = Parser(add_help=False, allow_abbrev=False)
     source.add_argument("--config", nargs="?")
     config = source.parse_known_args(arguments)[0].config
     types = {field.name: field.type for field in fields(FinetuneConfig)}
-    types |= {f"variety.{field.name}": field.type for field in fields(Variety)}
+    types |= {f"variety.{field.name}": field.type for field in fields(Augmentation)}
     if unknown := re.match(r"Option '(.+?)' is not accepted", message):
         near = difflib.get_close_matches(unknown[1], types, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(types)}"

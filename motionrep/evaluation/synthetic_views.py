@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motionrep.datasets.motion_folders import load_motion_folder
-from motionrep.datasets.synthetic.clips import PER_FRAME, SynthesizedClips
+from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
@@ -73,7 +73,7 @@ def evaluate(
             "core"
         )
     samples = SynthesizedClips(
-        clips, window, window, fps, seed, stride=stride, views=views, labels=labels, layout=find_layout(layout)
+        clips, window, window, fps, seed, EveryWindow(stride, views), labels=labels, layout=find_layout(layout)
     )
     scores = Scores(fps)
     losses: list[Mapping[str, Tensor]] = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from motionrep.datasets.synthetic.augmentation import Variety
+from motionrep.datasets.synthetic.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FinetuneConfig:
         clips_per_epoch: Samples in an epoch.
         repeat_clips: Every epoch has the same samples; a frozen encoder then reads them only once.
         batch_size: Samples in a step.
-        variety: What training clips vary in, see `datasets.variety.Variety`.
+        variety: What training clips vary in, see `datasets.synthetic.augmentation.Augmentation`.
         observed_share: Share of the samples of a step that are 2D keypoints without a pose, when there are any.
         head_lr: Peak learning rate of the head (AdamW), reached after a short linear warm-up.
         encoder_lr: Peak learning rate of the encoder.
@@ -68,7 +68,7 @@ class FinetuneConfig:
     clips_per_epoch: int = 1024
     repeat_clips: bool = False
     batch_size: int = 32
-    variety: Variety = field(default_factory=Variety)
+    variety: Augmentation = field(default_factory=Augmentation)
     observed_share: float = 0.25
     head_lr: float = 1e-3
     encoder_lr: float = 1e-3
@@ -90,13 +90,13 @@ class FinetuneConfig:
         variety: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
         }
-        for kind, names, within in ((cls, settings, ""), (Variety, variety, "variety.")):
+        for kind, names, within in ((cls, settings, ""), (Augmentation, variety, "variety.")):
             known = [within + setting.name for setting in fields(kind)]
             if unknown := [within + name for name in names if within + name not in known]:
                 near = difflib.get_close_matches(unknown[0], known, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(known)})"
                 raise ValueError(f"unknown setting {unknown[0]!r}{hint}")
-        return cls(**{**settings, "variety": Variety(**variety)})
+        return cls(**{**settings, "variety": Augmentation(**variety)})
 
     def __post_init__(self) -> None:
         if (self.encoder is None) == (self.new_encoder is None):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from motionrep.datasets.synthetic.detector_noise import DetectorNoise, detect
+from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, LAYOUTS
 
 CLEAN = DetectorNoise(strength=(1.0, 1.0), missing_joint=0.0, missing_frame=0.0, swap=0.0)
@@ -18,14 +18,14 @@ def _still(layout, frames):
 
 def _errors(layout, noise, frames=2000, seed=0):
     true_xy = _still(layout, frames)
-    xy, confidence = detect(true_xy, layout, noise, np.random.default_rng(seed))
+    xy, confidence = with_detector_noise(true_xy, layout, noise, np.random.default_rng(seed))
     return xy - true_xy, confidence
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("frames", [1, 2, 9, 10, 100])
 def test_any_layout_and_number_of_frames(layout, frames):
-    xy, confidence = detect(_still(layout, frames), layout, DetectorNoise(), np.random.default_rng(0))
+    xy, confidence = with_detector_noise(_still(layout, frames), layout, DetectorNoise(), np.random.default_rng(0))
     assert xy.shape == (frames, layout.joint_count, 2)
     assert confidence.shape == (frames, layout.joint_count)
     assert xy.dtype == confidence.dtype == torch.float32
@@ -36,7 +36,7 @@ def test_any_layout_and_number_of_frames(layout, frames):
 def test_the_same_generator_gives_the_same_keypoints_and_another_one_others():
     true_xy = _still(HALPE_26, 50)
     first, again, other = (
-        detect(true_xy, HALPE_26, DetectorNoise(), np.random.default_rng(seed)) for seed in (1, 1, 2)
+        with_detector_noise(true_xy, HALPE_26, DetectorNoise(), np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
@@ -47,7 +47,7 @@ def test_the_generator_stays_in_step_whatever_the_settings_are():
     after = []
     for noise in (DetectorNoise(), EXACT, DetectorNoise(missing_joint=0.5, missing_frame=0.3, swap=0.3)):
         rng = np.random.default_rng(3)
-        detect(_still(COCO_17, 40), COCO_17, noise, rng)
+        with_detector_noise(_still(COCO_17, 40), COCO_17, noise, rng)
         after.append(rng.random())
     assert after[0] == after[1] == after[2]
 
@@ -55,7 +55,7 @@ def test_the_generator_stays_in_step_whatever_the_settings_are():
 def test_confidence_is_zero_exactly_where_a_joint_is_missing():
     true_xy = _still(H36M_17, 3000) + 5  # nothing is at the origin, where missing joints are put
     noise = DetectorNoise(missing_joint=0.1, missing_frame=0.05)
-    xy, confidence = detect(true_xy, H36M_17, noise, np.random.default_rng(0))
+    xy, confidence = with_detector_noise(true_xy, H36M_17, noise, np.random.default_rng(0))
     missing = (xy == 0).all(-1)
     assert torch.equal(missing, confidence == 0)
     assert float(missing.float().mean()) == pytest.approx(0.15, abs=0.04)
@@ -79,7 +79,10 @@ def test_the_error_grows_with_the_strength():
 
 def test_errors_scale_with_the_person():
     small = _still(H36M_17, 60)
-    noisy = [detect(size * small, H36M_17, CLEAN, np.random.default_rng(0))[0] / size - small for size in (1.0, 300.0)]
+    noisy = [
+        with_detector_noise(size * small, H36M_17, CLEAN, np.random.default_rng(0))[0] / size - small
+        for size in (1.0, 300.0)
+    ]
     torch.testing.assert_close(noisy[0], noisy[1], atol=1e-4, rtol=0)
 
 
@@ -106,7 +109,7 @@ def test_wrists_are_worse_than_the_head_and_large_errors_have_less_confidence():
 def test_a_swap_exchanges_left_and_right_of_a_whole_limb_pair():
     true_xy = _still(H36M_17, 400)
     noise = DetectorNoise(strength=(1e-6, 1e-6), missing_joint=0.0, missing_frame=0.0, swap=0.2)
-    xy, _ = detect(true_xy, H36M_17, noise, np.random.default_rng(0))
+    xy, _ = with_detector_noise(true_xy, H36M_17, noise, np.random.default_rng(0))
     flipped = true_xy[:, list(H36M_17.flip_indices)]
     for names in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
         index = [H36M_17.index(f"{side}_{name}") for side in ("left", "right") for name in names]

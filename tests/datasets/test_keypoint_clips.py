@@ -8,10 +8,10 @@ import torch
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.keypoint_folders import load_keypoint_folder
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.datasets.synthetic.augmentation import Variety
-from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.augmentation import Augmentation
+from motionrep.datasets.synthetic.clips import RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise
-from motionrep.datasets.synthetic.keypoint_clips import ObservedClips, WithObserved
+from motionrep.datasets.synthetic.keypoint_clips import KeypointClips, MixedClips
 from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
@@ -26,7 +26,7 @@ EXACT = DetectorNoise(strength=(1e-6, 1e-6), missing_joint=0.0, missing_frame=0.
 def _synthesized(count=6):
     motion = authored_motion("walk", seconds=2.0)
     clip = MotionClip("walk", motion, torch.ones(motion.frame_count, dtype=torch.bool), None, "train", False, "")
-    samples = SynthesizedClips([clip], 12, 16, 30.0, 0, count, noise=EXACT, layout=H36M_17)
+    samples = SynthesizedClips([clip], 12, 16, 30.0, 0, RandomWindows(count), noise=EXACT, layout=H36M_17)
     return samples, samples.__getitems__([(0, index) for index in range(count)])
 
 
@@ -39,7 +39,7 @@ def _keypoints(frames=40, fps=60.0):
 
 
 def _observed(**options):
-    return ObservedClips([_keypoints(), _keypoints(9)], 12, 16, 30.0, 0, Variety(mirror=False, **options))
+    return KeypointClips([_keypoints(), _keypoints(9)], 12, 16, 30.0, 0, Augmentation(mirror=False, **options))
 
 
 def test_the_true_pose_fits_its_keypoints_and_a_smaller_one_no_less():
@@ -84,7 +84,7 @@ def test_gradients_of_the_reprojection_pull_towards_the_keypoints():
 
 def test_the_head_learns_poses_from_some_clips_and_images_from_the_others():
     samples, _ = _synthesized()
-    batch = WithObserved(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
+    batch = MixedClips(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
     assert batch["has_pose"].tolist() == [True] * 3 + [False] * 3
     head = Pose3DHead(8, losses={"position": 1.0, "velocity": 2.0, "reprojection": 0.1})
     position = torch.randn(6, 16, 17, 3, requires_grad=True)
@@ -101,7 +101,7 @@ def test_the_head_learns_poses_from_some_clips_and_images_from_the_others():
 def test_clips_without_a_pose_do_not_choose_among_hypotheses():
     """Their pose is all zero, so every hypothesis was equally near and the first was learnt to be the likeliest."""
     samples, _ = _synthesized()
-    batch = WithObserved(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
+    batch = MixedClips(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
     head = Pose3DHead(8, hypotheses=3, losses={"position": 1.0, "reprojection": 0.1})
     logit = torch.zeros(6, 3, requires_grad=True)
     output = {"hypothesis_m": torch.randn(6, 3, 16, 17, 3), "hypothesis_logit": logit}
@@ -121,7 +121,7 @@ def test_an_observed_batch_has_the_entries_of_a_synthesised_one():
 
 def test_a_fast_clip_gives_every_second_frame_and_hidden_frames_stay_in_what_was_observed():
     clip = _keypoints(24)
-    samples = ObservedClips([clip], 12, 12, 30.0, 0, Variety(mirror=False, masked_frames=0.5))
+    samples = KeypointClips([clip], 12, 12, 30.0, 0, Augmentation(mirror=False, masked_frames=0.5))
     batch = samples.__getitems__([(0, 0)])
     expected = (2 * clip.xy_px[::2] - torch.tensor([640.0, 480.0])) / 640
     seen = clip.confidence[::2, :, None] > 0
@@ -144,7 +144,7 @@ def test_a_folder_of_keypoints_is_read_whole(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"empty: no \.npz of keypoints"):
         load_keypoint_folder(tmp_path / "empty")
     with pytest.raises(ValueError, match="15 frames per second, too few for the 30"):
-        ObservedClips([_keypoints(5, fps=15.0)], 4, 4, 30.0, 0, Variety())
+        KeypointClips([_keypoints(5, fps=15.0)], 4, 4, 30.0, 0, Augmentation())
 
 
 def test_losses_of_the_pose_head_are_what_they_are_called():
@@ -184,7 +184,7 @@ def test_limbs_count_as_in_the_published_ktpformer():
 
 def test_the_mesh_head_learns_vertices_and_from_clips_of_keypoints_too():
     samples, _ = _synthesized()
-    batch = WithObserved(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
+    batch = MixedClips(samples, _observed(), 0.5).__getitems__([(0, index) for index in range(6)])
     names = ("position", "velocity", "rotation", "betas", "vertices", "reprojection")
     torch.manual_seed(0)
     head = MeshHead(8, hidden=16, losses=dict.fromkeys(names, 1.0))

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.datasets.synthetic.clips import PER_FRAME, SynthesizedClips
+from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise
 from motionrep.layouts import COCO_17, H36M_17
 from motionrep.motion.loading import motion_from_bvh
@@ -36,8 +36,8 @@ def _clip(name="walk", seconds=3.0, fps=30.0, seed=0, action=None, bad=()):
     return MotionClip(f"{name}_{seed}", motion, usable, action, "train", True, "")
 
 
-def _samples(clips=None, window=16, padded_to=16, **options):
-    options = {"length": 12, "seed": 3} | options
+def _samples(clips=None, window=16, padded_to=16, count=12, **options):
+    options = {"windows": RandomWindows(count), "seed": 3} | options
     return SynthesizedClips(clips or [_clip(), _clip("punch")], window, padded_to, **options)
 
 
@@ -99,7 +99,7 @@ def test_the_true_pose_played_in_the_camera_is_where_the_keypoints_are():
 
 def test_everybody_is_in_the_picture_and_further_than_a_metre():
     """Normalised x runs from -1 to 1 and y to the picture's shape, which is 16:9 upright at most."""
-    samples = _samples(noise=EXACT, layout=H36M_17, length=64)
+    samples = _samples(noise=EXACT, layout=H36M_17, count=64)
     batch = samples.__getitems__([(0, index) for index in range(64)])
     height = torch.tensor([view.size_px[1] / view.size_px[0] for view in map(samples._draw, [0] * 64, range(64))])
     assert float(batch["keypoints"][..., 0].abs().max()) < 1
@@ -109,7 +109,7 @@ def test_everybody_is_in_the_picture_and_further_than_a_metre():
 
 
 def test_people_stand_upright_in_camera_axes():
-    position_m = _samples(length=32).__getitems__([(0, index) for index in range(32)])["position_m"]
+    position_m = _samples(count=32).__getitems__([(0, index) for index in range(32)])["position_m"]
     assert float(position_m[:, :, H36M_17.index("head"), 1].max()) < -0.2  # y points down
 
 
@@ -143,7 +143,7 @@ def test_layouts_are_mixed_unless_one_is_asked_for():
 
 
 def test_short_clips_are_padded_by_their_last_frame():
-    samples = _samples([_clip(seconds=1.0)], window=48, padded_to=60, length=4)
+    samples = _samples([_clip(seconds=1.0)], window=48, padded_to=60, count=4)
     batch = samples.__getitems__(KEYS[:4])
     for row in range(4):
         count = int(batch["valid"][row].sum())
@@ -195,7 +195,7 @@ def test_speed_is_applied():
 
 def test_the_frame_rate_of_the_file_does_not_matter():
     """The same walk sampled at 30 and at 120 frames per second gives the same training clips."""
-    options = {"window": 16, "padded_to": 16, "length": None, "stride": 16, "noise": EXACT, "layout": H36M_17}
+    options = {"window": 16, "padded_to": 16, "windows": EveryWindow(), "noise": EXACT, "layout": H36M_17}
     slow, fast = (_samples([_clip(seconds=3.0, fps=fps)], **options) for fps in (30.0, 120.0))
     keys = [(0, index) for index in range(4)]
     for name in ("position_m", "translation_m", "keypoints"):
@@ -203,21 +203,21 @@ def test_the_frame_rate_of_the_file_does_not_matter():
 
 
 def test_walking_through_every_window_once():
-    samples = _samples([_clip(seconds=3.0)], window=30, padded_to=30, length=None, views=2)
+    samples = _samples([_clip(seconds=3.0)], window=30, padded_to=30, windows=EveryWindow(views=2))
     assert len(samples) == 3 * 2
     views = [samples._draw(0, index) for index in range(6)]
     assert [view.start_s for view in views] == [0, 0, 1, 1, 2, 2]
     assert {(view.speed, view.mirror) for view in views} == {(1.0, False)}
     assert len({view.yaw_rad for view in views}) == 6
-    left_over = _samples([_clip(seconds=2.4)], window=30, padded_to=30, length=None)
+    left_over = _samples([_clip(seconds=2.4)], window=30, padded_to=30, windows=EveryWindow())
     assert len(left_over) == 2  # 0.4 s are less than half a window
-    overlapping = _samples([_clip(seconds=3.0)], window=30, padded_to=30, length=None, stride=15)
+    overlapping = _samples([_clip(seconds=3.0)], window=30, padded_to=30, windows=EveryWindow(15))
     assert [overlapping._draw(0, i).start_s for i in range(len(overlapping))] == [0, 0.5, 1, 1.5, 2]
 
 
 def test_labels_are_indices_of_the_classes_and_other_clips_are_left_out():
     clips = [_clip("walk", action="walk"), _clip("punch", action="box"), _clip("bow", action="bow"), _clip("jump")]
-    samples = _samples(clips, labels=("box", "walk"), length=40)
+    samples = _samples(clips, labels=("box", "walk"), count=40)
     assert {run.name: run.label for run in samples.runs} == {"walk_0": 1, "punch_0": 0}
     labels = samples.__getitems__([(0, index) for index in range(40)])["label"]
     assert labels.dtype == torch.int64
@@ -227,17 +227,17 @@ def test_labels_are_indices_of_the_classes_and_other_clips_are_left_out():
 
 def test_rare_classes_are_shown_as_often_as_frequent_ones():
     clips = [_clip("walk", seconds=9.0, action="walk"), _clip("punch", seconds=1.0, action="box")]
-    samples = _samples(clips, labels=("box", "walk"), length=200)
+    samples = _samples(clips, labels=("box", "walk"), count=200)
     drawn = [samples._draw(0, index).run.label for index in range(200)]
     assert 70 < sum(drawn) < 130
-    by_time = _samples(clips, length=200)
+    by_time = _samples(clips, count=200)
     drawn = [by_time._draw(0, index).run.name for index in range(200)]
     assert drawn.count("walk_0") > 160
 
 
 def test_clips_without_a_class_stay_beside_the_others_when_asked_for():
     clips = [_clip("walk", seconds=9.0, action="walk"), _clip("punch", seconds=1.0, action="box"), _clip("bow", 10.0)]
-    samples = _samples(clips, labels=("box", "walk"), length=400, unlabelled=True)
+    samples = _samples(clips, labels=("box", "walk"), count=400, unlabelled=True)
     assert {run.name: run.label for run in samples.runs} == {"walk_0": 1, "punch_0": 0, "bow_0": -1}
     # Half by time (9, 1 and 10 of 20 seconds), half by class (walk and box alike).
     assert samples.chances == pytest.approx([0.475, 0.275, 0.25], abs=0.01)
@@ -258,7 +258,7 @@ def test_clips_of_which_none_has_a_class_are_refused_in_a_sentence():
     clips[1] = dataclasses.replace(clips[1], split="val")
     message = r"none of the 2 usable runs .* of split val is of a class \(box, walk\): put core clips .* index\.csv"
     with pytest.raises(ValueError, match=message):
-        _samples(clips, labels=("box", "walk"), unlabelled=True, length=None)
+        _samples(clips, labels=("box", "walk"), unlabelled=True, windows=EveryWindow())
 
 
 def test_no_usable_clip_is_an_error_that_says_why():
@@ -285,7 +285,7 @@ def test_long_gaps_split_runs_and_short_ones_are_bridged():
     broken = clip.motion.translation_m.clone()
     broken[~clip.usable] = 100.0  # would be seen at once
     clip = dataclasses.replace(clip, motion=dataclasses.replace(clip.motion, translation_m=broken))
-    samples = _samples([clip], length=64)
+    samples = _samples([clip], count=64)
     assert [run.quaternion.shape[0] for run in samples.runs] == [50, 60]
     assert max(float(run.translation_m.abs().max()) for run in samples.runs) < 10
     first = samples.runs[0].translation_m
@@ -304,7 +304,7 @@ def test_runs_shorter_than_half_a_second_are_left_out():
 
 
 def test_bodies_differ_in_shape_and_move_alike():
-    samples = _samples(length=64)
+    samples = _samples(count=64)
     view = samples._draw(0, 0)
     same, other = (
         samples._show([dataclasses.replace(view, betas=betas, rng=np.random.default_rng(0))])

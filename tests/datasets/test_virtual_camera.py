@@ -7,7 +7,7 @@ import torch
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.geometry.cameras import project, to_camera
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26
 from motionrep.motion.axes import in_camera
@@ -53,7 +53,7 @@ def test_cameras_differ_with_the_generator_and_with_it_alone(body, motion):
 def test_the_truth_in_the_camera_projects_to_the_keypoints(body, motion, layout):
     camera = random_camera(motion, body, _rng())
     seen = in_camera(motion, body, camera)
-    clip = film(seen, body, camera, layout, _rng(), EXACT)
+    clip = simulated_keypoints(seen, body, camera, layout, _rng(), EXACT)
     expected = project(body.points(layout, seen.local_rotmat, seen.betas, seen.translation_m), camera)
     torch.testing.assert_close(clip.xy_px, expected, atol=0.01, rtol=0)
     world_m = body.points(layout, motion.local_rotmat, motion.betas, motion.translation_m)
@@ -77,7 +77,7 @@ def test_filming_changes_no_argument_and_repeats_itself(body, motion):
     before = motion.local_rotmat.clone(), motion.translation_m.clone()
     camera = random_camera(motion, body, _rng())
     seen = in_camera(motion, body, camera)
-    first, again = (film(seen, body, camera, COCO_17, _rng(5)) for _ in range(2))
+    first, again = (simulated_keypoints(seen, body, camera, COCO_17, _rng(5)) for _ in range(2))
     assert torch.equal(first.xy_px, again.xy_px)
     assert torch.equal(before[0], motion.local_rotmat)
     assert torch.equal(before[1], motion.translation_m)
@@ -92,10 +92,10 @@ def test_a_motion_in_the_wrong_frame_of_reference_is_refused(body, motion):
     with pytest.raises(ValueError, match="frame 'world', got 'camera'"):
         random_camera(seen, body, _rng())
     with pytest.raises(ValueError, match="frame 'camera', got 'world'"):
-        film(motion, body, camera, COCO_17, _rng())
+        simulated_keypoints(motion, body, camera, COCO_17, _rng())
 
 
 def test_a_single_frame_is_enough(body):
     motion = authored_motion("wave", 0, seconds=1 / 30)
     camera = random_camera(motion, body, _rng())
-    assert film(in_camera(motion, body, camera), body, camera, HALPE_26, _rng()).frame_count == 1
+    assert simulated_keypoints(in_camera(motion, body, camera), body, camera, HALPE_26, _rng()).frame_count == 1

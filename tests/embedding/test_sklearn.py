@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 import motionrep
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.embedding.sklearn import MotionEmbedder, _require_clips
 from motionrep.head_api.loading import head_entry_points
 from motionrep.layouts import HALPE_26
@@ -39,7 +39,7 @@ def labelled(tmp_path_factory):
             motion = authored_motion(name, seed, seconds=1.0, fps=15.0)
             camera = random_camera(motion, body, rng)
             paths.append(folder / name / f"{seed}.npz")
-            motionrep.save_keypoints([film(in_camera(motion, body, camera), body, camera, HALPE_26, rng)], paths[-1])
+            motionrep.save_keypoints([simulated_keypoints(in_camera(motion, body, camera), body, camera, HALPE_26, rng)], paths[-1])
     return paths
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.embedding.encoding import embed
 from motionrep.encoders import ENCODERS, SSRSTF, KTPFormer, inference, load_encoder
 from motionrep.encoders.architectures.layers import MLP, Block, TransformerBlock
@@ -89,7 +89,7 @@ def _filmed(*names):
     for name in names:
         motion = authored_motion(name, seconds=2.0)
         camera = random_camera(motion, body, rng)
-        clips.append(film(in_camera(motion, body, camera), body, camera, H36M_17, rng))
+        clips.append(simulated_keypoints(in_camera(motion, body, camera), body, camera, H36M_17, rng))
     xy_px, confidence = (torch.cat([getattr(clip, field) for clip in clips]) for field in ("xy_px", "confidence"))
     return dataclasses.replace(clips[0], xy_px=xy_px, confidence=confidence)
 

@@ -10,7 +10,7 @@ import torch
 import motionrep
 from motionrep.cli import main as cli
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film, random_camera
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.evaluation.metrics import mpjpe_mm
 from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.head_api.flip_averaging import flip_averaged_output
@@ -130,7 +130,7 @@ def test_it_lowers_the_error_of_the_shipped_heads():
         motion = authored_motion(name, seconds=2.0)
         camera = random_camera(motion, body, rng)
         motion = in_camera(motion, body, camera)
-        clip = film(motion, body, camera, H36M_17, rng)
+        clip = simulated_keypoints(motion, body, camera, H36M_17, rng)
         ways = [motionrep.embed(one, encoder) for one in (clip, motionrep.mirrored(clip))]
         for kind, head in heads.items():
             results = [head.predict(way) for way in ways]

@@ -9,7 +9,7 @@ import torch
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.clips import RandomWindows, SynthesizedClips
 from motionrep.geometry.cameras import PinholeCamera, project, translation_from_keypoints
 from motionrep.head_api.contract import Head
 from motionrep.head_api.loading import head_class, head_entry_points, load_head, save_head
@@ -45,7 +45,7 @@ def batch():
         motion = authored_motion(action, seconds=seconds)
         usable = torch.ones(motion.frame_count, dtype=torch.bool)
         clips.append(MotionClip(action, motion, usable, action, "train", True, ""))
-    samples = SynthesizedClips(clips, 20, 24, labels=LABELS, length=6)
+    samples = SynthesizedClips(clips, 20, 24, windows=RandomWindows(6), labels=LABELS)
     return samples.__getitems__([(0, index) for index in range(6)])
 
 

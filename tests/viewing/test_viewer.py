@@ -22,7 +22,7 @@ from motionrep import body as body_folder
 from motionrep.body import load_body_model
 from motionrep.body.kinematics import body_kinematics
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.datasets.synthetic.virtual_camera import film
+from motionrep.datasets.synthetic.virtual_camera import simulated_keypoints
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26, SMPL_24
 from motionrep.motion.axes import in_camera
@@ -53,7 +53,7 @@ def body():
 def filmed(body):
     """A second of jumping jacks seen from above, with keypoints and made-up values for an embedding."""
     motion = in_camera(authored_motion("jumping_jack", seed=1, seconds=1.0), body, _tilted_camera())
-    keypoints = film(motion, body, _tilted_camera(), HALPE_26, np.random.default_rng(0))
+    keypoints = simulated_keypoints(motion, body, _tilted_camera(), HALPE_26, np.random.default_rng(0))
     values = torch.randn(motion.frame_count, 17, 8, generator=torch.Generator().manual_seed(0))
     embedding = MotionEmbedding(values, keypoints.as_h36m_17(), "made up")
     return Exhibit("jumping <jack>", motion, keypoints, embedding)

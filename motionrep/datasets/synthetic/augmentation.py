@@ -1,6 +1,6 @@
-"""How far training clips go from the recorded motion: variety squeezed out of little data.
+"""Data augmentation: what training clips change about the recorded motion.
 
-Each part can be switched off by itself; `benchmarks/variety.yaml` is the plan that measures what each brings.
+Each change can be switched off by itself; `benchmarks/variety.yaml` lists the runs that measure what each brings.
 """
 
 import math
@@ -25,8 +25,10 @@ _ORBIT_DEG_PER_S, _PITCH_DEG_PER_S, _CLOSER_PER_S, _SHAKE_DEG, _SHAKE_S = 12.0, 
 
 
 @dataclass(frozen=True)
-class Variety:
-    """What training clips vary in; validation clips are always played as recorded, by random bodies.
+class Augmentation:
+    """What training clips vary in: the setting `variety` of a training.
+
+    Validation clips are always played as recorded, by random bodies.
 
     Attributes:
         speed: Range of the factor on the speed of a clip.
@@ -34,11 +36,11 @@ class Variety:
         betas: Standard deviation of the body's betas; people are N(0, 1).
         pitch_deg: Range of the camera's pitch, positive looking down.
         roll_deg: Standard deviation of the camera's roll.
-        other_legs: Share of the clips in which the legs and the way through the world are those of another clip.
+        other_legs: Share of the clips in which the legs and the path through the world are those of another clip.
         limb_turn_deg: Standard deviation of slow turns added to shoulders, elbows, hips and spine, in half of the clips
             for each limb; the spine's are a third of it.
-        other_bones: Share of the clips whose people have other bones than the open body, see `datasets.proportions`.
-            Keypoints and true points are theirs; the true betas are those of the body nearest to them.
+        other_bones: Share of the clips whose people have other bones than the open body (`bone_lengths`). Keypoints
+            and true points are theirs; the true betas are those of the body nearest to them.
         camera_moves: Share of the clips whose camera orbits, tilts, comes closer, follows the person and shakes.
         masked_joints: Share of the keypoints that are hidden, at random.
         masked_frames: Share of the frames that are hidden, at random.
@@ -71,10 +73,12 @@ class Variety:
 
 @dataclass(frozen=True)
 class CameraMove:
-    """What a camera adds to where it stands, in each frame; zeros for one on a tripod.
+    """How a camera moves relative to where it stands in the middle frame; all zero for one on a tripod.
 
-    `turn_rad` is about x, y and z of the camera's facing (pitch, yaw, roll), `closer` the logarithm of the factor by
-    which its distance shrinks, `follow` the share of the person's way that it goes along.
+    Attributes:
+        turn_rad: Pitch, yaw and roll.
+        closer: Logarithm of the factor by which the distance shrinks.
+        follow: Share of the person's path that the camera follows.
     """
 
     turn_rad: Float[np.ndarray, "frames 3"]
@@ -87,7 +91,7 @@ class CameraMove:
 
 
 def random_camera_move(frames: int, fps: float, rng: np.random.Generator) -> CameraMove:
-    """A camera in somebody's hand: still in the middle frame, ever farther from there before and after."""
+    """A hand-held camera: it orbits, tilts and approaches at constant speed, and shakes."""
     at_s = (np.arange(frames) - (frames - 1) / 2) / fps
     speed = np.radians(rng.normal(0, [_PITCH_DEG_PER_S, _ORBIT_DEG_PER_S, 0.0]))
     shake = np.radians(_SHAKE_DEG) * _slow_noise(frames, fps, _SHAKE_S, (3,), rng)
@@ -97,7 +101,7 @@ def random_camera_move(frames: int, fps: float, rng: np.random.Generator) -> Cam
 def with_turned_limbs(
     quaternion: Float[Tensor, "frames 24 4"], deg: float, fps: float, rng: np.random.Generator
 ) -> Float[Tensor, "frames 24 4"]:
-    """The motion with slow random turns at some joints, in the axes of the joint itself.
+    """The motion with slow random rotations added at some joints, in the joint's own axes.
 
     Args:
         quaternion: Local rotations, xyzw.
@@ -117,17 +121,17 @@ def with_turned_limbs(
 
 
 def masked(
-    keypoints: Float[Tensor, "frames joints 3"], variety: Variety, rng: np.random.Generator
+    keypoints: Float[Tensor, "frames joints 3"], augmentation: Augmentation, rng: np.random.Generator
 ) -> Float[Tensor, "frames joints 3"]:
-    """Keypoints (x, y, confidence) with random joints and frames as if they had not been seen."""
+    """Keypoints (x, y, confidence) with random joints and frames set to zero, as if unseen."""
     frames, joints = keypoints.shape[:2]
-    hidden = rng.random((frames, joints)) < variety.masked_joints
-    hidden |= rng.random((frames, 1)) < variety.masked_frames
+    hidden = rng.random((frames, joints)) < augmentation.masked_joints
+    hidden |= rng.random((frames, 1)) < augmentation.masked_frames
     return keypoints.masked_fill(torch.from_numpy(hidden)[..., None], 0.0)
 
 
 def _slow_noise(frames: int, fps: float, key_s: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Standard normal at key frames `key_s` apart, interpolated by cosines."""
+    """Standard normal numbers at key frames `key_s` apart, interpolated by cosines."""
     at = np.arange(frames) / (key_s * fps) + rng.uniform()
     key = rng.standard_normal((int(at[-1]) + 2, *shape))
     before = at.astype(int)

@@ -1,7 +1,7 @@
-"""Skeletons unlike the open body's: bones of other lengths, joints that are marked elsewhere.
+"""Random bone lengths: skeletons that differ from the open body's.
 
-A network that has seen one body alone learns where that body's joints sit, and errs on people, motion capture skeletons
-and detectors that put hips, shoulders or the head elsewhere.
+A network trained on one body alone learns where that body's joints sit. It then errs on people, motion capture
+skeletons and detectors that place hips, shoulders or the head elsewhere.
 """
 
 import numpy as np
@@ -14,16 +14,19 @@ from motionrep.body.kinematics import JointTree
 from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.layouts import SMPL_24, JointLayout
 
-# Standard deviations of the logarithm of the factor on a bone's length, and of how far its end is moved besides, before
-# both sides are made alike by their mean; and the range of a factor on both, since some people are odder than others.
+# Standard deviations of the logarithm of the factor on a bone's length, and of the displacement of its end, before left
+# and right are averaged. Both are multiplied by a factor from this range, since some people are more unusual.
 _LENGTH, _MOVED_M = 0.2, 0.035
 _STRENGTH = (0.5, 2.0)
-# How far the nearest body's joints may be off before betas grow: the larger, the likelier the body.
+# Strength of the ridge regression: how far joints may be off before betas grow. Larger values give likelier bodies.
 _MISFIT_M = 0.07
 
 
 class OtherBones:
-    """Random changes of a body's bones, those to landmarks of its skin among them, and what they do to its points."""
+    """Draws random changes of a body's bones, and says where its points lie with them.
+
+    The bones include those from a joint to a landmark on the skin.
+    """
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
@@ -53,13 +56,13 @@ class OtherBones:
         local_rotmat: Float[Tensor, "clips frames 24 3 3"],
         change_m: Float[Tensor, "clips sources 3"],
     ) -> Float[Tensor, "clips frames points 3"]:
-        """What is to be added to the posed points of a layout; the pelvis joint stays where it is."""
+        """Displacement of the posed points of a layout; the pelvis joint stays in place."""
         held = torch.eye(3).expand(*local_rotmat.shape[:2], len(self._parents) - SMPL_24.joint_count, 3, 3)
         world = self._tree(torch.cat([local_rotmat, held], 2), self._at_rest_m(change_m)[:, None])
         return self._body.point_regressor(layout) @ world[..., :3, 3]
 
     def change_of_betas(self, change_m: Float[Tensor, "clips sources 3"]) -> Float[Tensor, "clips betas"]:
-        """What brings the body's own joints near the moved ones: ridge regression, so that people stay likely."""
+        """Betas to add so that the body's own joints come near the changed ones, by ridge regression."""
         return self._at_rest_m(change_m)[:, : SMPL_24.joint_count].flatten(1) @ self._betas_of_joints
 
     def _at_rest_m(self, change_m: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""How a 2D detector errs: a noise model that turns true image points into keypoints with confidences.
+"""A noise model of 2D detectors: turns true image points into keypoints with confidences.
 
-The form (a Gaussian/outlier mixture per joint, drawn at key frames, interpolated in time, with jitter on top, and
-confidence from the size of the error) is that of MotionBERT (Zhu et al., ICCV 2023, section 3.3); the widths follow its
-published table. Runs of missing joints, missing frames and swapped limbs are added, as real detectors have them.
+The model is that of MotionBERT (Zhu et al., ICCV 2023, section 3.3). Each joint has a mixture of a Gaussian and of
+outliers. It is drawn at key frames, interpolated in time, and has jitter added. Confidence follows from the size of the
+error. The widths follow the published table. Runs of missing joints, missing frames and swapped limbs are added here.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from motionrep.layouts import JointLayout
 
-# Standard deviation of a good detection and chance of an outlier, by joint; lengths are in halves of the longer side of
-# the person's box. Joints of the face, hands and feet that are not named take "other".
+# Standard deviation of a good detection and probability of an outlier, by joint. The unit of length is half the longer
+# side of the person's box. Joints of the face, hands and feet that are not named take "other".
 _JOINT_NOISE = {
     "pelvis": (0.0037, 0.001), "hip": (0.0045, 0.03), "spine": (0.0045, 0.04), "thorax": (0.005, 0.08),
     "neck": (0.005, 0.08), "nose": (0.0035, 0.03), "head": (0.0034, 0.02), "shoulder": (0.0075, 0.12),
@@ -30,10 +30,10 @@ _SWAPPED_TOGETHER = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """How bad the detector is; the defaults are a decent one on a whole person."""
+    """How large the errors are; the defaults are those of a decent detector that sees the whole person."""
 
     strength: tuple[float, float] = (0.7, 2.0)
-    """Range of the factor on all widths, drawn once per clip."""
+    """Range of the factor on all widths of the noise, drawn once per clip."""
     missing_joint: float = 0.02
     """Share of joints that are missing, in runs of about a third of a second."""
     missing_frame: float = 0.01
@@ -49,15 +49,16 @@ class DetectorNoise:
                 raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
 
 
-def detect(
+def with_detector_noise(
     true_xy: Float[Tensor, "frames joints 2"],
     layout: JointLayout,
     noise: DetectorNoise,
     rng: np.random.Generator,
 ) -> tuple[Float[Tensor, "frames joints 2"], Float[Tensor, "frames joints"]]:
-    """Keypoints as a detector would report them, in any unit of length, with confidences from 0 (missing) to 1.
+    """Keypoints as a detector would report them, in the unit of the input, with confidences from 0 (missing) to 1.
 
-    The number of random draws depends on the shape only, so a generator stays in step whatever the settings are.
+    The number of random draws depends on the shape only. The same seed therefore gives the same errors with other
+    settings.
     """
     frames, joints = true_xy.shape[:2]
     box = true_xy.numpy().max(1) - true_xy.numpy().min(1)

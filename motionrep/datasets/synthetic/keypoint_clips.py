@@ -1,6 +1,6 @@
-"""Training clips of which only 2D keypoints are known, beside those synthesised from motion.
+"""Training clips with 2D keypoints but no pose, and batches that mix them with simulated clips.
 
-Their batches have the entries of `datasets.synthesis`, the pose's all zero, and two more:
+Their batches have the entries of `synthetic.clips`, with zeros for the pose, and two more:
 
     has_pose  (batch) bool               False for these clips
     observed  (batch frames 17 3)        the keypoints before any of them was hidden
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from motionrep.datasets.synthetic.augmentation import Variety, masked
+from motionrep.datasets.synthetic.augmentation import Augmentation, masked
 from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import H36M_17, flip_index_tensor
@@ -22,22 +22,38 @@ from motionrep.types import Keypoints
 from motionrep.windows import padded
 
 
-class ObservedClips(Dataset):
+class KeypointClips(Dataset):
     """Windows of real keypoints, for losses that need no pose; keys as those of `SynthesizedClips`.
 
-    Cameras are taken to be 50 degrees wide. Faster clips lose frames until they have about `fps`.
+    Cameras are assumed to have a horizontal field of view of 50 degrees. Clips with a higher frame rate than `fps` are
+    read with a stride.
+
+    Args:
+        clips: Keypoints in any layout that converts to Human3.6M-17.
+        window: Frames in a sample.
+        padded_to: Frames of a sample after padding by its last frame.
+        fps: Frame rate of the samples.
+        augmentation: Of which mirroring and masking apply here.
 
     Raises:
         ValueError: A clip of less than 0.8 times `fps`, or none in which anybody is seen.
     """
 
     def __init__(
-        self, clips: Sequence[Keypoints], window: int, padded_to: int, fps: float, seed: int, variety: Variety
+        self,
+        clips: Sequence[Keypoints],
+        window: int,
+        padded_to: int,
+        fps: float,
+        seed: int,
+        augmentation: Augmentation,
     ) -> None:
-        self.window, self.padded_to, self.seed, self.variety = window, padded_to, seed, variety
+        self.window, self.padded_to, self.seed, self.augmentation = window, padded_to, seed, augmentation
         self.clips, self.focal = [], []
         for clip in clips:
-            if clip.fps < fps / Variety.speed[1]:  # it would look faster than synthesised ones ever do
+            if (
+                clip.fps < fps / Augmentation.speed[1]
+            ):  # played at `fps`, it would be faster than simulated clips ever are
                 raise ValueError(
                     f"a keypoint clip of {clip.frame_count} frames has {clip.fps:g} frames per second, too few for the "
                     f"{fps:g} to train on; leave it out"
@@ -50,7 +66,7 @@ class ObservedClips(Dataset):
                 self.clips.append(seen)
                 self.focal.append(2 * camera.focal_px / clip.width_px)
         if not self.clips:
-            raise ValueError(f"in none of {len(clips)} keypoint clips anybody is seen")
+            raise ValueError(f"nobody is seen in any of the {len(clips)} keypoint clips")
         frames = np.array([len(clip) for clip in self.clips])
         self.chances = frames / frames.sum()
 
@@ -78,16 +94,16 @@ class ObservedClips(Dataset):
         which = int(rng.choice(len(self.clips), p=self.chances))
         start = int(rng.integers(max(1, len(self.clips[which]) - self.window + 1)))
         clip = self.clips[which][start : start + self.window]
-        if self.variety.mirror and rng.random() < 0.5:
+        if self.augmentation.mirror and rng.random() < 0.5:
             clip = clip[:, flip_index_tensor(H36M_17)] * torch.tensor([-1.0, 1.0, 1.0])
-        return clip, masked(clip, self.variety, rng), self.focal[which]
+        return clip, masked(clip, self.augmentation, rng), self.focal[which]
 
 
-class WithObserved(Dataset):
-    """Batches of which the given share are observed clips, the rest synthesised ones."""
+class MixedClips(Dataset):
+    """Batches of which a share are keypoint clips and the rest simulated clips, as long as an epoch of the latter."""
 
-    def __init__(self, synthesized: SynthesizedClips, observed: ObservedClips, share: float) -> None:
-        self.synthesized, self.observed, self.share = synthesized, observed, share
+    def __init__(self, synthesized: SynthesizedClips, keypoint_clips: KeypointClips, share: float) -> None:
+        self.synthesized, self.keypoint_clips, self.share = synthesized, keypoint_clips, share
 
     def __len__(self) -> int:
         return len(self.synthesized)
@@ -95,9 +111,9 @@ class WithObserved(Dataset):
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
         """A batch for the given `(epoch, index)` pairs."""
         count = round(self.share * len(keys))
-        known = self.synthesized.__getitems__(keys[count:])
-        known["has_pose"], known["observed"] = torch.ones(len(keys) - count, dtype=torch.bool), known["keypoints"]
+        posed = self.synthesized.__getitems__(keys[count:])
+        posed["has_pose"], posed["observed"] = torch.ones(len(keys) - count, dtype=torch.bool), posed["keypoints"]
         if not count:
-            return known
-        other = self.observed.__getitems__(keys[:count])
-        return {name: torch.cat([known[name], other[name]]) for name in known}
+            return posed
+        unposed = self.keypoint_clips.__getitems__(keys[:count])
+        return {name: torch.cat([posed[name], unposed[name]]) for name in posed}

@@ -1,4 +1,4 @@
-"""One virtual camera in front of one motion: keypoints as a detector would report them, and the truth in its axes."""
+"""A virtual camera in front of a motion, and the keypoints that a detector would report through it."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from motionrep.body import BodyModel
-from motionrep.datasets.synthetic.detector_noise import DetectorNoise, detect
+from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking, project, to_camera
 from motionrep.layouts import H36M_17, JointLayout
 from motionrep.motion.axes import _require_frame
@@ -19,10 +19,13 @@ _MARGIN = 0.08
 def random_camera(
     motion: BodyMotion, body: BodyModel, rng: np.random.Generator, width_px: int = 1280, height_px: int = 720
 ) -> PinholeCamera:
-    """A still camera on a tripod, 50 degrees wide, from where the whole clip is in the picture.
+    """A still camera that sees the whole clip, with a horizontal field of view of 50 degrees.
 
     Args:
-        motion: In frame "world".
+        motion: In world axes.
+
+    Raises:
+        ValueError: The motion is in other axes.
     """
     _require_frame(motion, "world")
     joint_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
@@ -41,7 +44,7 @@ def random_camera(
         distance_m *= 1.05
 
 
-def film(
+def simulated_keypoints(
     motion: BodyMotion,
     body: BodyModel,
     camera: PinholeCamera,
@@ -49,8 +52,16 @@ def film(
     rng: np.random.Generator,
     noise: DetectorNoise | None = None,
 ) -> Keypoints:
-    """What a detector would report of a motion in the camera's axes."""
+    """Keypoints as a detector would report them of a body's motion.
+
+    Args:
+        motion: In the camera's axes.
+        layout: Joints that the detector reports; any layout that a body has points of.
+
+    Raises:
+        ValueError: The motion is in other axes, or the body has no points of the layout.
+    """
     _require_frame(motion, "camera")
     point_m = body.points(layout, motion.local_rotmat, motion.betas, motion.translation_m)
-    xy_px, confidence = detect(project(point_m, camera), layout, noise or DetectorNoise(), rng)
+    xy_px, confidence = with_detector_noise(project(point_m, camera), layout, noise or DetectorNoise(), rng)
     return Keypoints(xy_px, confidence, layout, motion.fps, camera.width_px, camera.height_px)

@@ -10,8 +10,8 @@ import torch
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.datasets.synthetic.augmentation import LEGS, Variety, masked, random_camera_move, with_turned_limbs
-from motionrep.datasets.synthetic.clips import SynthesizedClips
+from motionrep.datasets.synthetic.augmentation import LEGS, Augmentation, masked, random_camera_move, with_turned_limbs
+from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise
 from motionrep.evaluation.metrics import mpjpe_mm
 from motionrep.layouts import H36M_17, SMPL_24
@@ -19,7 +19,7 @@ from motionrep_heads.losses import reprojection_error
 
 EXACT = DetectorNoise(strength=(1e-6, 1e-6), missing_joint=0.0, missing_frame=0.0, swap=0.0)
 KEYS = [(0, index) for index in range(24)]
-STILL = Variety(speed=(1.0, 1.0), mirror=False)
+STILL = Augmentation(speed=(1.0, 1.0), mirror=False)
 
 
 @functools.cache
@@ -28,28 +28,17 @@ def _clip(name):
     return MotionClip(name, motion, torch.ones(motion.frame_count, dtype=torch.bool), None, "train", False, "")
 
 
-def _batch(variety, names=("walk", "punch"), length=24, **options):
-    samples = SynthesizedClips(
-        [_clip(name) for name in names],
-        16,
-        16,
-        30.0,
-        3,
-        length,
-        noise=EXACT,
-        layout=H36M_17,
-        variety=variety,
-        **options,
-    )
-    return samples.__getitems__(KEYS)
+def _batch(augmentation, names=("walk", "punch")):
+    clips, windows = [_clip(name) for name in names], RandomWindows(24, augmentation)
+    return SynthesizedClips(clips, 16, 16, 30.0, 3, windows, noise=EXACT, layout=H36M_17).__getitems__(KEYS)
 
 
 def _rng():
     return np.random.default_rng(0)
 
 
-def test_more_variety_of_one_kind_leaves_all_else_as_it_was():
-    plain, hidden = _batch(STILL), _batch(Variety(speed=(1.0, 1.0), mirror=False, masked_joints=0.3))
+def test_more_of_one_change_leaves_all_else_as_it_was():
+    plain, hidden = _batch(STILL), _batch(Augmentation(speed=(1.0, 1.0), mirror=False, masked_joints=0.3))
     torch.testing.assert_close(hidden["position_m"], plain["position_m"])
     seen = hidden["keypoints"][..., 2] > 0
     assert 0.6 < float(seen.float().mean()) < 0.8
@@ -58,7 +47,7 @@ def test_more_variety_of_one_kind_leaves_all_else_as_it_was():
 
 
 def test_legs_of_another_clip_go_with_the_body_above_of_this_one():
-    plain, mixed = _batch(STILL), _batch(Variety(speed=(1.0, 1.0), mirror=False, other_legs=1.0))
+    plain, mixed = _batch(STILL), _batch(Augmentation(speed=(1.0, 1.0), mirror=False, other_legs=1.0))
     above = [joint for joint in range(24) if joint not in (0, *LEGS)]
     torch.testing.assert_close(mixed["local_rotmat"][:, :, above], plain["local_rotmat"][:, :, above])
     moved = (mixed["local_rotmat"][:, :, LEGS] - plain["local_rotmat"][:, :, LEGS]).abs().amax((1, 2, 3, 4)) > 0.05
@@ -67,7 +56,9 @@ def test_legs_of_another_clip_go_with_the_body_above_of_this_one():
 
 def test_keypoints_still_belong_to_the_pose_when_everything_varies():
     """Whatever is mixed, turned and moved, the exact detector sees the true points through the camera of the batch."""
-    everything = Variety((0.6, 1.6), True, 1.0, (-20, 50), 10.0, other_legs=0.5, limb_turn_deg=15.0, camera_moves=0.7)
+    everything = Augmentation(
+        (0.6, 1.6), True, 1.0, (-20, 50), 10.0, other_legs=0.5, limb_turn_deg=15.0, camera_moves=0.7
+    )
     batch = _batch(everything)
     body = load_body_model("open")
     points = body.points(H36M_17, batch["local_rotmat"], batch["betas"][:, None], batch["translation_m"])
@@ -80,7 +71,7 @@ def test_keypoints_still_belong_to_the_pose_when_everything_varies():
 
 @pytest.fixture(scope="module")
 def others():
-    return _batch(Variety(speed=(1.0, 1.0), mirror=False, other_bones=1.0))
+    return _batch(Augmentation(speed=(1.0, 1.0), mirror=False, other_bones=1.0))
 
 
 def test_keypoints_of_people_with_other_bones_are_theirs(others):
@@ -116,21 +107,25 @@ def test_betas_of_people_with_other_bones_are_of_a_body_near_to_them(others):
 
 
 def test_validation_clips_are_played_as_recorded():
-    """However wide the variety: scores of different trainings must be comparable."""
-    wide = Variety((0.5, 2.0), True, 2.0, (-60, 60), 30.0, 1.0, 40.0, 1.0, 1.0, 0.5, 0.5)
-    samples = [
-        SynthesizedClips([_clip("walk")], 16, 16, 30.0, 3, None, variety=variety).__getitems__([(0, 0), (0, 1)])
-        for variety in (None, wide)
-    ]
-    assert all(torch.equal(samples[0][name], samples[1][name]) for name in samples[0])
+    """Scores of trainings with different augmentation must be comparable: it does not reach these windows."""
+    samples = SynthesizedClips([_clip("walk")], 16, 16, 30.0, 3, EveryWindow(views=4), noise=EXACT, layout=H36M_17)
+    batch = samples.__getitems__([(0, index) for index in range(4)])
+    recorded = _clip("walk").motion.local_rotmat[:16, 1:]
+    torch.testing.assert_close(batch["local_rotmat"][:, :, 1:], recorded.expand(4, -1, -1, -1, -1), atol=1e-5, rtol=0)
+    turned = batch["local_rotmat"][:, :, 0] @ _clip("walk").motion.local_rotmat[:16, 0].mT
+    torch.testing.assert_close(turned, turned[:, :1].expand_as(turned), atol=1e-5, rtol=0)  # a tripod
+    assert bool((batch["keypoints"][..., 2] > 0).all())
+    assert torch.equal(
+        batch["betas"], torch.from_numpy(np.stack([samples._draw(0, i).betas for i in range(4)])).float()
+    )
 
 
 def test_a_moving_camera_turns_the_root_and_a_tripod_does_not():
-    def turning(variety):
-        root = _batch(variety, names=("punch",))["local_rotmat"][:, :, 0]
+    def turning(augmentation):
+        root = _batch(augmentation, names=("punch",))["local_rotmat"][:, :, 0]
         return roma.rotmat_geodesic_distance(root[:, 0], root[:, -1])
 
-    still, moving = turning(STILL), turning(Variety(speed=(1.0, 1.0), mirror=False, camera_moves=1.0))
+    still, moving = turning(STILL), turning(Augmentation(speed=(1.0, 1.0), mirror=False, camera_moves=1.0))
     assert float((moving - still).abs().mean()) > np.radians(2)
     move = random_camera_move(30, 30.0, _rng())
     assert move.turn_rad.shape == (30, 3)
@@ -155,7 +150,7 @@ def test_limbs_turn_slowly_and_by_the_angle_asked_for():
 
 
 def test_whole_frames_are_hidden_as_often_as_asked():
-    hidden = masked(torch.ones(2000, 17, 3), Variety(masked_frames=0.1), _rng())
+    hidden = masked(torch.ones(2000, 17, 3), Augmentation(masked_frames=0.1), _rng())
     frames = (hidden == 0).all(-1).all(-1)
     assert 0.08 < float(frames.float().mean()) < 0.12
     assert bool(hidden[~frames].all())
@@ -174,4 +169,4 @@ def test_whole_frames_are_hidden_as_often_as_asked():
 )
 def test_impossible_settings_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        Variety(**changes)
+        Augmentation(**changes)
