@@ -1,4 +1,4 @@
-"""Clips that a frozen encoder has read already: each is encoded once, however many epochs follow."""
+"""Encodes the clips of a data set with a frozen encoder once, however many epochs follow."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from torch.utils.data import Dataset
 
 
 class EncodedOnce(Dataset):
-    """The batches of another data set with an entry more, `representation` (batch frames joints channels).
+    """The batches of another data set with one more entry, `representation` (batch frames joints channels).
 
-    Only for data sets whose clips do not change from one epoch to the next: keys' epochs are ignored. All that was read
-    stays in memory, the representation as bfloat16: 130 kB a clip of 30 frames and 128 channels.
+    Only for data sets whose clips are the same in every epoch: the epochs of keys are ignored. Every clip stays in
+    memory, its representation as bfloat16: 130 kB for 30 frames and 128 channels.
     """
 
     def __init__(self, clips: Any, encode: Callable[[dict[str, Tensor]], Tensor]) -> None:

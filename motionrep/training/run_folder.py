@@ -1,4 +1,4 @@
-"""The files of a training run beside its weights: settings, versions, metrics of every epoch, provenance."""
+"""Files of a training run beside its weights: settings, versions, metrics of every epoch, provenance."""
 
 import csv
 import hashlib
@@ -24,10 +24,24 @@ from motionrep.training.config import FinetuneConfig
 from motionrep.types import Keypoints
 
 
-def require_same_settings(config: FinetuneConfig, path: Path) -> None:
-    """Raises ValueError when a run would be resumed with other settings than it was started with.
+def last_checkpoint(output: Path, resume: bool) -> Path | None:
+    """The checkpoint to go on from; None for a new run.
 
-    The file has the frame rate that was taken where none was set.
+    Raises:
+        ValueError: There is nothing to resume, or a new run would overwrite another one.
+    """
+    last = output / "checkpoints" / "last.ckpt"
+    if resume and not last.is_file():
+        raise ValueError(f"{output}: nothing to resume, {last} does not exist; leave out --resume to start")
+    if not resume and last.is_file():
+        raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
+    return last if resume else None
+
+
+def require_same_settings(config: FinetuneConfig, path: Path) -> None:
+    """Raises ValueError when a run would be resumed with settings that differ from config.yaml.
+
+    The file holds the frame rate that the run uses, also where the settings leave it open.
     """
     try:
         started = asdict(FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8"))))
@@ -45,31 +59,31 @@ def read_last(path: Path) -> dict[str, Any]:
         return torch.load(path, weights_only=True, map_location="cpu")
     except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(
-            f"{path}: damaged or not whole ({type(error).__name__}); put a copy of a best_*.ckpt beside it in its "
-            "place to go on from there, or start anew in another --output"
+            f"{path}: damaged or not whole ({type(error).__name__}); replace it with a copy of a best_*.ckpt beside it "
+            "to go on from there, or start again with another --output"
         ) from error
 
 
 def require_same_clips(clips: Sequence[MotionClip], people: Sequence[Keypoints], path: Path) -> None:
-    """Raises ValueError when a run would be resumed with other clips than versions.json says it was started with."""
+    """Raises ValueError when a run would be resumed with clips that differ from those versions.json tells of."""
     started_with, now = json.loads(path.read_text(encoding="utf-8")), _digests(clips, people)
     for name, what, option in (("clips", "motion", "--data"), ("keypoints", "keypoint", "--keypoints")):
         if started_with.get(name, now[name]) != now[name]:  # older runs do not say
             raise ValueError(
-                f"{path}: the run was started with other {what} clips than {option} holds now; give the same, or "
-                "another --output"
+                f"{path}: the run was started with other {what} clips than {option} holds now; give the same clips, "
+                "or another --output"
             )
 
 
 def require_free(output: Path) -> None:
-    """Raises ValueError when a folder that a run replaces holds something else than an encoder or a head."""
+    """Raises ValueError when a folder that the run will replace holds something else than an encoder or a head."""
     for folder in (output / "encoder", output / "head", *output.glob("head_*")):
         if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
             raise ValueError(f"{folder}: is no encoder or head, and would be replaced; choose another --output")
 
 
 def _digests(clips: Sequence[MotionClip], people: Sequence[Keypoints]) -> dict[str, str]:
-    """Tells sets of clips apart by their names and numbers of frames."""
+    """Digests by which sets of clips are compared: of names and frame counts."""
     motions = [f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in clips]
     persons = [f"{clip.person} {clip.frame_count} {clip.fps} {float(clip.xy_px.mean()):.3f}" for clip in people]
     return {
@@ -81,7 +95,7 @@ def _digests(clips: Sequence[MotionClip], people: Sequence[Keypoints]) -> dict[s
 def write_run_files(
     config: FinetuneConfig, clips: Sequence[MotionClip], people: Sequence[Keypoints], output: Path
 ) -> None:
-    """Writes config.yaml, and versions.json with digests of the clips."""
+    """Writes config.yaml, and versions.json with the versions of libraries and digests of the clips."""
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
     versions |= _digests(clips, people)
@@ -94,7 +108,7 @@ def write_run_files(
 
 
 def provenance_of(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path], encoder: Any) -> Provenance:
-    """That of an encoder after training; what was measured before, and the licence, are no longer known."""
+    """The provenance of an encoder after training, without measurements and licence, which no longer hold."""
     sources = [
         f"{kind} files of {', '.join(repr(folder.resolve().name) for folder in folders)}"
         for kind, folders in (("motion", data), ("keypoint", keypoints))
@@ -112,7 +126,7 @@ def provenance_of(config: FinetuneConfig, data: Sequence[Path], keypoints: Seque
 
 
 def _commit() -> str:
-    """Commit of the source tree motionrep runs from; "not a checkout" for an installed package."""
+    """The commit that motionrep runs from; "not a checkout" for an installed package."""
     git = ["git", "-C", str(Path(__file__).parent)]
     tracked, described = ["ls-files", "--error-unmatch", Path(__file__).name], ["describe", "--always", "--dirty"]
     try:
@@ -125,7 +139,10 @@ def _commit() -> str:
 
 
 def epoch_table(output: Path, finished: int | None) -> CSVLogger:
-    """Writes metrics.csv; Lightning starts the file anew, so it is handed the finished epochs of a resumed run."""
+    """The logger that writes metrics.csv, beginning with the finished epochs of a resumed run.
+
+    Lightning starts the file over when a run is resumed, so these epochs are read from it first.
+    """
     rows: list[dict[str, Any]] = []
     path = output / "metrics.csv"
     if finished is not None and path.is_file():

@@ -27,7 +27,7 @@ from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import H36M_17
 from motionrep.motion.saving import save_motion
 from motionrep.training.config import FinetuneConfig
-from motionrep.training.module import Tuning
+from motionrep.training.module import TrainingModule
 from motionrep.training.run import train
 from motionrep.types import Keypoints
 
@@ -132,7 +132,6 @@ import yaml
 
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.run import train
-from motionrep.training.module import Tuning
 from motionrep.types import Keypoints
 
 torch.set_num_threads(1)
@@ -324,7 +323,9 @@ def test_a_configuration_that_does_not_fit_is_refused_before_anything_is_written
 
 def test_both_splits_must_be_there(tmp_path):
     save_motion(authored_motion("walk", seconds=1.0), tmp_path / "walk.npz")
-    with pytest.raises(ValueError, match=r"1 training and 0 validation clips.*An index\.csv says which is which"):
+    with pytest.raises(
+        ValueError, match=r"1 training and 0 validation clips.*but both are needed.*An index\.csv assigns"
+    ):
         train(CONFIG, [tmp_path], tmp_path / "run")
 
 
@@ -375,7 +376,7 @@ def test_clips_of_keypoints_alone_take_part(data, tmp_path):
 def test_a_learning_rate_may_fall_with_every_epoch(data, tmp_path):
     config = dataclasses.replace(CONFIG, lr_decay=0.5, epochs=3)
     encoder = KTPFormer(**{name: value for name, value in NEW_ENCODER.items() if name != "architecture"})
-    module = Tuning(encoder, {"pose3d": head_class("pose3d")(channels=16)}, config, 30.0, steps=6)
+    module = TrainingModule(encoder, {"pose3d": head_class("pose3d")(channels=16)}, config, 30.0, steps=6)
     _, schedules = module.configure_optimizers()
     shares = [schedules[0].lr_lambdas[0](step) for step in range(6)]
     assert shares == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
@@ -415,7 +416,7 @@ def test_an_interrupted_run_says_so(data, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Tuning, "training_step", interrupt)
+    monkeypatch.setattr(TrainingModule, "training_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(CONFIG, [data], tmp_path / "run")
 

@@ -17,11 +17,14 @@ from motionrep.datasets.motion_folders import MotionClip
 from motionrep.encoders import ENCODERS, KTPFormer, load_encoder
 from motionrep.head_api.loading import load_head, save_head
 from motionrep.motion.saving import save_motion
+from motionrep.training.clips import share_of
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.encoded_once import EncodedOnce
-from motionrep.training.module import Tuning, trainer_for
-from motionrep.training.run import _head, _some_of, train, try_out
+from motionrep.training.module import TrainingModule
+from motionrep.training.networks import build_head
+from motionrep.training.run import train, try_out
 from motionrep.training.trainable import finish, layer_numbers, optimizers, prepare
+from motionrep.training.trainer import trainer_for
 from motionrep_heads.action import ActionHead
 
 DEPTH = 3
@@ -167,7 +170,9 @@ def test_batch_norm_of_what_does_not_learn_keeps_its_statistics(tune, data, fold
 def test_a_trained_head_that_is_trained_further_has_its_dropout(folder):
     """`load_head` gives a head ready to predict, and Lightning leaves modes alone: its dropout was off in training."""
     head = ActionHead(32, ["a", "b"]).eval()
-    module = Tuning(load_encoder(folder), {"action": head}, _config(encoder=str(folder), tune="frozen"), 30.0, 1)
+    module = TrainingModule(
+        load_encoder(folder), {"action": head}, _config(encoder=str(folder), tune="frozen"), 30.0, 1
+    )
     module.on_train_epoch_start()
     assert head.classify[0].training
     assert not module.encoder.training
@@ -191,11 +196,11 @@ def test_clips_that_repeat_are_encoded_once(data, folder, tmp_path):
         calls.append(len(batch["keypoints"]))
         return 2 * batch["keypoints"]
 
-    remembered = EncodedOnce(Clips(), encode)
+    encoded = EncodedOnce(Clips(), encode)
     for epoch in range(3):
-        batch = remembered.__getitems__([(epoch, 4), (epoch, 1)])
+        batch = encoded.__getitems__([(epoch, 4), (epoch, 1)])
         assert batch["representation"][:, 0].tolist() == [8.0, 2.0]
-    assert remembered.__getitems__([(0, 1), (0, 2)])["keypoints"][:, 0].tolist() == [1.0, 2.0]
+    assert encoded.__getitems__([(0, 1), (0, 2)])["keypoints"][:, 0].tolist() == [1.0, 2.0]
     assert calls == [2, 1]
 
 
@@ -251,19 +256,19 @@ def test_a_trained_head_keeps_its_classes_and_a_new_one_needs_them(folder, tmp_p
     encoder = load_encoder(folder)
     head = tmp_path / "head"
     save_head(ActionHead(32, ["bow", "clap"], hidden=8), head, "action", encoder.name)
-    assert _head(str(head), {}, encoder, ("bow", "clap"))[0] == "action"
-    with pytest.raises(ValueError, match=r"tells bow, clap apart, the training clips are of jump, run"):
-        _head(str(head), {}, encoder, ("jump", "run"))
-    with pytest.raises(ValueError, match=r"no classes; take data .* classes: core"):
-        _head(str(head), {}, encoder, ())
+    assert build_head(str(head), {}, encoder, ("bow", "clap"))[0] == "action"
+    with pytest.raises(ValueError, match=r"tells bow, clap apart, but the training clips are of jump, run"):
+        build_head(str(head), {}, encoder, ("jump", "run"))
+    with pytest.raises(ValueError, match=r"no classes; use data .* classes: core"):
+        build_head(str(head), {}, encoder, ())
     with pytest.raises(ValueError, match=r"'config' with nonsense changed does not build a head 'action'"):
-        _head(str(head), {"nonsense": 3}, encoder, ("bow", "clap"))
+        build_head(str(head), {"nonsense": 3}, encoder, ("bow", "clap"))
     with pytest.raises(ValueError, match=r"model\.safetensors: the weights do not fit head 'action'"):
-        _head(str(head), {"hidden": 16}, encoder, ("bow", "clap"))
-    assert _head(str(head), {"contrastive": 0.0}, encoder, ("bow", "clap"))[1].trained_on == encoder.name
+        build_head(str(head), {"hidden": 16}, encoder, ("bow", "clap"))
+    assert build_head(str(head), {"contrastive": 0.0}, encoder, ("bow", "clap"))[1].trained_on == encoder.name
     for options in ({}, {"labels": ["bow", "clap"]}):
         with pytest.raises(ValueError, match="head 'action' needs clips with classes: set classes: core"):
-            _head("action", options, encoder, ())
+            build_head("action", options, encoder, ())
 
 
 def test_trying_out_leaves_nothing(data, folder, tmp_path, monkeypatch):
@@ -367,11 +372,11 @@ def test_a_share_of_the_clips_keeps_some_of_every_action_where_it_counts():
     good = torch.ones(motion.frame_count, dtype=torch.bool)
     clips = [MotionClip(f"{action}_{k}", motion, good, action, "train", True, "") for action in "ab" for k in range(20)]
     clips.append(MotionClip("c", motion, good, "c", "train", True, ""))
-    names = [clip.name for clip in _some_of(clips, 0.1, by_action=True)]
+    names = [clip.name for clip in share_of(clips, 0.1, by_action=True)]
     assert sorted(name[0] for name in names) == ["a", "a", "b", "b", "c"]
-    assert names == [clip.name for clip in _some_of(clips[::-1], 0.1, by_action=True)][::-1]
-    assert _some_of(clips, 1.0, by_action=True) == clips
-    assert len(_some_of(clips, 0.1, by_action=False)) == 4
+    assert names == [clip.name for clip in share_of(clips[::-1], 0.1, by_action=True)][::-1]
+    assert share_of(clips, 1.0, by_action=True) == clips
+    assert len(share_of(clips, 0.1, by_action=False)) == 4
 
 
 def test_one_folder_of_motions_may_stand_in_the_file_without_a_list(tmp_path):

@@ -1,0 +1,124 @@
+"""The clips of a training run: which ones it uses, and the data sets that they become."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from motionrep.datasets.keypoint_folders import load_keypoint_folder
+from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
+from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
+from motionrep.datasets.synthetic.keypoint_clips import KeypointClips, MixedClips
+from motionrep.training.config import FinetuneConfig
+from motionrep.types import Keypoints
+
+VALIDATION_SEED = 2000
+
+
+@dataclass(frozen=True)
+class MotionClips:
+    """Clips with known motion.
+
+    Attributes:
+        labels: Names of the classes, sorted; empty without classification.
+        train: Clips to train on.
+        val: Clips to validate on.
+    """
+
+    labels: tuple[str, ...]
+    train: list[MotionClip]
+    val: list[MotionClip]
+
+
+def motion_clips(config: FinetuneConfig, data: Sequence[Path]) -> MotionClips:
+    """The clips of the motion folders that `config.classes` and `config.clips_share` leave.
+
+    Raises:
+        ValueError: No clip to train or to validate on, or none of a core class where classes are asked for.
+    """
+    clips = [clip for folder in data for clip in load_motion_folder(folder)]
+    named = ", ".join(map(str, data))
+    if config.classes == "none":
+        labels: tuple[str, ...] = ()
+    else:
+        core = [clip for clip in clips if clip.core]
+        labels = tuple(sorted({clip.action for clip in core if clip.action is not None}))
+        clips = core if config.classes == "core" else clips
+        if not labels:
+            raise ValueError(f"{named}: no clip of a core class; classification needs an index.csv with labels")
+    train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
+    if not train or not val:
+        raise ValueError(
+            f"{named}: {len(train)} training and {len(val)} validation clips, but both are needed. An index.csv "
+            "assigns clips to them (README). Without one, about one file in eight validates, by a hash of its path"
+        )
+    return MotionClips(labels, share_of(train, config.clips_share, by_action=bool(labels)), val)
+
+
+def share_of(clips: list[MotionClip], share: float, by_action: bool) -> list[MotionClip]:
+    """A share of all clips, or of the clips of every action, at least one; chosen by a hash of their names."""
+    groups: dict[str | None, list[MotionClip]] = {}
+    for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.name.encode()).digest()):
+        groups.setdefault(clip.action if by_action else None, []).append(clip)
+    kept = {clip.name for some in groups.values() for clip in some[: max(1, round(share * len(some)))]}
+    return [clip for clip in clips if clip.name in kept]
+
+
+def keypoint_clips(
+    config: FinetuneConfig, folders: Sequence[Path], heads: Mapping[str, Any], processes: int
+) -> list[Keypoints]:
+    """The persons of the keypoint folders, of whom no pose is known.
+
+    Args:
+        heads: Those to be trained, by name.
+        processes: How many share a batch.
+
+    Raises:
+        ValueError: No head has a `reprojection` loss, or `config.observed_share` of a process's samples is none or all.
+    """
+    if not folders:
+        return []
+    if not any("reprojection" in getattr(head, "losses", {}) for head in heads.values()):
+        raise ValueError("keypoints without poses need a head with a loss 'reprojection', such as pose3d's")
+    samples = config.batch_size // processes
+    observed = round(config.observed_share * samples)
+    if not 0 < observed < samples:
+        raise ValueError(
+            f"observed_share {config.observed_share:g} of the {samples} samples that a process has of a batch rounds "
+            f"to {observed}: at least one must be observed and one not; take a larger batch_size, another "
+            "observed_share or fewer processes"
+        )
+    return [person for folder in folders for person in load_keypoint_folder(folder)]
+
+
+def training_set(
+    config: FinetuneConfig, clips: MotionClips, people: list[Keypoints], frames: int, fps: float
+) -> Dataset:
+    """Random windows of the training clips, mixed with keypoint clips if there are any.
+
+    Args:
+        frames: The encoder's window.
+        fps: Frame rate of the samples.
+    """
+    window = config.window or frames
+    synthesized = SynthesizedClips(
+        clips.train, window, frames, fps, config.seed, RandomWindows(config.clips_per_epoch, config.variety),
+        labels=clips.labels, unlabelled=config.classes == "core_and_rest",
+    )  # fmt: skip
+    if not people:
+        return synthesized
+    observed = KeypointClips(people, window, frames, fps, config.seed, config.variety)
+    return MixedClips(synthesized, observed, config.observed_share)
+
+
+def validation_set(config: FinetuneConfig, clips: MotionClips, frames: int, fps: float) -> Dataset:
+    """Every window of the validation clips, from `config.validation_views` cameras each; arguments as above."""
+    window = config.window or frames
+    windows = EveryWindow(window // 2 if config.classes == "core" else None, config.validation_views)
+    return SynthesizedClips(
+        clips.val, window, frames, fps, VALIDATION_SEED, windows,
+        labels=clips.labels, unlabelled=config.classes == "core_and_rest",
+    )  # fmt: skip
