@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from motionrep.motion.joint_loading import load_joints
     from motionrep.motion.loading import load_joint_motion, load_motion, load_motions
     from motionrep.motion.saving import save_motion
+    from motionrep.pipeline import Recovered, Recoverer, load_networks, recover
     from motionrep.rendering import render, render_frames
     from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
 
@@ -56,6 +57,7 @@ _NAMES = {
     "motion.joint_loading": ("load_joints",),
     "motion.loading": ("load_joint_motion", "load_motion", "load_motions"),
     "motion.saving": ("save_motion",),
+    "pipeline": ("Recovered", "Recoverer", "load_networks", "recover"),
     "rendering": ("render", "render_frames"),
     "types": ("ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding"),
 }
@@ -63,15 +65,15 @@ _MODULE_OF = {name: f"motionrep.{module}" for module, names in _NAMES.items() fo
 # Their modules are reached as attributes, as in motionrep.encoders.load_published.
 _PACKAGES = (
     "body", "datasets", "deployment", "embedding", "encoders", "evaluation", "files", "fitting", "geometry", "head_api",
-    "keypoints", "layouts", "motion", "rendering", "training", "types", "viewing", "weights", "windows",
+    "keypoints", "layouts", "motion", "pipeline", "rendering", "training", "types", "viewing", "weights", "windows",
 )  # fmt: skip
 
 __all__ = [
     "ActionScores", "BodyModel", "BodyMotion", "JointLayout", "JointMotion", "Keypoints", "MeshMotion",
-    "MotionEmbedding", "PinholeCamera", "Stream", "StreamedFrame", "embed", "embed_with_latency", "export_motion",
+    "MotionEmbedding", "PinholeCamera", "Recovered", "Recoverer", "Stream", "StreamedFrame", "embed", "embed_with_latency", "export_motion",
     "fit_body", "flip_averaged", "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
-    "load_joints", "load_keypoints", "load_motion", "load_motions", "load_published", "mirrored", "read_camera",
-    "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion", "transfer",
+    "load_joints", "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored", "read_camera",
+    "recover", "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion", "transfer",
     "write_camera",
 ]  # fmt: skip
 

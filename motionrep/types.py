@@ -6,9 +6,9 @@ the CPU unless a user moved them.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +18,21 @@ from torch import Tensor
 from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, find_layout, to_h36m_17
 
 Frame = Literal["root", "camera", "world"]
+Moved = TypeVar("Moved")
+
+
+class _Movable:
+    """What a dataclass of tensors has in common."""
+
+    def to(self: Moved, device: str | torch.device) -> Moved:
+        """The same with all its tensors on a device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # pyright: ignore[reportArgumentType]
+        moved = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor | _Movable)}
+        return replace(self, **moved)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
-class Keypoints:
+class Keypoints(_Movable):
     """2D keypoints of one person, as a detector saw them.
 
     `xy_px` has its origin at the image's top left corner. `confidence` is 0 for a joint or frame that was not seen
@@ -71,7 +82,7 @@ class Keypoints:
 
 
 @dataclass(frozen=True)
-class MotionEmbedding:
+class MotionEmbedding(_Movable):
     """What an encoder makes of a clip, with the Human3.6M-17 keypoints it was made from.
 
     Heads need the keypoints, too: to place a person in the camera, and to know who was seen when.
@@ -116,7 +127,7 @@ class MotionEmbedding:
 
 
 @dataclass(frozen=True)
-class JointMotion:
+class JointMotion(_Movable):
     """3D joint positions over time; `first_frame` as in `Keypoints`."""
 
     position_m: Float[Tensor, "frames joints 3"]
@@ -139,7 +150,7 @@ class JointMotion:
 
 
 @dataclass(frozen=True)
-class BodyMotion:
+class BodyMotion(_Movable):
     """Pose, place and shape of a body model over time.
 
     `local_rotmat` turns each joint relative to its parent; the first is the whole body. The joints are SMPL's 24, or
@@ -191,7 +202,7 @@ class BodyMotion:
 
 
 @dataclass(frozen=True)
-class MeshMotion:
+class MeshMotion(_Movable):
     """A surface over time; `faces` index vertices, counter-clockwise seen from outside.
 
     `first_frame` as in `Keypoints`.
@@ -213,7 +224,7 @@ class MeshMotion:
 
 
 @dataclass(frozen=True)
-class ActionScores:
+class ActionScores(_Movable):
     """Unnormalised score of each class for a whole clip."""
 
     logit: Float[Tensor, " classes"]
@@ -301,7 +312,7 @@ class ActionSegment:
 
 
 @dataclass(frozen=True)
-class ActionTimeline:
+class ActionTimeline(_Movable):
     """Probability of each class in each frame; all 0 in frames of windows in which nobody was seen.
 
     The time of a frame is its number over `fps`, counted from the clip's first frame.

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 import motionrep
-from motionrep.cli.inputs import is_motion, load_people, npz_fields
+from motionrep.cli.inputs import is_motion, load_people, name_of, npz_fields
 from motionrep.cli.options import Axes, Precision, Size
+from motionrep.pipeline import Recoverer, load_networks
 from motionrep.types import BodyMotion, JointMotion
-from motionrep.weights import shipped
 
 if TYPE_CHECKING:
     from motionrep.viewing import Exhibit
@@ -31,39 +30,20 @@ def exhibits(
     if given and all(is_motion(path) for path in paths):
         raise ValueError(f"{paths[0]}: a motion file, and --{given[0]} is for keypoints; leave it out")
     found: list[Exhibit] = []
-    networks: tuple[Any, nn.Module] | None = None
+    recoverer: Recoverer | None = None
     for path in paths:
         if is_motion(path):
             motions = _motions(path, frame, fps)
-            found += [Exhibit(_name(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
+            found += [Exhibit(name_of(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
             continue
         people = load_people(path, layout, fps, size)
-        trained, network = networks = networks or load_networks(head, encoder)
-        for index, person in enumerate(people):
-            embedding = motionrep.embed(person, network, device=device, dtype=getattr(torch, precision), progress=True)
-            motion = trained.predict(embedding)
-            if not isinstance(motion, BodyMotion | JointMotion):
-                raise ValueError(f"head {head!r} gives {type(motion).__name__}, which cannot be shown; see --head")
-            found.append(Exhibit(_name(path, index, len(people)), motion, person, embedding))
-    return found
-
-
-def load_networks(head: str, encoder: str | None) -> tuple[Any, nn.Module]:
-    """A trained head, and the given encoder or the shipped one that the head was trained on."""
-    trained: Any = motionrep.load_head(head)
-    return trained, motionrep.load_encoder(encoder_for(trained, head) if encoder is None else encoder)
-
-
-def encoder_for(trained: Any, head: str) -> str:
-    """Name of the shipped encoder that a head was trained on, or the published checkpoint that holds both."""
-    if Path(head).is_file():
-        return head
-    name = str(trained.trained_on)
-    if name not in shipped("architecture"):
-        raise ValueError(
-            f"{head}: trained on encoder {name!r}, which is not a shipped one; pass its folder or Hub id as --encoder"
+        recoverer = recoverer or Recoverer(
+            *load_networks([head], encoder, device), device=device, dtype=getattr(torch, precision), progress=True
         )
-    return name
+        for index, person in enumerate(people):
+            recovered = recoverer(person, index)
+            found.append(Exhibit(name_of(path, index, len(people)), recovered.motion, person, recovered.embedding))
+    return found
 
 
 def _motions(path: Path, frame: Axes | None, fps: float | None) -> Sequence[BodyMotion | JointMotion]:
@@ -72,7 +52,3 @@ def _motions(path: Path, frame: Axes | None, fps: float | None) -> Sequence[Body
     # other motion files tell their rate; --fps is then for the keypoints beside them
     pickled = path.suffix.lower() == ".pkl"
     return motionrep.load_motions(path, frame=frame, fps=fps if pickled else None)
-
-
-def _name(path: Path, index: int, count: int) -> str:
-    return path.stem if count == 1 else f"{path.stem}, person {index}"

@@ -98,6 +98,7 @@ def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | Non
         ValueError: A motion in other axes, behind the camera or of another length than the keypoints; no keypoint was
             seen; a camera of another picture; or the body has no points of the layout.
     """
+    keypoints = keypoints.to(motion.translation_m.device)
     problem = _problem(motion, keypoints, camera or PinholeCamera.from_hfov(keypoints.width_px, keypoints.height_px))
     frames = motion.frame_count
     chosen = torch.linspace(0, frames - 1, min(frames, _SHAPE_FRAMES)).round().long()
@@ -123,6 +124,7 @@ def reprojection_error_px(motion: BodyMotion, keypoints: Keypoints, camera: Pinh
     Raises:
         ValueError: As `refine`.
     """
+    keypoints = keypoints.to(motion.translation_m.device)
     camera = camera or PinholeCamera.from_hfov(keypoints.width_px, keypoints.height_px)
     problem = _problem(motion, keypoints, camera)
     weight = keypoints.confidence.clamp(max=1)

@@ -38,6 +38,11 @@ class PinholeCamera:
         focal_px = width_px / 2 / math.tan(math.radians(hfov_deg) / 2)
         return cls(focal_px, (width_px / 2, height_px / 2), width_px, height_px)
 
+    @property
+    def hfov_deg(self) -> float:
+        """Horizontal field of view in degrees."""
+        return math.degrees(2 * math.atan(self.width_px / 2 / self.focal_px))
+
     def mirrored(self) -> "PinholeCamera":
         """The camera of the mirrored picture (`embedding.mirrored`), in the world mirrored at x = 0."""
         sign = self.camera_from_world.new_tensor([-1.0, 1.0, 1.0, 1.0])

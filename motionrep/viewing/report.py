@@ -6,16 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
-from torch import nn
 
-from motionrep.embedding.encoding import embed
+from motionrep.encoders import Shareable as Encoder
 from motionrep.files.writing import written_beside
-from motionrep.head_api.actions import scores_over_time
 from motionrep.keypoints.quality import LOW_CONFIDENCE, QualityWarning, frame_confidence, quality_warnings
 from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
+from motionrep.pipeline import Recovered
 from motionrep.rendering import render
 from motionrep.types import ActionTimeline, BodyMotion, JointMotion, Keypoints, MotionEmbedding
 from motionrep.viewing import Exhibit
@@ -24,7 +22,7 @@ from motionrep.viewing.page import page_html
 from motionrep.viewing.plots import bands_svg, confidence_svg, sides_svg, similarity_svg
 from motionrep.viewing.similarity import moments, self_similarity
 
-_WINDOW_S, _STEP_S = 2.0, 1.0
+WINDOW_S, STEP_S = 2.0, 1.0  # of the actions
 _VIDEO_HEIGHT_PX = 320
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
@@ -50,35 +48,21 @@ class PersonReport:
 
 
 def analyse(
-    label: str, keypoints: Keypoints, encoder: nn.Module, mesh: Any, action: Any | None, fps_known: bool = True
+    label: str, person: Recovered, encoder: Encoder, with_actions: bool = True, fps_known: bool = True
 ) -> PersonReport:
-    """Runs an encoder and its heads on one person.
+    """What is told of one person.
 
     Args:
-        mesh: A head that predicts a `BodyMotion` or `JointMotion`.
-        action: A head with labels, read in windows of 2 s every second; None leaves actions out.
+        encoder: The one that `person` was recovered with.
         fps_known: False when the clip's frame rate is an assumption.
 
     Raises:
-        ValueError: Nobody was ever seen, or a head was trained on another encoder or gives something else.
+        ValueError: There is no motion among the results, or no action scores though they are wanted.
     """
-    if action is not None and not hasattr(action, "labels"):
-        raise ValueError(
-            f"head {type(action).__name__} has no labels, so it tells no actions; pass one that does, as "
-            "action-ktpformer-s, or none"
-        )
-    embedding = embed(keypoints, encoder)
-    rate = cast(float | None, getattr(encoder, "fps", None)) or keypoints.fps
-    window_s = cast(int, encoder.frames) / rate if getattr(encoder, "fixed_window", True) else None
-    doubts = tuple(quality_warnings(keypoints, window_s, fps_known))
-    motion = mesh.predict(embedding)
-    if not isinstance(motion, BodyMotion | JointMotion):
-        raise ValueError(
-            f"head {type(mesh).__name__} gives {type(motion).__name__}, which cannot be shown; pass one that gives a "
-            "motion, as mesh-ktpformer-s"
-        )
-    actions = None if action is None else scores_over_time(action, embedding, _WINDOW_S, _STEP_S)
-    return PersonReport(label, keypoints, embedding, motion, actions, doubts)
+    window_s = encoder.frames / (encoder.fps or person.keypoints.fps) if encoder.fixed_window else None
+    doubts = tuple(quality_warnings(person.keypoints, window_s, fps_known))
+    actions = person.timeline if with_actions else None
+    return PersonReport(label, person.keypoints, person.embedding, person.motion, actions, doubts)
 
 
 def check_report_path(path: Path | str) -> Path:
@@ -173,7 +157,7 @@ def _actions(actions: ActionTimeline) -> str:
     return (
         f"<h3>Actions</h3>{_image(bands_svg(seconds, actions.probability, actions.labels), 'action scores over time')}"
         f"<table><tr><th>when</th><th>most probable</th><th>mean probability</th></tr>{rows}</table>"
-        f'<p class="note">Windows of {_WINDOW_S:g} s every {_STEP_S:g} s; a frame has the mean of those around it.</p>'
+        f'<p class="note">Windows of {WINDOW_S:g} s every {STEP_S:g} s; a frame has the mean of those around it.</p>'
     )
 
 

@@ -180,7 +180,7 @@ def test_predict_leaves_stray_detections_out(run, tiny, tmp_path, caplog):
     assert "person stray is left out: never more than 2 joints at a time were seen" in caplog.text
     assert run("predict", tmp_path / "duo.npz", *options, "--person", 0)[0] == 0
     assert (tmp_path / "out" / "duo_0.npz").is_file()
-    assert "--person must be 0 to 1" in run("predict", tmp_path / "duo.npz", *options, "--person", 2)[2]
+    assert "person must be 0 to 1, got 2" in run("predict", tmp_path / "duo.npz", *options, "--person", 2)[2]
 
 
 def test_predict_keeps_the_results_of_heads_of_one_name(run, tiny, tmp_path):
@@ -227,7 +227,7 @@ def test_a_head_of_an_own_encoder_asks_for_it(run, tiny, tmp_path):
     status, _, errors = run("predict", tiny / "clip.json", *SIZE, "--head", tiny / "mesh", "--output", tmp_path)
     assert status == 2
     assert "trained on encoder 'tiny'" in errors
-    assert "--encoder" in errors
+    assert "pass its folder or Hub id as encoder" in errors
 
 
 def test_a_mesh_motion_is_rendered_beside_its_keypoints(run, tiny, tmp_path):
@@ -337,7 +337,7 @@ def test_nothing_is_written_when_no_head_gives_what_an_option_needs(run, tiny, t
     given = ["predict", tiny / "clip.json", *SIZE, "--encoder", tiny / "encoder", "--output", tmp_path / "out"]
     status, _, errors = run(*given, "--head", tiny / "pose3d", "--head", tiny / "action", "--refine")
     assert status == 2
-    assert "--refine: needs a mesh, but" in errors
+    assert "refine: needs a body mesh, but" in errors
     assert "gives ActionScores" in errors
     assert not (tmp_path / "out").exists()
 

@@ -131,4 +131,4 @@ def test_predict_estimates_a_camera_or_does_without_perspective(tiny, tmp_path, 
         assert main([*draw, *through, "--output", str(tmp_path / name)]) == 0
     assumed, known = ((tmp_path / name / "000000.png").read_bytes() for name in ("assumed", "known"))
     assert assumed != known
-    assert ("degrees wide" in capsys.readouterr().out) == (camera == "fit")
+    assert f"the camera, {used.hfov_deg:.0f} degrees wide" in capsys.readouterr().out

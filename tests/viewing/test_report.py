@@ -290,8 +290,8 @@ def test_heads_that_give_no_motion_or_no_actions_are_refused(tiny, tmp_path, cap
         pytest.importorskip(module, reason="needs the extras view, report and video")
     given = ["report", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder")]
     for head, action, told in (
-        ("action", "action", "head ActionHead gives ActionScores, which cannot be shown; pass one that gives a motion"),
-        ("mesh", "pose3d", "head Pose3DHead has no labels, so it tells no actions"),
+        ("action", "action", "action' gives ActionScores; add one that does"),
+        ("mesh", "pose3d", "no head predicts action scores: "),
     ):
         heads = ["--head", str(tiny / head), "--action", str(tiny / action)]
         assert main([*given, *heads, "--output", str(tmp_path / "report.html")]) == 2

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-import motionrep
-from motionrep.cli.inputs import load_people, npz_fields
-from motionrep.cli.motions import load_networks
-from motionrep.cli.options import Size, add_keypoints
+import torch
+
+from motionrep.cli.inputs import load_people, name_of, npz_fields
+from motionrep.cli.options import Precision, Size, add_computing, add_keypoints
+from motionrep.pipeline import Recoverer, load_networks
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,25 +21,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="Shipped name, folder or Hub id, or none for a report without actions (default %(default)s).",
     )  # fmt: skip
     parser.add_argument("--encoder", help="Shipped name, folder or Hub id; left out, the one the head was trained on.")
+    add_computing(parser)
 
 
 def run(
     keypoints: Path, output: Path, head: str, action: str, encoder: str | None, layout: str | None, fps: float | None,
-    size: Size | None,
+    size: Size | None, device: str, precision: Precision,
 ) -> None:  # fmt: skip
     """Writes one page about a clip: video, 3D view, joint angles, speeds, actions, and what is doubtful."""
-    from motionrep.viewing.report import analyse, check_report_path, save_report
+    from motionrep.viewing.report import STEP_S, WINDOW_S, analyse, check_report_path, save_report
 
     check_report_path(output)
     people = load_people(keypoints, layout, fps, size)
-    mesh, network = load_networks(head, encoder)
-    actions = None if action == "none" else motionrep.load_head(action)
+    heads = [head] if action == "none" else [head, action]
+    recoverer = Recoverer(
+        *load_networks(heads, encoder, device), window_s=WINDOW_S, step_s=STEP_S, device=device,
+        dtype=getattr(torch, precision), progress=True,
+    )  # fmt: skip
     fps_known = fps is not None or bool(npz_fields(keypoints))
-    names = [
-        keypoints.stem if len(people) == 1 else f"{keypoints.stem}, person {index}" for index in range(len(people))
-    ]
     reports = [
-        analyse(name, person, network, mesh, actions, fps_known) for name, person in zip(names, people, strict=True)
+        analyse(
+            name_of(keypoints, index, len(people)),
+            recoverer(person, index),
+            recoverer.encoder,
+            action != "none",
+            fps_known,
+        )
+        for index, person in enumerate(people)
     ]
     page = save_report(keypoints.name, reports, output)
     for one in reports:

@@ -1,0 +1,76 @@
+"""Loads heads together with the encoder that they were trained on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from motionrep.encoders import Shareable as Encoder
+from motionrep.encoders import load_encoder
+from motionrep.head_api.contract import require_encoder
+from motionrep.head_api.loading import load_head
+from motionrep.weights import shipped
+
+DEFAULT_HEAD = "mesh-ktpformer-s"
+
+
+def load_networks(
+    heads: Sequence[str | Path | nn.Module],
+    encoder: Encoder | str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> tuple[Encoder, dict[str, Any]]:
+    """An encoder and, by their names, heads, on a device and in evaluation mode.
+
+    Args:
+        heads: What `load_head` takes, or heads that are loaded already.
+        encoder: What `load_encoder` takes, or an encoder that is loaded already. None takes the shipped one that the
+            heads were trained on, or the published checkpoint that holds both.
+
+    Raises:
+        ValueError: No heads, heads of different encoders, or of another encoder than the one given.
+    """
+    if not heads:
+        raise ValueError(f"heads is empty; name at least one, such as {DEFAULT_HEAD!r}")
+    trained = {_name(head): head if isinstance(head, nn.Module) else load_head(head) for head in heads}
+    if encoder is None:
+        names = {encoder_of(head, name) for name, head in trained.items()}
+        if len(names) > 1:
+            raise ValueError(
+                f"the heads were trained on different encoders ({', '.join(sorted(names))}); run one after the other"
+            )
+        encoder = names.pop()
+    network = encoder if isinstance(encoder, Encoder) else load_encoder(encoder)
+    for head in trained.values():
+        require_encoder(head, network.name, network.digest)
+        if isinstance(head, nn.Module):
+            head.to(device)
+    return network.to(device), trained
+
+
+def encoder_of(trained: Any, head: str) -> str:
+    """Name of the shipped encoder that a head was trained on, or the published checkpoint that holds both."""
+    if Path(head).is_file():
+        return head
+    name = str(trained.trained_on)
+    if name not in shipped("architecture"):
+        raise ValueError(
+            f"{head}: trained on encoder {name!r}, which does not ship; pass its folder or Hub id as encoder"
+        )
+    return name
+
+
+def endings(heads: Mapping[str, Any]) -> dict[str, str]:
+    """What tells the files of several heads apart: the heads' names, numbered where two are alike."""
+    if len(heads) == 1:
+        return dict.fromkeys(heads, "")
+    names = [Path(head).name for head in heads]
+    return {
+        head: f"_{name}" + (f"_{i}" if names.count(name) > 1 else "")
+        for i, (head, name) in enumerate(zip(heads, names, strict=True))
+    }
+
+
+def _name(head: str | Path | nn.Module) -> str:
+    return type(head).__name__ if isinstance(head, nn.Module) else str(head)

@@ -1,0 +1,182 @@
+"""From keypoints to what heads make of them, on one device from the first step to the last."""
+
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from motionrep.embedding import embed, mirrored
+from motionrep.encoders import Shareable as Encoder
+from motionrep.geometry.cameras import PinholeCamera
+from motionrep.layouts import JointLayout
+from motionrep.pipeline.cameras import camera_of, places_people
+from motionrep.pipeline.networks import DEFAULT_HEAD, load_networks
+from motionrep.pipeline.people import chosen, clips_of
+from motionrep.pipeline.result import Recovered
+from motionrep.types import ActionTimeline, BodyMotion, Keypoints, MotionEmbedding
+
+logger = logging.getLogger(__name__)
+
+
+def recover(
+    source: Keypoints | Sequence[Keypoints] | Path | str,
+    heads: Sequence[str | Path | nn.Module] = (DEFAULT_HEAD,),
+    *,
+    encoder: Encoder | str | Path | None = None,
+    camera: PinholeCamera | str | Path | None = None,
+    flip: bool = False,
+    refine: bool = False,
+    person: int | None = None,
+    layout: JointLayout | str | None = None,
+    fps: float | None = None,
+    size_px: tuple[int, int] | None = None,
+    device: str | torch.device = "cpu",
+) -> list[Recovered]:
+    """What heads make of every person of a clip: 3D poses, body meshes, actions.
+
+        for person in motionrep.recover("dance.json", size_px=(1920, 1080)):
+            person.save("results", "dance")
+
+    `Recoverer` is the same for many clips: it loads the networks once.
+
+    Args:
+        source: A clip, clips, or a keypoint file.
+        heads: What `load_head` takes, all of one encoder.
+        encoder: What `load_encoder` takes; None is the one that the heads were trained on.
+        camera: The camera that took the clip, its .json file, "fit" to estimate its field of view, or "weak" for one
+            very far away. None assumes a horizontal field of view of 50 degrees.
+        flip: Averages with what is made of the mirrored clip: twice the time, fewer errors.
+        refine: Moves bodies nearer to the keypoints and smooths them (`motionrep.refine`).
+        person: Place of the only person to recover, from 0; None is everybody.
+        layout: Joint order, frame rate and image size of a keypoint file that does not say them (`load_keypoints`).
+        device: Where everything is computed; results are on the CPU.
+
+    Returns:
+        One result for each person, in the order of the source.
+
+    Raises:
+        FileNotFoundError: No such file, head or encoder.
+        ValueError: As `load_keypoints`, `load_head`, `load_encoder`; heads of different encoders; a camera that no head
+            uses; nothing to refine or to average.
+    """
+    clips = chosen(clips_of(source, layout, fps, size_px), person)
+    recoverer = Recoverer(*load_networks(heads, encoder, device), flip=flip, refine=refine, device=device)
+    if camera is not None:
+        recoverer = recoverer.with_camera(camera, list(clips.values()))
+    return [recoverer(clip, index) for index, clip in clips.items()]
+
+
+@dataclass(frozen=True)
+class Recoverer:
+    """An encoder and heads, and how they are used on a clip; call it with the clip of one person.
+
+        recoverer = Recoverer(*load_networks(["mesh-ktpformer-s"], device="cuda"), flip=True, device="cuda")
+        results = [recoverer(clip) for clip in clips]
+
+    Attributes:
+        encoder, heads: On the device already, as `load_networks` gives them.
+        window_s: Action heads also give their scores over time, by windows so long, of clips that are longer.
+        step_s: From one such window to the next; a quarter of a window when None.
+    """
+
+    encoder: Encoder
+    heads: Mapping[str, Any]
+    camera: PinholeCamera | None = None
+    flip: bool = False
+    refine: bool = False
+    window_s: float = 2.0
+    step_s: float | None = None
+    device: str | torch.device = "cpu"
+    dtype: torch.dtype = torch.float32
+    progress: bool = False
+
+    def __call__(self, clip: Keypoints, index: int = 0) -> Recovered:
+        """What the heads make of one person's clip.
+
+        Raises:
+            ValueError: Nobody was seen, or no head gives what is to be refined or averaged.
+        """
+        embedding = self.embed(clip)
+        ways = [embedding, *([self.embed(mirrored(clip))] if self.flip else [])]
+        results = {name: self._predicted(head, ways) for name, head in self.heads.items()}
+        if self.refine:
+            results = self._refined(results, clip)
+        timelines = self._timelines(ways)
+        return Recovered(index, clip, embedding.to("cpu"), _on_cpu(results), _on_cpu(timelines), self.camera)
+
+    def embed(self, clip: Keypoints) -> MotionEmbedding:
+        """The embedding of one person's clip, on the device."""
+        options = {"device": self.device, "dtype": self.dtype, "progress": self.progress}
+        return embed(clip, self.encoder, **options).to(self.device)
+
+    def with_camera(self, camera: PinholeCamera | str | Path, clips: Sequence[Keypoints]) -> "Recoverer":
+        """The same with the camera that took the clips; "fit" fits it to the person who is seen most.
+
+        Raises:
+            ValueError: As `pipeline.cameras.camera_of`.
+        """
+        most_seen = max(clips, key=lambda clip: float(clip.confidence.sum()))
+        embedding = self.embed(most_seen) if camera == "fit" else None
+        return replace(self, camera=camera_of(camera, most_seen, self.heads, embedding))
+
+    def _predicted(self, head: Any, ways: Sequence[MotionEmbedding]) -> Any:
+        """What a head says of the clip, or the mean with what it says of the mirrored clip."""
+        if self.camera is None or not places_people(head):
+            return _mean([head.predict(way) for way in ways])
+        options = {"frame": "camera"} if "frame" in inspect.signature(head.predict).parameters else {}
+        cameras = (self.camera, self.camera.mirrored())
+        return _mean([head.predict(way, camera=seen, **options) for way, seen in zip(ways, cameras, strict=False)])
+
+    def _refined(self, results: Mapping[str, Any], clip: Keypoints) -> dict[str, Any]:
+        if not any(isinstance(result, BodyMotion) for result in results.values()):
+            given = ", ".join(f"{name!r} gives {type(result).__name__}" for name, result in results.items())
+            raise ValueError(f"refine: needs a body mesh, but {given}; leave it out, or add a head that gives one")
+        return {
+            name: _refined(result, clip, self.camera) if isinstance(result, BodyMotion) else result
+            for name, result in results.items()
+        }
+
+    def _timelines(self, ways: Sequence[MotionEmbedding]) -> dict[str, ActionTimeline]:
+        if ways[0].keypoints.frame_count / ways[0].fps <= self.window_s:
+            return {}
+        step_s = self.window_s / 4 if self.step_s is None else self.step_s
+        return {
+            name: _mean([head.predict_over_time(way, self.window_s, step_s) for way in ways])
+            for name, head in self.heads.items()
+            if hasattr(head, "predict_over_time")
+        }
+
+
+def _mean(results: Sequence[Any]) -> Any:
+    if len(results) == 1:
+        return results[0]
+    from motionrep.head_api.flip_averaging import flip_averaged  # brings roma, which takes as long as torch
+
+    try:
+        return flip_averaged(*results)
+    except TypeError as error:
+        raise ValueError(f"flip: {error}; leave it out for this head") from error
+
+
+def _refined(motion: BodyMotion, clip: Keypoints, camera: PinholeCamera | None) -> BodyMotion:
+    from motionrep.fitting.keypoints import refine, reprojection_error_px  # brings roma, which takes as long as torch
+
+    try:
+        refined = refine(motion, clip, camera)
+    except ValueError as error:
+        logger.warning("person %s is not refined: %s", clip.person, error)
+        return motion
+    before_px, after_px = (reprojection_error_px(one, clip, camera) for one in (motion, refined))
+    logger.info(
+        "person %s: %.1f px from the keypoints before refinement, %.1f px after", clip.person, before_px, after_px
+    )
+    return refined
+
+
+def _on_cpu(results: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: result.to("cpu") if hasattr(result, "to") else result for name, result in results.items()}
