@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body.model import BodyModel
-from motionrep.files.writing import BROKEN_NPZ
+from motionrep.files.arrays import BROKEN_NPZ
 from motionrep.layouts import H36M_17
 
 _ROW_SUM_WITHIN = 0.05

@@ -1,4 +1,4 @@
-"""The fields of SMPL, SMPL-H and SMPL-X files as they are downloaded, with the joints in the order of our bodies."""
+"""Reads the fields of SMPL, SMPL-H and SMPL-X files as they are downloaded, with joints in the order of our bodies."""
 
 import hashlib
 import logging
@@ -9,7 +9,8 @@ import numpy as np
 
 from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.body.smpl_pickles import read_smpl_pickle
-from motionrep.files.writing import BROKEN_NPZ, written_beside
+from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.writing import written_beside
 from motionrep.layouts import JointLayout
 
 logger = logging.getLogger(__name__)
@@ -21,12 +22,12 @@ _CONVERTED = "motionrep body 2, from sha256 "
 
 
 def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
-    """Dense arrays of those of SMPL's fields that the file has; other fields are not looked at.
+    """Those of SMPL's fields that a body needs and the file has, as dense arrays.
 
     Joints are in the order of `motionrep.body.skeletons`.
 
-    A pickle is converted once: its arrays are saved next to it as `NAME.motionrep.npz`, with the checksum of the
-    pickle, and read from there until the pickle changes. Where that folder cannot be written to, the pickle is read
+    A pickle is converted once. Its arrays are saved next to it as `NAME.motionrep.npz`, with the checksum of the
+    pickle, and read from there until the pickle changes. Where the folder cannot be written to, the pickle is read
     each time.
 
     Raises:
@@ -34,6 +35,15 @@ def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
     """
     fields = _from_pickle(path) if path.suffix.lower() == ".pkl" else _from_npz(path)
     return _with_smpl_joints_first(path, fields)
+
+
+def smpl_file_joints(path: Path) -> int | None:
+    """The number of joints in an .npz; None for files of another kind, such as those of soft tissue."""
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            return file["kintree_table"].shape[-1]
+    except (OSError, KeyError, *BROKEN_NPZ):
+        return None
 
 
 def _from_npz(path: Path) -> dict[str, np.ndarray]:
@@ -55,7 +65,7 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
             if str(file["source"]) == source:
                 return {name: file[name] for name in _FIELDS if name in file}
     except (OSError, KeyError, *BROKEN_NPZ):
-        pass  # not there yet, or damaged: it is made anew
+        pass  # not there yet, or damaged: it is written again
     fields = read_smpl_pickle(path, _FIELDS)
     fields = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in fields.items()}
     if all(name in fields for name in NEEDED):
@@ -68,9 +78,10 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
 
 
 def _with_smpl_joints_first(path: Path, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """SMPL-H and SMPL-X in the order of `body.skeletons`, with the joints of the hands that SMPL has and they have not.
+    """Fields of SMPL-H and SMPL-X with joints in the order of `body.skeletons`; others as they are.
 
-    Those stand in the middle of the knuckles of the four fingers, which hang from them; they move no vertex themselves.
+    SMPL's two hand joints are added, which those files lack. They lie in the middle of the knuckles of the four
+    fingers, are the parents of these and move no vertex themselves.
     """
     joints = fields["kintree_table"].shape[-1] if "kintree_table" in fields else 0
     layout = BODY_SKELETONS[joints + 2] if joints + 2 in FILE_ORDERS else None
@@ -101,7 +112,7 @@ def _with_smpl_joints_first(path: Path, fields: dict[str, np.ndarray]) -> dict[s
 
 
 def _spread(array: np.ndarray, order: tuple[int, ...], layout: JointLayout, axis: int) -> np.ndarray:
-    """Puts what belongs to the file's joints in place along an axis, with zeros for the joints that it has not."""
+    """Moves the file's joints to their places along an axis; joints that the file lacks get zeros."""
     shape = [*array.shape]
     shape[axis] = layout.joint_count
     spread = np.zeros(shape, array.dtype)
@@ -110,7 +121,7 @@ def _spread(array: np.ndarray, order: tuple[int, ...], layout: JointLayout, axis
 
 
 def _file_parents(layout: JointLayout) -> list[int]:
-    """The tree of the file, where all fingers hang from the wrists."""
+    """Parent indices in the file, where all fingers are children of the wrists."""
     order = FILE_ORDERS[layout.joint_count]
     parents = list(layout.parent_indices)
     for joint, parent in enumerate(layout.parents):

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from motionrep.body import load_body_model
-from motionrep.body.finding import FILE_NAMES, body_folder, find_bodies, how_to_get
+from motionrep.body.finding import body_folder
+from motionrep.body.registry import body_files, find_bodies
 from motionrep.embedding.encoding import embed
 from motionrep.encoders import load_encoder
 from motionrep.geometry.cameras import PinholeCamera
@@ -30,7 +31,8 @@ from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import H36M_17
 from motionrep.rendering import render, write_video
 from motionrep.rendering.backends.probe import tried_apart
-from motionrep.rendering.raster import rasterize, screen_points
+from motionrep.rendering.projection import screen_points
+from motionrep.rendering.raster import rasterize
 from motionrep.types import Keypoints
 from motionrep.weights import shipped
 
@@ -211,16 +213,22 @@ def _write(suffix: str) -> str:
 
 def _bodies() -> Iterator[Finding]:
     yield _tried("bodies", "open", lambda: _load("open"), _reinstall(), needed=True)
-    found, folder = find_bodies(), body_folder()
+    found, files, folder = find_bodies(), body_files(), body_folder()
     yield Finding("bodies", "folder", "works", f"{folder}{'' if folder.is_dir() else ', which does not exist yet'}")
     for name, paths in found.items():
         from_path = f"{paths[0]}{''.join(f'; not used: {path}' for path in paths[1:])}"
-        fix = f"download it again: {how_to_get(name)}"
+        fix = f"download it again: {files[name].how_to_get}"
         yield _tried("bodies", name, lambda name=name, from_path=from_path: f"{_load(name)}, {from_path}", fix)
-    for model in ("smpl", "smplh", "smplx"):
-        if not any(name.startswith(f"{model}-") for name in found):
-            names = ", ".join(name for name in FILE_NAMES if name.startswith(f"{model}-"))
-            yield Finding("bodies", model, "missing", f"none of {names} in the folder", how_to_get(model))
+    for family in dict.fromkeys(_family(name) for name in files):
+        if not any(_family(name) == family for name in found):
+            names = [name for name in files if _family(name) == family]
+            detail = f"none of {', '.join(names)} in the folder"
+            yield Finding("bodies", family, "missing", detail, files[names[0]].how_to_get)
+
+
+def _family(body: str) -> str:
+    """`smpl` for `smpl-neutral`."""
+    return body.partition("-")[0]
 
 
 def _load(name: str) -> str:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 
-from motionrep.body.finding import FILE_NAMES
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.files.writing import BROKEN_NPZ
+from motionrep.body.registry import BODIES
+from motionrep.files.arrays import BROKEN_NPZ
 from motionrep.layouts import JointLayout
 from motionrep.motion.floor import floor_height_m, put_on_floor, raised
 from motionrep.motion.readers.amass import amass_gender, amass_track
@@ -203,7 +203,7 @@ def _from_npz(path: Path, body_model: str) -> BodyMotion:
 def _warn_of_another_gender(path: Path, gender: str | None, body_model: str) -> None:
     kind, _, named = body_model.partition("-")
     wanted = f"{kind}-{gender}"
-    if {body_model, wanted} <= FILE_NAMES.keys() and named.partition("-")[0] != gender:
+    if {body_model, wanted} <= BODIES.keys() and named.partition("-")[0] != gender:
         logger.warning(
             "%s: its betas are those of the %s body and mean another shape on %s; pass body_model=%r, as for "
             "load_body_model",

@@ -11,7 +11,8 @@ import torch
 from paths import OPEN_BODY
 
 from motionrep.body import load_body_model
-from motionrep.body.finding import FILE_NAMES, body_folder, find_bodies, find_body
+from motionrep.body.finding import body_folder, find_body_file
+from motionrep.body.registry import body_files, find_bodies
 
 pytestmark = pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the folder is set by XDG_DATA_HOME here")
 
@@ -75,7 +76,7 @@ def test_the_folder_is_the_platforms_for_a_users_data(bodies, tmp_path, monkeypa
 def test_files_are_found_as_they_are_downloaded_and_unpacked(bodies, file, name):
     path = put(bodies / file)
     assert find_bodies() == {name: [path]}
-    assert find_body(name) == path
+    assert find_body_file(name, body_files()[name]) == path
 
 
 def test_folders_by_gender_are_told_apart_by_the_number_of_joints(bodies):
@@ -105,7 +106,7 @@ def test_a_linked_folder_is_searched_and_a_link_to_itself_does_no_harm(bodies, t
     put(tmp_path / "elsewhere" / "smpl" / "SMPL_MALE.npz")
     (bodies / "linked").symlink_to(tmp_path / "elsewhere")
     (bodies / "loop").symlink_to(bodies)
-    assert find_body("smpl-male") == bodies / "linked" / "smpl" / "SMPL_MALE.npz"
+    assert find_bodies()["smpl-male"][0] == bodies / "linked" / "smpl" / "SMPL_MALE.npz"
 
 
 def test_a_body_by_name_has_the_name_and_the_shape_of_its_file(bodies):
@@ -124,13 +125,13 @@ def test_a_name_comes_before_a_file_of_that_name(bodies, tmp_path, monkeypatch):
     assert load_body_model("smpl-male").beta_count == 10
 
 
-@pytest.mark.parametrize("name", FILE_NAMES)
+@pytest.mark.parametrize("name", body_files())
 def test_a_body_that_is_missing_says_where_it_was_looked_for_and_where_it_is_to_be_had(bodies, name):
     bodies.rmdir()
     with pytest.raises(FileNotFoundError) as caught:
         load_body_model(name)
     message = str(caught.value)
-    for part in (repr(name), str(bodies), "is.tue.mpg.de", "licence", *FILE_NAMES[name]):
+    for part in (repr(name), str(bodies), "is.tue.mpg.de", "licence", *body_files()[name].names):
         assert part in message
 
 
