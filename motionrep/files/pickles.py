@@ -11,12 +11,11 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy_format
 
-from motionrep.files.writing import BROKEN_NPZ
+from motionrep.files.arrays import BROKEN_NPZ, read_header
 
 MALFORMED = (
     pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError,
@@ -64,11 +63,11 @@ def read_npz_object(path: Path, key: str, what: str) -> Any:
             if key not in names:
                 raise ValueError(f"a {what} has {key!r}, this file has {', '.join(names) or 'nothing'}")
             with archive.open(f"{key}.npy") as file:
-                version = npy_format.read_magic(file)
-                read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-                shape, _, dtype = read(file)
-                if dtype.kind != "O" or shape != ():
-                    raise ValueError(f"{key!r} should be one object (a dict), it is an array of shape {shape}, {dtype}")
+                header = read_header(file)
+                if header.dtype.kind != "O" or header.shape != ():
+                    raise ValueError(
+                        f"{key!r} should be one object (a dict), it is an array of shape {header.shape}, {header.dtype}"
+                    )
                 content = file.read()
     except BROKEN_NPZ as error:
         raise ValueError(f"{path}: {error}") from error
@@ -77,6 +76,15 @@ def read_npz_object(path: Path, key: str, what: str) -> Any:
         return value.state[-1][0]
     except MALFORMED as error:
         raise ValueError(f"{path}: {key!r} is not as NumPy writes an object ({error}); get the file again") from error
+
+
+def read_outline(stream: BinaryIO | io.BufferedIOBase) -> Any:
+    """What a pickle holds, for looking only: whatever is no plain container, text or number becomes `Unknown`.
+
+    Raises:
+        One of `MALFORMED`: The pickle is cut off or is none; nothing in it was run.
+    """
+    return _OutlineReader(stream, lambda module, name: Unknown).load()
 
 
 class Inert:
@@ -92,6 +100,18 @@ class Inert:
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
+
+
+class Unknown(Inert):
+    """Stands for an object of any class where a file is only looked at; takes whatever is done to it."""
+
+    def __call__(self, *arguments: Any) -> "Unknown":
+        return self
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    append = extend = add = update = __call__
 
 
 def as_array(value: Any) -> np.ndarray:
@@ -229,8 +249,9 @@ def _read(content: bytes, path: Path, what: str, stand_in: Callable[[str, str], 
 
 
 class _Reader(pickle.Unpickler):
-    # The stream must be one that is read no further than asked: joblib's arrays lie between the pickle's own bytes.
-    def __init__(self, stream: io.BytesIO, stand_in: Callable[[str, str], Any]):
+    # For joblib's arrays, which lie between the pickle's own bytes, the stream must be io.BytesIO: others are read
+    # further than asked.
+    def __init__(self, stream: BinaryIO | io.BufferedIOBase, stand_in: Callable[[str, str], Any]):
         super().__init__(stream, encoding="latin1")
         self._stand_in = stand_in
         self._joblib_array = type("_JoblibArray", (_JoblibArray,), {"stream": stream})
@@ -242,6 +263,11 @@ class _Reader(pickle.Unpickler):
         if known is None:
             raise _Refused(f"{module_name}.{global_name}")
         return known
+
+
+class _OutlineReader(_Reader):
+    def persistent_load(self, pid: Any) -> Unknown:
+        return Unknown()
 
 
 def _from_bytes(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
@@ -265,7 +291,8 @@ def _text(raw: Any, dtype: Any, shape: Any) -> np.ndarray:
     return np.char.decode(text, "utf-8") if kind.startswith("S") else text
 
 
-def _array(path: Path, name: str, value: Any) -> np.ndarray:
+def array_of(path: Path, name: str, value: Any) -> np.ndarray:
+    """`as_array` for a field of a file. Raises ValueError that names both."""
     try:
         return as_array(value)
     except MALFORMED as error:

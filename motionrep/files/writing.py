@@ -1,18 +1,12 @@
-"""Writing files so that nothing half-written ever stands under the final name; what broken ones raise."""
+"""Writes files so that nothing half-written ever stands under the final name."""
 
+import json
 import shutil
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
-
-# What NumPy raises, besides OSError, for .npy and .npz files that are cut off, altered or of another kind.
-BROKEN_NPZ = (
-    ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TypeError, SyntaxError, tokenize.TokenError,
-)  # fmt: skip
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -50,3 +44,15 @@ def written_beside(path: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):
                 beside.unlink()
+
+
+def write_json(content: Any, path: Path, indent: int | None = 2) -> None:
+    """Writes JSON as `written_beside` does, indented (None: on one line), with a line feed at the end.
+
+    Raises:
+        ValueError: NaN or infinite numbers, which JSON does not have.
+        OSError: As `written_beside`.
+    """
+    text = json.dumps(content, indent=indent, allow_nan=False) + "\n"
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")

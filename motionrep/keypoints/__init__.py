@@ -1,4 +1,4 @@
-"""Keypoint files of 2D detectors: read, followed from frame to frame, checked and written."""
+"""Keypoint files of 2D detectors: reads, tracks, checks and writes them."""
 
 from motionrep.keypoints.loading import load_keypoints
 from motionrep.keypoints.saving import save_keypoints

@@ -1,4 +1,4 @@
-"""Checked detections of a file: frame numbers, person ids, joint layout and values."""
+"""The detections of a file, checked: frame numbers, person ids, joint layout and values."""
 
 import logging
 import re
@@ -10,11 +10,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from motionrep.layouts import LAYOUTS, JointLayout
+from motionrep.layouts import COCO_17, HALPE_26, LAYOUTS, JointLayout
 
 logger = logging.getLogger(__name__)
 
+# Layout by number of joints. COCO-WholeBody's 133 points start with COCO's 17, Halpe's 136 with its body's 26.
+BODY_LAYOUTS = {17: COCO_17, 26: HALPE_26, 133: COCO_17, 136: HALPE_26}
 _LARGEST = 1e9
+
+
+@dataclass(frozen=True)
+class KeypointOptions:
+    """What the user says about a keypoint file; None where the file, or a default, counts.
+
+    `size_px` is width and height; readers of kinds with `needs_size` (`files.kinds`) always get one.
+    """
+
+    layout: JointLayout | None = None
+    fps: float | None = None
+    size_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -22,8 +36,8 @@ class Detections:
     """Every detection of a file, by frame; those of one frame in the file's order.
 
     `xyc` is x and y in pixels and confidence in [0, 1], all 0 for a joint that was not seen. `frame` is the number in
-    the file. `person` is None when the file does not tell who is who. A detection without a seen joint is there only
-    of a person with an id, who was then followed but not seen; its score is -inf.
+    the file. `person` is None when the file has no person ids. A detection without any seen joint is kept only when it
+    has a person id: the person was tracked but not seen. Its score is -inf.
     """
 
     xyc: Float[np.ndarray, "detections joints 3"]
@@ -33,8 +47,12 @@ class Detections:
     layout: JointLayout
 
 
-class _Row(NamedTuple):
-    """One detection; `values` is x, y, confidence of each joint, flat."""
+class Row(NamedTuple):
+    """One detection as a format's reader finds it.
+
+    `frame` is the number or name of its frame, `values` x, y, confidence of each joint, flat; `score` and `person` are
+    None where the file has none.
+    """
 
     frame: int | str
     values: Sequence[float]
@@ -42,14 +60,24 @@ class _Row(NamedTuple):
     person: str | None
 
 
-def _collect(
-    rows: Iterable[_Row],
+def checked_detections(
+    rows: Iterable[Row],
     frames: Iterable[Any] | None,
     known: dict[int, JointLayout],
     layout: JointLayout | None,
     path: Path,
 ) -> Detections:
-    """Checks the detections; `frames` names all frames of the file if some may have no detection."""
+    """Checks the detections of a file and puts them in the order of their frames.
+
+    Args:
+        frames: All frames of the file, if some may have no detection.
+        known: The format's layouts by number of joints.
+        layout: The layout that was asked for.
+
+    Raises:
+        ValueError: No detection, no joint seen, an unknown layout, or a value that cannot be right; names the file and,
+            where there is one, the frame.
+    """
     rows = list(rows)
     if not rows:
         raise ValueError(f"{path}: no person was detected in any frame")
@@ -79,7 +107,7 @@ def _collect(
 
 
 def _checked(
-    xyc: Float[np.ndarray, "detections joints 3"], rows: list[_Row], layout: JointLayout, path: Path
+    xyc: Float[np.ndarray, "detections joints 3"], rows: list[Row], layout: JointLayout, path: Path
 ) -> Float[np.ndarray, "detections joints 3"]:
     """The keypoints with 0, 0, 0 for every joint that was not seen, and confidence of at most 1.
 
@@ -104,7 +132,10 @@ def _checked(
 
 
 def _frame_numbers(keys: list[Any], path: Path) -> dict[int | str, int]:
-    """A number is itself; a file name has the last of its integers in which all names differ, or else its place."""
+    """The number of each frame: itself, or of a file name the last of its integers in which all names differ.
+
+    Names without such an integer are counted in their order.
+    """
     for key in keys:
         if not isinstance(key, int | str):
             raise ValueError(f"{path}: a frame must be an integer or a file name, got {key!r}")
@@ -127,7 +158,7 @@ def _frame_numbers(keys: list[Any], path: Path) -> dict[int | str, int]:
     return dict(zip(keys, numbers, strict=True))
 
 
-def _number_array(rows: list[_Row], path: Path) -> Float[np.ndarray, "detections joints 3"]:
+def _number_array(rows: list[Row], path: Path) -> Float[np.ndarray, "detections joints 3"]:
     expected = next((len(row.values) for row in rows if isinstance(row.values, list)), 0)
     for row in rows:
         if isinstance(row.values, list) and expected % 3:
@@ -163,7 +194,7 @@ def _choose_layout(
     return chosen
 
 
-def _with_id(rows: list[_Row], path: Path) -> list[_Row]:
+def _with_id(rows: list[Row], path: Path) -> list[Row]:
     """All detections, or those with a person id if some have one: trackers leave unconfirmed detections without."""
     tracked = [row for row in rows if row.person is not None]
     if not tracked or len(tracked) == len(rows):
@@ -175,8 +206,8 @@ def _with_id(rows: list[_Row], path: Path) -> list[_Row]:
     return tracked
 
 
-def _person_ids(rows: list[_Row]) -> list[str] | None:
-    """AlphaPose without tracking calls everybody 0: one id for several detections of one frame is none."""
+def _person_ids(rows: list[Row]) -> list[str] | None:
+    """AlphaPose without tracking gives everybody the id 0, so one id for several detections of a frame is no id."""
     ids = [row.person for row in rows if row.person is not None]
     if not ids or (len(set(ids)) == 1 and len({row.frame for row in rows}) < len(rows)):
         return None

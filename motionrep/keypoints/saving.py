@@ -1,6 +1,5 @@
 """Writes keypoints as .npz or as JSON in AlphaPose's format."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from motionrep.files.writing import written_beside
+from motionrep.files.writing import write_json, written_beside
+from motionrep.keypoints.formats.own import FORMAT, NEWEST
 from motionrep.layouts import COCO_17, HALPE_26
 from motionrep.types import Keypoints
 
@@ -16,9 +16,9 @@ from motionrep.types import Keypoints
 def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
     """Writes clips as .npz, which `load_keypoints` gives back exactly, or as .json in AlphaPose's format.
 
-    AlphaPose's format is for other tools: it has no frame rate or image size, leaves out unseen frames but for the
-    first and the last, knows the layouts coco_17 and halpe_26, and names persons by integers (their place in `clips`,
-    unless all names are different integers).
+    AlphaPose's format is for other tools. It has no frame rate, no image size and only the layouts coco_17 and
+    halpe_26. Unseen frames are left out, except for the first and the last. Persons are named by their place in
+    `clips`, unless all names are different integers.
 
     Raises:
         ValueError: No clips, another suffix, or a layout that AlphaPose's format does not have.
@@ -29,12 +29,11 @@ def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
         raise ValueError(f"{path}: no clips to save")
     if path.suffix == ".npz":
         arrays = {f"{i}.{name}": value for i, clip in enumerate(clips) for name, value in _npz_fields(clip).items()}
+        arrays["format"] = f"{FORMAT} {NEWEST}"
         with written_beside(path) as beside:
             np.savez(beside, **arrays)
     elif path.suffix == ".json":
-        entries = _alphapose_entries(clips, path)
-        with written_beside(path) as beside:
-            beside.write_text(json.dumps(entries, allow_nan=False), encoding="utf-8")
+        write_json(_alphapose_entries(clips, path), path, indent=None)
     else:
         raise ValueError(f"{path}: keypoints are saved as .npz or .json, got {path.suffix or 'no suffix'!r}")
 

@@ -1,4 +1,4 @@
-"""Who is who in a keypoint file whose detections have no ids: people are followed by where they are."""
+"""Tracks people in keypoint files whose detections have no ids, by where they are."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -45,9 +45,14 @@ def follow_people(
     score: Float[np.ndarray, " detections"],
     fps: float,
 ) -> list[str]:
-    """A name for each detection; the rule is in `keypoint_io.load_keypoints`.
+    """A name for each detection: of the person that it belongs to, counted from "0" in order of appearance.
 
-    Detections of one frame with the same name are of one person; the one with the highest score tells where it is.
+    A detection goes to the nearest person. Nearest means to where that person was last seen, or would be at an even
+    speed. Distances are means over the joints, weighted by the square of their confidence, in sizes of the person. A
+    detection starts a new person when it is farther than 0.3 sizes from everybody (at 30 frames per second; 3 more for
+    each second that the other was not seen, 1 at most), or when nobody was there for a second. A new detection within
+    0.1 of another one of its frame is treated as its duplicate. It gets the same name; the one with the highest score
+    says where the person is.
 
     Args:
         xyc: x and y in pixels and confidence, 0 for a joint that was not seen; ordered by frame.

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.files.writing import BROKEN_NPZ
+from motionrep.files.arrays import BROKEN_NPZ
 from motionrep.layouts import LAYOUTS, JointLayout, find_layout
 from motionrep.motion.loading import load_joint_motion
 from motionrep.types import DEFAULT_FPS, JointMotion

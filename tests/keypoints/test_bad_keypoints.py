@@ -22,9 +22,9 @@ def changed(index, value):
         ([None, None], "holds no detections"),
         ([mmpose_frame(0), mmpose_frame(1)], "no person was detected in any frame"),
         ([alphapose("0.jpg", person(17) * [1, 1, 0], 1)], "no joint of any person was seen"),
-        ("text", "not a keypoint format motionrep knows: str"),
-        ([1, 2], "not a keypoint format motionrep knows: list"),
-        ({"images": [], "other": []}, "dict with the fields 'images', 'other' .known: AlphaPose, COCO"),
+        ("text", "is a JSON file with a str, not keypoints of a kind that motionrep reads .*OpenPose, MMPose"),
+        ([1, 2], "is a JSON file with a list, not keypoints of a kind that motionrep reads"),
+        ({"images": [], "other": []}, "is a JSON file with the fields 'images', 'other', not keypoints .*AlphaPose, COCO"),
         ({"images": [], "annotations": []}, "no person was detected in any frame"),
         ({"images": [{"file_name": "0.jpg"}], "annotations": []}, "image 0 has no 'id'"),
         (
@@ -144,7 +144,8 @@ def test_arguments_that_cannot_be_right_are_errors(tmp_path, options, message):
     [
         (b"", "not valid JSON, Expecting value at line 1, column 1"),
         (b'[{"image_id": 1,\n "keypoints": [1,', "not valid JSON, Expecting value at line 2, column 18"),
-        (b"\x93NUMPY\x01\x00\xff\xfe", "neither JSON nor .npz"),
+        (b"\x93NUMPY\x01\x00\xff\xfe", "is a .npy file, not keypoints of a kind that motionrep reads"),
+        (b'["\xff"]', "not valid JSON .*the file is damaged or of another kind"),
     ],
 )
 def test_files_that_are_not_json_are_errors(tmp_path, content, message):
@@ -156,7 +157,7 @@ def test_files_that_are_not_json_are_errors(tmp_path, content, message):
 def test_missing_files_and_folders_without_keypoints_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.json: no such keypoint file"):
         load(tmp_path / "nowhere.json")
-    with pytest.raises(ValueError, match=r"no \.json file in this folder; OpenPose writes one per frame"):
+    with pytest.raises(ValueError, match=r"is a folder, not keypoints of a kind that motionrep reads .*OpenPose"):
         load(tmp_path)
     written(tmp_path, openpose_people(person(25)), "v_000000000000_keypoints.json")
     written(tmp_path, {"other": 1}, "v_000000000001_keypoints.json")

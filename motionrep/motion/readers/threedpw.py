@@ -7,7 +7,7 @@ import numpy as np
 import roma
 import torch
 
-from motionrep.files.pickles import _array
+from motionrep.files.pickles import array_of as _array
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.tracks import Track, _Frame, _track
 

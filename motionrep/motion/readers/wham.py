@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from motionrep.files.pickles import _array
+from motionrep.files.pickles import array_of as _array
 from motionrep.motion.tracks import Track, _Frame, _track
 
 _WHAM_FPS = 30.0  # taken when nobody says

@@ -1,0 +1,256 @@
+"""Looks into a file: its container by its first bytes, the names of its fields, and its JSON or pickle.
+
+Nothing in a file is run. What was parsed to find out what a file is, is handed on to its reader.
+"""
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from motionrep.files.arrays import BROKEN_NPZ, ArrayHeader, npy_header, npz_headers, npz_names, npz_text
+from motionrep.files.pickles import MALFORMED, read_outline, read_pickle
+
+_HEAD_BYTES = 512
+_TAIL_BYTES = 65536
+# How files begin: place of the mark, mark, container.
+_MARKS = (
+    (0, b"PK\x03\x04", "zip"), (0, b"PK\x05\x06", "zip"), (0, b"\x93NUMPY", "npy"),
+    (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),  # before torch 1.6
+    *((0, bytes([0x80, protocol]), "pickle") for protocol in (2, 3, 4, 5)),
+    (0, b"PAR1", "parquet"), (0, b"glTF", "glb"), (0, b"Kaydara FBX", "fbx"),
+    (4, b"ftyp", "mp4"), (0, b"\x1aE\xdf\xa3", "webm"), (8, b"AVI ", "avi"),
+    (0, b"\x89PNG", "png"), (0, b"\xff\xd8\xff", "jpg"), (0, b"GIF8", "gif"),
+)  # fmt: skip
+_TEXT_MARKS = ((b"{", "json"), (b"[", "json"), (b"HIERARCHY", "bvh"), (b"PathFileType", "trc"))
+# Where the first bytes say nothing, as in empty or broken files, the suffix does.
+_SUFFIXES = {
+    ".json": "json", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle", ".bvh": "bvh", ".trc": "trc",
+    ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".parquet": "parquet",
+}  # fmt: skip
+_NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A file or folder, and what is in it as far as somebody asked.
+
+    `container` is how the file is built: "json", "npz", "npy", "pickle" (also joblib's), "torch" (torch.save),
+    "safetensors", "parquet", "zip", "bvh", "trc", "mp4", "png", ..., "text" or "binary" for others, and "folder".
+    """
+
+    path: Path
+    container: str
+
+    @property
+    def value(self) -> Any:
+        """What a JSON file or a pickle holds; of a folder its .json files by name.
+
+        A JSON list of texts that are JSON themselves gives what these hold. Pickles have stand-ins for arrays, see
+        `files.pickles.as_array`.
+
+        Raises:
+            ValueError: The file is broken, or a pickle that asks to import what no file of numbers needs.
+        """
+        if isinstance(self._outcome, ValueError):
+            raise self._outcome
+        return self._outcome
+
+    @property
+    def fault(self) -> ValueError | None:
+        """What is wrong with a file that cannot be read."""
+        return self._outcome if isinstance(self._outcome, ValueError) else None
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the arrays, keys of the dict, or names of the files in the folder; else nothing."""
+        if self.container == "folder":
+            return tuple(sorted(file.name for file in self.path.iterdir() if not file.name.startswith(".")))
+        value = self._outlined
+        return tuple(map(str, value)) if isinstance(value, dict) else ()
+
+    @cached_property
+    def item_fields(self) -> tuple[str, ...]:
+        """Keys of the first dict in a list, or of the first dict among the values of a dict."""
+        return tuple(map(str, self.item)) if isinstance(self.item, dict) else ()
+
+    @cached_property
+    def item(self) -> Any:
+        """The first item of a list, or value of a dict, that is not empty; None where there is none."""
+        value = self._outlined
+        items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+        return next((item for item in items if item), None)
+
+    @cached_property
+    def arrays(self) -> dict[str, ArrayHeader]:
+        """Shapes and types of the arrays of an .npz by name, or of the one array of a .npy under ""; else nothing."""
+        try:
+            if self.container == "npz":
+                return npz_headers(self.path)
+            return {"": npy_header(self.path)} if self.container == "npy" else {}
+        except ValueError:
+            return {}
+
+    @cached_property
+    def declared(self) -> str | None:
+        """What the field `format` of an .npz says, such as "motionrep body motion 1"."""
+        return npz_text(self.path, "format") if self.container == "npz" else None
+
+    @property
+    def description(self) -> str:
+        """What was found, for messages: "an .npz file with the fields 'a', 'b'"."""
+        called = _CALLED.get(self.container, f"a {self.path.suffix or 'file without suffix'} file")
+        if self.container == "npy" and (header := self.arrays.get("")) is not None:
+            kind = header.dtype if header.dtype.kind != "O" else "Python objects, which are never unpickled"
+            return f"{called} with an array of shape {header.shape} of {kind}"
+        if self.fields:
+            called += f" with the {'files' if self.container == 'folder' else 'fields'} {_listed(self.fields)}"
+        elif self.container in ("json", "pickle") and self.fault is None:
+            called += f" with a {type(self.value).__name__}"
+        return called + (f", whose items have the fields {_listed(self.item_fields)}" if self.item_fields else "")
+
+    @cached_property
+    def _outcome(self) -> Any:
+        read = _READERS.get(self.container)
+        try:
+            return None if read is None else read(self.path)
+        except ValueError as error:
+            return error
+
+    @cached_property
+    def _outlined(self) -> Any:
+        """The value, or, of a pickle that asks for more than `value` allows, as much as can be told without it."""
+        if not isinstance(self._outcome, ValueError):
+            return self._outcome
+        if self.container == "pickle":
+            try:
+                return read_outline(io.BytesIO(self.path.read_bytes()))
+            except MALFORMED:
+                pass
+        return None
+
+
+def look(path: Path | str) -> Contents:
+    """What is at a path. Reads no more than the first bytes until more is asked for.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        OSError: It cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return Contents(path, "folder")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    return Contents(path, _container(path))
+
+
+def _container(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    by_suffix = _SUFFIXES.get(path.suffix.lower())
+    for place, mark, container in _MARKS:
+        if head[place:].startswith(mark):
+            return _kind_of_zip(path, by_suffix) if container == "zip" else container
+    if len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= path.stat().st_size - 8:
+        return "safetensors"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for mark, container in _TEXT_MARKS:
+        if text.startswith(mark):
+            return container
+    return by_suffix or ("binary" if b"\0" in head else "text")
+
+
+def _kind_of_zip(path: Path, by_suffix: str | None) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except BROKEN_NPZ:
+        return by_suffix or "zip"
+    if any(name.count("/") == 1 and name.endswith("/data.pkl") for name in names):
+        return "torch"
+    return "npz" if any(name.endswith(".npy") for name in names) else by_suffix or "zip"
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    files = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
+    return {file.name: _json(file) for file in files}
+
+
+def _json(path: Path) -> Any:
+    value = _parsed(path.read_bytes(), path)
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return [_parsed(item, path) for item in value]
+    return value
+
+
+def _parsed(content: bytes | str, path: Path) -> Any:
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: not valid JSON, {error.msg} at line {error.lineno}, column {error.colno}; "
+            "the file is empty, cut off or of another kind"
+        ) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: not valid JSON ({error}); the file is damaged or of another kind") from error
+
+
+def _npz(path: Path) -> dict[str, None]:
+    return dict.fromkeys(npz_names(path))
+
+
+def _pickle(path: Path) -> Any:
+    return read_pickle(path, "file of numbers")
+
+
+def _torch(path: Path) -> Any:
+    """Names of the entries and what plain containers hold; stand-ins for tensors."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+                return read_outline(io.BytesIO(archive.read(name)))
+        with path.open("rb") as file:
+            for _ in range(3):  # magic number, version, system
+                read_outline(file)
+            return read_outline(file)
+    except (StopIteration, *MALFORMED, *BROKEN_NPZ) as error:
+        raise ValueError(f"{path}: not a whole file of torch.save ({type(error).__name__}: {error})") from error
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        try:
+            head = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        except (struct.error, ValueError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{path}: not a whole .safetensors file ({error})") from error
+    return head if isinstance(head, dict) else {}
+
+
+def _parquet(path: Path) -> dict[str, None]:
+    """Whether a table has the column `embedding`; the names of columns stand near the end of the file."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
+        return {"embedding": None} if b"embedding" in file.read() else {}
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f", and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(map(repr, names[:_NAMES_SHOWN])) + more
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    "folder": _folder, "json": _json, "npz": _npz, "pickle": _pickle, "torch": _torch, "safetensors": _safetensors,
+    "parquet": _parquet,
+}  # fmt: skip
+_CALLED = {
+    "folder": "a folder", "json": "a JSON file", "npz": "an .npz file", "npy": "a .npy file", "pickle": "a pickle",
+    "torch": "a file of torch.save", "zip": "a zip archive", "text": "a text file", "bvh": "a .bvh file",
+    "trc": "a .trc file",
+}  # fmt: skip

@@ -1,0 +1,155 @@
+"""Says what kind of file something is, for the whole program: one line in `KINDS` for each kind.
+
+Readers are modules of `keypoints/formats/` and `motion/readers/`, one for each kind, and are named here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from motionrep.files.contents import Contents, look
+from motionrep.files.recognising import (
+    Question,
+    declares,
+    either,
+    has,
+    is_checkpoint,
+    is_container,
+    is_joint_array,
+    is_mediapipe,
+    is_openpose,
+    is_ultralytics,
+    is_wham,
+    items_have,
+)
+
+Holds = Literal[
+    "keypoints", "motion", "joints", "weights", "body", "embeddings", "camera", "actions", "video", "picture", "unknown"
+]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    `reader` is the module whose function `read` reads it; None where no table of readers does. `recognise` says whether
+    a file is of the kind, and may rely on those before it in `KINDS` having said no. `suffixes` are the usual ones.
+    `takes_fps`: the file does not tell its frame rate, or holds several, so that the user may give it. `needs_size`: it
+    does not tell the size of the picture. `own_worlds`: each of its persons has a world of its own.
+    """
+
+    name: str
+    holds: Holds
+    reader: str | None
+    recognise: Question
+    suffixes: tuple[str, ...] = ()
+    takes_fps: bool = False
+    needs_size: bool = False
+    own_worlds: bool = False
+
+    @property
+    def read(self) -> Callable[..., Any]:
+        """The function that reads such files; it takes the `Contents` and the options of its package."""
+        if self.reader is None:
+            raise ValueError(f"{self.name}: files of this kind have no reader")
+        return import_module(self.reader).read
+
+
+def kind_of(file: Path | str | Contents) -> Kind:
+    """What kind of file something is; one that holds "unknown" and is called after what was found where none fits.
+
+    Raises:
+        FileNotFoundError: No such file or folder.
+        OSError: It cannot be read.
+    """
+    contents = file if isinstance(file, Contents) else look(file)
+    known = next((kind for kind in KINDS if kind.recognise(contents)), None)
+    return known or Kind(contents.description, "unknown", None, lambda _: False)
+
+
+def require_kind(contents: Contents, *wanted: Holds) -> Kind:
+    """The kind of a file that holds what is wanted.
+
+    Raises:
+        ValueError: It holds something else, is of no known kind, or is broken; the message says what it is and what to
+            do with it.
+    """
+    kind = kind_of(contents)
+    if kind.holds in wanted:
+        return kind
+    if kind.holds != "unknown":
+        what, remedy = _MEANING[kind.holds]
+        raise ValueError(f"{contents.path}: holds {what} ({kind.name}); {remedy}")
+    if contents.fault is not None:
+        raise contents.fault
+    sought = " or ".join(_MEANING[holds][0] for holds in wanted)
+    known = ", ".join(dict.fromkeys(kind.name for kind in KINDS if kind.holds in wanted))
+    raise ValueError(f"{contents.path}: is {kind.name}, not {sought} of a kind that motionrep reads ({known})")
+
+
+def suffixes(*holds: Holds) -> tuple[str, ...]:
+    """The usual suffixes of files that hold something, in alphabetical order."""
+    return tuple(sorted({suffix for kind in KINDS if kind.holds in holds for suffix in kind.suffixes}))
+
+
+# What a file holds, and what to do with it where something else was wanted.
+_MEANING: dict[Holds, tuple[str, str]] = {
+    "keypoints": (
+        "keypoints", "read them with motionrep.load_keypoints; motionrep predict recovers a motion from them"
+    ),
+    "motion": ("a motion", "read it with motionrep.load_motion; motionrep render shows it"),
+    "joints": (
+        "joint positions", "read them with motionrep.load_joints; motionrep fit makes a body motion of them"
+    ),
+    "weights": ("weights of a network", "load them with motionrep.load_encoder or motionrep.load_head"),
+    "body": ("a body model", "load it with motionrep.load_body_model"),
+    "embeddings": ("a table of embeddings", "motionrep plot draws it"),
+    "camera": ("a camera", "read it with motionrep.read_camera"),
+    "actions": ("recognised actions", "motionrep render --labels shows them"),
+    "video": ("a video", "detect keypoints in it first, with AlphaPose, MMPose or another 2D detector"),
+    "picture": ("a picture", "detect keypoints in it first, with AlphaPose, MMPose or another 2D detector"),
+}  # fmt: skip
+
+
+def _detector(name: str, module: str, recognise: Question) -> Kind:
+    """JSON of a 2D detector, which tells neither the frame rate nor the size of the picture."""
+    reader = f"motionrep.keypoints.formats.{module}"
+    return Kind(name, "keypoints", reader, recognise, (".json",), takes_fps=True, needs_size=True)
+
+
+_MOTION = "motionrep.motion.readers"
+
+KINDS: tuple[Kind, ...] = (
+    Kind("folder of weights", "weights", None, has("folder", "config.json", "model.safetensors")),
+    Kind("checkpoint", "weights", None, is_checkpoint, (".bin", ".pt", ".pth", ".safetensors")),
+    Kind("SMPL", "body", None, either(*(has(it, "v_template", "J_regressor") for it in ("npz", "pickle")))),
+    Kind("Parquet", "embeddings", None, has("parquet", "embedding"), (".parquet",)),
+    Kind("JSON", "camera", None, either(has("json", "fx"), has("json", "hfov_deg")), (".json",)),
+    Kind("JSON", "actions", None, has("json", "best", "probability"), (".json",)),
+    Kind("motionrep keypoints", "keypoints", "motionrep.keypoints.formats.own",
+         declares("motionrep keypoints", "0.xy_px"), (".npz",)),
+    _detector("OpenPose", "openpose", is_openpose),
+    _detector("MMPose", "mmpose", either(has("json", "instance_info"), items_have("instances"),
+                                         items_have("keypoint_scores"))),
+    _detector("Ultralytics YOLO", "ultralytics", is_ultralytics),
+    _detector("AlphaPose", "alphapose", either(items_have("image_id", "box"), items_have("image_id", "idx"))),
+    _detector("COCO", "coco", either(items_have("image_id"), has("json", "images", "annotations"))),
+    _detector("MediaPipe", "mediapipe", is_mediapipe),
+    Kind("motionrep body motion", "motion", f"{_MOTION}.own", declares("motionrep body motion", "local_rotmat"),
+         (".npz",)),
+    Kind("BVH", "motion", f"{_MOTION}.bvh", is_container("bvh"), (".bvh",)),
+    Kind("AMASS", "motion", f"{_MOTION}.amass", has("npz", "poses"), (".npz",)),
+    Kind("3DPW", "motion", f"{_MOTION}.threedpw", has("pickle", "poses", "trans", "cam_poses"), (".pkl",),
+         takes_fps=True),
+    Kind("WHAM", "motion", f"{_MOTION}.wham", is_wham, (".pkl",), takes_fps=True, own_worlds=True),
+    Kind("GVHMR", "motion", f"{_MOTION}.gvhmr", has("torch", "smpl_params_global"), (".pt",)),
+    Kind("motionrep joint motion", "joints", f"{_MOTION}.own_joints", declares("motionrep joint motion", "position_m"),
+         (".npz",)),
+    Kind("OpenSim markers", "joints", f"{_MOTION}.opensim", is_container("trc"), (".trc",), takes_fps=True),
+    Kind("array (frames, joints, 3), or 4 with confidence", "joints", f"{_MOTION}.joint_array", is_joint_array,
+         (".npy", ".npz"), takes_fps=True),
+    Kind("video file", "video", None, is_container("mp4", "webm", "avi"), (".mp4", ".mov", ".webm", ".mkv", ".avi")),
+    Kind("image file", "picture", None, is_container("png", "jpg", "gif"), (".png", ".jpg", ".jpeg", ".gif")),
+)  # fmt: skip

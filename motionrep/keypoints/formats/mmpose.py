@@ -1,0 +1,54 @@
+"""MMPose: results of its demo on a video (`instance_info`), a list of frames, or the instances of one image."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motionrep.files.contents import Contents
+from motionrep.keypoints.formats.fields import as_list, field, frame_keys, person_id
+from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOptions, Row, checked_detections
+from motionrep.layouts import H36M_17
+
+# Files may name the data set of their detector; others with 17 points (PoseTrack, animals) have other orders.
+_LAYOUTS = dict.fromkeys(("coco", "coco_wholebody", "halpe", "halpe26"), BODY_LAYOUTS) | {"h36m": {17: H36M_17}}
+
+
+def read(contents: Contents, options: KeypointOptions) -> Detections:
+    """The detections of MMPose's files. Raises ValueError for what cannot be right."""
+    path, value = contents.path, contents.value
+    if isinstance(value, dict):
+        return _of_the_demo(value, options, path)
+    if "keypoint_scores" in contents.item_fields:
+        frames, keys = [{"instances": value}], [0]
+    else:
+        frames, keys = value, frame_keys(value)
+    return checked_detections(_rows(frames, path), keys, BODY_LAYOUTS, options.layout, path)
+
+
+def _of_the_demo(content: dict[str, Any], options: KeypointOptions, path: Path) -> Detections:
+    meta = content.get("meta_info")
+    dataset = str(meta.get("dataset_name", "coco")) if isinstance(meta, dict) else "coco"
+    frames = as_list(content["instance_info"], path)
+    keys = frame_keys(frames)
+    found = checked_detections(_rows(frames, path), keys, _LAYOUTS.get(dataset, {}), options.layout, path)
+    # The demo lists every frame of a video and calls the first one 1.
+    counts_from_1 = all(str(key).isdecimal() for key in keys) and min(map(int, keys)) == 1
+    return replace(found, frame=found.frame - 1) if counts_from_1 else found
+
+
+def _rows(frames: list[Any], path: Path) -> Iterator[Row]:
+    for key, frame in zip(frame_keys(frames), frames, strict=True):
+        where = f"{path}: frame {key}"
+        for instance in as_list(field(frame, "instances", where), where):
+            keypoints, scores = field(instance, "keypoints", where), field(instance, "keypoint_scores", where)
+            try:
+                xyc = np.column_stack([np.array(keypoints, dtype=float), np.array(scores, dtype=float)])
+            except (ValueError, TypeError, OverflowError):
+                xyc = np.empty((0, 0))
+            if xyc.shape[1] != 3:
+                raise ValueError(f"{where}: 'keypoints' must be pairs [x, y], one for each of the 'keypoint_scores'")
+            score = instance.get("bbox_score")
+            yield Row(key, xyc.ravel().tolist(), score, person_id(instance.get("track_id")))
