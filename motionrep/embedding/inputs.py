@@ -4,9 +4,10 @@ import dataclasses
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from motionrep.geometry.gaps import gaps_filled
 from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
 from motionrep.types import Keypoints
 
@@ -44,7 +45,7 @@ def as_declared(
             f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
         )
     seen = keypoints[..., 2] > 0
-    return _filled(keypoints[..., :2], seen) if encoder.input_channels == 2 else keypoints.where(seen[..., None], 0)
+    return gaps_filled(keypoints[..., :2], seen) if encoder.input_channels == 2 else keypoints.where(seen[..., None], 0)
 
 
 def normalise(
@@ -83,15 +84,3 @@ def mirrored(keypoints: Keypoints) -> Keypoints:
     x, y = keypoints.xy_px[:, index].unbind(-1)
     xy_px = torch.stack([keypoints.width_px - x, y], -1)
     return dataclasses.replace(keypoints, xy_px=xy_px, confidence=keypoints.confidence[:, index])
-
-
-def _filled(xy: Float[Tensor, "*batch frames joints 2"], seen: Bool[Tensor, "*batch frames joints"]) -> Tensor:
-    """Unseen joints on a line between the nearest frames that saw them, zeros where none did."""
-    frames = xy.shape[-3]
-    time = torch.arange(frames, device=xy.device)[:, None].expand_as(seen)
-    before = time.where(seen, -1).cummax(-2).values
-    after = time.where(seen, frames).flip(-2).cummin(-2).values.flip(-2)
-    before, after = before.where(before >= 0, after), after.where(after < frames, before)
-    share = ((time - before) / (after - before).clamp(min=1))[..., None].to(xy)
-    start, end = (xy.gather(-3, index.clamp(0, frames - 1)[..., None].expand_as(xy)) for index in (before, after))
-    return (start + share * (end - start)).where(seen.any(-2)[..., None, :, None], 0)

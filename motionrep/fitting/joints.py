@@ -1,4 +1,4 @@
-"""A body motion from 3D joints alone: any layout, any detector or motion capture."""
+"""Fits a body to 3D joints of any layout, from a network or from motion capture."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from motionrep.fitting.joint_limits import ELBOW_TILT_DEG
 from motionrep.fitting.solving import ROOT_SMOOTHING_S, Pose, Targets, solve_pose, solve_shape
 from motionrep.geometry.alignment import nearest_rotation, rotvec_over_time, smallest_rotation, smoothed
 from motionrep.geometry.cameras import up_in_camera
+from motionrep.geometry.gaps import gaps_filled
 from motionrep.layouts import SMPL_24
 from motionrep.motion.floor import sole_height_m
 from motionrep.types import BodyMotion, JointMotion, as_float32
@@ -29,8 +30,9 @@ _ANKLES = [SMPL_24.index("left_ankle"), SMPL_24.index("right_ankle")]
 class Fit:
     """A body motion with its distance from the joints it was fitted to.
 
-    `joint_error_mm` is the mean distance over the frames in which the joint was seen; NaN for a joint that was never
-    seen or that the body has no point for. `frame_error_mm` is the mean over the joints seen; NaN where none was.
+    Attributes:
+        joint_error_mm: Mean distance over the frames in which the joint was seen; NaN for a joint that was never seen.
+        frame_error_mm: Mean over the joints seen in the frame; NaN where none was.
     """
 
     motion: BodyMotion
@@ -51,40 +53,33 @@ def fit_body(
 ) -> Fit:
     """Moves a body so that its points follow the joints.
 
-    Solved for are a rotation of each joint in each frame, a translation in each frame and, unless given, one shape for
-    the clip. What joints do not tell stays natural: joints keep to anatomical ranges, what is unseen moves smoothly
-    between what is seen and rests near a neutral pose. Single joints that are far off have little influence. How much
-    is smoothed follows from how much the joints jitter.
+    Solved for are a rotation of each joint and a translation in each frame and, unless given, one shape for the clip.
+    What joints leave open stays natural: rotations keep to anatomical limits, unseen joints move smoothly between what
+    is seen and rest near a neutral pose. Single joints that are far off have little influence. Smoothing follows from
+    how much the joints jitter.
 
-    A motion in `world` or `camera` axes comes out where the joints are. One in `root` axes, whose place is not known,
-    comes out in the world: y up (the camera is taken to be level unless the person leans by 15 degrees on average), the
-    lower sole on the floor in every frame, the pelvis always above the same place.
+    A motion in `world` or `camera` axes stays where the joints are. The place of one in `root` axes is not known, so it
+    is put into the world: y up, the lower sole on the floor in every frame, and the pelvis always above the same place.
+    The camera is assumed to be level unless the person leans by more than 15 degrees on average.
 
     Args:
-        confidence: 0 for joints that were not seen, whose positions do not matter; at most 1 counts. All seen if None.
+        confidence: 0 for joints that were not seen, whose positions are ignored; values above 1 count as 1. None: all
+            were seen.
         betas: The shape, if it is known.
 
     Raises:
-        ValueError: The body has no points of the layout, betas or confidence of another size, or fewer than three
+        ValueError: The body has no points of the layout, betas or confidence have another size, or fewer than three
             joints of the trunk (hips, shoulders, spine, neck) are ever seen.
     """
-    layout, position_m = joints.layout, joints.position_m.detach()
-    weight = torch.ones_like(position_m[..., 0]) if confidence is None else as_float32(confidence).detach().clamp(0, 1)
-    if weight.shape != position_m.shape[:2]:
-        raise ValueError(f"confidence: expected shape {tuple(position_m.shape[:2])}, got {tuple(weight.shape)}")
-    if betas is not None and betas.shape != (body.beta_count,):
-        raise ValueError(f"betas: body {body.name!r} takes {body.beta_count}, got shape {tuple(betas.shape)}")
-    body.point_regressor(layout)  # says which layouts are known
-    if not bool((weight > 0).any()):
-        raise ValueError("confidence is 0 everywhere: no joint was seen in any frame")
+    position_m, weight = joints.position_m.detach(), _checked_weight(joints, body, confidence, betas)
 
     def points(local_rotmat: Tensor, shape: Tensor, translation_m: Tensor) -> Tensor:
-        return body.points(layout, local_rotmat, shape, translation_m)
+        return body.points(joints.layout, local_rotmat, shape, translation_m)
 
     # Around the origin, since accelerations of far away numbers would be rounding errors.
     middle_m = position_m[weight > 0].mean(0)
     position_m = position_m - middle_m
-    filled_m = _filled(position_m, weight > 0)
+    filled_m = gaps_filled(position_m, weight > 0)
     targets = Targets(points, filled_m, weight, _jitter_m(position_m, weight > 0), joints.fps)
     shape = position_m.new_zeros(body.beta_count) if betas is None else as_float32(betas).detach()
     rest_m = points(torch.eye(3).to(position_m).expand(24, 3, 3), shape, position_m.new_zeros(3))
@@ -106,12 +101,27 @@ def fit_body(
     return Fit(motion, error_mm.nanmean(0), error_mm.nanmean(1))
 
 
+def _checked_weight(
+    joints: JointMotion, body: BodyModel, confidence: Tensor | np.ndarray | None, betas: Tensor | np.ndarray | None
+) -> Float[Tensor, "frames joints"]:
+    """Confidence from 0 to 1. Raises ValueError as `fit_body`."""
+    weight = torch.ones_like(joints.position_m[..., 0]) if confidence is None else as_float32(confidence).detach()
+    if weight.shape != joints.position_m.shape[:2]:
+        raise ValueError(f"confidence: expected shape {tuple(joints.position_m.shape[:2])}, got {tuple(weight.shape)}")
+    if betas is not None and betas.shape != (body.beta_count,):
+        raise ValueError(f"betas: body {body.name!r} takes {body.beta_count}, got shape {tuple(betas.shape)}")
+    body.point_regressor(joints.layout)  # raises for unknown layouts
+    if not bool((weight > 0).any()):
+        raise ValueError("confidence is 0 everywhere: no joint was seen in any frame")
+    return weight.clamp(0, 1)
+
+
 def _grounded(motion: BodyMotion, body: BodyModel) -> BodyMotion:
     """From camera axes around the pelvis to the world's, with the lower sole on the floor in every frame."""
     with torch.no_grad():
         joint_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
         upright = joint_m[:, SMPL_24.index("pelvis")] - joint_m[:, _ANKLES].mean(1)
-        length_m = upright.norm(dim=-1)  # whoever stands has straight legs
+        length_m = upright.norm(dim=-1)  # longest where legs are straight, so in frames of standing
         up = up_in_camera(upright[length_m >= length_m.quantile(0.75)].mean(0))
         side = torch.nn.functional.normalize(torch.linalg.cross(up, up.new_tensor([0.0, 0.0, -1.0])), dim=0)
         turn = torch.stack([side, up, torch.linalg.cross(side, up)])
@@ -123,33 +133,20 @@ def _grounded(motion: BodyMotion, body: BodyModel) -> BodyMotion:
     return turned
 
 
-def _filled(position_m: Tensor, seen: Tensor) -> Tensor:
-    """Unseen positions between the seen ones of the same joint, linear in time; zero for a joint never seen."""
-    frame = torch.arange(len(position_m), device=position_m.device)[:, None].expand_as(seen)
-    before = frame.where(seen, torch.full_like(frame, -1)).cummax(0).values
-    after = frame.where(seen, torch.full_like(frame, len(position_m))).flip(0).cummin(0).values.flip(0)
-    before, after = before.where(before >= 0, after), after.where(after < len(position_m), before)
-    before, after = before.clamp(0, len(position_m) - 1), after.clamp(0, len(position_m) - 1)
-    share = ((frame - before) / (after - before).clamp(min=1)).unsqueeze(-1)
-    position_m = position_m.where(seen.unsqueeze(-1), torch.zeros_like(position_m))
-    start_m, end_m = (position_m.gather(0, index.unsqueeze(-1).expand_as(position_m)) for index in (before, after))
-    return torch.lerp(start_m, end_m, share.to(position_m))
-
-
 def _jitter_m(position_m: Tensor, seen: Tensor) -> float:
-    """Standard deviation of what changes from frame to frame without any smoothness, from third differences."""
+    """Standard deviation of the noise of a coordinate from frame to frame, estimated from third differences."""
     if len(position_m) < 4:
         return _LOWEST_JITTER_M
     together = seen[3:] & seen[2:-1] & seen[1:-2] & seen[:-3]
     third_m = torch.diff(position_m, n=3, dim=0)[together].abs()
     if third_m.numel() == 0:
         return _LOWEST_JITTER_M
-    sigma_m = float(third_m.median()) / (0.6745 * 20**0.5)  # 1, 3, 3, 1 squared and summed; median of a normal
+    sigma_m = float(third_m.median()) / (0.6745 * 20**0.5)  # 20 = 1 + 9 + 9 + 1; 0.6745 is the median of |N(0, 1)|
     return min(max(sigma_m, _LOWEST_JITTER_M), _HIGHEST_JITTER_M)
 
 
 def _initial_pose(joints: JointMotion, position_m: Tensor, known: Tensor, rest_m: Tensor, pelvis_m: Tensor) -> Pose:
-    """The trunk as one rigid piece, then upper arms and thighs, then forearms and shins along their bones."""
+    """A pose to start from: the trunk as one rigid piece, then the limbs along their bones, from the trunk outwards."""
     names = joints.layout.joints
     stem = [name.removeprefix("left_").removeprefix("right_").rstrip("1234") for name in names]
     trunk = [index for index in range(len(names)) if stem[index] in _TRUNK and bool(known[index])]

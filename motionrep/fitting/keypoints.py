@@ -1,8 +1,8 @@
-"""A predicted body motion moved towards the 2D keypoints it was predicted from.
+"""Refines a predicted body motion so that it agrees better with the 2D keypoints it was predicted from.
 
-A head sees the keypoints through an encoder and forgets some of them on the way. Here rotations, shape and translation
-are changed a little, so that the posed body covers the keypoints better (as SMPLify does, Bogo et al., ECCV 2016, but
-from a prediction on, for a whole clip at once, and with the prediction instead of a pose prior).
+Heads reproduce the keypoints only approximately. Here rotations, shape and translation are changed a little, so that
+the posed body projects closer to the keypoints. This follows SMPLify (Bogo et al., ECCV 2016), but starts from the
+prediction, uses it instead of a pose prior, and solves for a whole clip at once.
 """
 
 from dataclasses import dataclass, replace
@@ -14,28 +14,27 @@ from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.body.points import JOINTS_AND_LANDMARKS
-from motionrep.fitting.minimising import geman_mcclure, minimise, second_difference
+from motionrep.fitting.minimising import geman_mcclure, minimise, second_difference, solve_in_windows
 from motionrep.geometry.cameras import PinholeCamera, project, require_picture
 from motionrep.layouts import SMPL_24
 from motionrep.types import BodyMotion, Keypoints
 
-_WINDOW_FRAMES, _OVERLAP_FRAMES = 512, 48
 _SHAPE_FRAMES = 96
 _ITERATIONS, _SHAPE_ITERATIONS = 25, 15
 _JOINTS = SMPL_24.joint_count
-# Standard deviations, chosen on the cameras of another seed than those that are reported (benchmarks/refine.md).
-_KEYPOINT_M = 0.03  # keypoint from body, at the person's distance; large since neighbouring frames err alike
+# Standard deviations. They were chosen with other cameras than those of the reported numbers (benchmarks/refine.md).
+_KEYPOINT_M = 0.03  # of a keypoint from the body, at the person's distance; large since errors last over frames
 _OUTLIER_M = 0.1
-_ROTATION_RAD = 0.15  # prediction from truth
+_ROTATION_RAD = 0.15  # of the prediction from the truth
 _BETA = 0.5
 _TRANSLATION_M = 0.5
-_ACCELERATION = 20.0  # m/s^2, of the pelvis, and of a joint relative to the pelvis from the predicted
+_ACCELERATION = 20.0  # m/s^2; of the pelvis, and of the other joints relative to it and to the prediction
 _NEAREST_M = 0.2
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What is known of the frames that are solved together. `metre_per_px` is that of a frame at the person's depth."""
+    """What is known of the frames that are solved together. `metre_per_px` is the size of a pixel at the person."""
 
     body: BodyModel
     start: BodyMotion
@@ -61,13 +60,13 @@ class _Problem:
         )
 
     def points(self, rotvec: Tensor, moved_m: Tensor, betas: Tensor) -> Tensor:
-        """SMPL's joints and the landmarks after the prediction's joints have turned and the body has moved."""
+        """SMPL's joints and the landmarks, after changes of the prediction's rotations and translation."""
         local_rotmat, translation_m = self.motion(rotvec, moved_m)
         return self.body.points(JOINTS_AND_LANDMARKS, local_rotmat, betas, translation_m, self.start.expression)
 
     @torch.no_grad()
     def predicted_m(self, betas: Tensor) -> Tensor:
-        """The prediction's joints, relative to the pelvis."""
+        """The predicted joints relative to the pelvis, for a body of that shape."""
         still = self.weight.new_zeros(len(self.weight), _JOINTS, 3)
         joint_m = self.points(still, still[:, 0], betas)[:, :_JOINTS]
         return joint_m - joint_m[:, :1]
@@ -80,12 +79,12 @@ class _Problem:
 
 
 def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | None = None) -> BodyMotion:
-    """The motion near a predicted one that covers the keypoints better.
+    """The motion near a predicted one whose body projects closer to the keypoints.
 
-    Solved for are a turn of each of SMPL's 24 joints and a step of the body in each frame, and one change of the betas.
-    Distances from the keypoints are weighted by the square of the confidence and lose their influence when they are
-    large; the change is held small, so that what keypoints do not tell stays as predicted. The pelvis is held to go
-    evenly, and the other joints to accelerate against it as predicted, but for jitter. Clips of more than 512 frames
+    Solved for are changes of the rotations of SMPL's 24 joints and of the translation in each frame, and one change of
+    the betas. Distances from the keypoints are weighted by the square of the confidence; large ones have little
+    influence. Changes are kept small, so that what keypoints leave open stays as predicted. The pelvis should
+    accelerate little, and the other joints relative to it as predicted, without jitter. Clips of more than 512 frames
     are solved in windows that overlap. Hands, face and expression stay as they are.
 
     Args:
@@ -95,24 +94,16 @@ def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | Non
             50 degrees.
 
     Raises:
-        ValueError: A motion in other axes, behind the camera or of another length than the keypoints; no keypoint was
-            seen; a camera of another picture; or the body has no points of the layout.
+        ValueError: The motion is in other axes, behind the camera or of another length than the keypoints; no keypoint
+            was seen; the camera's picture has another size; or the body has no points of the layout.
     """
     keypoints = keypoints.to(motion.translation_m.device)
     problem = _problem(motion, keypoints, camera or PinholeCamera.from_hfov(keypoints.width_px, keypoints.height_px))
     frames = motion.frame_count
     chosen = torch.linspace(0, frames - 1, min(frames, _SHAPE_FRAMES)).round().long()
     betas = _solve(problem.at(chosen), motion.betas, with_shape=True)[2]
-    rotvec, moved_m = motion.translation_m.new_zeros(frames, _JOINTS, 3), torch.zeros_like(motion.translation_m)
-    step = _WINDOW_FRAMES - _OVERLAP_FRAMES
-    for first in range(0, max(1, frames - _OVERLAP_FRAMES), step):
-        window = slice(first, min(frames, first + _WINDOW_FRAMES))
-        turned, stepped_m, _ = _solve(problem.at(window), betas)
-        share = torch.ones_like(stepped_m[:, :1])
-        if first:
-            share[:_OVERLAP_FRAMES, 0] = torch.linspace(0, 1, _OVERLAP_FRAMES + 2)[1:-1].to(share)
-        rotvec[window] = torch.lerp(rotvec[window], turned, share.unsqueeze(-1))
-        moved_m[window] = torch.lerp(moved_m[window], stepped_m, share)
+    unchanged = motion.translation_m.new_zeros(frames, _JOINTS, 3), torch.zeros_like(motion.translation_m)
+    rotvec, moved_m = solve_in_windows(unchanged, lambda window: _solve(problem.at(window), betas)[:2])
     local_rotmat, translation_m = problem.motion(rotvec, moved_m)
     return replace(motion, local_rotmat=local_rotmat, translation_m=translation_m, betas=betas)
 
@@ -137,7 +128,9 @@ def reprojection_error_px(motion: BodyMotion, keypoints: Keypoints, camera: Pinh
 
 def _problem(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) -> _Problem:
     if motion.frame != "camera":
-        raise ValueError(f"motion: is in {motion.frame} axes; keypoints tell about one in camera axes, as predicted")
+        raise ValueError(
+            f"motion: is in {motion.frame} axes; only a motion in camera axes, as predicted, can be refined"
+        )
     if motion.frame_count != keypoints.frame_count:
         raise ValueError(
             f"motion: {motion.frame_count} frames, the keypoints have {keypoints.frame_count}; pass the clip that the "
@@ -164,9 +157,10 @@ def _problem(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) ->
 
 
 def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Turns (rotation vectors), steps and betas: L-BFGS over coefficients of smooth changes that matter alike.
+    """Changes of rotations (rotation vectors) and of translation, and betas.
 
-    The shape is solved for on frames that are far apart, without smoothness.
+    L-BFGS over coefficients of smooth changes, scaled so that the cost is about equally curved in all of them. With the
+    shape, frames are far apart, so nothing is smoothed.
     """
     frames, fps = len(problem.xy_px), problem.start.fps
     first = problem.weight.new_zeros(frames, 3 * _JOINTS + 3)
@@ -178,7 +172,7 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
     else:
         eigenvalue, basis = torch.linalg.eigh(roughness.T @ roughness)
         stiffness = eigenvalue.clamp(min=0)[:, None] * motion_m2 / _ACCELERATION**2
-        expected = _believed(roughness @ problem.predicted_m(betas).flatten(1))
+        expected = _without_jitter(roughness @ problem.predicted_m(betas).flatten(1))
     scale = (data + allowed**-2 + stiffness).rsqrt()
     coefficient = first.clone().requires_grad_()
     shape = torch.zeros_like(betas, requires_grad=with_shape)
@@ -209,8 +203,8 @@ def _solve(problem: _Problem, betas: Tensor, with_shape: bool = False) -> tuple[
     return rotvec, moved_m, shaped
 
 
-def _believed(acceleration: Float[Tensor, "frames numbers"]) -> Float[Tensor, "frames numbers"]:
-    """Of large accelerations of a joint little is left: they are jitter, not motion."""
+def _without_jitter(acceleration: Float[Tensor, "frames numbers"]) -> Float[Tensor, "frames numbers"]:
+    """Accelerations of the joints, of which large ones are reduced: they are jitter rather than motion."""
     of_joint = acceleration.unflatten(1, (-1, 3))
     size = of_joint.norm(dim=-1, keepdim=True)
     return (of_joint / (1 + (size / _ACCELERATION).square())).flatten(1)
@@ -218,7 +212,7 @@ def _believed(acceleration: Float[Tensor, "frames numbers"]) -> Float[Tensor, "f
 
 @torch.no_grad()
 def _curvature(problem: _Problem, betas: Tensor) -> tuple[Tensor, Tensor]:
-    """How fast a frame's distance from its keypoints, and the squared way of its joints, rise with each of 75 numbers.
+    """Curvature of a frame's cost, and the squared displacement of its joints, for each of 75 changes.
 
     By finite differences in the middle frame; only the speed of the solution depends on it.
     """

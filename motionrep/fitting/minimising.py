@@ -1,4 +1,4 @@
-"""What the solvers of body motion share: an optimiser, a robust distance, and roughness over time."""
+"""What the solvers of body motion share: windows, an optimiser, a robust distance, and second differences."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,9 +6,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_WINDOW_FRAMES, _OVERLAP_FRAMES = 512, 48
+
+
+def solve_in_windows(start: Sequence[Tensor], solve: Callable[[slice], Sequence[Tensor]]) -> list[Tensor]:
+    """Solves a clip of any length in windows of 512 frames, so that memory is bounded.
+
+    Windows overlap by 48 frames, in which their solutions are blended. These differ little there, so rotation vectors
+    can be blended too.
+
+    Args:
+        start: Values of all frames, frames first.
+        solve: Solution of the frames of a window, in the order of `start`.
+    """
+    frames, whole = len(start[0]), [values.clone() for values in start]
+    for first in range(0, max(1, frames - _OVERLAP_FRAMES), _WINDOW_FRAMES - _OVERLAP_FRAMES):
+        window = slice(first, min(frames, first + _WINDOW_FRAMES))
+        for values, solved in zip(whole, solve(window), strict=True):
+            share = torch.ones(len(solved), *(1 for _ in solved.shape[1:])).to(solved)
+            if first:
+                share[:_OVERLAP_FRAMES] = _ramp(_OVERLAP_FRAMES).to(solved).view(-1, *share.shape[1:])
+            values[window] = torch.lerp(values[window], solved, share)
+    return whole
+
 
 def minimise(cost: Callable[[], Tensor], free: Sequence[Tensor], iterations: int) -> None:
-    """Moves the free tensors, in place, to where the cost is least, by L-BFGS with a line search."""
+    """Changes the free tensors, in place, so that the cost is least, by L-BFGS with a line search."""
     optimizer = torch.optim.LBFGS(list(free), max_iter=iterations, history_size=20, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
@@ -27,6 +50,11 @@ def geman_mcclure(squared_m: Float[Tensor, "*batch"], outlier_m: float) -> Float
 
 
 def second_difference(frames: int) -> Float[Tensor, "inner frames"]:
-    """The matrix that takes each second difference of a column of frames."""
+    """The matrix that takes the second differences of a column of frames."""
     eye = torch.eye(frames)
     return eye[2:] - 2 * eye[1:-1] + eye[:-2]
+
+
+def _ramp(frames: int) -> Float[Tensor, " frames"]:
+    """From above 0 to below 1 in equal steps."""
+    return torch.linspace(0, 1, frames + 2)[1:-1]

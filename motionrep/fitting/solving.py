@@ -1,4 +1,4 @@
-"""The pose of a body from where its points should be: whole clips at once, with joint limits and smoothness."""
+"""Solves for the poses and the shape of a body whose points should be at given places, with limits and smoothness."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.fitting.joint_limits import joint_ranges, range_axes
-from motionrep.fitting.minimising import geman_mcclure, minimise, second_difference
+from motionrep.fitting.joint_limits import joint_limits, limit_axes
+from motionrep.fitting.minimising import geman_mcclure, minimise, second_difference, solve_in_windows
 from motionrep.layouts import SMPL_24
 
 # (local rotations, betas, translation) -> points; as BodyModel.points with its layout filled in.
@@ -17,13 +17,11 @@ Points = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 ROOT_SMOOTHING_S = 0.15
 
-_WINDOW_FRAMES = 512
-_OVERLAP_FRAMES = 48
 _SHAPE_FRAMES = 192
 _ITERATIONS, _SHAPE_ITERATIONS = 60, 40
 _ROTATION_ACCELERATION = 20.0  # rad/s^2; in the CMU clips joints have a median of 15 and a root mean square of 50
 _TRANSLATION_ACCELERATION = 3.0  # m/s^2
-_SPREAD_M = 0.01  # a body of another make never goes through all points exactly
+_SPREAD_M = 0.01  # another kind of body never meets all points exactly
 _BEYOND_LIMIT = 0.05  # rad
 _NEUTRAL_WEIGHT = 0.2
 _BETA_WEIGHT = 2.0  # a beta of 1 costs as much as a point that is off by 1.4 cm in all frames
@@ -34,8 +32,10 @@ _OUTLIER_M = 0.1
 class Targets:
     """Where the points of a body should be.
 
-    `weight` is 0 for what was not seen, else at most 1. `jitter_m` is by how much a coordinate changes from frame to
-    frame beyond what a body does (standard deviation): the larger, the more is smoothed.
+    Attributes:
+        points: Points of the body: of local rotations, betas and translation.
+        weight: 0 for a point that was not seen, else at most 1.
+        jitter_m: Standard deviation of the noise of a coordinate from frame to frame. More jitter is smoothed more.
     """
 
     points: Points
@@ -50,7 +50,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class Pose:
-    """Rotation vectors of the joints; the first turns the body after `root_rotmat`, which is smooth over time."""
+    """Rotation vectors of the joints. The first is relative to `root_rotmat`, which is smooth over time."""
 
     root_rotmat: Float[Tensor, "frames 3 3"]
     rotvec: Float[Tensor, "frames 24 3"]
@@ -64,42 +64,35 @@ class Pose:
 
 
 def solve_shape(targets: Targets, start: Pose, betas: Float[Tensor, " betas"]) -> Float[Tensor, " betas"]:
-    """Betas that suit the clip, from frames spread over it; poses are solved with them, without smoothness."""
+    """Betas that suit the clip, from frames spread over it. Poses are solved along with them, without smoothness."""
     frames = len(start.rotvec)
     chosen = torch.linspace(0, frames - 1, min(frames, _SHAPE_FRAMES), device=start.rotvec.device).round().long()
     return _solve(targets.at(chosen), start.at(chosen), betas, with_shape=True)[1]
 
 
 def solve_pose(targets: Targets, start: Pose, betas: Float[Tensor, " betas"], keep: bool = False) -> Pose:
-    """The smooth motion of a body of that shape through the targets.
-
-    Clips of more than 512 frames are solved in windows that overlap by 48 and are blended there, so memory is bounded.
+    """The smooth motion of a body of that shape through the targets, solved in windows (`solve_in_windows`).
 
     Args:
-        keep: What the targets do not tell stays as in `start`, also beyond the usual ranges, instead of neutral.
+        keep: What the targets leave open stays as in `start`, even beyond the limits of joints. Otherwise it becomes
+            neutral.
     """
-    frames = len(start.rotvec)
-    step = _WINDOW_FRAMES - _OVERLAP_FRAMES
-    rotvec, translation_m = start.rotvec.clone(), start.translation_m.clone()
-    for first in range(0, max(1, frames - _OVERLAP_FRAMES), step):
-        window = slice(first, min(frames, first + _WINDOW_FRAMES))
-        solved, _ = _solve(targets.at(window), start.at(window), betas, keep=keep)
-        share = torch.ones(len(solved.rotvec), 1, device=rotvec.device)
-        if first:
-            share[:_OVERLAP_FRAMES, 0] = torch.linspace(0, 1, _OVERLAP_FRAMES + 2)[1:-1].to(share)
-        # Both are solutions of the same frames and differ by little, so rotation vectors can be mixed.
-        rotvec[window] = torch.lerp(rotvec[window], solved.rotvec, share.unsqueeze(-1))
-        translation_m[window] = torch.lerp(translation_m[window], solved.translation_m, share)
+
+    def solve(window: slice) -> tuple[Tensor, Tensor]:
+        pose, _ = _solve(targets.at(window), start.at(window), betas, keep=keep)
+        return pose.rotvec, pose.translation_m
+
+    rotvec, translation_m = solve_in_windows((start.rotvec, start.translation_m), solve)
     return Pose(start.root_rotmat, rotvec, translation_m)
 
 
 def _solve(
     targets: Targets, start: Pose, betas: Tensor, with_shape: bool = False, keep: bool = False
 ) -> tuple[Pose, Tensor]:
-    """L-BFGS over coefficients of smooth motions, scaled so that all matter alike."""
+    """L-BFGS over coefficients of smooth motions, scaled so that the cost is about equally curved in all of them."""
     frames = len(start.rotvec)
-    low, neutral, high = (limit.to(start.rotvec) for limit in joint_ranges())
-    axes = range_axes().to(start.rotvec)
+    low, neutral, high = (limit.to(start.rotvec) for limit in joint_limits())
+    axes = limit_axes().to(start.rotvec)
     half_width = (high - low) / 2
     if keep:
         neutral = (axes @ start.rotvec.unsqueeze(-1)).squeeze(-1)
@@ -159,9 +152,9 @@ def _local_rotmat(root_rotmat: Tensor, rotvec: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _curvature(targets: Targets, betas: Tensor, half_width: Tensor, spread_m: float) -> Tensor:
-    """How fast the cost of one frame rises with each rotation vector's numbers and the translation, roughly.
+    """Rough curvature of a frame's cost in each number of the rotation vectors and of the translation.
 
-    From a pose in which no limb is straight, so that every rotation moves something.
+    It is taken in a pose in which no limb is straight, so that every rotation moves a point.
     """
     step = 0.01
     bent = torch.full((SMPL_24.joint_count, 3), 0.3).to(betas)

@@ -1,4 +1,4 @@
-"""A motion on another body: shape from the rest pose, pose from the joints and the surface."""
+"""Carries a motion over to another body: the shape from the rest pose, the pose from joints and surface."""
 
 from dataclasses import dataclass
 
@@ -22,10 +22,10 @@ _JITTER_M = 0.002
 
 @dataclass(frozen=True)
 class Transfer:
-    """A motion on another body with the distance of its joints and landmarks from those of the first.
+    """A motion on another body, with the distance of its joints and landmarks from those of the first.
 
-    `point_error_mm` is the mean over the frames, in the order of `motionrep.body.points.JOINTS_AND_LANDMARKS`. Bodies
-    whose joints sit elsewhere inside the same surface, as hips do, differ by that.
+    `point_error_mm` is the mean over the frames, in the order of `motionrep.body.points.JOINTS_AND_LANDMARKS`. It is
+    not 0 even on the same surface where bodies place joints differently, as they do the hips.
     """
 
     motion: BodyMotion
@@ -43,12 +43,12 @@ class Transfer:
 
 
 def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
-    """Plays a motion on another body.
+    """The motion on another body.
 
-    The betas are those with which the joints and landmarks of the two rest poses agree best, stature included. The pose
-    then starts from the same rotations and is solved so that posed joints and landmarks agree; joints of fingers and
-    face are carried over where both bodies have them, and are still otherwise; an expression is left behind. In a world
-    motion the height of the soles above the floor is kept. On the body it was made for, a motion stays as it is.
+    The betas make the joints and landmarks of the two rest poses agree best, stature included. The pose starts from the
+    same rotations and is solved so that posed joints and landmarks agree. Fingers and face are carried over where both
+    bodies have them, and are still otherwise. An expression is dropped. A motion in world axes keeps the height of its
+    soles above the floor. On the body it was made for, a motion stays as it is.
 
     Raises:
         FileNotFoundError, ValueError: The motion's own body cannot be loaded.

@@ -10,8 +10,8 @@ from paths import WALK_BVH
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.cli import main as cli
-from motionrep.fitting import solving
-from motionrep.fitting.joint_limits import joint_ranges, range_axes
+from motionrep.fitting import minimising
+from motionrep.fitting.joint_limits import joint_limits, limit_axes
 from motionrep.fitting.joints import Fit, fit_body
 from motionrep.geometry.alignment import rotvec_over_time
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, LAYOUTS, SMPL_24, JointLayout
@@ -98,13 +98,13 @@ def test_jitter_is_smoothed(walk: BodyMotion, body: BodyModel) -> None:
     assert left_m.diff(n=2, dim=0).norm(dim=-1).mean() < 0.1 * noise_m.diff(n=2, dim=0).norm(dim=-1).mean()
 
 
-def test_joints_keep_to_their_ranges_when_the_data_would_break_them(walk: BodyMotion, body: BodyModel) -> None:
+def test_joints_keep_to_their_limits_when_the_data_would_break_them(walk: BodyMotion, body: BodyModel) -> None:
     broken = walk.local_rotmat.clone()
     broken[:, SMPL_24.index("left_knee")] = roma.rotvec_to_rotmat(torch.tensor([-0.8, 0.0, 0.0]))
     joints = joints_of(replace(walk, local_rotmat=broken), body, H36M_17)
     rotvec = roma.rotmat_to_rotvec(fit_body(joints, body).motion.local_rotmat)
-    low, _, high = joint_ranges()
-    angle = (range_axes() @ rotvec.unsqueeze(-1)).squeeze(-1)[:, 1:]
+    low, _, high = joint_limits()
+    angle = (limit_axes() @ rotvec.unsqueeze(-1)).squeeze(-1)[:, 1:]
     beyond = (angle - high[1:]).clamp(min=0) + (low[1:] - angle).clamp(min=0)
     assert beyond.rad2deg().max() < 12
 
@@ -138,8 +138,8 @@ def test_root_relative_joints_come_out_upright_and_on_the_floor(walk: BodyMotion
 def test_long_clips_are_solved_in_windows_without_seams(
     walk: BodyMotion, body: BodyModel, halpe_fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solving, "_WINDOW_FRAMES", 14)
-    monkeypatch.setattr(solving, "_OVERLAP_FRAMES", 6)
+    monkeypatch.setattr(minimising, "_WINDOW_FRAMES", 14)
+    monkeypatch.setattr(minimising, "_OVERLAP_FRAMES", 6)
     windows = fit_body(joints_of(walk, body, HALPE_26), body)
     assert windows.error_mm < 5
     assert distance_mm(halpe_fit.motion, windows.motion, body, SMPL_24) < 3

@@ -124,8 +124,8 @@ def test_long_clips_are_solved_in_windows_that_agree(body, truth, monkeypatch):
     predicted = _disturbed(truth, ("left_shoulder",), 0.2)
     clip = _seen(body, truth, H36M_17)
     whole = refine(predicted, clip)
-    monkeypatch.setattr("motionrep.fitting.keypoints._WINDOW_FRAMES", 14)
-    monkeypatch.setattr("motionrep.fitting.keypoints._OVERLAP_FRAMES", 6)
+    monkeypatch.setattr("motionrep.fitting.minimising._WINDOW_FRAMES", 14)
+    monkeypatch.setattr("motionrep.fitting.minimising._OVERLAP_FRAMES", 6)
     assert _error_mm(body, refine(predicted, clip), whole) < 5
 
 
