@@ -1,4 +1,4 @@
-"""Errors of 3D motion and scores of classifiers, as the field defines them. Millimetres, from metres."""
+"""Errors of 3D motion and scores of classifiers, as the field defines them; metres in, millimetres out."""
 
 from typing import cast
 
@@ -21,7 +21,7 @@ def pa_mpjpe_mm(
 ) -> Float[Tensor, "*batch"]:
     """MPJPE of each pose after the similarity (rotation, scale, translation) that fits it best ("protocol 2").
 
-    The rotation is proper: a mirrored pose does not become right. A pose without extent counts as a point.
+    The rotation is proper, so a mirrored pose keeps its error. Joints that are all in one place count as a point.
     """
     similarity = roma.rigid_points_registration(predicted_m, target_m, compute_scaling=True)
     rotation, _, scale = cast(tuple[Tensor, Tensor, Tensor], similarity)
@@ -34,7 +34,7 @@ def pa_mpjpe_mm(
 def joint_error_mm(
     predicted_m: Float[Tensor, "*batch joints 3"], target_m: Float[Tensor, "*batch joints 3"]
 ) -> Float[Tensor, "*batch joints"]:
-    """Distance of each joint from where it should be; nothing is aligned."""
+    """Distance of each joint from its true position, without alignment."""
     return 1000 * (predicted_m - target_m).norm(dim=-1)
 
 
@@ -43,7 +43,7 @@ def n_mpjpe_mm(
 ) -> Float[Tensor, "*batch"]:
     """MPJPE of each pose, both roots (joint 0) at the origin, after the scale that fits it best: <p, t> / <p, p>.
 
-    As in Rhodin et al., CVPR 2018. A prediction with all joints in one place counts as it is.
+    As in Rhodin et al., CVPR 2018. A prediction with all joints in one place is not scaled.
     """
     predicted_m, target_m = (point_m - point_m[..., :1, :] for point_m in (predicted_m, target_m))
     scale = (predicted_m * target_m).sum((-2, -1)) / predicted_m.square().sum((-2, -1)).clamp(min=1e-12)
@@ -55,7 +55,7 @@ def mpjve_mm_per_frame(
 ) -> Float[Tensor, "*batch frames-1"]:
     """Mean per-joint error of the step from each frame to the next, both roots (joint 0) at the origin.
 
-    Millimetres per frame, so numbers of other frame rates cannot be compared (Pavllo et al., CVPR 2019).
+    As in Pavllo et al., CVPR 2019. Millimetres per frame, so numbers of different frame rates cannot be compared.
 
     Raises:
         ValueError: Fewer than two frames.
@@ -67,14 +67,14 @@ def mpjve_mm_per_frame(
 
 
 def pck(error_mm: Float[Tensor, "*batch"], threshold_mm: float = 150.0) -> float:
-    """Share of the joints that are less than the threshold away from where they should be; "3DPCK" at 150 mm."""
+    """Share of joint errors below the threshold; "3DPCK" at 150 mm."""
     return float((error_mm < threshold_mm).double().mean())
 
 
 def auc(error_mm: Float[Tensor, "*batch"]) -> float:
-    """Mean of `pck` over the 31 thresholds 0, 5, ..., 150 mm, as the test code of MPI-INF-3DHP has it.
+    """Mean of `pck` over the 31 thresholds 0, 5, ..., 150 mm, as in the test code of MPI-INF-3DHP.
 
-    At threshold 0 no joint counts, so that perfect poses have 30/31.
+    No error is below threshold 0, so perfect poses have 30/31.
     """
     return sum(pck(error_mm, float(threshold_mm)) for threshold_mm in range(0, 155, 5)) / 31
 
@@ -95,7 +95,7 @@ def accel_error_mm_per_s2(
 ) -> Float[Tensor, "*batch frames-2"]:
     """Mean length of the difference between predicted and true joint acceleration, for each inner frame.
 
-    Acceleration is the second central difference times fps squared, so the first and the last frame do not count.
+    Acceleration is the second central difference times fps squared, which the first and the last frame do not have.
 
     Raises:
         ValueError: Fewer than three frames.
@@ -108,7 +108,7 @@ def accel_error_mm_per_s2(
 
 
 def inner_frames(valid: Bool[Tensor, "*batch frames"]) -> Bool[Tensor, "*batch frames-2"]:
-    """Frames whose acceleration counts: themselves and both neighbours are valid."""
+    """Frames whose acceleration counts: they and both neighbours are valid."""
     return valid[..., 2:] & valid[..., 1:-1] & valid[..., :-2]
 
 
@@ -134,7 +134,7 @@ def topk(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"], k:
 
 
 def macro_accuracy(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"]) -> float:
-    """Mean over the classes that occur in `label` of the share of their clips that were recognised.
+    """Mean, over the classes that occur in `label`, of the share of their clips that were recognised.
 
     Raises:
         ValueError: There is no clip.

@@ -1,4 +1,4 @@
-"""What an encoder and a head make of a clip, in the form that protocols score."""
+"""Predicts clips with an encoder and a head, in the form that published protocols score."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +12,8 @@ from motionrep.body import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.inputs import mirrored
-from motionrep.layouts import H36M_17, flip_index_tensor
+from motionrep.head_api.flip_averaging import flip_averaged
+from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
 
@@ -20,9 +21,11 @@ from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 class Predictor:
     """An encoder, a head, and how they read a clip.
 
-    `overlap` is the share of a window that the next one repeats: 0 as in the published evaluations of networks that
-    read windows, the last of which is moved back to end with the clip. `flip` averages the joints with those of the
-    mirrored clip, x negated and left and right swapped back.
+    Attributes:
+        flip: Averages joints with those of the mirrored clip, mirrored back.
+        overlap: Share of a window that the next one repeats. Published evaluations have 0; the last window is moved
+            back to end with the clip.
+        dtype: Arithmetic of the encoder.
     """
 
     encoder: nn.Module
@@ -37,7 +40,7 @@ class Predictor:
         return embed(keypoints, self.encoder, overlap=self.overlap, device=self.device, dtype=self.dtype)
 
     def motion(self, keypoints: Keypoints) -> Any:
-        """What the head says of one person, not flipped."""
+        """What the head predicts for one person, without flip averaging."""
         return self.head.predict(self.embed(keypoints))
 
     def joints_m(self, keypoints: Keypoints) -> Float[Tensor, "frames 17 3"]:
@@ -46,14 +49,16 @@ class Predictor:
         Raises:
             ValueError: The head predicts no joints and no body, or not in camera axes.
         """
-        joints_m = h36m_joints_m(self.motion(keypoints))
-        if not self.flip:
-            return joints_m
-        other_m = h36m_joints_m(self.motion(mirrored(keypoints)))[:, flip_index_tensor(H36M_17)]
-        return (joints_m + other_m * other_m.new_tensor([-1.0, 1.0, 1.0])) / 2
+        joints = self._joints(keypoints)
+        if self.flip:
+            joints = flip_averaged(joints, self._joints(mirrored(keypoints)))
+        return joints.position_m
+
+    def _joints(self, keypoints: Keypoints) -> JointMotion:
+        return JointMotion(h36m_joints_m(self.motion(keypoints)), H36M_17, keypoints.fps, "root")
 
     def details(self) -> dict[str, Any]:
-        """What of this decides over numbers, for the protocol of a result."""
+        """What of this decides over the numbers, for the `protocol` of a result."""
         return {
             "window_frames": int(self.encoder.frames),  # pyright: ignore[reportArgumentType]
             "window_overlap": self.overlap,
@@ -64,7 +69,7 @@ class Predictor:
 
 @lru_cache(maxsize=4)
 def body_model(name: str) -> BodyModel:
-    """`load_body_model`, whose files need not be read again for every clip."""
+    """`load_body_model` that reads the files of a body once, and not again for every clip."""
     return load_body_model(name)
 
 

@@ -1,4 +1,4 @@
-"""Scores of a run and their units; errors of a recovered body."""
+"""Collects errors of poses, bodies and actions over many clips."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,31 +19,17 @@ from motionrep.evaluation.metrics import (
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion
 
-
-def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:
-    """`mpjpe`, `pa_mpjpe`, `pve` (mm), `accel_error` (mm/s^2) of a recovered motion; both in the same camera's axes."""
-    scores = Scores(truth.fps)
-    position_m = body.points(H36M_17, truth.local_rotmat, truth.betas, truth.translation_m)
-    target = {
-        "valid": torch.ones(1, truth.frame_count, dtype=torch.bool),
-        "position_m": position_m[None],
-        "local_rotmat": truth.local_rotmat[None],
-        "betas": truth.betas[None],
-    }
-    scores.add({"local_rotmat": motion.local_rotmat[None], "betas": motion.betas[None]}, target)
-    result = scores.result()
-    return {name: result[name] for name in UNITS}
-
-
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2"}
+# Outputs of heads, as `head_api.Head` names them, that `Scores` reads.
+SCORED_OUTPUTS = ("position_m", "local_rotmat", "logit")
 
 
 class Scores:
-    """Collects the errors of batches; every valid frame of every clip counts alike.
+    """Collects the errors of batches; every valid frame of every clip has the same weight.
 
     Args:
         fps: Frame rate of the clips.
-        vertex_step: PVE is measured on every so many-th frame, since meshes cost most of the time.
+        vertex_step: PVE is measured on every n-th frame only, since meshes take most of the time.
     """
 
     def __init__(self, fps: float, vertex_step: int = 1) -> None:
@@ -52,7 +38,12 @@ class Scores:
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
     def add(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
-        """Reads the outputs that `head_api.Head` names, on any device, and leaves others alone."""
+        """Adds the errors of a batch.
+
+        Args:
+            output: Outputs of a head, on any device; those not in `SCORED_OUTPUTS` are ignored.
+            batch: The truth, with the entries that `datasets.synthetic.clips` describes.
+        """
         output, batch = ({name: tensor.cpu() for name, tensor in part.items()} for part in (output, batch))
         if "logit" in output:
             known = batch["label"] >= 0
@@ -67,14 +58,17 @@ class Scores:
             self._add_positions(output["position_m"], batch)
 
     def result(self) -> dict[str, float]:
-        """Means so far; `UNITS` has the units, accuracies are shares, left out where no clip has a label."""
+        """The means so far, without those for which nothing was added.
+
+        `UNITS` has the units of errors. The accuracies `top1` and `macro_accuracy` are shares from 0 to 1.
+        """
         values = {name: torch.cat(parts) for name, parts in self.values.items()}
         scores = {}
         if "logit" in values:
             logit, label = values.pop("logit"), values.pop("label")
             if len(label):
                 scores = {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
-        return scores | {name: float(value.mean()) for name, value in values.items()}
+        return scores | {name: float(value.mean()) for name, value in values.items() if len(value)}
 
     def _add_positions(self, position_m: Tensor, batch: Mapping[str, Tensor]) -> None:
         valid, target_m = batch["valid"], batch["position_m"]
@@ -94,3 +88,18 @@ class Scores:
                 vertex_m.append(self.body.vertices(rotmat, betas, still))
                 root_m.append(self.body.points(H36M_17, rotmat, betas, still)[:, 0])
             self.values["pve"].append(pve_mm(*vertex_m, *root_m))
+
+
+def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:
+    """Errors of a recovered motion by the names of `UNITS`; both motions are in the same camera's axes."""
+    scores = Scores(truth.fps)
+    position_m = body.points(H36M_17, truth.local_rotmat, truth.betas, truth.translation_m)
+    target = {
+        "valid": torch.ones(1, truth.frame_count, dtype=torch.bool),
+        "position_m": position_m[None],
+        "local_rotmat": truth.local_rotmat[None],
+        "betas": truth.betas[None],
+    }
+    scores.add({"local_rotmat": motion.local_rotmat[None], "betas": motion.betas[None]}, target)
+    result = scores.result()
+    return {name: result[name] for name in UNITS}

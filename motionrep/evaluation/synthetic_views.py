@@ -1,8 +1,7 @@
-"""Scores of a head on synthesised clips, and the protocol they were measured under."""
+"""Scores of a head on held-out motion that random cameras and a simulated detector see."""
 
-import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,115 +14,142 @@ from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, Synthesiz
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import as_declared
 from motionrep.encoders import load_encoder
-from motionrep.evaluation.scores import UNITS, Scores
-from motionrep.files.writing import written_beside
+from motionrep.evaluation.scores import SCORED_OUTPUTS, UNITS, Scores
+from motionrep.files.writing import write_json
 from motionrep.head_api.contract import require_trained_together
 from motionrep.head_api.flip_averaging import flip_averaged_output
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17, find_layout
 
-logger = logging.getLogger(__name__)
+FPS = 30.0
 _WINDOW = 81
-_SCORED = ("position_m", "local_rotmat", "logit")
+_ACTION_WINDOW, _ACTION_STRIDE = 60, 30
 
 
-def evaluate(
-    data: Path,
-    encoder: str,
-    head: str,
-    output: Path | None = None,
-    split: Literal["train", "val"] = "val",
-    layout: str = "h36m_17",
-    views: int = 4,
-    seed: int = 1000,
-    precision: Literal["float32", "bfloat16"] = "float32",
-    flip: bool = False,
-) -> dict[str, Any]:
-    """Scores of a trained encoder and head on the clips of a motion folder, seen by random cameras.
+@dataclass(frozen=True)
+class SyntheticViews:
+    """How clips are seen and read; all of it is part of the protocol.
 
-    Args:
-        data: Folder of motion files, as for `finetune`.
-        encoder: A shipped name or a folder.
-        head: A shipped name or a folder.
-        output: A JSON file to write the result to.
+    Attributes:
         split: Which part of the data.
         layout: What the simulated detector reports: h36m_17, coco_17 or halpe_26.
         views: Random cameras, bodies and detections for each window.
         seed: Decides the cameras, bodies and detections.
         precision: Arithmetic of the encoder.
-        flip: Averages with what is made of the mirrored clip (`flipping.flip_averaged`).
+        flip: Averages with what is made of the mirrored clip (`head_api.flip_averaging`).
+    """
+
+    split: Literal["train", "val"] = "val"
+    layout: str = "h36m_17"
+    views: int = 4
+    seed: int = 1000
+    precision: Literal["float32", "bfloat16"] = "float32"
+    flip: bool = False
+
+
+def evaluate(
+    data: Path, encoder: str, head: str, output: Path | None = None, options: SyntheticViews = SyntheticViews()
+) -> dict[str, Any]:
+    """Scores of a trained encoder and head on the clips of a motion folder.
+
+    Args:
+        data: Folder of motion files, as for `motionrep finetune`.
+        encoder: What `load_encoder` takes.
+        head: What `load_head` takes.
+        output: A JSON file to write the result to.
+        options: How the clips are seen.
 
     Returns:
-        `metrics`, `units`, and the `protocol` they were measured under; compare numbers of equal protocols only. A head
-        with none of the outputs that `Scores` reads has its own loss as metrics: `loss`, and its terms as `loss_NAME`.
+        `metrics`, `units`, and the `protocol` they were measured under; compare only numbers of equal protocols. A head
+        with none of `SCORED_OUTPUTS` has its own loss as metrics: `loss`, and its terms as `loss_NAME`.
 
     Raises:
         ValueError: Encoder and head were not trained together, the data have no clip for the head, or `flip` with a
-            head that has none of those outputs.
+            head that has none of `SCORED_OUTPUTS`.
     """
     trained, network = load_head(head), load_encoder(encoder)
     require_trained_together(trained, network)
     labels = tuple(getattr(trained, "labels", ()))
-    fps = 30.0
-    window, stride = (int(2 * fps), int(fps)) if labels else (_WINDOW, _WINDOW)
-    clips = [clip for clip in load_motion_folder(data, split) if not labels or clip.core]
+    clips = [clip for clip in load_motion_folder(data, options.split) if not labels or clip.core]
     if labels and not clips:
         raise ValueError(
-            f"{data}: no clip of a core class in split {split!r}; scores of actions need an index.csv with action and "
-            "core"
+            f"{data}: no clip of a core class in split {options.split!r}; scores of actions need an index.csv with "
+            "action and core"
         )
+    window, stride = (_ACTION_WINDOW, _ACTION_STRIDE) if labels else (_WINDOW, _WINDOW)
     samples = SynthesizedClips(
-        clips, window, window, fps, seed, EveryWindow(stride, views), labels=labels, layout=find_layout(layout)
-    )
-    scores = Scores(fps)
-    losses: list[Mapping[str, Tensor]] = []
-    for index in tqdm(range(len(samples)), unit="clip", disable=None):
-        batch = samples.__getitems__([(0, index)])
-        frames = int(batch["valid"].sum())
-        seen = batch["keypoints"][0, :frames]
-        ways = [seen, seen[:, list(H36M_17.flip_indices)] * seen.new_tensor([-1.0, 1.0, 1.0])]
-        valid = batch["valid"][:, :frames]
-        cropped = {key: tensor[:, :frames] if key in PER_FRAME else tensor for key, tensor in batch.items()}
-        with torch.no_grad():
-            outputs = [
-                trained(encode(as_declared(way, network), fps, network, dtype=getattr(torch, precision))[None], valid)
-                for way in ways[: 1 + flip]
-            ]
-            if not any(name in outputs[0] for name in _SCORED):
-                if flip:
-                    raise ValueError(
-                        f"flip averaging knows the outputs {', '.join(_SCORED)}, the head has {', '.join(outputs[0])}; "
-                        "leave it out for this head"
-                    )
-                losses.append(trained.loss(outputs[0], cropped))
-                continue
-        scores.add(flip_averaged_output(outputs[0], outputs[1], labels) if flip else outputs[0], cropped)
+        clips, window, window, FPS, options.seed, EveryWindow(stride, options.views),
+        labels=labels, layout=find_layout(options.layout),
+    )  # fmt: skip
     result = {
-        "metrics": scores.result() | _mean_loss(losses),
+        "metrics": _metrics(samples, network, trained, labels, options),
         "units": UNITS,
         "protocol": {
             "id": "synthetic-views-1",
-            "split": split,
+            "split": options.split,
             "clips": len(clips),
             "windows": len(samples),
             "window_frames": window,
             "stride_frames": stride,
-            "fps": fps,
-            "views_per_window": views,
-            "seed": seed,
-            "keypoints": f"{layout} with simulated detector noise",
+            "fps": FPS,
+            "views_per_window": options.views,
+            "seed": options.seed,
+            "keypoints": f"{options.layout} with simulated detector noise",
             "bodies": "open body, betas N(0, 1)",
             "alignment": "pelvis (mid hips) at the origin, no scale alignment except in pa_mpjpe",
-            "precision": precision,
-            "flip_averaging": flip,
+            "precision": options.precision,
+            "flip_averaging": options.flip,
         },
         "encoder": encoder,
         "head": head,
     }
     if output is not None:
-        with written_beside(output) as beside:
-            beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(result, output)
     return result
+
+
+def single_views(samples: SynthesizedClips) -> Iterator[dict[str, Tensor]]:
+    """The samples one after the other, each as a batch of one without the frames that pad it."""
+    for index in range(len(samples)):
+        batch = samples.__getitems__([(0, index)])
+        frames = int(batch["valid"].sum())
+        yield {name: tensor[:, :frames] if name in PER_FRAME else tensor for name, tensor in batch.items()}
+
+
+@torch.no_grad()
+def _metrics(
+    samples: SynthesizedClips, network: Any, trained: Any, labels: tuple[str, ...], options: SyntheticViews
+) -> dict[str, float]:
+    scores, losses = Scores(FPS), []
+    for view in tqdm(single_views(samples), total=len(samples), unit="clip", disable=None):
+        output = _output(view, network, trained, labels, options)
+        if any(name in output for name in SCORED_OUTPUTS):
+            scores.add(output, view)
+        else:
+            losses.append(trained.loss(output, view))
+    return scores.result() | _mean_loss(losses)
+
+
+def _output(
+    view: Mapping[str, Tensor], network: Any, trained: Any, labels: tuple[str, ...], options: SyntheticViews
+) -> dict[str, Tensor]:
+    """What the head gives for one view, or its mean with what it gives for the mirror image."""
+
+    def of(keypoints: Tensor) -> dict[str, Tensor]:
+        inputs = as_declared(keypoints, network)
+        return trained(encode(inputs, FPS, network, dtype=getattr(torch, options.precision))[None], view["valid"])
+
+    seen = view["keypoints"][0]
+    output = of(seen)
+    if not options.flip:
+        return output
+    if not any(name in output for name in SCORED_OUTPUTS):
+        raise ValueError(
+            f"flip averaging knows the outputs {', '.join(SCORED_OUTPUTS)}, the head has {', '.join(output)}; "
+            "leave it out for this head"
+        )
+    mirrored = seen[:, list(H36M_17.flip_indices)] * seen.new_tensor([-1.0, 1.0, 1.0])
+    return flip_averaged_output(output, of(mirrored), labels)
 
 
 def _mean_loss(losses: list[Mapping[str, Tensor]]) -> dict[str, float]:

@@ -13,8 +13,8 @@ from motionrep.body import load_body_model
 from motionrep.datasets.benchmarks.threedpw import load_threedpw
 from motionrep.encoders import load_encoder
 from motionrep.evaluation.predictor import Predictor
-from motionrep.evaluation.protocols.registry import evaluate_protocol, require_comparable
 from motionrep.evaluation.protocols.threedpw import J14, evaluate_3dpw
+from motionrep.evaluation.published import evaluate_protocol, require_comparable
 from motionrep.layouts import H36M_17, OPENPOSE_18
 from motionrep.types import BodyMotion, MotionEmbedding
 

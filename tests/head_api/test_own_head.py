@@ -12,7 +12,7 @@ from paths import ROOT
 import motionrep
 from motionrep.cli import main as cli
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.evaluation.synthetic_views import evaluate
+from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 from motionrep.head_api.contract import Head
 from motionrep.head_api.loading import head_class, head_entry_points
 from motionrep.layouts import H36M_17
@@ -93,11 +93,11 @@ def test_the_command_trains_it_and_it_predicts(name, tmp_path, capsys):
     with pytest.raises(ValueError, match="was trained on embeddings of encoder 'run', got one of 'other'"):
         head.predict(MotionEmbedding(embedding.values, clip, "other"))
     trained = {"encoder": str(tmp_path / "run" / "encoder"), "head": str(tmp_path / "run" / "head")}
-    metrics = evaluate(tmp_path / "motions", **trained, views=2)["metrics"]
+    metrics = evaluate(tmp_path / "motions", **trained, options=SyntheticViews(views=2))["metrics"]
     assert set(metrics) == {"loss", "loss_height"}  # of its own, since no metric knows its output
     assert 0 < metrics["loss"] == metrics["loss_height"] < 2
     with pytest.raises(ValueError, match="the head has height_m; leave it out for this head"):
-        evaluate(tmp_path / "motions", **trained, views=1, flip=True)
+        evaluate(tmp_path / "motions", **trained, options=SyntheticViews(views=1, flip=True))
     motionrep.save_keypoints([clip], tmp_path / "clip.npz")
     command = ["predict", str(tmp_path / "clip.npz"), "--output", str(tmp_path / "out")]
     command += ["--encoder", str(tmp_path / "run" / "encoder"), "--head", str(tmp_path / "run" / "head")]

@@ -21,7 +21,7 @@ from training_config import CONFIG, NEW_ENCODER
 
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.encoders import KTPFormer, load_encoder
-from motionrep.evaluation.synthetic_views import evaluate
+from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 from motionrep.head_api.loading import head_class, load_head, save_head
 from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import H36M_17
@@ -259,7 +259,9 @@ def test_an_action_head_learns_the_core_classes_by_name(labelled, tmp_path):
     assert set(metrics) == {"loss", "top1", "macro_accuracy"}
     head = load_head(tmp_path / "run" / "head")
     assert head.labels == ("jump", "walk")
-    result = evaluate(labelled, str(tmp_path / "run" / "encoder"), str(tmp_path / "run" / "head"), views=1)
+    result = evaluate(
+        labelled, str(tmp_path / "run" / "encoder"), str(tmp_path / "run" / "head"), options=SyntheticViews(views=1)
+    )
     assert set(result["metrics"]) == {"top1", "macro_accuracy"}
 
 
@@ -331,16 +333,18 @@ def test_both_splits_must_be_there(tmp_path):
 
 def test_evaluation_states_metrics_units_and_protocol(run, data, tmp_path):
     arguments = (data, str(run[0] / "encoder"), str(run[0] / "head"))
-    result = evaluate(*arguments, output=tmp_path / "result.json", views=2)
+    views = SyntheticViews(views=2)
+    result = evaluate(*arguments, output=tmp_path / "result.json", options=views)
     assert json.loads((tmp_path / "result.json").read_text()) == result
     assert set(result["metrics"]) == {"mpjpe", "pa_mpjpe", "accel_error"}
     assert (
         result["protocol"] | {"split": "val", "clips": 1, "windows": 2, "fps": 30.0, "views_per_window": 2}
         == (result["protocol"])
     )
-    assert evaluate(*arguments, views=2) == result
-    assert evaluate(*arguments, views=2, seed=7)["metrics"] != result["metrics"]
-    assert evaluate(*arguments, views=2, layout="coco_17")["metrics"] != result["metrics"]
+    assert evaluate(*arguments, options=views) == result
+    for changed in ({"seed": 7}, {"layout": "coco_17"}):
+        options = dataclasses.replace(views, **changed)
+        assert evaluate(*arguments, options=options)["metrics"] != result["metrics"]
 
 
 def test_the_head_of_another_encoder_is_not_evaluated(run, data, tmp_path):

@@ -1,4 +1,4 @@
-"""Human3.6M's protocols: errors of the 17 joints, for each action and in the mean over the actions."""
+"""Human3.6M's protocols: errors of the 17 joints, for each action and as the mean over the actions."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from motionrep.datasets.benchmarks.motionbert_files import load_motionbert_h36m
 from motionrep.evaluation.metrics import mpjpe_mm, mpjve_mm_per_frame, n_mpjpe_mm, pa_mpjpe_mm
 from motionrep.evaluation.predictor import Predictor
 
-# Clips whose truth is shifted against the images, which MotionBERT's evaluation leaves out; names without the camera.
+# Clips that MotionBERT's evaluation leaves out since their truth is shifted against the images; without the camera.
 MOTIONBERT_DROPS = ("s_09_act_05_subact_02", "s_09_act_10_subact_02", "s_09_act_13_subact_01")
 MOTIONBERT_WINDOW = 243
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame", "mpjpe_frames": "mm"}
 
 
 def evaluate_h36m(data: Path, predictor: Predictor, detector: str | None = None) -> dict[str, Any]:
-    """Subjects 9 and 11 of Human3.6M, as VideoPose3D or as MotionBERT evaluates, by the file that is there.
+    """Subjects 9 and 11 of Human3.6M, evaluated as VideoPose3D or MotionBERT does, depending on the data.
 
-    A folder with VideoPose3D's files: every clip and frame counts, against the joints in the camera's axes.
-    MotionBERT's `h36m_*.pkl`: joints against pixels times a factor per frame ("2.5D"); three clips are dropped, and
-    the frames after the last whole 243 of each clip, since its windows do not reach them.
+    A folder with VideoPose3D's files: every clip and frame counts, against the joints in camera axes.
+    MotionBERT's `h36m_*.pkl`: joints against pixels times a factor per frame ("2.5D"). Three clips are left out, and so
+    are the frames after the last whole 243 of each clip, which its windows do not reach.
 
     Args:
         data: The folder, or the .pkl file.
@@ -82,10 +82,10 @@ def _with_protocol(result: dict[str, Any], predictor: Predictor, name: str, **de
 
 
 def score_by_action(clips: Sequence[LabelledClip], predictor: Predictor) -> dict[str, Any]:
-    """Errors of the joints relative to the pelvis: of each action over its frames, then the mean over the actions.
+    """Errors of the joints relative to the pelvis: means over the frames of each action, then over the actions.
 
-    `mpjpe` is "protocol 1", `pa_mpjpe` "protocol 2", `n_mpjpe` "protocol 3", `mpjve` the velocity error, in which each
-    clip weighs by its number of frames; `mpjpe_frames` is the mean over all frames, whatever their action.
+    `mpjpe` is "protocol 1", `pa_mpjpe` "protocol 2" and `n_mpjpe` "protocol 3". `mpjve` is the velocity error, in which
+    clips are weighted by their numbers of frames. `mpjpe_frames` is the mean over all frames of all actions.
     """
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     frames: dict[str, int] = defaultdict(int)
@@ -111,7 +111,7 @@ def score_by_action(clips: Sequence[LabelledClip], predictor: Predictor) -> dict
 
 
 def _totals(predicted_m: Float[Tensor, "frames 17 3"], target_m: Float[Tensor, "frames 17 3"]) -> dict[str, float]:
-    """Sums over the frames of a clip; that of the velocity is its mean times the number of frames."""
+    """Sums of the errors over the frames of a clip; for velocity, its mean times the number of frames."""
     predicted_m, target_m = predicted_m.double(), target_m.double()
     totals = {
         "mpjpe": mpjpe_mm(predicted_m, target_m).sum(),

@@ -12,38 +12,39 @@ from motionrep.evaluation.predictor import Predictor
 from motionrep.layouts import H36M_17, to_h36m_17
 
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pck": "%", "auc": "%"}
-# Joints of Human3.6M-17 that PCK and AUC leave out, by the joint groups of the published test code: pelvis, spine, and
-# `head` of MPI-INF-3DHP, which is joint `nose` there.
+# Joints of Human3.6M-17 that PCK and AUC leave out, as the joint groups of the published test code do: pelvis, spine,
+# and MPI-INF-3DHP's `head`, which is `nose` here.
 NOT_IN_PCK = ("pelvis", "spine", "nose")
 
 
 def evaluate_3dhp(
-    data: Path,
-    predictor: Predictor,
-    annotation: str = "univ_annot3",
-    fps: float | str = 25.0,
+    data: Path, predictor: Predictor, annotation: str = "univ_annot3", fps: float | str = 25.0
 ) -> dict[str, Any]:
-    """The six test sequences: joints relative to the pelvis, valid frames only, every joint of every frame alike.
+    """The six test sequences: joints relative to the pelvis, valid frames only, means over all joints of all frames.
 
-    `mpjpe` is over all 17 joints, `pck` (nearer than 150 mm) and `auc` (thresholds 0 to 150 mm by 5) over 14, in
-    percent, as the MATLAB code of the data set computes them "for all". `pa_mpjpe` is not part of it. Frames that do
-    not count are still read by the encoder. Joints are compared by name: Human3.6M's head is `head_top`, its nose
-    `head`, its thorax `neck`.
+    `mpjpe` is over all 17 joints. `pck` (nearer than 150 mm) and `auc` (thresholds 0 to 150 mm by 5) are over 14, in
+    percent, as the MATLAB code of the data set computes them "for all". `pa_mpjpe` is not part of that code. The
+    encoder also reads the frames that do not count. Joints are compared by name: Human3.6M's head is `head_top`, its
+    nose `head`, its thorax `neck`.
 
     Args:
         data: `data_test_3dhp.npz` of P-STMO, or its folder.
-        annotation: What the file was made from. `univ_annot3` scales everybody to one height, `annot3` does not, and
-            numbers of one mean nothing for the other.
+        annotation: What the file was made from. `univ_annot3` scales everybody to one height, `annot3` does not;
+            numbers of one cannot be compared with those of the other.
         fps: Frame rate of the sequences, which the file does not tell.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A broken file, an unknown annotation, or a head that predicts no joints.
+        ValueError: A broken file, an unknown annotation, a frame rate that is no number, or a head without joints.
     """
     if annotation not in ("univ_annot3", "annot3"):
         raise ValueError(f"annotation must be 'univ_annot3' or 'annot3', got {annotation!r}")
+    try:
+        fps = float(fps)
+    except ValueError:
+        raise ValueError(f"fps must be a number, got {fps!r}") from None
     errors, aligned, per_sequence = [], [], {}
-    clips = load_mpi_inf_3dhp(data, "test", float(fps))
+    clips = load_mpi_inf_3dhp(data, "test", fps)
     for clip in tqdm(clips, unit="clip", disable=None):
         target = clip.joint_target
         position_m, _ = to_h36m_17(target.position_m, torch.ones_like(target.position_m[..., 0]), target.layout)
@@ -70,14 +71,14 @@ def evaluate_3dhp(
             "thresholds_mm": "150 (pck); 0, 5, ..., 150 (auc); strictly less",
             "mean": "over all joints of all valid frames",
             "keypoints": "data_2d of the file (true projections)",
-            "fps": float(fps),
+            "fps": fps,
         }
         | predictor.details(),
     }
 
 
 def _scores(error_mm: torch.Tensor) -> dict[str, float]:
-    """Of errors (frames 17)."""
+    """Means of joint errors (frames 17)."""
     kept = [index for index, joint in enumerate(H36M_17.joints) if joint not in NOT_IN_PCK]
     return {
         "mpjpe": float(error_mm.mean()),

@@ -26,15 +26,15 @@ def evaluate_ntu60_xsub(data: Path, predictor: Predictor) -> dict[str, Any]:
 
 
 def evaluate_ntu60_xview(data: Path, predictor: Predictor) -> dict[str, Any]:
-    """60 classes, tested on camera 1, the others being for training; see `_recognition`."""
+    """60 classes, tested on camera 1, while the others are for training; see `_recognition`."""
     return _recognition(data, predictor, "xview", lambda name: not name.trains_xview)
 
 
 def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
-    """20 classes of which nothing but one published sample each is known: the nearest of those, by cosine.
+    """20 classes with one published exemplar each: a clip gets the class of the nearest exemplar, by cosine.
 
     The vector of a clip is the mean over its persons' embeddings, each the mean over frames and joints. Every sample of
-    the 20 classes but the exemplars is asked. The encoder must not have been trained on them.
+    the 20 classes except the exemplars is classified. The encoder must not have been trained on any of them.
 
     Args:
         data: `ntu120_hrnet.pkl` of pyskl, or `ntu120_hrnet_oneshot.pkl` of MotionBERT.
@@ -62,9 +62,9 @@ def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
 
 
 def _recognition(data: Path, predictor: Predictor, split: str, is_test: Callable[[NtuName], bool]) -> dict[str, Any]:
-    """Scores of a head with NTU RGB+D's 60 classes: the mean over the persons seen of what it says of each.
+    """Accuracies of a head with NTU RGB+D's 60 classes, whose scores are averaged over the persons seen in a clip.
 
-    The split is the published one, by the names of the recordings; a split of that name in the file must agree.
+    The split is the published one, by the names of the recordings. A split of that name in the file must agree.
 
     Args:
         data: `ntu60_hrnet.pkl` of pyskl (HRNet's 2D keypoints, COCO-17).
@@ -113,7 +113,7 @@ def _scores_by_class(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, 
 
 
 def _columns(labels: tuple[str, ...]) -> list[int]:
-    """Where the head's scores have classes 1 to 60."""
+    """The columns of classes 1 to 60 in the head's scores."""
     try:
         numbers = [ntu_class(label) for label in labels]
     except ValueError as error:
@@ -128,7 +128,7 @@ def _clip_vector(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, " ch
 
 
 def _seen(clip: LabelledClip) -> list[Any]:
-    """The persons with a keypoint in some frame; the first, where there is none."""
+    """The persons who are seen in some frame; the first person where nobody is."""
     return [person for person in clip.persons if bool((person.confidence > 0).any())] or [clip.keypoints]
 
 

@@ -1,4 +1,4 @@
-"""3DPW's protocol: 14 joints and the surface of each person's body, against the body of the person's gender."""
+"""3DPW's protocol: 14 joints and the surface of each person, against the SMPL body of the person's gender."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motionrep.body.regressors import load_h36m_regressor
+from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.threedpw import load_threedpw
 from motionrep.evaluation.metrics import (
     accel_error_mm_per_s2,
@@ -30,16 +31,16 @@ _J14_INDICES = [H36M_17.index(joint) for joint in J14]
 def evaluate_3dpw(
     data: Path, predictor: Predictor, regressor: str | None = None, male: str = "smpl-male", female: str = "smpl-female"
 ) -> dict[str, Any]:
-    """The test sequences, every person; 14 joints relative to the middle of the hips, frames that count only.
+    """Every person of the test sequences: joints relative to the middle of the hips, over the frames that count.
 
-    The truth is the SMPL body of the person's gender in the camera's axes. With the regressor its joints are those of
-    the field, `J_regressor_h36m @ vertices`, and so are those of a predicted body with as many vertices; any other
-    prediction has the points of `body.points`. Without, both have the latter, which is another protocol. `pve` is there
-    when predicted and true body have the same vertices. `accel_error` is in mm/s^2 (1000 times what WHAM and GVHMR
-    print), `accel_error_per_frame2` in mm/frame^2 (what VIBE prints).
+    The truth is the SMPL body of the person's gender in camera axes. With the regressor its joints are those of the
+    field, `J_regressor_h36m @ vertices`, and so are those of a predicted body with as many vertices. Any other
+    prediction has the points of `body.points`. Without the regressor both have the latter, which is another protocol.
+    `pve` is measured when the predicted and the true body have the same vertices. `accel_error` is in mm/s^2, 1000
+    times what WHAM and GVHMR print; `accel_error_per_frame2` is in mm/frame^2, as VIBE prints it.
 
     Args:
-        data: 3DPW's folder, a folder of its .pkl files, or one.
+        data: 3DPW's folder, a folder of its .pkl files, or one of them.
         regressor: `J_regressor_h36m.npy` of SPIN.
         male: Body of the men, as `load_body_model` takes it.
         female: Body of the women.
@@ -51,25 +52,7 @@ def evaluate_3dpw(
     values: dict[str, list[Tensor]] = {}
     clips = load_threedpw(data, "test", male, female)
     for clip in tqdm(clips, unit="clip", disable=None):
-        if not isinstance(clip.target, BodyMotion) or clip.counted is None:
-            raise ValueError(f"{data}: {clip.name} has no true body")
-        predicted = predictor.motion(clip.keypoints)
-        true_m, true_vertex_m = _joints_and_vertices(clip.target, regressor)
-        joints_m, vertex_m = _joints_and_vertices(predicted, regressor)
-        hips_m, true_hips_m = (points_m[:, _HIPS].mean(1, keepdim=True) for points_m in (joints_m, true_m))
-        joints_m, true_m = (joints_m - hips_m)[:, _J14_INDICES], (true_m - true_hips_m)[:, _J14_INDICES]
-        counted = clip.counted
-        scores = {
-            "mpjpe": joint_error_mm(joints_m, true_m).mean(-1)[counted],
-            "pa_mpjpe": pa_mpjpe_mm(joints_m[counted], true_m[counted]),
-        }
-        if vertex_m is not None and true_vertex_m is not None and vertex_m.shape == true_vertex_m.shape:
-            scores["pve"] = joint_error_mm(vertex_m - hips_m, true_vertex_m - true_hips_m).mean(-1)[counted]
-        if len(counted) > 2:
-            inner = inner_frames(counted)
-            scores["accel_error_per_frame2"] = accel_error_mm_per_s2(joints_m, true_m, 1.0)[inner]
-            scores["accel_error"] = accel_error_mm_per_s2(joints_m, true_m, clip.keypoints.fps)[inner]
-        for name, score in scores.items():
+        for name, score in _scores(clip, predictor, regressor, data).items():
             values.setdefault(name, []).append(score)
     metrics = {name: torch.cat(parts) for name, parts in values.items()}
     frames = len(metrics["mpjpe"])
@@ -95,10 +78,32 @@ def evaluate_3dpw(
     }
 
 
+def _scores(clip: LabelledClip, predictor: Predictor, regressor: str | None, data: Path) -> dict[str, Tensor]:
+    """Errors of one person in each frame that counts, by the names of `UNITS`."""
+    if not isinstance(clip.target, BodyMotion) or clip.counted is None:
+        raise ValueError(f"{data}: {clip.name} has no true body")
+    predicted, counted = predictor.motion(clip.keypoints), clip.counted
+    true_m, true_vertex_m = _joints_and_vertices(clip.target, regressor)
+    joints_m, vertex_m = _joints_and_vertices(predicted, regressor)
+    hips_m, true_hips_m = (points_m[:, _HIPS].mean(1, keepdim=True) for points_m in (joints_m, true_m))
+    joints_m, true_m = (joints_m - hips_m)[:, _J14_INDICES], (true_m - true_hips_m)[:, _J14_INDICES]
+    scores = {
+        "mpjpe": joint_error_mm(joints_m, true_m).mean(-1)[counted],
+        "pa_mpjpe": pa_mpjpe_mm(joints_m[counted], true_m[counted]),
+    }
+    if vertex_m is not None and true_vertex_m is not None and vertex_m.shape == true_vertex_m.shape:
+        scores["pve"] = joint_error_mm(vertex_m - hips_m, true_vertex_m - true_hips_m).mean(-1)[counted]
+    if len(counted) > 2:
+        inner = inner_frames(counted)
+        scores["accel_error_per_frame2"] = accel_error_mm_per_s2(joints_m, true_m, 1.0)[inner]
+        scores["accel_error"] = accel_error_mm_per_s2(joints_m, true_m, clip.keypoints.fps)[inner]
+    return scores
+
+
 def _joints_and_vertices(
     motion: Any, regressor: str | None
 ) -> tuple[Float[Tensor, "frames 17 3"], Float[Tensor, "frames vertices 3"] | None]:
-    """In camera axes; vertices only where there is a regressor, which is what they are needed for."""
+    """Joints and vertices in camera axes; no vertices without a regressor, which is what they are needed for."""
     if not isinstance(motion, BodyMotion):
         return h36m_joints_m(motion), None
     body = body_model(motion.body_model)
