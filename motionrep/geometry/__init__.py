@@ -1,1 +1,1 @@
-"""Cameras and rotations."""
+"""Cameras, rotations, and tracks of points."""

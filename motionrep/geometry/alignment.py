@@ -1,4 +1,4 @@
-"""Rotations between directions and over time; needs roma, unlike `rotations`."""
+"""Rotations from directions and matrices, and over time; needs roma, unlike `rotations`."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 
 def smoothed(rotmat: Float[Tensor, "frames 3 3"], frames: float) -> Float[Tensor, "frames 3 3"]:
-    """Rotations averaged over time with a bell of that standard deviation."""
+    """Rotations smoothed over time with a Gaussian whose standard deviation is so many frames."""
     reach = min(int(3 * frames), len(rotmat) - 1)
     if reach < 1:
         return rotmat
@@ -22,10 +22,10 @@ def smoothed(rotmat: Float[Tensor, "frames 3 3"], frames: float) -> Float[Tensor
 
 
 def rotvec_over_time(rotmat: Float[Tensor, "frames *joints 3 3"]) -> Float[Tensor, "frames *joints 3"]:
-    """Rotation vectors that do not jump where a turn passes 180 degrees: they grow up to 240."""
+    """Rotation vectors that do not jump where an angle passes 180 degrees: their length may reach 240 degrees."""
     rotvec = roma.rotmat_to_rotvec(rotmat)
     angle = rotvec.norm(dim=-1, keepdim=True)
-    other = rotvec * (1 - 2 * math.pi / angle.clamp(min=1e-6))  # the same rotation, the other way round
+    other = rotvec * (1 - 2 * math.pi / angle.clamp(min=1e-6))  # the same rotation about the opposite axis
     stays = (rotvec[1:] - rotvec[:-1]).norm(dim=-1, keepdim=True)
     jumps = (other[1:] - rotvec[:-1]).norm(dim=-1, keepdim=True) < stays
     odd = torch.cat([torch.zeros_like(angle[:1], dtype=torch.bool), jumps.cumsum(0) % 2 == 1])
@@ -33,7 +33,7 @@ def rotvec_over_time(rotmat: Float[Tensor, "frames *joints 3 3"]) -> Float[Tenso
 
 
 def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """The rotation of most agreement with a matrix (Procrustes)."""
+    """The rotation nearest to a matrix (orthogonal Procrustes)."""
     rotmat = roma.special_procrustes(matrix)
     assert isinstance(rotmat, Tensor)  # a pair only when singular values are asked for
     return rotmat
@@ -42,7 +42,7 @@ def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*bat
 def smallest_rotation(
     from_direction: Float[Tensor, "*batch 3"], to_direction: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 3 3"]:
-    """The rotation that turns one direction to another and nothing about them."""
+    """The rotation by the smallest angle that turns one direction into another."""
     axis = torch.linalg.cross(from_direction, to_direction)
     angle = torch.atan2(axis.norm(dim=-1), (from_direction * to_direction).sum(-1))
     return roma.rotvec_to_rotmat(normalize(axis, dim=-1) * angle[..., None])

@@ -1,4 +1,4 @@
-"""Cameras from JSON files, as calibration gives them, and motion in the world that they stand in."""
+"""Reads and writes cameras as JSON files."""
 
 import json
 import math
@@ -17,15 +17,24 @@ _SQUARE = 0.01
 def read_camera(path: Path | str, width_px: int | None = None, height_px: int | None = None) -> PinholeCamera:
     """The camera of a JSON file, for pictures of the given size; left out, of the size that the file gives.
 
-    An object with `fx` in pixels, or `hfov_deg`, the horizontal field of view in degrees; and where they are known
-    `fy` (pixels are square here, so within 1 % of `fx`), `cx`, `cy` in pixels from the top left corner (left out, the
-    middle), `width` and `height` in pixels of the pictures it is about, and `camera_from_world`, a rigid 4 x 4 matrix
-    by rows that acts on column vectors in metres, from a world whose y axis points up to the camera's axes (x right,
-    y down, z forward). Lens distortion is not known here: undistort the keypoints first.
+    The file holds an object with one of
+
+    * `fx`: focal length in pixels,
+    * `hfov_deg`: horizontal field of view in degrees,
+
+    and optionally
+
+    * `fy`: within 1 % of `fx`, since pixels are square here,
+    * `cx`, `cy`: principal point in pixels from the top left corner; the middle of the picture if left out,
+    * `width`, `height`: size of the pictures in pixels,
+    * `camera_from_world`: a rigid 4 x 4 matrix, row by row. It acts on column vectors in metres and leads from a world
+      whose y axis points up to the camera's axes (x right, y down, z forward).
+
+    Lens distortion is not modelled: undistort the keypoints first.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is not such an object, is about pictures of another size, or gives no size though none was
+        ValueError: The file is not such an object, is for pictures of another size, or gives no size though none was
             passed.
     """
     path = Path(path)
@@ -59,7 +68,7 @@ def read_camera(path: Path | str, width_px: int | None = None, height_px: int | 
 
 
 def write_camera(camera: PinholeCamera, path: Path | str) -> None:
-    """A camera as `read_camera` reads it.
+    """Writes a camera so that `read_camera` reads it.
 
     Raises:
         OSError: The file cannot be written.

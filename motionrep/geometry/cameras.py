@@ -29,9 +29,12 @@ class PinholeCamera:
 
     @classmethod
     def from_hfov(cls, width_px: int, height_px: int, hfov_deg: float = DEFAULT_HFOV_DEG) -> "PinholeCamera":
-        """A camera with a horizontal field of view and its centre in the middle of the image.
+        """A camera with a horizontal field of view and its principal point in the middle of the image.
 
         The default is what motionrep assumes of a video whose camera is unknown.
+
+        Raises:
+            ValueError: The field of view is not between 0 and 180 degrees.
         """
         if not 0 < hfov_deg < 180:
             raise ValueError(f"hfov_deg must lie between 0 and 180 degrees, got {hfov_deg}")
@@ -58,10 +61,10 @@ def camera_from_world_looking(
 ) -> Float[Tensor, "4 4"]:
     """Transform of a camera at `eye_m` that looks at `target_m`, in a world whose y axis points up.
 
-    A positive roll turns the camera clockwise, seen from behind it, so that the picture's content turns anticlockwise.
+    A positive roll turns the camera clockwise, seen from behind it, so the picture's content turns anticlockwise.
 
     Raises:
-        ValueError: The camera would look straight up or down or at its own place, so that no direction is "right".
+        ValueError: The camera would look straight up or down, or at its own place, which leaves its roll undefined.
     """
     if bool((target_m - eye_m)[[0, 2]].abs().max() < 1e-6):
         raise ValueError(
@@ -99,10 +102,15 @@ def translation_from_keypoints(
 ) -> Float[Tensor, "frames 3"]:
     """Translations that make posed points (camera axes, metres, any origin) project onto their keypoints.
 
-    Each keypoint gives two equations linear in the translation t, `t_x - u t_z = u z - x` with `u = (x_px - c_x) / f`
-    (and the same for y), weighted by its confidence; the second difference of t over time is held small, more so along
-    the line of sight, where single frames say little. One banded least-squares problem from the first to the last
-    frame with keypoints; frames without in between follow their neighbours, those before and after stand still.
+    Each keypoint gives two equations that are linear in the translation t, weighted by its confidence:
+    `t_x - u t_z = u z - x` with `u = (x_px - c_x) / f`, and the same for y. The second difference of t over time is
+    kept small, more so along the line of sight, where single frames say little. This is one banded least-squares
+    problem from the first to the last frame with keypoints. Frames without keypoints follow their neighbours; before
+    and after, the translation stands still.
+
+    Args:
+        confidence: 0 for unseen keypoints.
+        smoothness: Weight of the second difference.
 
     Raises:
         ValueError: No keypoint has a positive confidence.
@@ -144,7 +152,7 @@ def translation_from_keypoints(
 
 
 def require_picture(camera: PinholeCamera, width_px: int, height_px: int) -> None:
-    """Refuses a camera whose pictures are of another size than that in which keypoints were found, both in pixels.
+    """Checks that a camera takes pictures of the size, in pixels, in which keypoints were found.
 
     Raises:
         ValueError: The sizes differ.
@@ -163,11 +171,11 @@ def fitted_camera(
     width_px: int,
     height_px: int,
 ) -> PinholeCamera:
-    """The camera, by a field of view of 15 to 110 degrees, through which posed points best meet their keypoints.
+    """Estimates a camera's field of view, from 15 to 110 degrees, by how well posed points project onto keypoints.
 
-    For each field of view the points stand where `translation_from_keypoints` puts them; distances on the image count
-    by confidence, those far beyond 1 % of the width hardly (Geman-McClure). What a single camera says about its
-    field of view is little, and it says it through perspective: near and moving people are needed.
+    For each field of view, `translation_from_keypoints` places the points. Distances on the image are weighted by
+    confidence; beyond 1 % of the image width they lose influence (Geman-McClure). The estimate rests on perspective
+    alone, so it needs people who are near and move.
 
     Raises:
         ValueError: No keypoint has a positive confidence.
@@ -185,10 +193,10 @@ def fitted_camera(
 
 
 def up_in_camera(upright: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
-    """Up, in camera axes, guessed from the mean direction from a person's feet to the middle of the body.
+    """The direction up in camera axes, estimated from the mean direction from a person's feet to the pelvis.
 
-    The camera's own up (-y) when that is within 15 degrees of it, since most cameras are level and people lean,
-    and beyond 60 degrees, where the person lies or hangs; the given direction in between.
+    Between 15 and 60 degrees from the camera's own up (-y), it is the given direction. Below, it is the camera's up,
+    since most cameras are level and people lean. Above, it is the camera's up too, since the person lies or hangs.
     """
     level = upright.new_tensor([0.0, -1.0, 0.0])
     upright = normalize(upright, dim=0)

@@ -1,4 +1,4 @@
-"""The 6D rotation representation; everything else about rotations comes from `roma`."""
+"""Rotations in 6D, in a mirror and by quarter turns; everything else about rotations comes from `roma`."""
 
 import torch
 from jaxtyping import Float
@@ -29,7 +29,10 @@ def mirror_rotmat(rotmat: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 
 
 
 def y_up_turn(up: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
-    """Rotation about x by quarters that turns the y or z axis nearest to `up` to y: z up becomes x, z, -y."""
+    """Rotation about x by quarter turns that takes the y or z axis nearest to `up` to y.
+
+    With z up, (x, y, z) becomes (x, z, -y).
+    """
     axis = torch.zeros(3)
     nearest = 1 + int(up[1:].abs().argmax())
     axis[nearest] = float(torch.sign(up[nearest]))
