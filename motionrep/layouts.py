@@ -1,7 +1,8 @@
-"""Joint layouts of the field by name, and their conversion to Human3.6M-17."""
+"""Names and order of joints in the layouts of the field, and their conversion to Human3.6M-17."""
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -18,7 +19,8 @@ CocoRecipe = Literal["motionbert", "mhformer"]
 class JointLayout:
     """Names of the joints of a skeleton, in the order in which files and tensors hold them.
 
-    `left_x` and `right_x` are mirror images of each other. `parents` names the other end of each joint's bone, "" for none.
+    `left_x` and `right_x` are mirror images of each other. `parents` names the other end of each joint's bone; it is ""
+    for a joint without one.
     """
 
     name: str
@@ -32,8 +34,7 @@ class JointLayout:
     def index(self, joint: str) -> int:
         """Position of a joint. Raises ValueError with the nearest known name."""
         if joint not in self.joints:
-            near = difflib.get_close_matches(joint, self.joints, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = _did_you_mean(joint, self.joints)
             raise ValueError(f"layout {self.name!r} has no joint {joint!r}{hint} (joints: {', '.join(self.joints)})")
         return self.joints.index(joint)
 
@@ -49,12 +50,12 @@ class JointLayout:
 
     @cached_property
     def flip_indices(self) -> tuple[int, ...]:
-        """Where each joint's mirror image stands: `mirrored = xy[..., flip_indices, :]`."""
+        """Index of each joint's mirror image: `mirrored = xy[..., flip_indices, :]`."""
         return tuple(self.joints.index(mirror_name(joint)) for joint in self.joints)
 
 
 def mirror_name(joint: str) -> str:
-    """`left_knee` for `right_knee` and the other way round; midline joints keep their name."""
+    """`left_knee` for `right_knee` and vice versa; midline joints keep their name."""
     if joint.startswith("left_"):
         return "right_" + joint.removeprefix("left_")
     if joint.startswith("right_"):
@@ -142,9 +143,8 @@ _MID_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _MID_TRUNK = {"left_hip": 0.25, "right_hip": 0.25, "left_shoulder": 0.25, "right_shoulder": 0.25}
 _MID_EYES = {"left_eye": 0.5, "right_eye": 0.5}
 
-# What stands in the place of the joints that a layout does not name as Human3.6M does. The face-only layouts follow
-# the recipe of MotionBERT's readers (nose as joint 9, eyes as joint 10), so that published checkpoints see what they
-# know.
+# Weights for the joints of Human3.6M that a layout lacks or names differently. Layouts with a face but no head follow
+# MotionBERT's readers (nose as joint 9, middle of the eyes as joint 10), as published checkpoints were trained.
 _H36M_17_RECIPES: dict[str, Recipe] = {
     "h36m_17": {},
     "coco_17": {"pelvis": _MID_HIPS, "spine": _MID_TRUNK, "thorax": _MID_SHOULDERS, "head": _MID_EYES},
@@ -165,9 +165,9 @@ _H36M_17_RECIPES: dict[str, Recipe] = {
     "mpi_inf_3dhp_17": {"thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
 }  # fmt: skip
 
-# The other conversion of COCO-17 in use, by the demos that descend from MHFormer (CVPR 2022; demo/lib/preprocess.py),
-# MotionAGFormer's among them: horizontally and vertically. Copies differ in how far they move the spine sideways; this
-# is MHFormer's.
+# The other conversion of COCO-17 in use, for x and for y. It is that of MHFormer's demo (CVPR 2022,
+# demo/lib/preprocess.py), from which others descend, such as MotionAGFormer's. Copies differ in how far they move the
+# spine sideways.
 _NOSE_TO_SHOULDERS = {"nose": 0.75, "left_shoulder": 0.125, "right_shoulder": 0.125}
 _MHFORMER_RECIPES: tuple[Recipe, Recipe] = (
     {
@@ -187,10 +187,14 @@ _MHFORMER_RECIPES: tuple[Recipe, Recipe] = (
 def find_layout(name: str) -> JointLayout:
     """The layout of that name. Raises ValueError that lists the known ones."""
     if name not in LAYOUTS:
-        near = difflib.get_close_matches(name, LAYOUTS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = _did_you_mean(name, LAYOUTS)
         raise ValueError(f"unknown layout {name!r}{hint} (known: {', '.join(LAYOUTS)})")
     return LAYOUTS[name]
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def h36m_17_weights(layout: JointLayout) -> Float[Tensor, "17 joints"]:
@@ -220,11 +224,11 @@ def to_h36m_17(
 ) -> tuple[Float[Tensor, "*batch 17 dim"], Float[Tensor, "*batch 17"]]:
     """Points and confidence in Human3.6M-17 order.
 
-    A point made of several has the smallest of their confidences, so it is unseen (0) as soon as one of them is.
+    A point made of several joints has the smallest of their confidences. It is unseen (0) if one of them is.
 
     Args:
-        coco_recipe: Where spine, thorax, nose and head of a COCO-17 skeleton are put, which encoders declare; other
-            layouts have one conversion. "mhformer" is for points in an image, x to the right and y down.
+        coco_recipe: How spine, thorax, nose and head are made of COCO-17; encoders declare it. Other layouts have one
+            conversion. "mhformer" is for points in an image, x to the right and y down.
 
     Raises:
         ValueError: No conversion is known, or "mhformer" was asked for other than 2D points.

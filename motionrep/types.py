@@ -1,8 +1,9 @@
-"""What a user holds: one clip of one person, at each stage. Metres, pixels, seconds, radians; frozen.
+"""The types that users hold: one clip of one person, at each stage. Metres, pixels, seconds, radians; frozen.
 
-Frames of reference: `root` has camera axes and its origin at the pelvis; `camera` is x right, y down, z forward;
-`world` is right-handed, y up, floor at y = 0. All tensors are float32 (NumPy arrays and other dtypes become so) and on
-the CPU unless a user moved them.
+There are three frames of reference. `camera` is x right, y down, z forward. `root` has the same axes and its origin at
+the pelvis. `world` is right-handed, y up, with the floor at y = 0.
+
+All tensors are float32, and so become NumPy arrays and other dtypes. They are on the CPU unless a user moved them.
 """
 
 import math
@@ -17,12 +18,13 @@ from torch import Tensor
 
 from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, find_layout, to_h36m_17
 
+DEFAULT_FPS = 30.0
 Frame = Literal["root", "camera", "world"]
 Moved = TypeVar("Moved")
 
 
 class _Movable:
-    """What a dataclass of tensors has in common."""
+    """A dataclass of tensors that moves between devices."""
 
     def to(self: Moved, device: str | torch.device) -> Moved:
         """The same with all its tensors on a device."""
@@ -35,9 +37,11 @@ class _Movable:
 class Keypoints(_Movable):
     """2D keypoints of one person, as a detector saw them.
 
-    `xy_px` has its origin at the image's top left corner. `confidence` is 0 for a joint or frame that was not seen
-    (its `xy_px` is then meaningless but finite) and positive otherwise. `first_frame` is the number of the clip's first
-    frame in the file it came from.
+    Attributes:
+        xy_px: Pixels from the image's top left corner; meaningless but finite where a joint was not seen.
+        confidence: 0 for a joint that was not seen, positive otherwise.
+        person: The person's id in the file.
+        first_frame: Number of the clip's first frame in the file it came from.
     """
 
     xy_px: Float[Tensor, "frames joints 2"]
@@ -74,7 +78,7 @@ class Keypoints(_Movable):
         return self.xy_px.shape[0]
 
     def as_h36m_17(self, coco_recipe: CocoRecipe = "motionbert") -> "Keypoints":
-        """The same clip in Human3.6M-17 order; confidence is carried along (see `layouts.to_h36m_17`)."""
+        """The same clip in Human3.6M-17 order, with confidences, as `layouts.to_h36m_17` converts them."""
         if self.layout == H36M_17:
             return self
         xy_px, confidence = to_h36m_17(self.xy_px, self.confidence, self.layout, coco_recipe)
@@ -83,11 +87,13 @@ class Keypoints(_Movable):
 
 @dataclass(frozen=True)
 class MotionEmbedding(_Movable):
-    """What an encoder makes of a clip, with the Human3.6M-17 keypoints it was made from.
+    """An encoder's representation of a clip, with the Human3.6M-17 keypoints it was made from.
 
-    Heads need the keypoints, too: to place a person in the camera, and to know who was seen when.
-    `encoder` is the encoder's name; `encoder_digest` says which weights it had (`encoders.weights_digest`), None when
-    they were not loaded from anywhere.
+    Heads need the keypoints to place the person in the camera, and to know in which frames it was seen.
+
+    Attributes:
+        encoder: The encoder's name.
+        encoder_digest: Says which weights it had (`encoders.weights_digest`); None for weights from no file.
     """
 
     values: Float[Tensor, "frames joints channels"]
@@ -112,7 +118,7 @@ class MotionEmbedding(_Movable):
     def seen_frames(self) -> Bool[Tensor, " frames"]:
         """False for frames in which the detector saw no joint of the person.
 
-        An encoder has numbers for these frames too, made from their neighbours; nothing in them was observed.
+        An encoder has values for these frames too, but only from their neighbours.
         """
         return (self.keypoints.confidence > 0).any(-1)
 
@@ -128,7 +134,7 @@ class MotionEmbedding(_Movable):
 
 @dataclass(frozen=True)
 class JointMotion(_Movable):
-    """3D joint positions over time; `first_frame` as in `Keypoints`."""
+    """3D joint positions over time; `first_frame` is as in `Keypoints`."""
 
     position_m: Float[Tensor, "frames joints 3"]
     layout: JointLayout
@@ -153,11 +159,14 @@ class JointMotion(_Movable):
 class BodyMotion(_Movable):
     """Pose, place and shape of a body model over time.
 
-    `local_rotmat` turns each joint relative to its parent; the first is the whole body. The joints are SMPL's 24, or
-    all that `body_model` has (`BodyModel.joint_names`: SMPL's 24, then fingers, jaw and eyes). `translation_m` is added
-    to every posed vertex, as in SMPL: the pelvis is at its rest position plus the translation.
-    `body_model` is what `load_body_model` takes; betas of one body mean nothing on another. `expression` is for bodies
-    that have one (SMPL-X); None is a still face. `first_frame` as in `Keypoints`.
+    Attributes:
+        local_rotmat: Rotation of each joint relative to its parent; the first turns the whole body. The joints are
+            SMPL's 24, or all of the body's (`BodyModel.joint_names`: SMPL's 24, then fingers, jaw and eyes).
+        translation_m: Added to every posed vertex, as in SMPL: the pelvis is at its rest position plus the translation.
+        betas: Shape. Betas of one body mean nothing on another.
+        body_model: What `load_body_model` takes.
+        expression: For bodies that have one (SMPL-X); None is a still face.
+        first_frame: As in `Keypoints`.
     """
 
     local_rotmat: Float[Tensor, "frames joints 3 3"]
@@ -205,7 +214,7 @@ class BodyMotion(_Movable):
 class MeshMotion(_Movable):
     """A surface over time; `faces` index vertices, counter-clockwise seen from outside.
 
-    `first_frame` as in `Keypoints`.
+    `first_frame` is as in `Keypoints`.
     """
 
     vertex_m: Float[Tensor, "frames vertices 3"]
@@ -244,8 +253,54 @@ class ActionScores(_Movable):
         return self.logit.softmax(-1)
 
 
+@dataclass(frozen=True)
+class ActionSegment:
+    """A stretch of time with one most probable class; `probability` is the mean of that class's over its frames."""
+
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ActionTimeline(_Movable):
+    """Probability of each class in each frame; all 0 where nobody was seen in the whole window.
+
+    The time of a frame is its number, counted from the clip's first frame, divided by `fps`.
+    """
+
+    probability: Float[Tensor, "frames classes"]
+    labels: tuple[str, ...]
+    fps: float
+
+    def __post_init__(self) -> None:
+        if self.probability.ndim != 2 or self.probability.shape[1] != len(self.labels):
+            raise ValueError(
+                f"ActionTimeline.probability: expected frames x {len(self.labels)} classes, "
+                f"got {' x '.join(map(str, self.probability.shape))}"
+            )
+
+    @property
+    def best(self) -> list[str | None]:
+        """The most probable label of each frame, None where the probabilities are all 0."""
+        seen = (self.probability.sum(-1) > 0).tolist()
+        return [self.labels[i] if s else None for i, s in zip(self.probability.argmax(-1).tolist(), seen, strict=True)]
+
+    def segments(self) -> list[ActionSegment]:
+        """Runs of frames with the same label, in order; frames whose probabilities are all 0 are in none."""
+        segments, start = [], 0
+        for label, frames in groupby(self.best):
+            end = start + len(list(frames))
+            if label is not None:
+                probability = float(self.probability[start:end, self.labels.index(label)].mean())
+                segments.append(ActionSegment(start / self.fps, end / self.fps, label, probability))
+            start = end
+        return segments
+
+
 def as_float32(values: Any) -> Tensor:
-    """A tensor or anything like an array as float32; the tensor itself if it is that already."""
+    """A float32 tensor of a tensor or of anything like an array; a float32 tensor is returned as it is."""
     if isinstance(values, np.ndarray):
         values = np.ascontiguousarray(values)  # torch refuses arrays that run backwards
     return torch.as_tensor(values, dtype=torch.float32)
@@ -281,7 +336,7 @@ def _require_finite(name: str, tensor: Tensor) -> None:
 
 
 def _number(value: Any) -> float:
-    """NaN for what is no number."""
+    """The value as a float; NaN for what is no number."""
     try:
         return math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError):
@@ -296,52 +351,3 @@ def _require_fps(owner: str, fps: float) -> None:
 def _require_frame(owner: str, frame: str, known: tuple[str, ...]) -> None:
     if frame not in known:
         raise ValueError(f"{owner}.frame must be one of {', '.join(map(repr, known))}, got {frame!r}")
-
-
-DEFAULT_FPS = 30.0
-
-
-@dataclass(frozen=True)
-class ActionSegment:
-    """A stretch of time with one most probable class; `probability` is the mean of that class over it."""
-
-    start_s: float
-    end_s: float
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class ActionTimeline(_Movable):
-    """Probability of each class in each frame; all 0 in frames of windows in which nobody was seen.
-
-    The time of a frame is its number over `fps`, counted from the clip's first frame.
-    """
-
-    probability: Float[Tensor, "frames classes"]
-    labels: tuple[str, ...]
-    fps: float
-
-    def __post_init__(self) -> None:
-        if self.probability.ndim != 2 or self.probability.shape[1] != len(self.labels):
-            raise ValueError(
-                f"ActionTimeline.probability: expected frames x {len(self.labels)} classes, "
-                f"got {' x '.join(map(str, self.probability.shape))}"
-            )
-
-    @property
-    def best(self) -> list[str | None]:
-        """The most probable label of each frame, None where the probabilities are all 0."""
-        seen = (self.probability.sum(-1) > 0).tolist()
-        return [self.labels[i] if s else None for i, s in zip(self.probability.argmax(-1).tolist(), seen, strict=True)]
-
-    def segments(self) -> list[ActionSegment]:
-        """Neighbouring frames of one label joined, in order; frames whose probabilities are all 0 are in none."""
-        segments, start = [], 0
-        for label, frames in groupby(self.best):
-            end = start + len(list(frames))
-            if label is not None:
-                probability = float(self.probability[start:end, self.labels.index(label)].mean())
-                segments.append(ActionSegment(start / self.fps, end / self.fps, label, probability))
-            start = end
-        return segments

@@ -1,4 +1,4 @@
-"""Windows over a clip: where they start, and the weights with which their results become one."""
+"""Windows over a clip: where they start, and the weights that blend their results."""
 
 import math
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ def window_starts(frames: int, window: int, overlap: float = 0.5) -> tuple[int, 
 def blend_weights(starts: Sequence[int], window: int) -> Float[Tensor, "windows window"]:
     """Weight of every frame of every window; the weights of one frame of the clip sum to 1.
 
-    Weights fall as a squared sine from the middle of a window towards each end that another window continues, so a
-    result changes over without a seam wherever windows overlap.
+    Weights fall as a squared sine from the middle of a window towards each end at which another window continues, so
+    results have no seam where windows overlap.
     """
     bell = torch.sin((torch.arange(window, dtype=torch.float64) + 0.5) * math.pi / window).square()
     rising = bell.where(torch.arange(window) < window / 2, 1)
