@@ -33,9 +33,10 @@ from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26
 from motionrep.motion.axes import in_camera
+from motionrep.rendering.backdrop import make_backdrop
 from motionrep.rendering.backends.choice import Renderer, renderer
-from motionrep.rendering.camera_views import View
-from motionrep.rendering.scene import Surface, make_backdrop
+from motionrep.rendering.options import View
+from motionrep.rendering.surfaces import Surface
 
 SIZES = ((640, 480), (1280, 720))
 SKIN = (0.87, 0.80, 0.745)

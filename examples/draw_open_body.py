@@ -10,7 +10,9 @@ from torch import Tensor
 import motionrep
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import SMPL_24
-from motionrep.rendering.scene import Surface, draw, make_backdrop
+from motionrep.rendering.backdrop import make_backdrop
+from motionrep.rendering.scene import draw
+from motionrep.rendering.surfaces import Surface
 
 WIDTH_PX, HEIGHT_PX, PX_PER_M, EYE_M = 1440, 405, 166.0, 40.0
 SKIN = torch.tensor([0.87, 0.80, 0.745])

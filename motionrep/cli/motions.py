@@ -13,15 +13,15 @@ from motionrep.pipeline import Recoverer, load_networks
 from motionrep.types import BodyMotion, JointMotion
 
 if TYPE_CHECKING:
-    from motionrep.viewing import Exhibit
+    from motionrep.viewing import ViewedMotion
 
 
-def exhibits(
+def viewed_motions(
     paths: Sequence[Path], head: str, encoder: str | None, frame: Axes | None, layout: str | None, fps: float | None,
     size: Size | None, device: str, precision: Precision,
-) -> "list[Exhibit]":  # fmt: skip
+) -> "list[ViewedMotion]":  # fmt: skip
     """Everybody in all the files, named after the file; keypoints are embedded and go through the head."""
-    from motionrep.viewing import Exhibit
+    from motionrep.viewing import ViewedMotion
 
     of_keypoints = {"layout": layout, "size": size, "encoder": encoder}
     if not any(path.suffix.lower() == ".pkl" for path in paths):
@@ -29,12 +29,12 @@ def exhibits(
     given = [name for name, value in of_keypoints.items() if value is not None]
     if given and all(is_motion(path) for path in paths):
         raise ValueError(f"{paths[0]}: a motion file, and --{given[0]} is for keypoints; leave it out")
-    found: list[Exhibit] = []
+    found: list[ViewedMotion] = []
     recoverer: Recoverer | None = None
     for path in paths:
         if is_motion(path):
             motions = _motions(path, frame, fps)
-            found += [Exhibit(name_of(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
+            found += [ViewedMotion(name_of(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
             continue
         people = load_people(path, layout, fps, size)
         recoverer = recoverer or Recoverer(
@@ -42,7 +42,7 @@ def exhibits(
         )
         for index, person in enumerate(people):
             recovered = recoverer(person, index)
-            found.append(Exhibit(name_of(path, index, len(people)), recovered.motion, person, recovered.embedding))
+            found.append(ViewedMotion(name_of(path, index, len(people)), recovered.motion, person, recovered.embedding))
     return found
 
 

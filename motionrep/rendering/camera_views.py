@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
 from motionrep.geometry.cameras import PinholeCamera
+from motionrep.rendering.backdrop import Backdrop, make_backdrop
 from motionrep.rendering.backends.choice import Renderer
-from motionrep.rendering.drawables import Color, Subject
+from motionrep.rendering.drawables import Drawable
 from motionrep.rendering.error_colors import error_color, point_error_mm
-from motionrep.rendering.scene import Backdrop, Surface, make_backdrop
-from motionrep.rendering.skeleton import draw_keypoints
+from motionrep.rendering.options import Background, View
+from motionrep.rendering.skeleton import Color, draw_keypoints
 from motionrep.rendering.stage import Stage, azimuth_deg, fitted, placed_camera
+from motionrep.rendering.surfaces import Surface
 from motionrep.types import Frame, Keypoints
-
-View = Literal["video", "keypoints", "overlay", "camera", "side", "turntable"]
-Background = Literal["studio", "white", "transparent"]
 
 _FLAT: tuple[View, ...] = ("video", "keypoints")
 _LOWEST_EYE_M = 0.3
@@ -27,24 +25,24 @@ _LOWEST_EYE_M = 0.3
 
 @dataclass(frozen=True)
 class Reference:
-    """What motions are compared with, and the error that is dark red."""
+    """The motion that errors are measured against, and the error that is dark red."""
 
-    subject: Subject
+    drawable: Drawable
     top_mm: float
 
 
 @dataclass(frozen=True)
-class Shots:
-    """All that stays the same from frame to frame, and `draw`.
+class CameraViews:
+    """Everything that stays the same from frame to frame; `draw` makes the pictures.
 
-    `casts` says who is in the pictures of each view, everyone in one or one after the other, with a name for the title.
-    `camera` is that of the views "camera" and "overlay": in the motion's axes, or with a pose in the motion's world.
-    `keypoints_begin` is the frame of the scene that is the first of each of `keypoints`. `keypoint_colors` has one
-    entry for each of them, None for blue on the left and red on the right.
+    `groups` are the pictures of each view: a name for the title, and the persons who are in the picture. `camera`
+    takes the views "camera" and "overlay". It is in the axes of the motion, or has a pose in the world of the motion.
+    `keypoints_begin` is the frame of the clip in which each of `keypoints` begins. `keypoint_colors` has one entry for
+    each of them; None is blue on the left and red on the right.
     """
 
-    subjects: Sequence[Subject]
-    casts: Sequence[tuple[str, Sequence[int]]]
+    people: Sequence[Drawable]
+    groups: Sequence[tuple[str, Sequence[int]]]
     stage: Stage
     axes: Frame
     frame_count: int
@@ -64,9 +62,13 @@ class Shots:
     def draw(
         self, frames: Sequence[int], sources: Sequence[UInt8[np.ndarray, "height width 3"] | None]
     ) -> list[list[tuple[str, np.ndarray]]]:
-        """Titles and pictures of some frames, in the order of the views; `sources` are the video's, panel-sized."""
+        """Titles and pictures of some frames, in the order of the views.
+
+        Args:
+            sources: Pictures of the video, as large as a panel; None without a video.
+        """
         with torch.no_grad():
-            people = [self._surfaces(subject, frames) for subject in self.subjects]
+            surfaces = [self._surfaces(person, frames) for person in self.people]
             shown = []
             for index, (frame, source) in enumerate(zip(frames, sources, strict=True)):
                 panels = []
@@ -75,31 +77,31 @@ class Shots:
                         panels.append(self._flat(view, frame, source))
                         continue
                     behind = self._backdrop(view, frame, source)
-                    for name, cast in self.casts:
-                        drawn = [people[person][index] for person in cast if self.subjects[person].there[frame]]
+                    for name, group in self.groups:
+                        drawn = [surfaces[person][index] for person in group if self.people[person].there[frame]]
                         picture = self.renderer.draw(drawn, behind, self.supersample)
                         title = self._title(view)
                         panels.append((f"{name}: {title}" if name else title, picture.cpu().numpy()))
                 shown.append(panels)
             return shown
 
-    def _surfaces(self, subject: Subject, frames: Sequence[int]) -> list[Surface]:
+    def _surfaces(self, person: Drawable, frames: Sequence[int]) -> list[Surface]:
         transform = self.stage.world_from_motion.to(self.device)
-        vertex_m = subject.vertices(frames) @ transform[:3, :3].T + transform[:3, 3]
+        vertex_m = person.vertices(frames) @ transform[:3, :3].T + transform[:3, 3]
         if self.axes == "root":  # the pelvis stays in its place there, so the floor has to come to the feet
             vertex_m = vertex_m - vertex_m[..., 1].amin(1)[:, None, None] * vertex_m.new_tensor([0, 1, 0])
-        color = subject.color.expand(vertex_m.shape)
+        color = person.color.expand(vertex_m.shape)
         if self.reference is not None:
-            error_mm = point_error_mm(subject, self.reference.subject, frames)
-            color = error_color(error_mm, self.reference.top_mm)[:, subject.owner]
-        return [Surface(one_m, subject.faces, tint) for one_m, tint in zip(vertex_m, color, strict=True)]
+            error_mm = point_error_mm(person, self.reference.drawable, frames)
+            color = error_color(error_mm, self.reference.top_mm)[:, person.owner]
+        return [Surface(one_m, person.faces, tint) for one_m, tint in zip(vertex_m, color, strict=True)]
 
     def _flat(self, view: View, frame: int, source: np.ndarray | None) -> tuple[str, np.ndarray]:
         if view == "video":
             assert source is not None
             return "source video", source
-        moments = [frame - begin for begin in self.keypoints_begin]
-        picture = draw_keypoints(self.keypoints, moments, *self.size_px, source, self.keypoint_colors)
+        own_frames = [frame - begin for begin in self.keypoints_begin]
+        picture = draw_keypoints(self.keypoints, own_frames, *self.size_px, source, self.keypoint_colors)
         return "input keypoints", picture
 
     def _title(self, view: View) -> str:
@@ -117,7 +119,7 @@ class Shots:
 
     @cached_property
     def _still(self) -> dict[View, Backdrop]:
-        """What is behind in each view, for those that do not move."""
+        """The backdrop of each view whose camera does not move."""
         return {view: self._make_backdrop(view, 0) for view in self.views if view not in _FLAT}
 
     def _make_backdrop(self, view: View, frame: int) -> Backdrop:

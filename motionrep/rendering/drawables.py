@@ -1,8 +1,7 @@
-"""What is drawn of a motion: a surface or a stick figure, made a few frames at a time, in the motion's own axes."""
+"""What is drawn of a motion: a surface or a stick figure, made a few frames at a time, in the axes of the motion."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,34 +9,24 @@ from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.layouts import H36M_17, SMPL_24, JointLayout, to_h36m_17
-from motionrep.rendering.skeleton import stick_figure, stick_figure_vertices
+from motionrep.rendering.options import Show
+from motionrep.rendering.skeleton import Color, stick_figure, stick_figure_vertices
 from motionrep.types import BodyMotion, JointMotion, MeshMotion
 
 Motion = BodyMotion | MeshMotion | JointMotion
-Show = Literal["surface", "skeleton"]
-Color = tuple[float, float, float]
 
 _BODY_COLOR = (0.87, 0.80, 0.745)
-_PERSON_COLORS = (
-    (0.36, 0.60, 0.84), (0.93, 0.58, 0.30), (0.42, 0.70, 0.46), (0.80, 0.50, 0.72), (0.93, 0.80, 0.36),
-    (0.42, 0.76, 0.80), (0.78, 0.38, 0.36), (0.60, 0.56, 0.50),
-)  # fmt: skip
 _SAMPLES = 32
 
 
-def person_color(index: int) -> Color:
-    """Colour of one of several persons, by place in the list: the same in every frame, view and run."""
-    return _PERSON_COLORS[index % len(_PERSON_COLORS)]
-
-
 @dataclass(frozen=True)
-class Subject:
-    """One person of a scene.
+class Drawable:
+    """One person to draw.
 
-    `vertices` makes the surface; `points` is what is measured when motions are compared: the vertices, or the joints of
-    a stick figure, of which `owner` says which one each vertex belongs to. `pelvis_m` is where the person is in every
-    frame. `up` and `front` say which way the person stands on the whole, None if that is not known. `there` is False in
-    frames of the scene that the motion does not have.
+    `vertices` makes the surface of some frames. `points` makes what is measured when motions are compared: the
+    vertices, or the joints of a stick figure. `owner` says which of the points each vertex belongs to. `pelvis_m` is
+    where the person is in every frame. `up` and `front` are the person's mean directions, None if they are not known.
+    `there` is False in frames of the clip in which the person does not appear.
     """
 
     faces: Int[Tensor, "faces 3"]
@@ -51,26 +40,27 @@ class Subject:
     there: Bool[Tensor, " frames"]
 
 
-def in_scene(subject: Subject, begin: int, frame_count: int) -> Subject:
-    """The person in a scene of `frame_count` frames, of which the motion's first is the one numbered `begin`."""
+def in_clip(drawable: Drawable, begin: int, frame_count: int) -> Drawable:
+    """The person in a clip of `frame_count` frames, who appears in the frame numbered `begin`."""
     frame = torch.arange(frame_count) - begin
-    own = frame.clamp(0, len(subject.pelvis_m) - 1)
+    own = frame.clamp(0, len(drawable.pelvis_m) - 1)
 
     def at(made: Callable[[Sequence[int]], Tensor]) -> Callable[[Sequence[int]], Tensor]:
         return lambda frames: made(own[list(frames)].tolist())
 
     return replace(
-        subject, vertices=at(subject.vertices), points=at(subject.points), pelvis_m=subject.pelvis_m[own],
+        drawable, vertices=at(drawable.vertices), points=at(drawable.points), pelvis_m=drawable.pelvis_m[own],
         there=frame == own,
     )  # fmt: skip
 
 
-def make_subject(motion: Motion, show: Show, color: Color | None, device: torch.device) -> Subject:
+def make_drawable(motion: Motion, show: Show, color: Color | None, device: torch.device) -> Drawable:
     """What is drawn of a motion.
 
     Args:
-        show: "skeleton" draws a body's 24 SMPL joints as a stick figure. Joint motions have no surface and always are.
-        color: Of the surface or the whole figure; None for skin, and for blue left and red right limbs.
+        show: "skeleton" draws the 24 SMPL joints of a body as a stick figure. Joint motions always are stick figures.
+        color: Of the surface or of the whole figure. None gives surfaces the colour of skin, and stick figures blue
+            left and red right limbs.
 
     Raises:
         ValueError: "skeleton" of a mesh, whose joints are not known.
@@ -89,12 +79,12 @@ def make_subject(motion: Motion, show: Show, color: Color | None, device: torch.
     middle_m = torch.stack([frame.mean(0) for frame in motion.vertex_m]).cpu()
     flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
     owner = torch.arange(count, device=device)
-    return Subject(
+    return Drawable(
         motion.faces.long().to(device), flat, vertices, vertices, owner, middle_m, None, None, _always(middle_m)
     )
 
 
-def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.device) -> Subject:
+def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.device) -> Drawable:
     body = load_body_model(motion.body_model, len(motion.betas)).to(device)
     betas = motion.betas.to(device)
 
@@ -109,13 +99,13 @@ def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.
         rotmat, shape, translation_m, expression = posed(frames)
         return body.vertices(rotmat, shape, translation_m, expression)
 
-    # Whoever does not fall has the middle of the body above the feet, also bent or crouched.
+    # The middle of the body is above the feet of anybody who does not fall, also when bent or crouched.
     some = torch.linspace(0, motion.frame_count - 1, min(motion.frame_count, _SAMPLES)).round().long().tolist()
     joint_m = joints(some).cpu().mean(0)
     feet = [SMPL_24.index(name) for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
     up = joint_m.mean(0) - joint_m[feet].mean(0)
     front = motion.local_rotmat[:, 0].mean(0).cpu()[:, 2]
-    # the pelvis is the root of the tree, so its place needs no posing
+    # the pelvis is the root of the kinematic tree, so its place needs no posing
     pelvis_m = motion.translation_m.cpu() + _rest_pelvis_m(body, motion).cpu()
     if show == "skeleton":
         faces, tint, owner = _figure(SMPL_24, color, device)
@@ -123,22 +113,22 @@ def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.
         def figure(frames: Sequence[int]) -> Tensor:
             return stick_figure_vertices(joints(frames), SMPL_24)
 
-        return Subject(faces, tint, figure, joints, owner, pelvis_m, up, front, _always(pelvis_m))
+        return Drawable(faces, tint, figure, joints, owner, pelvis_m, up, front, _always(pelvis_m))
     count = len(body.template_vertex_m)
     flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
     owner = torch.arange(count, device=device)
-    return Subject(body.faces.long(), flat, surface, surface, owner, pelvis_m, up, front, _always(pelvis_m))
+    return Drawable(body.faces.long(), flat, surface, surface, owner, pelvis_m, up, front, _always(pelvis_m))
 
 
 def _rest_pelvis_m(body: BodyModel, motion: BodyMotion) -> Tensor:
-    """Rest place of the pelvis (3,), or (frames, 3) for a face that moves the regressed joints."""
+    """Rest place of the pelvis (3,), or (frames, 3) if the expression of the face moves the regressed joints."""
     betas = motion.betas.to(body.template_vertex_m)
     if motion.expression is None:
         return body.rest_joints(betas)[0]
     return body.rest_joints(betas, motion.expression.to(betas))[:, 0]
 
 
-def _of_joints(motion: JointMotion, color: Color | None, device: torch.device) -> Subject:
+def _of_joints(motion: JointMotion, color: Color | None, device: torch.device) -> Drawable:
     faces, tint, owner = _figure(motion.layout, color, device)
     position_m = motion.position_m.cpu()
     h36m, _ = to_h36m_17(position_m, position_m[..., 0], motion.layout)
@@ -154,7 +144,7 @@ def _of_joints(motion: JointMotion, color: Color | None, device: torch.device) -
         return stick_figure_vertices(points(frames), motion.layout)
 
     front = torch.linalg.cross((left - right).mean(0), up)
-    return Subject(faces, tint, figure, points, owner, pelvis, up, front, _always(pelvis))
+    return Drawable(faces, tint, figure, points, owner, pelvis, up, front, _always(pelvis))
 
 
 def _always(path_m: Float[Tensor, "frames 3"]) -> Bool[Tensor, " frames"]:

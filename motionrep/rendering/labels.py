@@ -1,4 +1,4 @@
-"""What a person does, over time: labels with scores, drawn as a strip below the pictures."""
+"""Actions over time: labels with scores, drawn as a strip below the pictures."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from motionrep.rendering.drawables import person_color
+from motionrep.rendering.skeleton import person_color
 
 _ROW_PX, _LINE_PX = 22, 10
 _ROWS = 3
@@ -14,7 +14,7 @@ _TEXT, _FAINT = (60, 65, 75), (222, 225, 230)
 
 
 class Label(NamedTuple):
-    """A text that holds from `start_s` to `end_s`, seconds of the motion; `score` between 0 and 1, None for none."""
+    """A text that holds from `start_s` to `end_s`, seconds of the motion. `score` lies between 0 and 1, or is None."""
 
     start_s: float
     end_s: float
@@ -26,7 +26,7 @@ def checked_labels(labels: Iterable[tuple]) -> list[Label]:
     """Labels from tuples (start_s, end_s, text) or (start_s, end_s, text, score).
 
     Raises:
-        ValueError: A tuple of another kind, an end before the start, or a score outside 0 to 1.
+        ValueError: A tuple of another kind, an end that is not after the start, or a score outside 0 to 1.
     """
     checked = []
     for index, given in enumerate(labels):
@@ -40,7 +40,7 @@ def checked_labels(labels: Iterable[tuple]) -> list[Label]:
         start_s, end_s, text = given[:3]
         label = Label(start_s, end_s, " ".join(text.split()), given[3] if len(given) == 4 else None)
         if not (math.isfinite(label.start_s) and math.isfinite(label.end_s) and label.start_s < label.end_s):
-            raise ValueError(f"labels[{index}] {label.text!r} must end after it starts, got {given[0]} to {given[1]} s")
+            raise ValueError(f"labels[{index}] {label.text!r} must end after it starts, got {start_s} to {end_s} s")
         if label.score is not None and not 0 <= label.score <= 1:
             raise ValueError(f"labels[{index}] {label.text!r} has score {label.score}; scores are between 0 and 1")
         checked.append(label)
@@ -48,17 +48,17 @@ def checked_labels(labels: Iterable[tuple]) -> list[Label]:
 
 
 def strip_height_px(labels: Sequence[Label], unit: float) -> int:
-    """Height of `draw_labels`: a row for each label that holds at once, three at most, and the line of time."""
+    """Height of `draw_labels`: a row for each label that holds at the same time, at most three, and the time line."""
     starts = [sum(other.start_s <= label.start_s < other.end_s for other in labels) for label in labels]
     return round((min(max(starts), _ROWS) * _ROW_PX + _LINE_PX) * unit)
 
 
 def draw_labels(image: Image.Image, labels: Sequence[Label], time_s: float, end_s: float, unit: float) -> None:
-    """Fills a strip: the labels that hold now, the likeliest first, and a line of time with all of them.
+    """Fills a strip with the labels that hold now, the highest score first, and a time line of all labels.
 
     Args:
-        time_s: Now, on the motion's clock, which ends at `end_s`.
-        unit: Size of text and bars; 1 is 13 pixels high letters.
+        time_s: Now, in seconds since the motion began; the motion ends at `end_s`.
+        unit: Size of text and bars; 1 means letters 13 pixels high.
     """
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(13 * unit)
     texts = list(dict.fromkeys(label.text for label in labels))

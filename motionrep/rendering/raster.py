@@ -1,20 +1,18 @@
 """Which face covers which pixel: a z-buffer for triangle meshes in plain torch, batched, on any device with float64.
 
-Method: edges of a triangle are planes through the eye, so corners behind the eye need no clipping (homogeneous
-rasterisation, Olano & Greer 1997). Every image row of every triangle gets its span of pixels from the edge equations;
-all spans together are one flat list of fragments, and a scatter-maximum of 1 / depth keeps the nearest per pixel.
+Method: the edges of a triangle are planes through the eye, so corners behind the eye need no clipping (homogeneous
+rasterisation, Olano & Greer 1997). The edge equations give every image row of every triangle its span of pixels. All
+spans together are one flat list of fragments, and a scatter-maximum of 1 / depth keeps the nearest one per pixel.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from motionrep.geometry.cameras import PinholeCamera
-
-NEAR_M = 0.05
+from motionrep.rendering.projection import NEAR_M
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Fragments:
     def interpolate(
         self, value: Float[Tensor, "batch vertices channels"], faces: Int[Tensor, "faces 3"]
     ) -> Float[Tensor, "fragments channels"]:
-        """A value of the vertices at each fragment; gradients go to the value."""
+        """A value of the vertices at each fragment. Gradients flow to the value."""
         channels = value.shape[2]
         corner = value.reshape(-1, channels).index_select(0, _corners(faces, *value.shape[:2]).T.reshape(-1))
         corner = corner.reshape(-1, 3 * channels).index_select(0, self.image * len(faces) + self.face)
@@ -42,13 +40,6 @@ class Fragments:
             corner[:, i * channels : (i + 1) * channels] * self.barycentric[:, i, None] for i in range(3)
         )
         return first + second + third
-
-
-def screen_points(point_camera_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -> Float[Tensor, "*batch 3"]:
-    """Homogeneous pixels `(x * depth, y * depth, depth)` of points in camera axes, behind the camera too."""
-    depth = point_camera_m[..., 2:]
-    center = point_camera_m.new_tensor(camera.center_px)
-    return torch.cat([point_camera_m[..., :2] * camera.focal_px + center * depth, depth], dim=-1)
 
 
 def rasterize(
@@ -61,45 +52,19 @@ def rasterize(
     """The nearest face at every pixel centre. A pixel on the edge of two faces belongs to exactly one of them.
 
     Args:
-        screen: Homogeneous pixels as of `screen_points`; a pixel centre has coordinates ending in .5.
-        faces: Counter-clockwise seen from outside, which is what "back" refers to.
+        screen: Homogeneous pixels, as `projection.screen_points` returns them; pixel centres end in .5.
+        faces: Counter-clockwise seen from outside; the other side is the back.
     """
-    x, y, depth = screen.double().reshape(-1, 3).unbind(1)
-    corner = torch.stack([x - 0.5 * depth, y - 0.5 * depth, depth])
-    first, second, third = (corner.index_select(1, index) for index in _corners(faces, *screen.shape[:2]))
-    opposite = _cross(second, third)
-    volume = (opposite * first).sum(0)  # negative: we see the outside
-    chosen = ((volume < 0) if back_faces == "hide" else (volume != 0)).nonzero()[:, 0]
-    first, second, third, opposite = (part.index_select(1, chosen) for part in (first, second, third, opposite))
-    volume = volume.index_select(0, chosen)
-
-    depths = torch.stack([first[2], second[2], third[2]])
-    y = torch.stack([first[1], second[1], third[1]]) / depths
-    crosses = depths.amin(0) < NEAR_M
-    top = torch.where(crosses, 0, y.amin(0).ceil().clamp(0, height_px)).long()
-    bottom = torch.where(crosses, height_px, y.amax(0).ceil().clamp(0, height_px)).long()
-    bottom = torch.where(depths.amax(0) > NEAR_M, bottom, top)
-
-    edges = [edge * volume.sign() for edge in (opposite, _cross(third, first), _cross(first, second))]
-    inverse_depth = (edges[0] + edges[1] + edges[2]) / volume.abs()
-    in_front = inverse_depth.new_tensor([[0], [0], [1 / NEAR_M]]) - inverse_depth
-    planes = [in_front, *edges, inverse_depth] if bool(crosses.any()) else [*edges, inverse_depth]
-
-    row_face, step = _expand((bottom - top).clamp(min=0))
-    row_y = top.index_select(0, row_face) + step
-    plane = torch.cat(planes).index_select(1, row_face)
-    slope, offset = plane[0::3], plane[1::3] * row_y + plane[2::3]  # slope * x + offset >= 0 inside
-    rising, falling, crossing = slope[:-1] > 0, slope[:-1] < 0, -offset[:-1] / slope[:-1]
-    left = torch.where(rising, crossing, 0).amax(0).clamp(min=0).ceil()
-    right = torch.where(falling, crossing, width_px).amin(0).clamp(max=width_px).ceil()
-    right = right.masked_fill(((slope[:-1] == 0) & (offset[:-1] < 0)).any(0), 0)
-    start = (slope[-4:] * left + offset[-4:]).float()
-    slope = slope[-4:].float()
+    triangles = _triangles(screen, faces, back_faces)
+    top, bottom, crosses_near = _row_range(triangles, height_px)
+    planes = _planes(triangles, bool(crosses_near.any()))
+    row_triangle, step = _expand((bottom - top).clamp(min=0))
+    row_y = top.index_select(0, row_triangle) + step
+    left, right, start, slope = _spans(planes.index_select(1, row_triangle), row_y, width_px)
 
     row, step = _expand((right - left).clamp(min=0).long())
-    first_pixel = (
-        (chosen // max(len(faces), 1)).index_select(0, row_face) * height_px + row_y
-    ) * width_px + left.long()
+    image = triangles.number // max(len(faces), 1)
+    first_pixel = (image.index_select(0, row_triangle) * height_px + row_y) * width_px + left.long()
     pixel = first_pixel.index_select(0, row) + step
     nearness = slope[3].index_select(0, row) * step + start[3].index_select(0, row)
     key = nearness.view(torch.int32).long() << 32 | row  # the bits of positive floats sort like the floats
@@ -108,14 +73,83 @@ def rasterize(
 
     row, step = row.index_select(0, seen), step.index_select(0, seen)
     weight = start[:3].index_select(1, row) + slope[:3].index_select(1, row) * step
-    owner = chosen.index_select(0, row_face.index_select(0, row))
+    number = triangles.number.index_select(0, row_triangle.index_select(0, row))
     return Fragments(
         pixel.index_select(0, seen),
-        owner // max(len(faces), 1),
-        owner % max(len(faces), 1),
+        number // max(len(faces), 1),
+        number % max(len(faces), 1),
         (weight / weight.sum(0)).T,
         1 / nearness.index_select(0, seen),
     )
+
+
+class _Triangles(NamedTuple):
+    """The triangles that may be seen. `number` counts through the whole batch; `corner` holds homogeneous pixels.
+
+    `opposite` is the cross product of the second and third corner. `volume`, the determinant of the corners, is
+    negative where the outside is seen.
+    """
+
+    number: Int[Tensor, " triangles"]
+    corner: tuple[Float64[Tensor, "3 triangles"], Float64[Tensor, "3 triangles"], Float64[Tensor, "3 triangles"]]
+    opposite: Float64[Tensor, "3 triangles"]
+    volume: Float64[Tensor, " triangles"]
+
+
+def _triangles(screen: Tensor, faces: Tensor, back_faces: str) -> _Triangles:
+    x, y, depth = screen.double().reshape(-1, 3).unbind(1)
+    corner = torch.stack([x - 0.5 * depth, y - 0.5 * depth, depth])
+    first, second, third = (corner.index_select(1, index) for index in _corners(faces, *screen.shape[:2]))
+    opposite = _cross(second, third)
+    volume = (opposite * first).sum(0)
+    chosen = ((volume < 0) if back_faces == "hide" else (volume != 0)).nonzero()[:, 0]
+    first, second, third, opposite = (part.index_select(1, chosen) for part in (first, second, third, opposite))
+    return _Triangles(chosen, (first, second, third), opposite, volume.index_select(0, chosen))
+
+
+def _row_range(
+    triangles: _Triangles, height_px: int
+) -> tuple[Int[Tensor, " triangles"], Int[Tensor, " triangles"], Bool[Tensor, " triangles"]]:
+    """First image row of each triangle, the row after its last one, and whether it crosses the near plane."""
+    depths = torch.stack([corner[2] for corner in triangles.corner])
+    y = torch.stack([corner[1] for corner in triangles.corner]) / depths
+    crosses_near = depths.amin(0) < NEAR_M
+    top = torch.where(crosses_near, 0, y.amin(0).ceil().clamp(0, height_px)).long()
+    bottom = torch.where(crosses_near, height_px, y.amax(0).ceil().clamp(0, height_px)).long()
+    bottom = torch.where(depths.amax(0) > NEAR_M, bottom, top)
+    return top, bottom, crosses_near
+
+
+def _planes(triangles: _Triangles, clipped: bool) -> Float64[Tensor, "planes_times_3 triangles"]:
+    """Planes (a, b, c), positive inside the triangle: `a * x + b * y + c`. The last four are the edges and 1 / depth.
+
+    The values of the edges are barycentric weights divided by the depth. If `clipped`, the first plane is positive
+    behind the near plane.
+    """
+    first, second, third = triangles.corner
+    edges = [
+        edge * triangles.volume.sign() for edge in (triangles.opposite, _cross(third, first), _cross(first, second))
+    ]
+    inverse_depth = (edges[0] + edges[1] + edges[2]) / triangles.volume.abs()
+    in_front = inverse_depth.new_tensor([[0], [0], [1 / NEAR_M]]) - inverse_depth
+    return torch.cat([in_front, *edges, inverse_depth] if clipped else [*edges, inverse_depth])
+
+
+def _spans(
+    plane: Float64[Tensor, "planes_times_3 rows"], row_y: Int[Tensor, " rows"], width_px: int
+) -> tuple[Float64[Tensor, " rows"], Float64[Tensor, " rows"], Float[Tensor, "4 rows"], Float[Tensor, "4 rows"]]:
+    """First column of each row, the column after its last one, and the last four planes.
+
+    The planes are given by their values at the first column and their slopes along the row. A row that is not covered
+    ends before it begins.
+    """
+    slope, offset = plane[0::3], plane[1::3] * row_y + plane[2::3]  # slope * x + offset >= 0 inside
+    rising, falling, crossing = slope[:-1] > 0, slope[:-1] < 0, -offset[:-1] / slope[:-1]
+    left = torch.where(rising, crossing, 0).amax(0).clamp(min=0).ceil()
+    right = torch.where(falling, crossing, width_px).amin(0).clamp(max=width_px).ceil()
+    right = right.masked_fill(((slope[:-1] == 0) & (offset[:-1] < 0)).any(0), 0)
+    start = (slope[-4:] * left + offset[-4:]).float()
+    return left, right, start, slope[-4:].float()
 
 
 def _corners(faces: Tensor, batch: int, vertices: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A row of pictures with titles, and what stands below it: whose colour is whose, the scale of errors, labels."""
+"""Pictures side by side with titles, and the strips below them: a legend, the scale of errors, labels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from motionrep.rendering.drawables import Color
 from motionrep.rendering.error_colors import error_color
 from motionrep.rendering.labels import Label, draw_labels, strip_height_px
+from motionrep.rendering.skeleton import Color
 
 _TITLE_PX, _GAP_PX = 24, 2
 _INK = (90, 95, 105)
 _SCALE_PX = (160, 10)
-_BIG_PX = 600  # pictures higher than this have larger letters
+_BIG_PX = 600  # higher pictures have larger letters
 
 Strip = tuple[int, Callable[[Image.Image, float], None]]
 
@@ -24,7 +24,7 @@ Strip = tuple[int, Callable[[Image.Image, float], None]]
 class Sheet:
     """How panels of one size are put together.
 
-    `strips` stand below the titles: the height of each, and what draws it at a time in seconds.
+    `strips` stand below the titles. Each is a height in pixels, and a function that draws it at a time in seconds.
     """
 
     panel_px: tuple[int, int]
@@ -33,7 +33,7 @@ class Sheet:
     transparent: bool
 
     def row(self, panels: Sequence[tuple[str, np.ndarray]]) -> UInt8[np.ndarray, "height width channels"]:
-        """Panels side by side, each with its title below, and room for the strips."""
+        """Panels, given as title and picture, side by side with their titles below, and empty room for the strips."""
         width, height = self.panel_px
         below_px = self._title_px + sum(strip_px for strip_px, _ in self.strips)
         size = ((width + _GAP_PX) * len(panels) - _GAP_PX, height + below_px)
@@ -49,7 +49,7 @@ class Sheet:
     def with_strips(
         self, row: UInt8[np.ndarray, "height width channels"], time_s: float
     ) -> UInt8[np.ndarray, "height width channels"]:
-        """The row with its strips as they are at a time."""
+        """The row with its strips as they are at a time in seconds."""
         if not self.strips:
             return row
         row, top = row.copy(), self.panel_px[1] + self._title_px
@@ -66,7 +66,7 @@ class Sheet:
 
 
 def letter_unit(height_px: int) -> float:
-    """Size of letters and lines for panels of a height; 1 is 13 pixels high letters."""
+    """Size of letters and lines for panels of a height; 1 means letters 13 pixels high."""
     return max(1.0, height_px / _BIG_PX)
 
 
@@ -103,7 +103,7 @@ def error_scale(top_mm: float, unit: float) -> Strip:
 
 
 def label_strip(labels: Sequence[Label], end_s: float, unit: float) -> Strip:
-    """The labels that hold at a time, and a line of time; see `labels.draw_labels`."""
+    """The labels that hold at a time, and a time line (`labels.draw_labels`)."""
 
     def fill(image: Image.Image, time_s: float) -> None:
         draw_labels(image, labels, time_s, end_s, unit)

@@ -13,16 +13,27 @@ from torch.nn.functional import normalize
 from motionrep.layouts import JointLayout
 from motionrep.types import Keypoints
 
+Color = tuple[float, float, float]
+
 LEFT, RIGHT, MIDDLE = (0.13, 0.47, 0.75), (0.87, 0.36, 0.24), (0.36, 0.40, 0.45)
 
+_PERSON_COLORS = (
+    (0.36, 0.60, 0.84), (0.93, 0.58, 0.30), (0.42, 0.70, 0.46), (0.80, 0.50, 0.72), (0.93, 0.80, 0.36),
+    (0.42, 0.76, 0.80), (0.78, 0.38, 0.36), (0.60, 0.56, 0.50),
+)  # fmt: skip
 _PAPER, _IMAGE = (0.90, 0.905, 0.915), (0.965, 0.97, 0.975)
 _BALL_RADIUS_M, _ROD_RADIUS_M = 0.032, 0.02
 _SIDES, _RINGS = 12, 7
 
 
-def joint_color(joint: str) -> tuple[float, float, float]:
+def joint_color(joint: str) -> Color:
     """Colour of a joint and of its bone: blue on the left, red on the right, grey in the middle."""
     return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else MIDDLE
+
+
+def person_color(index: int) -> Color:
+    """Colour of one of several persons, by place in the list: the same in every frame, view and run."""
+    return _PERSON_COLORS[index % len(_PERSON_COLORS)]
 
 
 def draw_keypoints(
@@ -31,15 +42,15 @@ def draw_keypoints(
     width_px: int,
     height_px: int,
     behind: UInt8[np.ndarray, "height width 3"] | None = None,
-    colors: Sequence[tuple[float, float, float] | None] = (None,),
+    colors: Sequence[Color | None] = (None,),
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One frame's skeletons, scaled to fit a picture; the clip's image is the lighter part.
+    """The skeletons of one frame, scaled to fit a picture; the lighter part of the picture is the image of the clip.
 
-    Joints with confidence 0 and their bones are left out, the less confident ones are paler.
+    Joints with confidence 0 are left out with their bones. Less confident ones are paler.
 
     Args:
-        frame: Of the clip; of several clips, that of each. Who has no such frame is left out.
-        behind: A picture of that size that already has the clip's image in the middle, instead of plain paper.
+        frame: Of the clip, or one for each of several clips. A person who has no such frame is left out.
+        behind: A picture of that size with the image of the clip in the middle, instead of plain paper.
         colors: One for each person; None is blue on the left and red on the right.
     """
     people = [keypoints] if isinstance(keypoints, Keypoints) else keypoints
@@ -70,7 +81,7 @@ def _draw_person(
     frame: int,
     xy: np.ndarray,
     unit: float,
-    one_color: tuple[float, float, float] | None,
+    one_color: Color | None,
 ) -> None:
     confidence = person.confidence[frame].clamp(max=1).tolist()
     names = person.layout.joints
@@ -99,7 +110,7 @@ def stick_figure(layout: JointLayout) -> tuple[Int[Tensor, "faces 3"], Float[Ten
 def stick_figure_vertices(
     position_m: Float[Tensor, "frames joints 3"], layout: JointLayout
 ) -> Float[Tensor, "frames vertices 3"]:
-    """Surface of a ball at every joint and a rod along every bone; all are tubes of rings with closed ends."""
+    """A ball at every joint and a rod along every bone; all of them are tubes of rings with closed ends."""
     child, parent = (list(ends) for ends in zip(*layout.bones, strict=True))
     start, end = position_m[:, parent], position_m[:, child]
     up = torch.zeros_like(position_m)
@@ -122,7 +133,7 @@ def _tubes(base_m: Tensor, axis: Tensor, along_m: Tensor, radius_m: Tensor) -> T
     return center[..., None, :] + circle[..., None, :, :] * radius_m[..., None, None]
 
 
-def _paler(color: tuple[float, float, float], certain: float) -> tuple[int, int, int]:
+def _paler(color: Color, certain: float) -> tuple[int, int, int]:
     strength = 0.25 + 0.75 * certain
     return _rgb(tuple(1 - strength * (1 - part) for part in color))
 

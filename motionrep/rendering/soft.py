@@ -18,7 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motionrep.geometry.cameras import PinholeCamera
-from motionrep.rendering.raster import NEAR_M, rasterize, screen_points
+from motionrep.rendering.projection import NEAR_M, screen_points
+from motionrep.rendering.raster import rasterize
 
 _BAND = 4.0  # in softness_px; at its border opacity is 0.02 or 0.98
 _PAIRS_AT_ONCE = 4_000_000

@@ -1,4 +1,4 @@
-"""Where a motion stands on the floor, and where the cameras stand that look at it."""
+"""Where motions stand on the floor, and where the cameras stand that look at them."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, normalize
 
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking, up_in_camera
-from motionrep.rendering.drawables import Subject
+from motionrep.rendering.drawables import Drawable
 from motionrep.types import Frame
 
 _STEEPEST_DEG = 25.0
@@ -29,9 +29,9 @@ _TURN_S = 6.0
 class Stage:
     """A motion placed in a world whose y axis points up and whose floor is y = 0.
 
-    The viewer in front of the person stands in the direction +z. `center_m` is what placed cameras look at, one point
-    per frame (the same for all if the person stays in place); everything lies within `radius_m` of it, and within
-    `across_m` of the vertical through it.
+    The viewer in front of the person stands in the direction +z. `center_m` is the point that placed cameras look at,
+    one per frame; it is the same for all frames if the person stays in place. Everything lies within `radius_m` of it,
+    and within `across_m` of the vertical line through it.
     """
 
     world_from_motion: Float[Tensor, "4 4"]
@@ -41,15 +41,15 @@ class Stage:
 
     @property
     def follows(self) -> bool:
-        """The person walks so far that the cameras go along."""
+        """Whether the person walks so far that the cameras go along."""
         return bool((self.center_m != self.center_m[0]).any())
 
 
 def up_from_steps(up: Float[Tensor, "3"], sample_m: Float[Tensor, "samples points 3"]) -> Float[Tensor, "3"]:
-    """Up, corrected so that a person who walks some way stays on one level.
+    """The direction up, corrected so that a person who walks some way stays on one level.
 
-    A plane is fitted to the lowest point of each sample, with a small penalty on its slope; whoever stays within 1.2 m
-    says nothing of it, and slopes beyond 25 degrees are not believed.
+    A plane is fitted to the lowest point of each sample, with a small penalty on its slope. A person who stays within
+    1.2 m does not determine the slope, and slopes beyond 25 degrees are implausible: both leave `up` as it is.
     """
     across = normalize(torch.linalg.cross(up, torch.eye(3)[up.abs().argmin()]), dim=0)
     axes = torch.stack([across, torch.linalg.cross(up, across)])
@@ -78,10 +78,11 @@ def make_stage(
     """Finds the floor and the extent of a motion from some of its frames.
 
     Args:
-        sample_m: Surface or joints in the motion's own axes at the frames `sample_frame`.
+        sample_m: Surface or joints at the frames `sample_frame`, in the axes of the motion.
         path_m: About the middle of the person in every frame.
         front: Towards the viewer in front, not parallel to `up`.
-        floor_is_zero: The motion's floor is y = 0; otherwise it is put at the 5th percentile of the lowest points.
+        floor_is_zero: Whether the floor of the motion is y = 0. Otherwise the floor is put at the 5th percentile of
+            the lowest points.
     """
     side = normalize(torch.linalg.cross(up, front), dim=0)
     rotation = torch.stack([side, up, torch.linalg.cross(side, up)])
@@ -104,28 +105,28 @@ def make_stage(
     )
 
 
-def stage_for(subjects: Sequence[Subject], frame: Frame, frame_count: int, fps: float) -> Stage:
+def stage_for(people: Sequence[Drawable], frame: Frame, frame_count: int, fps: float) -> Stage:
     """The stage of persons that share the axes `frame`, from some of their frames.
 
-    In front is where the persons look; where they look at each other, it is beside them.
+    The front is the mean direction in which they look. If they look at each other, the viewer stands beside them.
     """
     sampled = sampled_frames(frame_count)
-    sample_m = [torch.cat([subject.vertices([at]).cpu() for at in sampled]) for subject in subjects]
-    path_m = torch.stack([subject.pelvis_m for subject in subjects]).mean(0)
+    sample_m = [torch.cat([person.vertices([at]).cpu() for at in sampled]) for person in people]
+    path_m = torch.stack([person.pelvis_m for person in people]).mean(0)
     up, front = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, -1.0])
     if frame != "world":
         guesses = [
-            up_from_steps(-up if subject.up is None else up_in_camera(subject.up), one_m)
-            for subject, one_m in zip(subjects, sample_m, strict=True)
+            up_from_steps(-up if person.up is None else up_in_camera(person.up), one_m)
+            for person, one_m in zip(people, sample_m, strict=True)
         ]
         up = normalize(torch.stack(guesses).mean(0), dim=0)
     else:
-        fronts = [normalize(subject.front, dim=0) for subject in subjects if subject.front is not None]
+        fronts = [normalize(person.front, dim=0) for person in people if person.front is not None]
         ahead = torch.stack(fronts).mean(0) if fronts else torch.zeros(3)
-        apart = (subjects[-1].pelvis_m - subjects[0].pelvis_m).mean(0)[[0, 2]]
+        apart = (people[-1].pelvis_m - people[0].pelvis_m).mean(0)[[0, 2]]
         if float(ahead[[0, 2]].norm()) > 0.3:
             front = ahead
-        elif len(subjects) > 1 and float(apart.norm()) > 0.1:
+        elif len(people) > 1 and float(apart.norm()) > 0.1:
             front = torch.stack([-apart[1], torch.zeros(()), apart[0]])
         else:
             front = -front
@@ -133,12 +134,12 @@ def stage_for(subjects: Sequence[Subject], frame: Frame, frame_count: int, fps: 
 
 
 def sampled_frames(frame_count: int) -> list[int]:
-    """At most 32 frames, spread over a clip, that stand for all of it."""
+    """At most 32 frames, spread evenly over a clip, that represent all of it."""
     return torch.linspace(0, frame_count - 1, min(frame_count, _SAMPLES)).round().long().tolist()
 
 
 def azimuth_deg(view: str, frame: int, frame_count: int, fps: float, of_world: bool) -> float:
-    """How far the camera of a view stands to the right of the front; a turntable goes round in about 6 s."""
+    """How far the camera of a view stands to the right of the front. A turntable goes round once in about 6 s."""
     if view == "turntable":
         turns = max(1, round(frame_count / fps / _TURN_S))
         return 360.0 * turns * frame / frame_count
@@ -146,7 +147,7 @@ def azimuth_deg(view: str, frame: int, frame_count: int, fps: float, of_world: b
 
 
 def placed_camera(stage: Stage, frame: int, azimuth_deg: float, width_px: int, height_px: int) -> PinholeCamera:
-    """A camera that sees the whole person, turned from the front by an angle about the vertical."""
+    """A camera that sees the whole person, at an angle about the vertical from the front."""
     half_angle = math.radians(_FIELD_OF_VIEW_DEG) / 2
     focal_px = height_px / 2 / math.tan(half_angle)
     across_angle = math.atan(width_px / 2 / focal_px)
@@ -168,7 +169,7 @@ def fitted(camera: PinholeCamera, width_px: int, height_px: int) -> PinholeCamer
 
 
 def _smooth(path: Tensor, sigma_frames: float) -> Tensor:
-    """Gaussian mean over time (frames, channels); beyond its ends the path goes on as its point reflection."""
+    """Gaussian mean over time (frames, channels). Beyond its ends, the path continues as its point reflection."""
     radius = min(math.ceil(3 * sigma_frames), len(path) - 1)
     before = 2 * path[:1] - path[1 : radius + 1].flip(0)
     after = 2 * path[-1:] - path[-radius - 1 : -1].flip(0)

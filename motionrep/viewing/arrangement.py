@@ -1,4 +1,4 @@
-"""Motions side by side on one floor: stood upright, turned to the front, each in a column of its own."""
+"""Motions side by side on one floor: upright, turned to the front, each in a column of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.rendering.drawables import make_subject
+from motionrep.rendering.drawables import make_drawable
 from motionrep.rendering.stage import sampled_frames, stage_for
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
@@ -18,10 +18,13 @@ _PANEL_MARGIN = 0.12
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """One motion to look at, in any frame, and what it was made from where that is known.
+class ViewedMotion:
+    """One motion to look at, in any frame of reference, and what it was recovered from if that is known.
 
-    Keypoints and embedding have the motion's frames.
+    Keypoints and embedding have as many frames as the motion.
+
+    Raises:
+        ValueError: A motion without frames, or another number of frames.
     """
 
     label: str
@@ -36,8 +39,8 @@ class Exhibit:
             count = None if other is None else len(other.xy_px if isinstance(other, Keypoints) else other.values)
             if count not in (None, self.motion.frame_count):
                 raise ValueError(
-                    f"{self.label}: {name} of {count} frames, the motion has {self.motion.frame_count}; pass the same "
-                    "clip"
+                    f"{self.label}: {name} of {count} frames, the motion has {self.motion.frame_count}; pass those of "
+                    "the same clip"
                 )
 
 
@@ -54,19 +57,19 @@ class Panel:
     m_per_px: float
 
     def points(self, xy_px: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3"]:
-        """Where pixels lie in the world."""
+        """Where pixels lie in the world, in metres."""
         x, y = ((xy_px - self.corner_px) * self.m_per_px).unbind(-1)
         return self.origin_m + torch.stack([x, -y, torch.zeros_like(x)], -1)
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An exhibit in its column. `motion` is in the common world; all of it lies between `low_m` and `high_m`.
+class PlacedMotion:
+    """A motion in its column. `motion` is in the common world; all of it lies between `low_m` and `high_m`.
 
-    It begins `begin_s` after the earliest of all, by the `first_frame` of their motions.
+    It begins `begin_s` seconds after the earliest of all motions, by their `first_frame`.
     """
 
-    exhibit: Exhibit
+    viewed: ViewedMotion
     motion: BodyMotion | JointMotion
     low_m: Float[Tensor, "3"]
     high_m: Float[Tensor, "3"]
@@ -74,37 +77,37 @@ class Placed:
     begin_s: float
 
 
-def side_by_side(exhibits: Sequence[Exhibit]) -> list[Placed]:
-    """The exhibits in a row along x, in their order, left to right for a viewer at +z; the row's middle is at x = 0.
+def side_by_side(motions: Sequence[ViewedMotion]) -> list[PlacedMotion]:
+    """The motions in a row along x, in their order, from left to right for a viewer at +z; its middle is at x = 0.
 
-    Every motion is stood upright and turned to the front as in `motionrep.render`. An exhibit with keypoints has them
-    on a panel on its left. A column is as wide as the whole path of its motion.
+    Every motion is put upright and turned to the front as in `motionrep.render`. A column is as wide as the whole path
+    of its motion. Keypoints stand on a panel at the left of their motion.
 
     Raises:
-        ValueError: No exhibits.
+        ValueError: No motions.
     """
-    if not exhibits:
+    if not motions:
         raise ValueError("nothing to view: no motions were given")
-    upright = [standing(exhibit.motion) for exhibit in exhibits]
-    sizes = [None if exhibit.keypoints is None else _panel_size(exhibit.keypoints) for exhibit in exhibits]
+    upright = [standing(viewed.motion) for viewed in motions]
+    sizes = [None if viewed.keypoints is None else _panel_size(viewed.keypoints) for viewed in motions]
     widths = [
         float(high[0] - low[0]) + (size[0] + _GAP_M if size else 0)
         for (_, low, high), size in zip(upright, sizes, strict=True)
     ]
-    begins_s = [exhibit.motion.first_frame / exhibit.motion.fps for exhibit in exhibits]
+    begins_s = [viewed.motion.first_frame / viewed.motion.fps for viewed in motions]
     left = -(sum(widths) + _GAP_M * (len(widths) - 1)) / 2
     placed = []
-    for exhibit, (motion, low, high), size, width, begin_s in zip(
-        exhibits, upright, sizes, widths, begins_s, strict=True
+    for viewed, (motion, low, high), size, width, begin_s in zip(
+        motions, upright, sizes, widths, begins_s, strict=True
     ):
         start = left
         panel = None
-        if size is not None and exhibit.keypoints is not None:
-            panel = _panel(exhibit.keypoints, start)
+        if size is not None and viewed.keypoints is not None:
+            panel = _panel(viewed.keypoints, start)
             start += size[0] + _GAP_M
         shift = torch.stack([start - low[0], torch.zeros(()), -(low[2] + high[2]) / 2])
         begin_s -= min(begins_s)
-        placed.append(Placed(exhibit, _shifted(motion, shift), low + shift, high + shift, panel, begin_s))
+        placed.append(PlacedMotion(viewed, _shifted(motion, shift), low + shift, high + shift, panel, begin_s))
         left += width + _GAP_M
     return placed
 
@@ -112,20 +115,21 @@ def side_by_side(exhibits: Sequence[Exhibit]) -> list[Placed]:
 def standing(
     motion: BodyMotion | JointMotion,
 ) -> tuple[BodyMotion | JointMotion, Float[Tensor, "3"], Float[Tensor, "3"]]:
-    """The motion in world axes, y up, floor at y = 0, facing +z on the whole; and two corners of the box it stays in.
+    """The motion in world axes (y up, floor at y = 0), and the lowest and highest corner of the box it stays in.
 
-    A motion in camera axes keeps facing as the camera saw it: the camera is in the direction +z. Its up direction and
-    floor are guessed (`rendering.views.stage_for`); heights in `world` stay.
+    A motion in a world is turned so that its mean direction faces +z, and keeps its heights. A motion in camera axes
+    keeps facing as the camera saw it: the camera is in the direction +z. Its direction up and its floor are estimated
+    (`rendering.stage.stage_for`).
     """
     count = motion.frame_count
-    subject = make_subject(motion, "surface", None, torch.device("cpu"))
+    drawable = make_drawable(motion, "surface", None, torch.device("cpu"))
     with torch.no_grad():
-        stage = stage_for([subject], motion.frame, count, motion.fps)
+        stage = stage_for([drawable], motion.frame, count, motion.fps)
         some = sampled_frames(count)
-        point_m = subject.points(some)
+        point_m = drawable.points(some)
     turn, shift_m = stage.world_from_motion[:3, :3], stage.world_from_motion[:3, 3]
-    point_m, path_m = (given_m @ turn.T + shift_m for given_m in (point_m, subject.pelvis_m))
-    # Between the sampled frames, the person is taken to reach as far around the pelvis as in the mean sampled frame.
+    point_m, path_m = (given_m @ turn.T + shift_m for given_m in (point_m, drawable.pelvis_m))
+    # Between the sampled frames, the person is assumed to reach as far around the pelvis as in the mean sampled frame.
     around_m = point_m - path_m[some][:, None]
     low = torch.minimum(point_m.amin((0, 1)), path_m.amin(0) + around_m.amin(1).mean(0))
     high = torch.maximum(point_m.amax((0, 1)), path_m.amax(0) + around_m.amax(1).mean(0))
@@ -133,8 +137,8 @@ def standing(
         return replace(motion, position_m=motion.position_m.cpu() @ turn.T + shift_m, frame="world"), low, high
     local_rotmat, translation_m = motion.local_rotmat.cpu().clone(), motion.translation_m.cpu()
     local_rotmat[:, 0] = turn @ local_rotmat[:, 0]
-    # A body turns about its own origin and not about the pelvis, which is moved.
-    translation_m = path_m - (subject.pelvis_m - translation_m)
+    # A body turns about its own origin, not about the pelvis, so the pelvis moves.
+    translation_m = path_m - (drawable.pelvis_m - translation_m)
     world = replace(
         motion, local_rotmat=local_rotmat, translation_m=translation_m, betas=motion.betas.cpu(), frame="world"
     )
@@ -162,7 +166,7 @@ def _panel(keypoints: Keypoints, left_m: float) -> Panel:
 
 
 def _seen_px(keypoints: Keypoints) -> tuple[Tensor, Tensor]:
-    """Corners of the part of the image that holds all seen keypoints, with a margin; the image if there are none."""
+    """Two corners of the part of the image with all seen keypoints and a margin; the whole image if none was seen."""
     seen = keypoints.xy_px[keypoints.confidence > 0].cpu()
     if len(seen) == 0:
         return torch.zeros(2), torch.tensor([keypoints.width_px, keypoints.height_px], dtype=torch.float32)

@@ -1,6 +1,6 @@
-"""Pictures of a table of embeddings: a map of what is alike, and what a simple classifier confuses.
+"""Pictures of a table of embeddings: a map of similar rows, and the confusion matrix of a linear classifier.
 
-Needs the extras `report` (matplotlib), `tables` and `train` (scikit-learn).
+They need the extras `report` (matplotlib), `tables` and `train` (scikit-learn).
 """
 
 from collections.abc import Sequence
@@ -26,18 +26,20 @@ def draw_map(
 ) -> None:
     """Places every row in the plane so that neighbours stay neighbours, coloured by its label.
 
-    t-SNE (van der Maaten and Hinton, JMLR 2008) of scikit-learn, or UMAP (McInnes et al., 2018) where umap-learn is
-    installed; both of the standardised channels, with a fixed seed. Distances between groups far apart mean little.
+    The method is t-SNE (van der Maaten and Hinton, JMLR 2008) of scikit-learn, or UMAP (McInnes et al., 2018) of
+    umap-learn. Both see standardised channels and have a fixed seed. Distances between remote groups mean little.
 
     Raises:
-        ValueError: Fewer than four rows, none that differ, not a label for each, or an unknown suffix.
+        ValueError: Fewer than four rows, rows that are all the same, not one label for each row, or an unknown suffix.
         ImportError: A library is missing; the message says how to install it.
     """
     _require_labelled(values, labels, path)
     if len(values) < 4:
         raise ValueError(f"{path}: a map needs at least 4 rows, got {len(values)}; write more clips or --level frame")
     if not np.isfinite(values).all() or float(np.ptp(values, axis=0).max()) == 0:
-        raise ValueError(f"{path}: a map needs finite rows that differ; these are all the same or hold no numbers")
+        raise ValueError(
+            f"{path}: a map needs rows of finite numbers that differ; these are all the same or not finite"
+        )
     scaled = _standardised(values)
     place = _tsne(scaled) if method == "tsne" else _umap(scaled)
     figure, axes = _figure(7.0, 6.0)
@@ -54,9 +56,9 @@ def draw_map(
 def draw_confusion(
     truth: Sequence[Any], predicted: Sequence[Any], path: Path, title: str = ""
 ) -> Int[np.ndarray, "classes classes"]:
-    """How often rows of each class (down) were taken for each class (across); returns the counts, classes sorted.
+    """Draws how often rows of each class (down) were predicted as each class (across).
 
-    Shades are shares of the true class, numbers are counts.
+    Shades are shares of the true class, numbers are counts. Returns the counts, with the classes in sorted order.
 
     Raises:
         ValueError: No rows, not as many predictions as labels, or an unknown suffix.
@@ -86,12 +88,13 @@ def draw_confusion(
 def cross_validated(
     values: Float[np.ndarray, "rows channels"], labels: Sequence[Any], groups: Sequence[Any]
 ) -> list[str]:
-    """What a linear probe says of each row when it has learned from the other folds: five, or as many as groups.
+    """The class that a linear probe predicts for each row after training on the other folds.
 
-    Rows of one group (frames of a clip, clips of a person) are never on both sides.
+    There are five folds, or as many as the smallest class has groups. Rows of one group (frames of a clip, clips of a
+    person) are never in both training and test.
 
     Raises:
-        ValueError: Fewer than two classes or groups, or a class with a single group, which no fold could learn.
+        ValueError: Fewer than two classes, or a class with a single group, which would be missing in training.
         ImportError: scikit-learn is missing; the message says how to install it.
     """
     try:
@@ -127,7 +130,7 @@ def _umap(values: np.ndarray) -> np.ndarray:
     try:
         from umap import UMAP  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ImportError("UMAP needs umap-learn: pip install umap-learn; t-SNE is there without it") from error
+        raise ImportError("UMAP needs umap-learn: pip install umap-learn; t-SNE works without it") from error
     return np.asarray(UMAP(n_neighbors=min(15, len(values) - 1), random_state=0).fit_transform(values))
 
 
@@ -157,7 +160,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _looks(count: int) -> list[tuple[Any, str]]:
-    """Ten colours that are told apart easily, and for more classes other marks of the same colours."""
+    """A colour and a mark for each class: ten distinct colours, and other marks for more than ten classes."""
     import matplotlib
 
     colors = matplotlib.colormaps["tab10"]

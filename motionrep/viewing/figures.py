@@ -1,9 +1,8 @@
-"""What stands in viser's scene for one motion: mesh, skeleton, name, and the keypoints it was made from."""
+"""One motion in a scene of viser: mesh, skeleton, name, and the keypoints it was recovered from."""
 
 from typing import Any
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,25 +12,25 @@ from motionrep.body.kinematics import body_kinematics
 from motionrep.layouts import SMPL_24, JointLayout
 from motionrep.rendering.skeleton import joint_color
 from motionrep.types import BodyMotion, Keypoints
-from motionrep.viewing.arrangement import Panel, Placed
+from motionrep.viewing.arrangement import Panel, PlacedMotion
 
 _BODY_RGB, _PAPER_RGB = (222, 204, 190), (246, 247, 249)
 _BONE_THICKNESS_M, _KEYPOINT_THICKNESS_M = 0.028, 0.02
-_INK = 1.8  # the browser lights lines and tones them down, so that they end up about as dark as in videos
+_INK = 1.8  # the browser lightens lines; with this exponent they are about as dark as in videos
 _WEIGHTS_PER_VERTEX = 4  # of viser's skinned mesh
 _LABEL_ABOVE_M = 0.12
 
 
 class Figure:
-    """The nodes of one placed motion under `/NUMBER LABEL` in a viser scene. `show` sets all of them to a frame.
+    """The nodes of one placed motion, under `/NUMBER LABEL` in a viser scene. `show` sets all of them to a frame.
 
-    A body without pose correctives is a skinned mesh, of which only 24 rotations and places go to the browser for each
-    frame; every vertex follows the four joints with the largest weights. Other bodies send all vertices, exactly.
+    A body without pose correctives is a skinned mesh: only 24 rotations and positions go to the browser for each
+    frame, and every vertex follows the four joints with the largest weights. Other bodies send all vertices, exactly.
     """
 
-    def __init__(self, scene: Any, placed: Placed, number: int) -> None:
+    def __init__(self, scene: Any, placed: PlacedMotion, number: int) -> None:
         self.placed = placed
-        name = placed.exhibit.label.replace("/", "|")
+        name = placed.viewed.label.replace("/", "|")
         self._root = f"/{number} {name}"
         motion = placed.motion
         self.frame_count, self.fps, self.begin_s = motion.frame_count, float(motion.fps), placed.begin_s
@@ -46,20 +45,20 @@ class Figure:
         points = self._joint_m[0][self._bones]
         self.skeleton = scene.add_line_segments(f"{self._root}/skeleton", points, rgb, thickness=_BONE_THICKNESS_M)
         self.label = scene.add_label(
-            f"{self._root}/label", placed.exhibit.label, position=self._above(0), anchor="bottom-center"
+            f"{self._root}/label", placed.viewed.label, position=self._above(0), anchor="bottom-center"
         )
-        keypoints = placed.exhibit.keypoints
+        keypoints = placed.viewed.keypoints
         self.keypoints: _KeypointPanel | None = None
         if keypoints is not None and placed.panel is not None:
             self.keypoints = _KeypointPanel(scene, f"{self._root}/keypoints", keypoints, placed.panel)
         self.show(0)
 
     def frame_at(self, time_s: float) -> int:
-        """The frame on show at a time; the first one before the motion begins, the last one once it is over."""
+        """The frame shown at a time: the first one before the motion begins, the last one after it ends."""
         return max(0, min(int((time_s - self.begin_s) * self.fps + 1e-6), self.frame_count - 1))
 
     def show(self, frame: int) -> None:
-        """Sets everything to a frame; nothing is sent for the one that is already there."""
+        """Sets everything to a frame; sends nothing if that frame is already shown."""
         if frame == self._shown:
             return
         self._shown = frame
@@ -76,7 +75,9 @@ class Figure:
             self.keypoints.show(frame)
 
     def _add_body(self, scene: Any, motion: BodyMotion) -> Float[np.ndarray, "frames 24 3"]:
-        """Adds the mesh; returns the joints."""
+        """Adds the mesh; returns the joints in metres."""
+        import roma  # takes as long as torch to import
+
         body = load_body_model(motion.body_model, len(motion.betas))
         rest_joint_m = body.rest_joints(motion.betas)
         rotmat, joint_m = body_kinematics(
@@ -114,7 +115,7 @@ class Figure:
 
 
 def strongest_weights(body: BodyModel) -> Float[Tensor, "vertices 24"]:
-    """Skin weights with all but each vertex's four largest set to 0; rows sum to 1."""
+    """Skin weights of which only the four largest of each vertex are kept; rows sum to 1."""
     weights = body.skin_weights_for(SMPL_24.joint_count)
     strongest = weights.topk(_WEIGHTS_PER_VERTEX, 1)
     kept = torch.zeros_like(weights).scatter(1, strongest.indices, strongest.values)
@@ -122,7 +123,7 @@ def strongest_weights(body: BodyModel) -> Float[Tensor, "vertices 24"]:
 
 
 class _KeypointPanel:
-    """Keypoints of the input on an upright sheet of paper; the less confident ones are paler, unseen ones hidden."""
+    """Keypoints of the input on an upright sheet of paper. Less confident ones are paler, unseen ones hidden."""
 
     def __init__(self, scene: Any, root: str, keypoints: Keypoints, panel: Panel) -> None:
         layout, certain = keypoints.layout, keypoints.confidence.cpu().clamp(max=1)
@@ -170,12 +171,12 @@ class _KeypointPanel:
 
 
 def _paler(color: np.ndarray, certain: Float[Tensor, "frames items"]) -> np.ndarray:
-    """Colours (items 3, 0 to 1) by confidence: frames items 3, 0 to 255."""
+    """Colours (items 3; 0 to 1) made paler by confidence: frames items 3; 0 to 255."""
     strength = (0.35 + 0.65 * certain.numpy())[..., None]
     return (255 * (1 - strength * (1 - color**_INK))).round().astype(np.uint8)
 
 
 def _bone_colors(layout: JointLayout) -> np.ndarray:
-    """Colour of each bone, twice: bones 2 3, 0 to 255."""
+    """Colour of each bone, for both of its ends: bones 2 3; 0 to 255."""
     rgb = np.array([joint_color(layout.joints[joint]) for joint, _ in layout.bones]) ** _INK * 255
     return np.repeat(rgb.round().astype(np.uint8)[:, None], 2, 1)

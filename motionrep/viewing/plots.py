@@ -16,10 +16,10 @@ _CLASSES_SHOWN = 5
 
 
 def sides_svg(series: Mapping[str, Float[Tensor, " frames"]], fps: float, unit: str) -> str:
-    """A row of axes for each movement, left in blue and right in red; what belongs to no side is grey.
+    """A row of axes for each movement: left in blue, right in red, and grey for what has no side.
 
     Args:
-        series: Named as `left_knee_flexion`; those that differ only in the side share their axes.
+        series: Values over time by name, such as `left_knee_flexion`. Names that differ only in the side share axes.
     """
     rows: dict[str, list[str]] = {}
     for name in series:
@@ -41,7 +41,7 @@ def sides_svg(series: Mapping[str, Float[Tensor, " frames"]], fps: float, unit: 
 def bands_svg(
     seconds: Float[np.ndarray, " frames"], probability: Float[Tensor, "frames classes"], labels: Sequence[str]
 ) -> str:
-    """Probabilities of the classes that are highest at some time, at most five, over time."""
+    """Probabilities over time of the five classes that reach the highest values."""
     figure, (plot,) = _figure(1, 2.4)
     order = probability.amax(0).argsort(descending=True)[:_CLASSES_SHOWN].tolist()
     for index in order:
@@ -53,12 +53,12 @@ def bands_svg(
 
 
 def confidence_svg(mean: Float[Tensor, " frames"], lowest: Float[Tensor, " frames"], fps: float, limit: float) -> str:
-    """Mean and lowest confidence of a frame's joints; frames in which nobody was seen are shaded."""
+    """Mean and lowest confidence of the joints of each frame; frames in which nobody was seen are shaded."""
     figure, (plot,) = _figure(1, 2.0)
     seconds = np.arange(len(mean)) / fps
     plot.fill_between(seconds, 0, 1, where=(mean == 0).numpy(), color="#d9534f", alpha=0.25, step="mid", linewidth=0)
     plot.plot(seconds, mean.numpy(), color="#2b78bf", linewidth=1.6, label="mean of all joints")
-    plot.plot(seconds, lowest.numpy(), color="#9aa3ad", linewidth=1.0, label="least sure joint")
+    plot.plot(seconds, lowest.numpy(), color="#9aa3ad", linewidth=1.0, label="least confident joint")
     plot.axhline(limit, color="#d9534f", linewidth=0.8, linestyle="--")
     plot.set_ylim(-0.02, 1.05)
     _dress(plot, "confidence", "0 to 1")
@@ -67,7 +67,7 @@ def confidence_svg(mean: Float[Tensor, " frames"], lowest: Float[Tensor, " frame
 
 
 def similarity_svg(similarity: Float[Tensor, "frames frames"], seconds: float) -> str:
-    """Cosine similarity of every moment to every other."""
+    """Cosine similarity of every moment to every other, -1 to 1, as an image."""
     figure, (plot,) = _figure(1, 3.6, 4.4)
     drawn = plot.imshow(
         similarity.numpy(), extent=(0, seconds, seconds, 0), vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest"

@@ -16,8 +16,7 @@ from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
 from motionrep.pipeline import Recovered
 from motionrep.rendering import render
 from motionrep.types import ActionTimeline, BodyMotion, JointMotion, Keypoints, MotionEmbedding
-from motionrep.viewing import Exhibit
-from motionrep.viewing.arrangement import standing
+from motionrep.viewing.arrangement import ViewedMotion, standing
 from motionrep.viewing.page import page_html
 from motionrep.viewing.plots import bands_svg, confidence_svg, sides_svg, similarity_svg
 from motionrep.viewing.similarity import moments, self_similarity
@@ -93,7 +92,7 @@ def save_report(title: str, people: Sequence[PersonReport], path: Path | str) ->
 
 
 def _page(title: str, people: Sequence[PersonReport]) -> str:
-    view = page_html([Exhibit(one.label, one.motion, one.keypoints, one.embedding) for one in people])
+    view = page_html([ViewedMotion(one.label, one.motion, one.keypoints, one.embedding) for one in people])
     first = people[0]
     begin = min(one.keypoints.first_frame for one in people)
     frames = max(one.keypoints.first_frame + one.keypoints.frame_count for one in people) - begin

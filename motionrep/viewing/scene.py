@@ -1,23 +1,23 @@
-"""The scene of a viewer: several motions on a floor, and the camera that sees them all."""
+"""The scene of a page: several motions on a floor, and the camera that sees all of them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from motionrep.viewing.arrangement import Exhibit, Placed, side_by_side
+from motionrep.viewing.arrangement import PlacedMotion, ViewedMotion, side_by_side
 from motionrep.viewing.figures import Figure
 
 FIELD_OF_VIEW_RAD = 0.7
 _MARGIN = 1.15
-_ASPECT = 1.3  # of the part of a browser's window that the controls leave free
+_ASPECT = 1.3  # of the part of a browser window that the controls leave free
 
 
-class Stage:
-    """The figures of several exhibits on a floor, in a viser server's scene, and the camera that sees them all."""
+class Scene:
+    """Motions on a floor in the scene of a viser server, and the camera that sees all of them."""
 
-    def __init__(self, server: Any, exhibits: Sequence[Exhibit]) -> None:
-        placed = side_by_side(exhibits)
+    def __init__(self, server: Any, motions: Sequence[ViewedMotion]) -> None:
+        placed = side_by_side(motions)
         self.server = server
         server.scene.set_up_direction("+y")
         server.scene.add_grid(
@@ -31,14 +31,14 @@ class Stage:
         camera.position, camera.look_at, camera.fov = self.eye_m, self.look_at_m, FIELD_OF_VIEW_RAD
 
     def show(self, time_s: float) -> None:
-        """Every figure at its own frame of this moment."""
+        """Sets every figure to its own frame at a time."""
         with self.server.atomic():
             for figure in self.figures:
                 figure.show(figure.frame_at(time_s))
 
 
-def _overview(placed: Sequence[Placed]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Eye and target of a camera in front that sees the whole row."""
+def _overview(placed: Sequence[PlacedMotion]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Position and target of a camera in front that sees the whole row."""
     left = min(float(one.panel.origin_m[0] if one.panel else one.low_m[0]) for one in placed)
     right = max(float(one.high_m[0]) for one in placed)
     top = max(float(one.high_m[1]) for one in placed)

@@ -1,4 +1,4 @@
-"""viser's server: started at a free port, and kept from the standard output."""
+"""The server of viser: started at a free port, and kept from writing to the standard output."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ _PORTS_TRIED = 100
 
 
 def open_server(host: str, port: int) -> Any:
-    """A viser server at the port or the next free one.
+    """A viser server at the port, or at the next free one.
 
     Raises:
         ImportError: viser is not installed.
@@ -48,7 +48,7 @@ def _free_port(host: str, port: int) -> int:
                 probe.bind(address)
                 return probe.getsockname()[1]
         except socket.gaierror as error:
-            raise ValueError(f"host {host!r} is not known; 127.0.0.1 is this machine") from error
+            raise ValueError(f"host {host!r} is not known; pass 127.0.0.1 for this machine") from error
         except OSError as error:
             reason = error
     raise OSError(f"no port of {host} from {port} to {last - 1} can be used: {reason}; pass another host or port")
@@ -56,6 +56,6 @@ def _free_port(host: str, port: int) -> int:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """viser announces itself on the standard output, which belongs to whoever calls us."""
+    """Keeps viser from announcing itself on the standard output, which belongs to our caller."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield

@@ -1,4 +1,4 @@
-"""How alike moments of a clip are to the encoder."""
+"""How similar the moments of a clip are to the encoder."""
 
 import torch
 from jaxtyping import Float
@@ -11,8 +11,8 @@ from motionrep.types import MotionEmbedding
 def moments(embedding: MotionEmbedding) -> Float[Tensor, "frames numbers"]:
     """A unit vector for each frame: the values of all joints minus their mean over the clip.
 
-    Without the mean, which says who is seen from where, all frames of a clip look alike. A frame equal to the mean is
-    a zero vector.
+    The mean says who is seen from where; with it, all frames of a clip look alike. A frame equal to the mean gives a
+    zero vector.
     """
     values = embedding.values.flatten(1)
     return normalize(values - values.mean(0), dim=1)
@@ -24,5 +24,5 @@ def similarity_to(moment: Float[Tensor, "frames numbers"], frame: int) -> Float[
 
 
 def self_similarity(moment: Float[Tensor, "frames numbers"]) -> Float[Tensor, "frames frames"]:
-    """Cosine similarity of every frame to every other; movements that repeat show as parallels to the diagonal."""
+    """Cosine similarity of every frame to every other; repeated movements show as lines parallel to the diagonal."""
     return torch.clamp(moment @ moment.T, -1, 1)

@@ -1,4 +1,4 @@
-"""The viewer: a page that this machine serves, with playback, toggles and the similarity of moments."""
+"""The viewer: a page that this machine serves, with playback, switches and the similarity of moments."""
 
 import contextlib
 import logging
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from motionrep.viewing.arrangement import Exhibit
-from motionrep.viewing.scene import FIELD_OF_VIEW_RAD, Stage
+from motionrep.viewing.arrangement import ViewedMotion
+from motionrep.viewing.scene import FIELD_OF_VIEW_RAD, Scene
 from motionrep.viewing.server import open_server, quiet
 from motionrep.viewing.similarity import moments, similarity_to
 
@@ -26,25 +26,25 @@ _CLEAR_OPACITY = 0.55
 class Viewer:
     """Serves motions to browsers until it is closed; also a context manager.
 
-    Motions of different frame rates run by the clock. Needs `pip install "motionrep[view]"`.
+    Motions of different frame rates run by the clock. It needs `pip install "motionrep[view]"`.
 
     Args:
-        host: 127.0.0.1 is for browsers on this machine only, 0.0.0.0 for whoever can reach it. There is no password.
-        port: 0, or one that is taken, gives the next free one; `url` says which.
+        host: 127.0.0.1 serves browsers on this machine only, 0.0.0.0 anybody who can reach it. There is no password.
+        port: 0 takes any free port. If the port is taken, the next free one is used; `url` names it.
 
     Raises:
         ImportError: viser is not installed.
-        ValueError: No exhibits, or no such host or port.
+        ValueError: No motions, or no such host or port.
         OSError: No port is free.
     """
 
-    def __init__(self, exhibits: Sequence[Exhibit], host: str = "127.0.0.1", port: int = 8080) -> None:
+    def __init__(self, motions: Sequence[ViewedMotion], host: str = "127.0.0.1", port: int = 8080) -> None:
         self._server = open_server(host, port)
         self.url = f"http://{host}:{self._server.get_port()}"
         self._lock = threading.Lock()
         self._playing, self._closed = threading.Event(), threading.Event()
         try:
-            self._stage = Stage(self._server, exhibits)
+            self._scene = Scene(self._server, motions)
             self._add_controls()
             self._similarities = list(self._add_similarities())
             self._show(0.0)
@@ -74,11 +74,11 @@ class Viewer:
 
     @property
     def time_s(self) -> float:
-        """The moment on show."""
+        """The moment that is shown."""
         return self._time.value
 
     def wait(self) -> None:
-        """Returns when the viewer is closed by another thread; Ctrl-C ends it with KeyboardInterrupt."""
+        """Returns when another thread closes the viewer. Ctrl-C ends it with KeyboardInterrupt."""
         self._closed.wait()
 
     def _add_controls(self) -> None:
@@ -88,10 +88,10 @@ class Viewer:
         gui.main_panel.dock_right()
         self._button = gui.add_button("Pause")
         self._button.on_click(lambda _: self._set_playing(not self._playing.is_set()))
-        self._time = gui.add_slider("Time (s)", 0.0, max(self._stage.seconds, 0.01), 0.01, 0.0)
+        self._time = gui.add_slider("Time (s)", 0.0, max(self._scene.seconds, 0.01), 0.01, 0.0)
         self._time.on_update(self._on_time)
         self._speed = gui.add_dropdown("Speed", tuple(_SPEEDS), initial_value="1x")
-        figures = self._stage.figures
+        figures = self._scene.figures
         with gui.add_folder("Show"):
             has_mesh = any(figure.mesh is not None for figure in figures)
             self._mesh = gui.add_checkbox("Mesh", has_mesh, disabled=not has_mesh)
@@ -108,8 +108,8 @@ class Viewer:
         gui.add_button("Reset camera").on_click(lambda _: self._reset_camera())
 
     def _toggle(self) -> None:
-        """Mesh and skeleton as the boxes say; with both on, the skeleton shows through the mesh."""
-        for figure in self._stage.figures:
+        """Shows mesh and skeleton as the boxes say; with both on, the skeleton shows through the mesh."""
+        for figure in self._scene.figures:
             figure.skeleton.visible = self._skeleton.value or figure.mesh is None
             if figure.mesh is not None:
                 figure.mesh.visible = self._mesh.value
@@ -119,19 +119,19 @@ class Viewer:
         for client in self._server.get_clients().values():
             client.camera.up_direction = (0.0, 1.0, 0.0)
             client.camera.fov = FIELD_OF_VIEW_RAD
-            client.camera.position, client.camera.look_at = self._stage.eye_m, self._stage.look_at_m
+            client.camera.position, client.camera.look_at = self._scene.eye_m, self._scene.look_at_m
 
     def _add_similarities(self) -> Iterator[Callable[[float], None]]:
-        """A plot for each exhibit with an embedding; yields what brings it to a moment."""
+        """Adds a plot for each motion with an embedding; yields functions that set the plots to a time."""
         gui = self._server.gui
-        for figure in self._stage.figures:
-            embedding = figure.placed.exhibit.embedding
+        for figure in self._scene.figures:
+            embedding = figure.placed.viewed.embedding
             if embedding is None:
                 continue
             moment, seconds = moments(embedding), figure.begin_s + np.arange(figure.frame_count) / figure.fps
             if len(moment) < 2:
                 continue
-            with gui.add_folder(f"Similarity to this moment: {figure.placed.exhibit.label}"):
+            with gui.add_folder(f"Similarity to this moment: {figure.placed.viewed.label}"):
                 plot = gui.add_uplot(
                     (seconds, np.zeros(len(seconds))),
                     ({"label": "s"}, {"label": "cosine", "stroke": "#2b78bf", "width": 2}),
@@ -155,7 +155,7 @@ class Viewer:
             self._show(self._time.value)
 
     def _on_time(self, event: Any) -> None:
-        """Somebody moved the slider, or `_play` did; the first pauses, so that the two do not pull at it."""
+        """Pauses if a person moved the slider; `_play` moves it as well, without a client."""
         if event.client is not None:
             self._set_playing(False)
 
@@ -170,7 +170,7 @@ class Viewer:
             now_s = time.monotonic()
             moment_s = self._time.value + (now_s - last_s) * _SPEEDS[self._speed.value]
             last_s = now_s
-            self._time.value = moment_s % self._stage.seconds
+            self._time.value = moment_s % self._scene.seconds
             with_plots = now_s - plotted_s > _PLOT_EVERY_S
             plotted_s = now_s if with_plots else plotted_s
             self._show(self._time.value, with_plots)
@@ -178,21 +178,24 @@ class Viewer:
 
     def _show(self, time_s: float, with_plots: bool = True) -> None:
         with self._lock:
-            self._stage.show(time_s)
+            self._scene.show(time_s)
             if with_plots:
                 for update in self._similarities:
                     update(time_s)
 
 
 def view(
-    exhibits: Sequence[Exhibit], host: str = "127.0.0.1", port: int = 8080, opened: Callable[[str], None] | None = None
+    motions: Sequence[ViewedMotion],
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    opened: Callable[[str], None] | None = None,
 ) -> None:
     """Serves motions until Ctrl-C, which ends it quietly. Arguments and errors are those of `Viewer`.
 
     Args:
         opened: Called with the address once the page is there; None logs it.
     """
-    with Viewer(exhibits, host, port) as viewer:
+    with Viewer(motions, host, port) as viewer:
         (opened or (lambda url: logger.info("viewer at %s", url)))(viewer.url)
         with contextlib.suppress(KeyboardInterrupt):
             viewer.wait()

@@ -19,7 +19,7 @@ import motionrep.body.loading
 from motionrep.body.loading import load_body_model
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.cli.main import main
-from motionrep.cli.motions import exhibits
+from motionrep.cli.motions import viewed_motions
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.files.pickles import as_array, read_pickle
 from motionrep.layouts import SMPL_24
@@ -397,8 +397,8 @@ def test_fingers_and_face_of_amass_go_where_the_body_has_them(file_joints, body_
 
 def test_the_viewers_frame_rate_reaches_files_that_do_not_tell_it(wham_file):
     """`motionrep view wham_output.pkl --fps 25` did not pass the rate on: it played at 30, and warned that it would."""
-    shown = exhibits([wham_file], "mesh-ktpformer-s", None, "camera", None, 25.0, None, "cpu", "float32")
-    assert [exhibit.motion.fps for exhibit in shown] == [25.0, 25.0]
+    shown = viewed_motions([wham_file], "mesh-ktpformer-s", None, "camera", None, 25.0, None, "cpu", "float32")
+    assert [viewed.motion.fps for viewed in shown] == [25.0, 25.0]
 
 
 def test_the_command_line_chooses_person_and_axes(wham_file, tmp_path, capsys):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,9 +18,14 @@ from paths import GOLDEN, ROOT
 from PIL import Image
 from scenes import _camera, scene_named
 
-from motionrep.rendering.backends import choice as backends
-from motionrep.rendering.backends.choice import Renderer, is_software, renderer
-from motionrep.rendering.scene import draw, make_backdrop
+from motionrep.cli.main import main
+from motionrep.datasets.authored.motions import authored_motion
+from motionrep.motion.saving import save_motion
+from motionrep.rendering import render_frames
+from motionrep.rendering.backdrop import make_backdrop
+from motionrep.rendering.backends.choice import BACKENDS, Renderer, is_software, renderer
+from motionrep.rendering.backends.probe import tried_once
+from motionrep.rendering.scene import draw
 
 SCENES = ("bodies", "near", "cut_out")
 
@@ -38,7 +44,7 @@ def _covered(picture: np.ndarray, empty: np.ndarray) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("name", ["raster", "pyrender", "pytorch3d"])
+@pytest.mark.parametrize("name", BACKENDS)
 def test_every_back_end_draws_the_golden_pictures(name, scene, tmp_path):
     """pyrender places its four samples otherwise, so edges differ by up to a quarter of their contrast."""
     surfaces, backdrop = scene_named(scene)
@@ -121,7 +127,7 @@ def test_an_opengl_without_a_driver_is_an_error_that_names_the_remedy(monkeypatc
     if find_spec("pyrender") is None:
         pytest.skip("pyrender is not installed")
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_DIRS", "/nonexistent")
-    backends._tried.cache_clear()
+    tried_once.cache_clear()
     try:
         with pytest.raises(RuntimeError, match=r"pyrender does not work here .*use the back end 'raster'"):
             renderer("pyrender")
@@ -130,7 +136,7 @@ def test_an_opengl_without_a_driver_is_an_error_that_names_the_remedy(monkeypatc
         assert "opengl does not work here" in chosen.why
         assert chosen.draw(*scene_named("cut_out")).shape == (72, 96, 4)
     finally:
-        backends._tried.cache_clear()
+        tried_once.cache_clear()
 
 
 def test_two_distributions_of_pyrender_at_once_are_refused(tmp_path, monkeypatch):
@@ -146,6 +152,51 @@ def test_two_distributions_of_pyrender_at_once_are_refused(tmp_path, monkeypatch
     chosen = renderer("auto")
     assert chosen.name == "raster"
     assert "both installed" in chosen.why
+
+
+DOTS = """
+import torch
+from motionrep.geometry.cameras import project, to_camera
+
+
+def open_dots(device):
+    return f"dots on {device}", dots_layer
+
+
+def dots_layer(surface, camera, supersample):
+    column, row = project(to_camera(surface.vertex_m, camera), camera).long().unbind(-1)
+    inside = (0 <= column) & (column < camera.width_px) & (0 <= row) & (row < camera.height_px)
+    picture = surface.vertex_m.new_zeros(camera.height_px, camera.width_px, 4)
+    picture[row[inside], column[inside]] = torch.cat([surface.color, torch.ones_like(surface.color[:, :1])], 1)[inside]
+    return picture
+"""
+
+
+def test_a_new_back_end_is_one_file_and_one_line_in_the_table(tmp_path, monkeypatch):
+    """It draws one pixel for each vertex. Python, the command line and the messages know it by the table alone."""
+    (tmp_path / "dots_layer.py").write_text(DOTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(BACKENDS, "dots", import_module("dots_layer").open_dots)
+
+    drawing = renderer("dots")
+    assert (drawing.name, drawing.why) == ("dots", "dots on cpu")
+    surfaces, backdrop = scene_named("bodies")
+    empty = draw([], backdrop).numpy()
+    dots, whole = (_covered(picture.numpy(), empty) for picture in (drawing.draw(surfaces, backdrop),
+                                                                    draw(surfaces, backdrop)))  # fmt: skip
+    assert dots.sum() > 500
+    assert (dots & whole).sum() > 0.85 * dots.sum()  # those at the edge are half outside
+
+    motion = authored_motion("wave", seconds=0.2)
+    frames = [next(render_frames(motion, backend=name, views=["side"], height_px=120)) for name in ("dots", "raster")]
+    assert not np.array_equal(*frames)
+    save_motion(motion, tmp_path / "wave.npz")
+    assert main(["render", str(tmp_path / "wave.npz"), "--backend", "dots", "--views", "side", "--height", "120",
+                 "--output", str(tmp_path / "pictures")]) == 0  # fmt: skip
+    with Image.open(tmp_path / "pictures" / "000000.png") as image:
+        assert np.array_equal(np.asarray(image), frames[0])
+    with pytest.raises(ValueError, match=r"'dot' .*raster, pyrender, pytorch3d, dots\)"):
+        renderer("dot")
 
 
 def test_names_of_back_ends_are_checked():

@@ -14,8 +14,9 @@ from motionrep.datasets.authored.motions import authored_motion
 from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.rendering import render, render_frames, write_video
-from motionrep.rendering.drawables import make_subject, person_color
+from motionrep.rendering.drawables import make_drawable
 from motionrep.rendering.error_colors import error_color, point_error_mm
+from motionrep.rendering.skeleton import person_color
 from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 CPU = torch.device("cpu")
@@ -91,8 +92,8 @@ def test_errors_are_zero_where_nothing_differs_and_measured_about_the_pelvis():
     rotmat[:, SMPL_24.index("left_elbow")] = roma.rotvec_to_rotmat(torch.tensor([0.0, 0.8, 0.0]))
     off = replace(truth, local_rotmat=rotmat, translation_m=truth.translation_m + torch.tensor([0.3, 0, 0]))
     body = load_body_model("open")
-    subject, reference = (make_subject(motion, "surface", None, CPU) for motion in (off, truth))
-    error_mm = point_error_mm(subject, reference, [1])[0]
+    drawable, reference = (make_drawable(motion, "surface", None, CPU) for motion in (off, truth))
+    error_mm = point_error_mm(drawable, reference, [1])[0]
     assert torch.allclose(error_mm, 1000 * (body.mesh(off).vertex_m[1] - body.mesh(truth).vertex_m[1] -
                                             torch.tensor([0.3, 0, 0])).norm(dim=-1), atol=0.01)  # fmt: skip
     vertex_m = body.mesh(truth).vertex_m[1]

@@ -16,10 +16,13 @@ from motionrep.body import load_body_model
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking, project, to_camera, up_in_camera
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.rendering import render, render_frames
-from motionrep.rendering.raster import rasterize, screen_points
-from motionrep.rendering.scene import Surface, draw, make_backdrop, vertex_normals
+from motionrep.rendering.backdrop import make_backdrop
+from motionrep.rendering.projection import screen_points
+from motionrep.rendering.raster import rasterize
+from motionrep.rendering.scene import draw
 from motionrep.rendering.skeleton import LEFT, draw_keypoints, stick_figure, stick_figure_vertices
 from motionrep.rendering.stage import up_from_steps
+from motionrep.rendering.surfaces import Surface, vertex_normals
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MeshMotion
 
 ONE_FACE = torch.tensor([[0, 1, 2]])

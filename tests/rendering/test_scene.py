@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
-from motionrep.rendering.scene import Surface, draw, joined, make_backdrop
+from motionrep.rendering.backdrop import make_backdrop
+from motionrep.rendering.scene import draw
+from motionrep.rendering.surfaces import Surface, joined
 
 BOX_FACES = torch.tensor([
     [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from motionrep.body import load_body_model
 from motionrep.geometry.cameras import PinholeCamera
-from motionrep.rendering.raster import rasterize, screen_points
+from motionrep.rendering.projection import screen_points
+from motionrep.rendering.raster import rasterize
 from motionrep.rendering.soft import silhouette, soft_picture
 
 CAMERA = PinholeCamera.from_hfov(48, 40, 50.0)

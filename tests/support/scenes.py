@@ -9,7 +9,8 @@ import torch
 from motionrep.body import load_body_model
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import SMPL_24
-from motionrep.rendering.scene import Backdrop, Surface, make_backdrop
+from motionrep.rendering.backdrop import Backdrop, make_backdrop
+from motionrep.rendering.surfaces import Surface
 
 BOX_FACES = torch.tensor([
     [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],

@@ -27,7 +27,7 @@ from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking
 from motionrep.layouts import HALPE_26, SMPL_24
 from motionrep.motion.axes import in_camera
 from motionrep.types import BodyMotion, JointMotion, MotionEmbedding
-from motionrep.viewing.arrangement import Exhibit, side_by_side, standing
+from motionrep.viewing.arrangement import ViewedMotion, side_by_side, standing
 from motionrep.viewing.figures import strongest_weights
 from motionrep.viewing.similarity import moments, self_similarity, similarity_to
 
@@ -56,7 +56,7 @@ def filmed(body):
     keypoints = simulated_keypoints(motion, body, _tilted_camera(), HALPE_26, np.random.default_rng(0))
     values = torch.randn(motion.frame_count, 17, 8, generator=torch.Generator().manual_seed(0))
     embedding = MotionEmbedding(values, keypoints.as_h36m_17(), "made up")
-    return Exhibit("jumping <jack>", motion, keypoints, embedding)
+    return ViewedMotion("jumping <jack>", motion, keypoints, embedding)
 
 
 def _vertices(motion: BodyMotion, body) -> torch.Tensor:
@@ -97,9 +97,9 @@ def test_a_motion_of_the_world_keeps_its_height_and_turns_to_the_front(yaw, body
 
 
 def test_motions_side_by_side_keep_out_of_each_others_columns(filmed, body):
-    walk = Exhibit("walk", authored_motion("walk", seed=0, seconds=3.0))
+    walk = ViewedMotion("walk", authored_motion("walk", seed=0, seconds=3.0))
     joints = body.joints(walk.motion.local_rotmat, walk.motion.betas, walk.motion.translation_m)
-    stick = Exhibit("stick", JointMotion(joints, SMPL_24, 30.0, "world"))
+    stick = ViewedMotion("stick", JointMotion(joints, SMPL_24, 30.0, "world"))
     placed = side_by_side([walk, filmed, stick])
     spans = []
     for one in placed:
@@ -194,10 +194,10 @@ def test_motions_run_by_the_clock_at_a_port_that_is_free(body, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         later = replace(slow, first_frame=5)
-        exhibits = [Exhibit("fast", fast), Exhibit("slow", slow), Exhibit("later", later)]
-        with Viewer(exhibits, port=port) as viewer:
+        motions = [ViewedMotion("fast", fast), ViewedMotion("slow", slow), ViewedMotion("later", later)]
+        with Viewer(motions, port=port) as viewer:
             assert viewer.url != f"http://127.0.0.1:{port}"
-            frames = [[figure.frame_at(at) for figure in viewer._stage.figures] for at in (0.0, 0.35, 0.9, 1.0)]
+            frames = [[figure.frame_at(at) for figure in viewer._scene.figures] for at in (0.0, 0.35, 0.9, 1.0)]
             started_s = viewer.time_s
             deadline = time.monotonic() + PATIENCE_S
             while viewer.time_s == started_s and time.monotonic() < deadline:
@@ -210,7 +210,7 @@ def test_motions_run_by_the_clock_at_a_port_that_is_free(body, capsys):
 def test_a_body_with_pose_correctives_is_sent_vertex_by_vertex(body, tmp_path):
     """viser's skinned mesh would lose them; the open body, which has none, is skinned by its joints."""
     pytest.importorskip("viser", reason="needs the extra view")
-    from motionrep.viewing.scene import Stage
+    from motionrep.viewing.scene import Scene
     from motionrep.viewing.server import closing, open_server
 
     with np.load(Path(body_folder.__file__).parent / "open_body.npz", allow_pickle=False) as file:
@@ -221,9 +221,9 @@ def test_a_body_with_pose_correctives_is_sent_vertex_by_vertex(body, tmp_path):
     motion = authored_motion("bow", seconds=0.2)
     corrected = replace(motion, body_model=str(path))
     with closing(open_server("127.0.0.1", 0)) as server:
-        stage = Stage(server, [Exhibit("open", motion), Exhibit("corrected", corrected)])
-        stage.show(0.1)
-        plain, exact = stage.figures
+        scene = Scene(server, [ViewedMotion("open", motion), ViewedMotion("corrected", corrected)])
+        scene.show(0.1)
+        plain, exact = scene.figures
         world = exact.placed.motion.cut(3, 4)
         vertex_m = load_body_model(str(path)).vertices(world.local_rotmat, world.betas, world.translation_m)[0]
         np.testing.assert_allclose(exact.mesh.vertices, vertex_m.numpy(), atol=1e-5)
@@ -353,7 +353,9 @@ def test_the_page_plays_pauses_scrubs_and_hides_the_mesh(browser, filmed):
 def test_a_saved_page_plays_and_scrubs_without_a_network(browser, filmed, tmp_path):
     from motionrep.viewing import save_page
 
-    page = save_page([filmed, Exhibit("bow", authored_motion("bow", seconds=1.0, fps=25.0))], tmp_path / "page.html")
+    page = save_page(
+        [filmed, ViewedMotion("bow", authored_motion("bow", seconds=1.0, fps=25.0))], tmp_path / "page.html"
+    )
     assert page.stat().st_size < 3e6
     tab = _Tab(browser, offline=True)
     tab.page.goto(page.as_uri())

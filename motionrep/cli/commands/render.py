@@ -3,16 +3,16 @@
 import argparse
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import motionrep
 from motionrep.cli.inputs import load_people, npz_fields, one_of
 from motionrep.cli.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
 from motionrep.geometry.camera_files import read_camera
-from motionrep.rendering.backends.choice import Backend, renderer
-from motionrep.rendering.camera_views import Background, View
-from motionrep.rendering.drawables import Motion, Show
-from motionrep.rendering.plan import Arrange
+from motionrep.rendering import RenderOptions
+from motionrep.rendering.backends.choice import BACKENDS, renderer
+from motionrep.rendering.drawables import Motion
+from motionrep.rendering.options import Arrange, Background, Show, View
 from motionrep.types import Keypoints
 
 
@@ -34,6 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--labels", type=Path, help="What is done when: .json of motionrep predict with an action head."
     )
     add_choice(parser, "or of the keypoint file ")
+    _add_look(parser)
+    add_clip(parser)
+    add_device(parser)
+
+
+def _add_look(parser: argparse.ArgumentParser) -> None:
+    """Options that `run` gets as `look`: all are fields of `RenderOptions`, except for the frame rate."""
     look = parser.add_argument_group("what it looks like")
     look.add_argument("--views", nargs="+", choices=get_args(View), help="Left out, camera (or overlay) and side.")
     look.add_argument("--arrange", choices=get_args(Arrange), default="together", help="Of several motions.")
@@ -41,31 +48,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     look.add_argument("--show", choices=get_args(Show), default="surface")
     look.add_argument("--background", choices=get_args(Background), default="studio")
     look.add_argument("--no-titles", dest="titles", action="store_false", help="Leave out the text below the views.")
-    look.add_argument("--width", type=int, help="Width of a view in pixels; left out, that of the image it shows.")
-    look.add_argument("--height", type=int, default=480, help="Height of a view in pixels (default %(default)s).")
+    look.add_argument(
+        "--width", dest="width_px", metavar="WIDTH", type=int,
+        help="Width of a view in pixels; left out, that of the image it shows.",
+    )  # fmt: skip
+    look.add_argument(
+        "--height", dest="height_px", metavar="HEIGHT", type=int, default=480,
+        help="Height of a view in pixels (default %(default)s).",
+    )  # fmt: skip
     look.add_argument("--output-fps", type=float, help="Frames per second to write; left out, the motion's.")
     look.add_argument("--speed", type=float, default=1.0, help="0.5 is slow motion (default %(default)s).")
     look.add_argument(
         "--supersample", type=int, default=2,
         help="Samples per pixel along each side; 1 is fast and jagged, 2 is smooth (default %(default)s).",
     )  # fmt: skip
-    look.add_argument("--backend", choices=get_args(Backend), default="auto", help="Who draws (default %(default)s).")
-    add_clip(parser)
-    add_device(parser)
+    look.add_argument(
+        "--backend", choices=("auto", *BACKENDS), default="auto", help="Which rasteriser draws (default %(default)s)."
+    )
 
 
 def run(
     motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
-    compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, views: list[View] | None,
-    arrange: Arrange, names: list[str], show: Show, background: Background, titles: bool, width: int | None,
-    height: int, output_fps: float | None, speed: float, supersample: int, backend: Backend, layout: str | None,
-    fps: float | None, size: Size | None, device: str,
+    compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, layout: str | None,
+    fps: float | None, size: Size | None, output_fps: float | None, **look: Any,
 ) -> None:  # fmt: skip
     """Renders motion files as a video, or as pictures."""
+    options = RenderOptions(**look, fps=output_fps)
     try:
-        renderer(backend, device)
+        renderer(options.backend, options.device)
     except RuntimeError as error:
-        raise ValueError(f"--backend {backend}: {error}") from error
+        raise ValueError(f"--backend {options.backend}: {error}") from error
     files = [*motion, *([compare] if compare else [])]
     of_keypoints = {"layout": layout, "size": size}
     if not any(path.suffix.lower() == ".pkl" for path in files):
@@ -77,31 +89,31 @@ def run(
     if given and keypoints is None:
         raise ValueError(f"{motion[0]}: a motion file, and --{given[0]} is for --keypoints; leave it out")
     reference = shown.pop() if compare else None
-    clips: list[Keypoints] | None = None
+    clips = None
     if keypoints is not None:
         if size is None and video is not None and not npz_fields(keypoints):
             size = size_of_video(video)
-        people = load_people(keypoints, layout, fps, size)
-        if person is None and len(motion) > 1:
-            clips = people
-        elif person is None and len(people) > 1:
-            raise ValueError(
-                f"{keypoints}: holds {len(people)} persons; pass --person, the number of the one in {motion[0]}"
-            )
-        else:
-            clips = [one_of(people, person or 0, keypoints)]
+        clips = _clips(keypoints, load_people(keypoints, layout, fps, size), person, motion)
     size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
     taken_by = None if camera is None else read_camera(camera, *size_px)
     begin_s = min(one.first_frame / one.fps for one in clips or shown)
-    said = _labels(labels, begin_s) if labels else ()
     print(
         motionrep.render(
-            shown, output, keypoints=clips, camera=taken_by, views=views, video=video, audio=audio,
-            compare_to=reference, labels=said, names=names, arrange=arrange, show=show,
-            background=background, titles=titles, width_px=width, height_px=height, fps=output_fps, speed=speed,
-            supersample=supersample, backend=backend, device=device, progress=True,
+            shown, output, keypoints=clips, camera=taken_by, video=video, compare_to=reference, audio=audio,
+            progress=True, options=options, labels=_labels(labels, begin_s) if labels else (),
         )
     )  # fmt: skip
+
+
+def _clips(keypoints: Path, people: list[Keypoints], person: int | None, motion: list[Path]) -> list[Keypoints]:
+    """The persons of a keypoint file who belong to the motions."""
+    if person is None and len(motion) > 1:
+        return people
+    if person is None and len(people) > 1:
+        raise ValueError(
+            f"{keypoints}: holds {len(people)} persons; pass --person, the number of the one in {motion[0]}"
+        )
+    return [one_of(people, person or 0, keypoints)]
 
 
 def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> Motion:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from motionrep.cli.motions import exhibits
+from motionrep.cli.motions import viewed_motions
 from motionrep.cli.options import MOTION_FILES, Axes, Precision, Size, add_clip, add_computing
 
 
@@ -38,7 +38,7 @@ def run(
     """Shows motions side by side in the browser, or writes them as one page."""
     from motionrep.viewing import save_page, view
 
-    shown = exhibits(files, head, encoder, frame, layout, fps, size, device, precision)
+    shown = viewed_motions(files, head, encoder, frame, layout, fps, size, device, precision)
     if save is not None:
         page = save_page(shown, save)
         print(f"{page}: {len(shown)} motion(s), {page.stat().st_size / 1e6:.1f} MB")

@@ -1,1 +1,1 @@
-"""Rasterisers that can draw meshes: motionrep's own, OpenGL through pyrender, PyTorch3D."""
+"""Back ends, one file each: motionrep's own rasteriser, OpenGL through pyrender, PyTorch3D."""

@@ -1,6 +1,7 @@
 """Whether another renderer works here, found out by drawing a triangle with it.
 
-A process of its own, since graphics drivers can end the process that calls them: `python -P probe.py RENDERER SYSTEM`.
+It runs in a process of its own, since graphics drivers can end the process that calls them:
+`python -P probe.py RENDERER SYSTEM`. This file therefore imports nothing of motionrep.
 """
 
 import ctypes
@@ -8,12 +9,27 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 _LIMIT_S = 120
 _EGL_PLATFORM_DEVICE, _EGL_RENDERABLE_TYPE, _EGL_OPENGL_BIT, _EGL_NONE = 0x313F, 0x3040, 0x0008, 0x3038
 _EGL_CONTEXT_MAJOR, _EGL_CONTEXT_MINOR, _EGL_OPENGL_API, _GL_RENDERER = 0x3098, 0x30FB, 0x30A2, 0x1F01
 _TRIANGLE_M = [[-1.0, -1.0, -2.0], [1.0, -1.0, -2.0], [0.0, 1.0, -2.0]]
+
+
+@cache
+def tried_once(renderer: str, system: str) -> str:
+    """As `tried_apart`, tried once in the life of this process.
+
+    Raises:
+        RuntimeError: It does not work; the message names a remedy.
+    """
+    try:
+        return tried_apart(renderer, system)
+    except RuntimeError as error:
+        hint = "; on Debian: apt-get install libegl1 libgl1" if renderer != "pytorch3d" else ""
+        raise RuntimeError(f"{renderer} does not work here ({error}{hint}); use the back end 'raster'") from error
 
 
 def tried_apart(renderer: str, *systems: str) -> str:
@@ -39,9 +55,9 @@ def tried_apart(renderer: str, *systems: str) -> str:
 
 
 def opengl(system: str) -> str:
-    """What OpenGL calls its renderer on the device of EGL that pyrender would take; only system "egl".
+    """What OpenGL calls its renderer on the EGL device that pyrender would take. The only system is "egl".
 
-    Through the C libraries alone, which takes a tenth of the time of importing pyrender.
+    It calls the C libraries alone, which takes a tenth of the time of importing pyrender.
     """
     pointer, number = ctypes.c_void_p, ctypes.c_int
     egl, gl = ctypes.CDLL(f"lib{system.upper()}.so.1"), ctypes.CDLL("libGL.so.1")

@@ -1,19 +1,41 @@
-"""The rasteriser of PyTorch3D in the place of ours."""
+"""The back end "pytorch3d": the rasteriser of PyTorch3D in place of ours. Its users build PyTorch3D themselves."""
+
+from functools import partial
+from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motionrep.rendering.raster import NEAR_M, Fragments
+from motionrep.rendering.backends.probe import tried_once
+from motionrep.rendering.backends.raster_layer import raster_layer
+from motionrep.rendering.projection import NEAR_M
+from motionrep.rendering.raster import Fragments
+from motionrep.rendering.surfaces import Layer
+
+
+def open_pytorch3d(device: torch.device) -> tuple[str, Layer]:
+    """The version of PyTorch3D, and the layer.
+
+    Raises:
+        ImportError: PyTorch3D is not installed.
+        RuntimeError: It does not work on the device.
+    """
+    if find_spec("pytorch3d") is None:
+        raise ImportError(
+            "the back end 'pytorch3d' needs PyTorch3D, which has no package for current versions of Python; build it "
+            "as https://github.com/facebookresearch/pytorch3d/blob/main/INSTALL.md says, or use 'raster'"
+        )
+    return tried_once("pytorch3d", device.type), partial(raster_layer, rasterize=pytorch3d_fragments)
 
 
 def pytorch3d_fragments(
     screen: Float[Tensor, "batch vertices 3"], faces: Int[Tensor, "faces 3"], width_px: int, height_px: int
 ) -> Fragments:
-    """As `raster.rasterize` with hidden back faces.
+    """As `raster.rasterize`, with hidden back faces.
 
-    PyTorch3D's normalised axes point left and up, and run from -1 to 1 along the shorter side of the image. Its pixel
-    centres lie where ours do. Corners behind the camera keep their depth, which it needs to clip faces.
+    The normalised axes of PyTorch3D point left and up, and run from -1 to 1 along the shorter side of the image. Its
+    pixel centres lie where ours do. Corners behind the camera keep their depth, because it clips faces by it.
     """
     from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes  # pyright: ignore[reportMissingImports]
     from pytorch3d.structures import Meshes  # pyright: ignore[reportMissingImports]
@@ -33,7 +55,7 @@ def pytorch3d_fragments(
     )
     pixel = (face.reshape(-1) >= 0).nonzero()[:, 0]
     image = pixel // (width_px * height_px)
-    # Its faces count through the whole batch.
+    # PyTorch3D counts faces through the whole batch.
     return Fragments(
         pixel,
         image,

@@ -1,6 +1,5 @@
-"""Which frame of a motion, and of its video, is on the screen in each frame that is written."""
+"""Which frame of a motion, and of its video, each written frame shows."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ _PAPER = (230, 231, 233)  # around a source picture of other proportions than it
 
 
 @dataclass(frozen=True)
-class Clock:
-    """One entry for each frame to write, at `fps`; `start_s` is the first one's time in the video's file."""
+class Timing:
+    """The frame to show in each written frame, at `fps`. `start_s` is the time of the first one in the video file."""
 
     fps: float
     speed: float
@@ -28,7 +27,7 @@ class Clock:
 
     @property
     def end_s(self) -> float:
-        """How long the motion lasts."""
+        """When the motion ends, in seconds since it began."""
         return self.shown_count * self.speed / self.fps
 
     def time_s(self, shown: int) -> float:
@@ -36,18 +35,19 @@ class Clock:
         return shown * self.speed / self.fps
 
 
-def make_clock(
+def make_timing(
     frame_count: int, motion_fps: float, fps: float | None, speed: float, video: SourceVideo | None, first_frame: int
-) -> Clock:
-    """Frames are repeated or left out so that the motion lasts as long as it did, divided by `speed`.
+) -> Timing:
+    """Repeats frames or leaves them out, so that the motion lasts as long as it did, divided by `speed`.
+
+    Args:
+        fps: Frames written per second; the rate of the motion when None.
+        first_frame: Number of the motion's first frame in the video.
 
     Raises:
-        ValueError: `fps` or `speed` is not positive, or the video ends before the motion.
+        ValueError: The video ends before the motion.
     """
     fps = motion_fps if fps is None else float(fps)
-    for name, value in (("fps", fps), ("speed", speed)):
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number, got {value}")
     if video is None:
         appears_s, start_s = np.arange(frame_count) / motion_fps, 0.0
     else:
@@ -57,13 +57,13 @@ def make_clock(
     shown_count = max(1, round((float(appears_s[-1]) + 1 / motion_fps) * fps / speed))
     shown_s = np.arange(shown_count) * speed / fps
     source_frame = None if video is None else frames_at(video.frame_time_s - start_s, shown_s)
-    return Clock(fps, speed, frames_at(appears_s, shown_s), source_frame, start_s)
+    return Timing(fps, speed, frames_at(appears_s, shown_s), source_frame, start_s)
 
 
 def source_pictures(
     video: SourceVideo, numbers: Iterator[int], size_px: tuple[int, int]
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Frames of a video, scaled to fit a panel, in the middle of it (where `views.fitted` puts the camera's image)."""
+    """Frames of a video, scaled to fit a panel and centred in it, where `stage.fitted` puts the camera's image."""
     width_px, height_px = size_px
     scale = min(width_px / video.width_px, height_px / video.height_px)
     inner = max(1, round(video.width_px * scale)), max(1, round(video.height_px * scale))
