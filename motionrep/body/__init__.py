@@ -1,4 +1,4 @@
-"""Body models: pose and shape in, joints and a surface out."""
+"""Body models: from pose and shape to joints and a surface."""
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel

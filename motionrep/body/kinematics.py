@@ -1,4 +1,4 @@
-"""Forward kinematics of a body: one matrix product for each depth of the tree of joints."""
+"""Forward kinematics: world rotations and positions of joints from local rotations."""
 
 import torch
 from jaxtyping import Float
@@ -8,10 +8,12 @@ from motionrep.layouts import SMPL_24
 
 
 class JointTree(nn.Module):
-    """Puts joints where their rotations and their rest positions say; differentiable, any leading axes.
+    """Poses joints by their local rotations and rest positions; differentiable, any leading axes.
+
+    It takes one matrix product for each depth of the tree.
 
     Args:
-        parents: Parent of each joint; parents stand before their children, the root is first and has -1.
+        parents: Parent of each joint. Parents come before their children; the root is first and has -1.
     """
 
     order: Tensor
@@ -44,7 +46,7 @@ class JointTree(nn.Module):
     def forward(
         self, local_rotmat: Float[Tensor, "*#batch joints 3 3"], rest_joint_m: Float[Tensor, "*#batch joints 3"]
     ) -> Float[Tensor, "*#batch joints 4 4"]:
-        """Matrix of each joint that turns the joint's own axes, at rest those of the body, and moves them in place."""
+        """Transform of each joint from its own axes, which at rest are parallel to the body's, to the posed body's."""
         batch = torch.broadcast_shapes(local_rotmat.shape[:-3], rest_joint_m.shape[:-2])
         offset_m = rest_joint_m - rest_joint_m.index_select(-2, self.parent)
         offset_m[..., 0, :] = rest_joint_m[..., 0, :]
@@ -65,7 +67,11 @@ def forward_kinematics(
     local_position: Float[Tensor, "*#batch joints 3"],
     parents: tuple[int, ...],
 ) -> tuple[Float[Tensor, "*batch joints 3 3"], Float[Tensor, "*batch joints 3"]]:
-    """World rotations and positions; `local_position` is relative to the parent, in its axes (-1: in the world's)."""
+    """World rotations and positions.
+
+    Args:
+        local_position: Relative to the parent, in its axes; of joints without a parent (-1), in the world.
+    """
     rotmat: list[Tensor] = []
     position: list[Tensor] = []
     for joint, parent in enumerate(parents):

@@ -1,4 +1,4 @@
-"""Linear blend skinning of SMPL-format bodies: shape, pose correctives, and fingers and face where a file has them."""
+"""The body model: poses and shapes a body of SMPL's format by linear blend skinning."""
 
 import torch
 from jaxtyping import Float, Int
@@ -16,26 +16,27 @@ _BODY_JOINTS = SMPL_24.joint_count
 
 
 class BodyModel(nn.Module):
-    """A body that `local_rotmat`, `betas` and a translation put into a pose (see `BodyMotion` for their meaning).
+    """A body that is posed by local rotations, betas and a translation (as in `BodyMotion`).
 
-    The body's own axes are x to its left, y up, z to its front; metres. Everything is differentiable, follows the
-    device and type of the module, and takes any leading axes, which broadcast against each other: poses of shape
-    (clips, frames, 24, 3, 3) go with betas of shape (clips, 1, 10).
+    The body's own axes are x to its left, y up, z to its front; metres. Everything is differentiable and follows the
+    device and type of the module. Leading axes broadcast against each other: poses of shape (clips, frames, 24, 3, 3)
+    go with betas of shape (clips, 1, 10).
 
-    Every body takes rotations of SMPL's 24 joints. A body with hands (`joint_count` 54) or hands and face (57) takes
-    those of all its joints as well, named by `joint_names`: SMPL's 24, 15 of the left and 15 of the right hand, jaw
-    and eyes. `left_hand` and `right_hand` carry four fingers each and are not in files of SMPL-H and SMPL-X: at
-    identity the body is posed as those are; the thumbs hang from the wrists. With 24 rotations fingers are flat and the
-    face is still, which is the same as identity for the other joints and faster. `expression` goes with either.
+    Every body takes rotations of SMPL's 24 joints. With these, fingers are flat and the face is still. A body with
+    hands (`joint_count` 54) or hands and face (57) also takes rotations of all its joints, named by `joint_names`:
+    SMPL's 24, 15 of the left and 15 of the right hand, jaw and eyes. Identity for the joints beyond 24 gives the same
+    body as leaving them out, which is faster. `expression` goes with either.
+
+    `left_hand` and `right_hand` are the parents of four fingers each; thumbs are children of the wrists. Files of
+    SMPL-H and SMPL-X lack these two joints. With identity for them, a body is posed as in those models.
 
     `points` gives the joints of another layout without skinning the whole surface. A layout is one matrix
-    `(layout joints, 24 + 22)` over the posed joints and 22 posed landmark vertices (`motionrep.body.points.LANDMARKS`),
-    so its result is the same as applying that matrix to `joints` and `vertices`. Where each point sits is said in
-    `motionrep.body.points`.
+    (layout joints, 24 + 22) over the posed joints and 22 posed landmark vertices (`motionrep.body.points.LANDMARKS`).
+    `motionrep.body.points` says where each point sits.
 
     Args:
         name: What `load_body_model` takes to load this body.
-        skin_weights: One column for each joint; their number, 24, 54 or 57, says which joints the body has.
+        skin_weights: One column for each joint. Their number (24, 54 or 57) says which joints the body has.
         joint_regressor: Rest joints from rest vertices; rows sum to 1.
         shape_directions_m: Offset of each vertex per unit of each beta.
         pose_directions_m: Offset of each vertex per element of (rotation matrix - identity) of all joints but the
@@ -73,7 +74,7 @@ class BodyModel(nn.Module):
         self._tree_24 = JointTree(SMPL_24.parent_indices)
         self._tree = self._tree_24 if self.layout == SMPL_24 else JointTree(self.parents)
 
-        # All that moves a vertex at rest, in the order in which coefficients are put together: expression, shape, pose.
+        # Everything that displaces a vertex at rest, in the order of the coefficients: expression, shape, pose.
         shape_m = (
             [shape_directions_m] if expression_directions_m is None else [expression_directions_m, shape_directions_m]
         )
@@ -122,7 +123,7 @@ class BodyModel(nn.Module):
         return self.get_buffer(f"_points_{layout.name}")
 
     def skin_weights_for(self, joint_count: int) -> Float[Tensor, "vertices joints"]:
-        """Weights of all joints, or of SMPL's 24, with which flat fingers and a still face move along.
+        """Weights of all joints, or of SMPL's 24 for flat fingers and a still face.
 
         Raises:
             ValueError: It is neither number.

@@ -1,15 +1,15 @@
-"""Where the points of other joint layouts sit on a body: one matrix per layout over joints and landmark vertices.
+"""The points of other joint layouts on a body: one matrix per layout over joints and landmark vertices.
 
-Limb joints below the hips and shoulders are the body's joint centres in every layout; eyes, ears, the nose of all
-layouts but `h36m_17`, the top of the head (`head` of `h36m_17` and `halpe_26`, `head_top` of `mpi_inf_3dhp_*`), mouth,
-toes, heels, knuckles and fingertips are vertices of the surface. The rest:
+Shoulders and the limb joints below shoulders and hips are the body's own joints in every layout. These are vertices of
+the surface: eyes, ears, mouth, toes, heels, knuckles, fingertips, the nose of all layouts but `h36m_17`, and the top of
+the head (`head` of `h36m_17` and `halpe_26`, `head_top` of `mpi_inf_3dhp_*`). The rest:
 
 - hips: half-way up from the hip joints to the pelvis joint, and 0.133 m to either side, as in Human3.6M (0.078 m in
-  `ntu_25`); data sets and detectors put them there, and body models lower and closer together.
+  `ntu_25`). Data sets and detectors put them there; the hip joints of body models lie lower and closer together.
 - pelvis, hip (`halpe_26`), mid_hip (`openpose_25`), spine_base (`ntu_25`): the middle of those hips.
 - thorax (`h36m_17`), neck (`halpe_26`, `mpi_inf_3dhp_*`), spine_shoulder (`ntu_25`): base of the neck, just above the
   line between the shoulders. It moves with the chest, not with the arms.
-- neck (`openpose_*`): the middle of the shoulders, as that detector was taught.
+- neck (`openpose_*`): the middle of the shoulders, as that detector was trained.
 - spine (`h36m_17`, `mpi_inf_3dhp_*`), spine_mid (`ntu_25`): on the spine, 48 % of the way up from the pelvis to the
   thorax.
 - nose (`h36m_17`), head (`mpi_inf_3dhp_*`, `ntu_25`): the middle of the head, below its top and at the height of the
@@ -96,13 +96,15 @@ def layout_regressors(
 def find_landmarks(vertex_m: Float[Tensor, "vertices 3"], weights: Float[Tensor, "vertices 24"]) -> dict[str, int]:
     """Landmark vertices by geometry, for a body in the T-pose that faces +z with y up and its left at +x.
 
-    Top of the head: highest vertex. Nose: front-most vertex of the head. Ears: outermost ones above the nose. Eyes:
-    nearest to 0.35 of the way from the midline to the ear and 0.29 of the way from the nose to the top of the head
-    (the open body's proportions), in front of the ears. Corners of the mouth: likewise at 0.28 and 0.19 below the nose.
-    Heel: rearmost vertex of the foot in its lowest 4 cm. Toes: there furthest to the front, the big one also to the
-    inside and the small one to the outside. Fingers: of the four that move with the hand joint, the outermost vertex
-    (`hand_tip`) and those nearest to the body in front (knuckle of the `index`) and behind (`pinky`); tip of the thumb:
-    the vertex of the wrist furthest out and to the front.
+    - Top of the head: the highest vertex.
+    - Nose: the foremost vertex of the head. Ears: the outermost ones above the nose.
+    - Eyes: in front of the ears, nearest to 0.35 of the distance from the midline to the ear and 0.29 of that from the
+      nose to the top of the head, as on the open body. Corners of the mouth: likewise at 0.28, and 0.19 below the nose.
+    - Heel: the rearmost vertex in the lowest 4 cm of the foot. Toes: the foremost there, the big toe also to the inside
+      and the small one to the outside.
+    - Fingers: of the four that move with the hand joint, the outermost vertex (`hand_tip`) and those nearest to the
+      body in front (knuckle of the `index`) and behind (`pinky`).
+    - Tip of the thumb: the vertex of the wrist that is furthest out and to the front.
     """
     part = weights.argmax(1)
     found = {"head_top": int(vertex_m[:, 1].argmax())}
@@ -142,7 +144,7 @@ def _row(recipe: dict[str, float]) -> Tensor:
 
 
 def _sides(names: dict[str, str]) -> Recipe:
-    """Joints that are one source under another name, left and right."""
+    """Points that are one source under another name, left and right."""
     return {side + ours: {side + source: 1.0} for ours, source in names.items() for side in ("left", "right")}
 
 
@@ -167,7 +169,7 @@ def _hip_recipes(joint_m: Tensor, half_width_m: float) -> Recipe:
 
 
 def _spine_recipe(source_m: Tensor) -> dict[str, float]:
-    """Blend of the two lower spine joints that has the wanted height."""
+    """Blend of the two lower spine joints at the wanted height."""
     height_m = source_m[:, 1]
     pelvis, thorax = (float(_row(recipe).to(height_m) @ height_m) for recipe in (_MID_HIPS, _THORAX))
     low, high = (float(height_m[_SOURCES.index(joint)]) for joint in ("spine1", "spine2"))

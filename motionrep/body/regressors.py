@@ -1,4 +1,4 @@
-"""Joint regressors that users bring along: Human3.6M's joints from the vertices of SMPL."""
+"""Reads regressors of Human3.6M's joints from the vertices of SMPL, which users have to obtain."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ _UPWARDS = ("left_ankle", "left_knee", "left_hip", "thorax", "head")
 def load_h36m_regressor(path: Path | str, body: BodyModel) -> Float[Tensor, "17 vertices"]:
     """The matrix of a file such as `J_regressor_h36m.npy`: `matrix @ body.vertices(...)` are points in H36M_17 order.
 
-    Read are dense arrays of shape (17, vertices) as .npy or as the only array of an .npz, and SciPy's sparse .npz. Two
-    orders of joints are in use and told apart by the side of the legs: the file of HMR, SPIN and VIBE begins with the
-    left leg (`H36M_TO_J17` in constants.py of github.com/nkolot/SPIN), `J_regressor_h36m_correct.npy` of Pose2Mesh and
-    METRO with the right one (`H36M_J17_NAME` in constants.py of github.com/xuxy09/SMPLer).
+    The file holds a dense array of shape (17, vertices), as .npy or as the only array of an .npz, or is SciPy's sparse
+    .npz. Two orders of joints are in use; the side of the legs tells them apart. The file of HMR, SPIN and VIBE begins
+    with the left leg (`H36M_TO_J17` in constants.py of github.com/nkolot/SPIN). `J_regressor_h36m_correct.npy` of
+    Pose2Mesh and METRO begins with the right one (`H36M_J17_NAME` in constants.py of github.com/xuxy09/SMPLer).
 
-    `body.points(H36M_17, ...)` needs no such file and skins only a few vertices, but its points are placed by geometry
-    to have the proportions of Human3.6M's skeleton; knees to ankles and elbows to wrists are SMPL's own joints there.
-    Numbers that are to be compared with published ones of SMPL bodies need the regressor.
+    `body.points(H36M_17, ...)` needs no such file and skins only a few vertices. It places points by geometry, with the
+    proportions of Human3.6M's skeleton; knees, ankles, elbows and wrists are SMPL's own joints there. Use the regressor
+    for numbers that are to be compared with published ones of SMPL bodies.
 
     Raises:
         FileNotFoundError: No such file.
@@ -64,8 +64,8 @@ def load_h36m_regressor(path: Path | str, body: BodyModel) -> Float[Tensor, "17 
         if _plausible(ours @ body.template_vertex_m):
             return ours
     raise ValueError(
-        f"{path}: its points are in neither of the orders that are known for Human3.6M's 17 joints; the legs or arms "
-        f"are on the wrong side, or the head is not above the feet. Expected: {', '.join(_ORDERS[0])}"
+        f"{path}: its points are in neither of the known orders of Human3.6M's 17 joints; the legs or arms are on the "
+        f"wrong side, or the head is not above the feet. Expected: {', '.join(_ORDERS[0])}"
     )
 
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _plausible(rest_m: Float[Tensor, "17 3"]) -> bool:
-    """Left at positive x, ankles lowest and the head on top, in the T-pose."""
+    """Whether, in the T-pose, left joints have positive x, ankles are lowest and the head is highest."""
     sides = {"left": 1.0, "right": -1.0}
     beside = all(
         float(x) * sides[joint.partition("_")[0]] > 0

@@ -1,4 +1,4 @@
-"""Joints of bodies with hands and face: SMPL's 24 first, then fingers, then jaw and eyes."""
+"""Skeletons of bodies with hands and face: SMPL's 24 joints first, then fingers, then jaw and eyes."""
 
 import torch
 from jaxtyping import Float
@@ -25,12 +25,12 @@ def _extended(name: str, bones: tuple[tuple[str, str], ...]) -> JointLayout:
 SMPLH_54 = _extended("smplh_54", _FINGER_BONES)
 SMPLX_57 = _extended("smplx_57", _FINGER_BONES + _FACE_BONES)
 
-# By joint count, which tells them apart.
+# By joint count, which identifies them.
 BODY_SKELETONS: dict[int, JointLayout] = {layout.joint_count: layout for layout in (SMPL_24, SMPLH_54, SMPLX_57)}
 
 _BODY_JOINTS = SMPL_24.index("left_hand")  # SMPL-H and SMPL-X share all joints up to the wrists with SMPL
 _FACE = tuple(joint for joint, _ in _FACE_BONES)
-# Where each joint of a SMPL-H or SMPL-X file, which have no joints of the hands, stands in the layouts above.
+# Index in the layouts above of each joint of a SMPL-H or SMPL-X file, which have no joints of the hands.
 _BODY = tuple(range(_BODY_JOINTS))
 _HANDS = tuple(range(SMPL_24.joint_count, SMPLH_54.joint_count))
 FILE_ORDERS: dict[int, tuple[int, ...]] = {
@@ -40,7 +40,7 @@ FILE_ORDERS: dict[int, tuple[int, ...]] = {
 
 
 def on_smpl_24(layout: JointLayout) -> Float[Tensor, "joints 24"]:
-    """Ones where a joint moves with one of SMPL's 24 when fingers are flat and the face is still."""
+    """One where a joint is, or is rigid with, one of SMPL's 24 when fingers are flat and the face is still."""
     owners: list[int] = []
     for joint, parent in enumerate(layout.parent_indices):
         owners.append(joint if joint < SMPL_24.joint_count else owners[parent])

@@ -4,19 +4,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# A CPU keeps what it works on in its cache: so many vertices at once, counted over all bodies of a batch.
+# Vertices of all bodies of a batch that are skinned at once on a CPU, so that they stay in its cache.
 _VERTICES_IN_CACHE = 120_000
 
 
 class SkinnedSurface(nn.Module):
     """Vertices that are shaped by coefficients and follow joints; differentiable.
 
-    Coordinates are stored and worked on as planes, all x, all y, all z, which is what makes it fast.
+    For speed, coordinates are stored as planes: all x, all y, all z.
 
     Args:
         vertex_m: Mean shape in the rest pose.
         directions_m: Offset of each vertex per unit of each coefficient.
-        weights: How much each vertex follows each joint. Several may be given, for different numbers of joints.
+        weights: How much each vertex follows each joint. There may be several, for different numbers of joints.
     """
 
     vertex_planes_m: Tensor
@@ -36,13 +36,13 @@ class SkinnedSurface(nn.Module):
             self.register_buffer(name, of_vertices.T.contiguous(), persistent=False)
 
     def weights_for(self, joint_count: int) -> Float[Tensor, "joints vertices"]:
-        """The weights that were given for so many joints."""
+        """The weights for that number of joints."""
         return self.get_buffer(f"_weights_{joint_count}")
 
     def rest(
         self, coefficients: Float[Tensor, "*batch coefficients"], first: int
     ) -> Float[Tensor, "*batch vertices 3"]:
-        """Shaped vertices; the coefficients belong to as many directions, counted from the first."""
+        """Shaped vertices; the coefficients belong to the directions from number `first` on."""
         planes_m = self.vertex_planes_m + coefficients @ self._directions(coefficients, first)
         return planes_m.unflatten(-1, (3, -1)).mT
 
@@ -53,7 +53,7 @@ class SkinnedSurface(nn.Module):
         transform: Float[Tensor, "batch joints 3 4"],
         translation_m: Float[Tensor, "batch 3"],
     ) -> Float[Tensor, "batch vertices 3"]:
-        """Shaped vertices, each moved by the weighted mean of its joints' transforms and by the translation."""
+        """Shaped vertices, each transformed by the weighted mean of its joints' transforms, plus the translation."""
         directions_m, weights = self._directions(coefficients, first), self.weights_for(transform.shape[1])
         columns = transform.permute(0, 3, 2, 1)  # batch 4 3 joints
         bodies = len(transform)
@@ -65,7 +65,7 @@ class SkinnedSurface(nn.Module):
         ):
             rest_m = torch.addmm(self.vertex_planes_m, some, directions_m).unflatten(-1, (3, 1, -1))
             blended = (column.flatten(0, 2) @ weights).unflatten(0, (len(some), 4, 3))  # batch 4 3 vertices
-            # Unbound rather than indexed, because gradients of that need no zeros to be put around them.
+            # Unbound rather than indexed: the gradient of indexing would be padded with zeros.
             (x_m, y_m, z_m), (from_x, from_y, from_z, planes_m) = rest_m.unbind(1), blended.unbind(1)
             planes_m = torch.addcmul(planes_m, from_x, x_m)
             planes_m = torch.addcmul(planes_m, from_y, y_m)

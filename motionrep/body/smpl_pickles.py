@@ -1,6 +1,6 @@
-"""Reads SMPL's pickled files without running anything in them, and without chumpy, which they were written with.
+"""Reads SMPL's pickles without chumpy, with which they were written, and without running anything in them.
 
-SciPy's matrices and chumpy's objects have stand-ins here that only take down what they are given; for the rest see
+SciPy's matrices and chumpy's objects have stand-ins here that only record what they are given. The rest is done by
 `motionrep.files.pickles`.
 """
 
@@ -17,12 +17,12 @@ from motionrep.files.pickles import MALFORMED, Inert, as_array, read_pickle
 def read_smpl_pickle(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """The wanted fields that the file has, as dense arrays.
 
-    Read are pickles of Python 2 and 3 that hold NumPy arrays, SciPy's csc and csr matrices, and of chumpy plain arrays,
-    selections, reshapings and transpositions of them.
+    Pickles of Python 2 and 3 are read. They may hold NumPy arrays, SciPy's csc and csr matrices, and chumpy's plain
+    arrays, selections, reshapings and transpositions.
 
     Raises:
-        ValueError: The file is cut off or no SMPL file, names anything else to be imported, or a wanted field holds
-            something else; nothing in it was run.
+        ValueError: The file is cut off or no SMPL file, asks to import anything else, or a wanted field holds anything
+            else; nothing in it was run.
     """
     content = read_pickle(path, "SMPL model", _stand_in)
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""Where the hips are for a translation and the reverse: carries a path from one body shape to another."""
+"""Converts between a translation and the path of the hips, which carries a motion over to another body shape."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -7,9 +7,7 @@ from motionrep.body.model import BodyModel
 from motionrep.layouts import SMPL_24
 
 _HIPS = [SMPL_24.index("left_hip"), SMPL_24.index("right_hip")]
-
-
-_LEGS = [SMPL_24.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")]
+LEGS = [SMPL_24.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle") for side in ("left", "right")]
 
 
 def translation_for_betas(
@@ -21,19 +19,19 @@ def translation_for_betas(
 ) -> Float[Tensor, "*batch frames 3"]:
     """Translation that carries a motion over to other shapes of the same body; the rotations stay as they are.
 
-    The path of the hips' midpoint is scaled about the world's origin by the ratio of the leg lengths, so steps and hip
-    height fit the new legs. Soles keep their height up to about 2 cm (`with_betas` corrects that).
+    The path of the hips' midpoint is scaled about the world's origin by the ratio of the leg lengths, so that steps and
+    hip height fit the new legs. Soles keep their height to about 2 cm (`with_betas` corrects that).
     """
     rest_from, rest_to = body.rest_joints(betas_from), body.rest_joints(betas_to)
     mid_hips = translation_m + _mid_hips_from_translation(root_rotmat, rest_from)
-    scale = _leg_length(rest_to[..., _LEGS, :]) / _leg_length(rest_from[..., _LEGS, :])
+    scale = leg_length(rest_to[..., LEGS, :]) / leg_length(rest_from[..., LEGS, :])
     return translation_from_mid_hips(scale[..., None, None] * mid_hips, root_rotmat, rest_to)
 
 
 def _mid_hips_from_translation(
     root_rotmat: Float[Tensor, "*batch frames 3 3"], rest_joint_m: Float[Tensor, "*#batch 24 3"]
 ) -> Float[Tensor, "*batch frames 3"]:
-    """Where the hips' midpoint lies when the translation is zero."""
+    """The midpoint of the hips for a translation of zero."""
     pelvis = rest_joint_m[..., 0, :]
     arm = rest_joint_m[..., _HIPS, :].mean(-2) - pelvis
     return pelvis[..., None, :] + (root_rotmat @ arm[..., None, :, None])[..., 0]
@@ -44,11 +42,11 @@ def translation_from_mid_hips(
     root_rotmat: Float[Tensor, "*batch frames 3 3"],
     rest_joint_m: Float[Tensor, "*#batch 24 3"],
 ) -> Float[Tensor, "*batch frames 3"]:
-    """Translation that puts the middle of the hip joints where it is wanted."""
+    """Translation that puts the midpoint of the hips where it is wanted."""
     return mid_hips_m - _mid_hips_from_translation(root_rotmat, rest_joint_m)
 
 
-def _leg_length(legs: Float[Tensor, "*batch 6 3"]) -> Float[Tensor, "*batch"]:
-    """Thigh plus shin, mean of both sides; the joints are ordered as in `_LEGS`."""
+def leg_length(legs: Float[Tensor, "*batch 6 3"]) -> Float[Tensor, "*batch"]:
+    """Length of thigh plus shin, mean of both sides; joints in the order of `LEGS`."""
     bones = legs.unflatten(-2, (3, 2)).diff(dim=-3)  # batch, thigh and shin, sides, 3
     return bones.norm(dim=-1).sum(-2).mean(-1)

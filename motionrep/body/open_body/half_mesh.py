@@ -1,4 +1,4 @@
-"""Surgery on one half of a mirror-symmetric mesh: close its holes, simplify it, and mirror it to a whole.
+"""Closes holes of a mirror-symmetric mesh, simplifies it, and mirrors it, working on one half.
 
 The mesh is symmetric in the plane x = 0. Working on one half keeps the result exactly symmetric. Faces are
 counter-clockwise seen from outside.
@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 
-_WEIGHT_COST = 2e-4  # of merging vertices with different skin weights, relative to squared distance from the planes
-_LENGTH_COST = 1e-3  # keeps flat regions, where every plane fits, from growing needles
+_WEIGHT_COST = 2e-4  # of merging vertices with different skin weights, relative to the squared distance from planes
+_LENGTH_COST = 1e-3  # prevents needles in flat regions, where every plane fits
 _MIN_NORMAL_COSINE = 0.3
 _MIN_SHAPE = 0.08  # twice a face's area over its longest squared edge; 0.87 when equilateral
 
 
 def mirror_map(vertex_m: Float[np.ndarray, "vertices 3"]) -> Int[np.ndarray, " vertices"]:
-    """Index of each vertex's mirror image in the plane x = 0; itself for a vertex in that plane.
+    """Index of each vertex's mirror image in the plane x = 0; its own index for a vertex in that plane.
 
     Raises:
         ValueError: A vertex has no mirror image within 1e-9 m.
@@ -43,7 +43,7 @@ def mirror_faces(
 ) -> tuple[Int[np.ndarray, "faces 3"], Int[np.ndarray, " kept"], Int[np.ndarray, " kept"]]:
     """Faces of the whole mesh, the old indices of the vertices that they use, and the mirror map of these.
 
-    The faces count the kept vertices only.
+    The faces hold indices among the kept vertices.
     """
     faces = np.concatenate([left_faces, mirror[left_faces][:, ::-1]])
     kept = np.unique(faces)
@@ -57,15 +57,16 @@ def decimate_half(
     weights: Float[np.ndarray, "vertices joints"],
     vertex_count: int,
 ) -> Int[np.ndarray, "fewer_faces 3"]:
-    """Fewer faces over a subset of the vertices, chosen so that every pose keeps its form.
+    """Fewer faces over a subset of the vertices, chosen so that the surface keeps its form in every pose.
 
-    Edges are collapsed onto one of their ends, cheapest quadric error first (Garland and Heckbert 1997, summed over
-    the poses), so skin weights and shapes of the kept vertices stay as they are. Midline vertices move only along the
-    midline. Edges whose collapse would fold the surface, change its topology or make a sliver are left alone.
+    Edges are collapsed onto one of their ends, the smallest quadric error first (Garland and Heckbert 1997, summed over
+    the poses). Skin weights and shapes of the kept vertices therefore stay as they are. Midline vertices move only
+    along the midline. Edges whose collapse would fold the surface, change its topology or make a sliver are kept.
 
     Args:
-        pose_vertex_m: The mesh in several poses or shapes; the first also measures edge lengths and areas.
-        vertex_count: Wanted number for the mirrored whole; reached within one, more when no edge can go any more.
+        pose_vertex_m: The mesh in several poses or shapes; edge lengths and areas are those of the first.
+        vertex_count: Wanted number for the mirrored whole. The result has at most one more, unless no edge can be
+            collapsed any more.
     """
     half = _Decimation(left_faces, pose_vertex_m, on_midline, weights)
     half.collapse_until(vertex_count)
@@ -73,7 +74,7 @@ def decimate_half(
 
 
 def _rims(faces: np.ndarray, on_midline: np.ndarray) -> list[list[int]]:
-    """Vertices along each open boundary, in the direction of its faces, from midline to midline or all around."""
+    """Vertices along each open boundary, in the direction of its faces: a loop, or a path between midline vertices."""
     edges = [edge for face in faces.tolist() for edge in zip(face, face[1:] + face[:1], strict=True)]
     directed = set(edges)
     open_edges = [(a, b) for a, b in edges if (b, a) not in directed]
@@ -92,7 +93,7 @@ def _rims(faces: np.ndarray, on_midline: np.ndarray) -> list[list[int]]:
 
 
 def _zip_rim(rim: list[int], vertex_m: np.ndarray) -> list[tuple[int, int, int]]:
-    """A strip between the two arcs that join the rim's vertices of smallest and largest x, as a zip closes."""
+    """Faces between the two arcs of a rim from its vertex of smallest x to that of largest x, like a zip."""
     x_m = vertex_m[rim, 0]
     low, high, count = int(x_m.argmin()), int(x_m.argmax()), len(rim)
     forth = [rim[(low + k) % count] for k in range((high - low) % count + 1)]
@@ -111,7 +112,7 @@ def _zip_rim(rim: list[int], vertex_m: np.ndarray) -> list[tuple[int, int, int]]
 
 
 class _Decimation:
-    """The state of a running decimation: faces, faces of each vertex, quadrics, and a queue of collapses."""
+    """The state of a decimation: faces, faces of each vertex, quadrics, and a queue of collapses."""
 
     def __init__(self, faces: np.ndarray, pose_vertex_m: np.ndarray, on_midline: np.ndarray, weights: np.ndarray):
         self.faces = {i: tuple(face) for i, face in enumerate(faces.tolist())}
@@ -128,7 +129,7 @@ class _Decimation:
         self.queue: list[tuple[float, int, int, int, int]] = []
 
     def collapse_until(self, vertex_count: int) -> None:
-        """Collapses edges, each the cheapest there is, until the mirrored whole has that many vertices."""
+        """Collapses the cheapest edge again and again until the mirrored whole has that many vertices."""
         for vertex in self.faces_of:
             self._enqueue(vertex)
         count = sum(1 if self.on_midline[vertex] else 2 for vertex in self.faces_of)
@@ -143,7 +144,7 @@ class _Decimation:
         return {other for i in self.faces_of[vertex] for other in self.faces[i]} - {vertex}
 
     def _may_collapse(self, gone: int, kept: int) -> bool:
-        """Whether the midline allows it: its vertices move along its edges, which have one face in a half mesh."""
+        """Whether the midline allows it: its vertices move only along its edges, which have one face in a half mesh."""
         if not self.on_midline[gone]:
             return True
         return bool(self.on_midline[kept]) and len(self.faces_of[gone] & self.faces_of[kept]) == 1
@@ -162,7 +163,7 @@ class _Decimation:
             heapq.heappush(self.queue, (cost, gone, kept, self.version[gone], self.version[kept]))
 
     def _is_safe(self, gone: int, kept: int) -> bool:
-        """Whether the surface keeps its topology, folds nowhere in any pose and gets no sliver in the first."""
+        """Whether the surface keeps its topology, folds in no pose, and gets no sliver in the first."""
         shared = self.faces_of[gone] & self.faces_of[kept]
         if len(self._neighbours(gone) & self._neighbours(kept)) != len(shared):
             return False
@@ -193,7 +194,7 @@ class _Decimation:
 
 
 def _quadrics(faces: np.ndarray, pose_vertex_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared-distance matrix of each vertex's planes in each pose, and its area in the first; area weighted."""
+    """Squared-distance matrix of each vertex's planes in each pose, weighted by area, and its area in the first."""
     a, b, c = (pose_vertex_m[:, faces[:, k]] for k in range(3))
     normal = _normals(np.stack([a, b, c], 2).reshape(-1, 3, 3)).reshape(a.shape)
     area = np.linalg.norm(normal, axis=-1) / 2 + 1e-15
@@ -209,7 +210,7 @@ def _quadrics(faces: np.ndarray, pose_vertex_m: np.ndarray) -> tuple[np.ndarray,
 
 
 def _normals(triangle_m: np.ndarray) -> np.ndarray:
-    """Normals of triangles, twice as long as their area: (triangles, 3 corners, 3) -> (triangles, 3)."""
+    """Normals of triangles, of twice their area as length: (triangles, 3 corners, 3) -> (triangles, 3)."""
     u, v = triangle_m[:, 1] - triangle_m[:, 0], triangle_m[:, 2] - triangle_m[:, 0]
     return np.stack(
         [

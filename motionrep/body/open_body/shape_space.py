@@ -1,4 +1,4 @@
-"""Linear models fitted to sampled bodies: joints from vertices, and the directions in which the surface varies."""
+"""Linear models fitted to sampled bodies: a joint regressor, and the principal directions of the surface."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ _CONE_DEG = 20.0
 _RIDGE = 2e-4
 _SUM_WEIGHT = 100.0
 _MIN_WEIGHT = 1e-3
-# Joints whose skin surrounds a joint too, besides that of its parent and children.
+# Further joints whose skin surrounds a joint, besides its parent and children.
 _ALSO_AROUND = {
     "spine1": ("left_hip", "right_hip"),
     "neck": ("left_collar", "right_collar"),
@@ -26,10 +26,10 @@ def fit_joint_regressor(
     weights: Float[np.ndarray, "vertices 24"],
     mirror: Int[np.ndarray, " vertices"],
 ) -> Float[np.ndarray, "24 vertices"]:
-    """Sparse weights that make the joints from the vertices: not negative, rows sum to 1, mirror symmetric.
+    """Sparse regressor from vertices to joints: not negative, rows sum to 1, mirror symmetric.
 
-    Each joint is fitted by non-negative least squares to vertices that surround it. (The nearest vertices all lie on
-    one side of a spine joint, which then leaves the body with other shapes.)
+    Each joint is fitted by non-negative least squares to vertices that surround it. Not to the nearest: those of a
+    spine joint all lie on one side of it, which would put it outside bodies of other shapes.
     """
     regressor = np.zeros((SMPL_24.joint_count, vertex_m.shape[1]))
     bodies = np.linspace(0, len(vertex_m) - 1, min(len(vertex_m), _FITTED_BODIES)).astype(int)
@@ -60,8 +60,8 @@ def shape_space(
 ) -> tuple[Float[np.ndarray, "vertices 3"], Float[np.ndarray, "vertices 3 directions"]]:
     """Mean body and the principal directions of its variation, each one standard deviation long.
 
-    Bodies are made symmetric first. Vertices count by their area, so that dense hands and face do not dominate. A
-    direction points to taller bodies or, where it has little to do with stature, to wider ones.
+    Bodies are made symmetric first. Vertices are weighted by area, so that the dense hands and face do not dominate. A
+    direction points to taller bodies or, if it has little to do with stature, to wider ones.
     """
     vertex_m = 0.5 * (vertex_m + vertex_m[:, mirror] * [-1, 1, 1])
     mean_m = vertex_m.mean(0)
@@ -88,7 +88,7 @@ def _joints_around(joint: int) -> list[int]:
 
 
 def _surrounding(offset_m: np.ndarray) -> np.ndarray:
-    """Indices of the offsets that are nearest within a cone around each of many directions."""
+    """Indices of the shortest offset within a cone around each of many directions."""
     distance_m = np.linalg.norm(offset_m, axis=1)
     unit = offset_m / distance_m[:, None]
     nearest = []
@@ -100,7 +100,7 @@ def _surrounding(offset_m: np.ndarray) -> np.ndarray:
 
 
 def _sphere(count: int) -> np.ndarray:
-    """Directions spread evenly over the sphere, on a golden spiral."""
+    """Directions spread evenly over the sphere: a golden spiral."""
     step = np.arange(count) + 0.5
     z = 1 - 2 * step / count
     radius, angle = np.sqrt(1 - z * z), np.pi * (1 + 5**0.5) * step
@@ -108,7 +108,7 @@ def _sphere(count: int) -> np.ndarray:
 
 
 def _convex_weights(offset_m: np.ndarray) -> np.ndarray:
-    """Weights that bring the mean of the offsets (bodies, points, 3) nearest to zero; few, not negative, sum 1."""
+    """Sparse weights, not negative and of sum 1, with which the offsets (bodies, points, 3) average nearest to zero."""
     bodies, points, _ = offset_m.shape
     equations = np.concatenate(
         [

@@ -1,7 +1,7 @@
-"""From MakeHuman's rig and A-pose to SMPL's 24 joints and T-pose.
+"""Converts MakeHuman's rig and A-pose to SMPL's 24 joints and T-pose.
 
-Joints are in the order of `SMPL_24`. World rotations turn a joint's surroundings from the source's rest pose; a
-position is posed by the rotation of its joint's parent.
+Joints are in the order of `SMPL_24`. World rotations are relative to the source's rest pose; a joint's position follows
+from the rotation of its parent.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from motionrep.layouts import SMPL_24
 
 _SIDES = (("left_", ".L", 1.0), ("right_", ".R", -1.0))
 
-# Stems of the bone names whose skin weights make up a joint; bones not named here (face, breast) go to their parents.
+# Stems of the names of bones whose skin weights make up a joint. Other bones (face, breast) belong to their parents.
 _BONES = {
     "pelvis": ("root", "pelvis", "spine05"),
     "spine1": ("spine04", "spine03"),
@@ -63,8 +63,8 @@ def joints_from_bones(
 ) -> Float[np.ndarray, "bodies 24 3"]:
     """Joints where SMPL has them, from the heads of MakeHuman's bones.
 
-    The pelvis lies 8 cm above the hips. Knee and elbow are moved by 8 % of the shin and 6 % of the upper arm onto the
-    ring where the skin weights of both sides are equal.
+    The pelvis lies 8 cm above the hips. Knee and elbow are moved, by 8 % of the shin and 6 % of the upper arm, to where
+    the skin weights of both sides are equal.
     """
 
     def head(bone: str) -> np.ndarray:
@@ -102,8 +102,8 @@ def to_t_pose(
 ) -> tuple[Float[np.ndarray, "bodies vertices 3"], Float[np.ndarray, "bodies 24 3"]]:
     """Vertices (float64) and joints of bodies in the T-pose, pelvis at the origin.
 
-    The skin follows by dual quaternions, which can be inverted exactly, so arms that are lowered again look as the
-    artist made them.
+    The skin follows by dual quaternions, which can be inverted exactly. Arms that are lowered again therefore look as
+    the artist made them.
     """
     posed_m, posed_joint_m = np.empty(vertex_m.shape), np.empty(joint_m.shape)
     for body, (vertices, joints) in enumerate(zip(vertex_m.astype(np.float64), joint_m, strict=True)):
@@ -134,7 +134,7 @@ def bend(
 
 
 def t_pose_rotations(joint_m: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "24 3 3"]:
-    """World rotation of each joint that takes one body's rest pose to the T-pose; trunk, head and feet stay."""
+    """World rotation of each joint from a body's rest pose to the T-pose; trunk, head and feet stay."""
     rotmat = np.tile(np.eye(3), (SMPL_24.joint_count, 1, 1))
     for left, _, sign in _SIDES:
 
@@ -157,7 +157,7 @@ def t_pose_rotations(joint_m: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "2
 
 
 def _joint_of_bone(bone: str, parents: dict[str, str]) -> str:
-    """The joint that a bone, or the nearest of its ancestors that has one, belongs to."""
+    """The joint of a bone, or of its nearest ancestor that has one."""
     stem = bone.removesuffix(".L").removesuffix(".R")
     joint = _JOINT_OF_BONE.get(stem.split("-")[0])
     if joint is None:
@@ -187,7 +187,7 @@ def _forward_kinematics(joint_m: np.ndarray, rotmat: np.ndarray) -> np.ndarray:
 def _skin_dual_quaternions(
     vertex_m: np.ndarray, weights: np.ndarray, joint_m: np.ndarray, posed_m: np.ndarray, rotmat: np.ndarray
 ) -> np.ndarray:
-    """Vertices that follow the joints by blended dual quaternions (Kavan et al. 2008), xyzw with w >= 0."""
+    """Vertices that follow the joints by blended dual quaternions (Kavan et al. 2008); xyzw with w >= 0."""
     real = Rotation.from_matrix(rotmat).as_quat(canonical=True)
     offset = posed_m - np.einsum("jab,jb->ja", rotmat, joint_m)
     axis, w = real[:, :3], real[:, 3:]
