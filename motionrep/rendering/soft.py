@@ -1,14 +1,16 @@
-"""Pictures that gradients can be taken of: silhouettes, depth and whatever the vertices carry.
+"""Differentiable pictures: silhouettes, depth and attributes of the vertices.
 
-Which face is seen at a pixel comes from `raster.rasterize`, without gradient. Inside the outline, the weights of the
-face's corners are computed again from the vertices, so depth and attributes have exact gradients. The outline itself
-is made soft: near it, opacity is a function of the distance to the nearest edge of the silhouette, which moves with
-the vertices (the idea of Liu et al., Soft Rasterizer, ICCV 2019, reduced to the nearest edge).
+`raster.rasterize` finds the face at each pixel, without gradient. Inside the outline, the weights of the face's corners
+are computed again from the vertices, so depth and attributes have exact gradients. The outline itself is soft: near
+it, opacity is a function of the distance to the nearest edge of the silhouette, which moves with the vertices. This is
+the idea of Liu et al., Soft Rasterizer, ICCV 2019, reduced to the nearest edge.
 
-Limits. A vertex gets a gradient of the silhouette only from pixels within four `softness_px` of an outline it is on,
-so a body that starts farther off needs keypoints, or small pictures first. Inner contours (an arm before the chest) are
-no part of the silhouette. What hides what is constant: nothing tells a gradient that a surface is about to come out
-from behind another. Faces that touch the near plane have no edges here. Meshes should be closed.
+Limits:
+    A vertex gets a gradient of the silhouette only from pixels within four `softness_px` of an outline it is on. A
+    body that starts farther off needs keypoints, or small pictures first.
+    Inner contours (an arm before the chest) are no part of the silhouette.
+    Occlusion is constant: no gradient says that a surface is about to appear from behind another.
+    Faces that touch the near plane have no edges. Meshes should be closed.
 """
 
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ _PAIRS_AT_ONCE = 4_000_000
 class SoftPicture:
     """What one camera sees of each mesh of a batch. Where nothing is seen, `depth_m` and `attribute` are 0.
 
-    `opacity` is 0.5 on the outline, to 1 inside and to 0 outside; the others end hard at the outline.
+    `opacity` is 0.5 on the outline, rises to 1 inside and falls to 0 outside. The others end sharply at the outline.
     """
 
     opacity: Float[Tensor, "batch height width"]
@@ -45,7 +47,7 @@ def silhouette(
 ) -> Float[Tensor, "batch height width"]:
     """Opacity of each pixel, `sigmoid(distance / softness_px)` of the signed distance to the outline, inside positive.
 
-    Differentiable in the vertices, in float32 and float64. Beyond 4 `softness_px` it is 0 or 1, without gradient.
+    It is differentiable in the vertices, in float32 and float64. Beyond 4 `softness_px` it is 0 or 1, without gradient.
 
     Args:
         vertex_camera_m: In camera axes (x right, y down, z forward); `camera.camera_from_world` is not used.
@@ -54,7 +56,7 @@ def silhouette(
         ValueError: A softness that is not positive.
     """
     if not softness_px > 0:
-        raise ValueError(f"softness_px must be positive, got {softness_px}; 1 is a soft edge, larger reaches farther")
+        raise ValueError(f"softness_px must be positive, got {softness_px}; 1 is a soft edge, more reaches farther")
     screen = screen_points(vertex_camera_m, camera)
     with torch.no_grad():
         seen = rasterize(screen, faces, camera.width_px, camera.height_px, back_faces="show")
@@ -72,7 +74,8 @@ def soft_picture(
 ) -> SoftPicture:
     """Silhouette, depth and interpolated attributes of the vertices (colours, normals, places on the body).
 
-    Differentiable in the vertices and the attributes. Arguments as for `silhouette`; back faces are seen as well.
+    All are differentiable in the vertices and the attributes. Back faces are seen as well. The other arguments and
+    errors are those of `silhouette`.
     """
     screen = screen_points(vertex_camera_m, camera)
     batch, height, width = len(screen), camera.height_px, camera.width_px
@@ -99,7 +102,7 @@ def soft_picture(
 
 
 def _opacity(screen: Tensor, faces: Tensor, inside: Tensor, softness_px: float) -> Tensor:
-    """1 inside and 0 outside, but in a band along the outline soft, by the distance to the nearest edge."""
+    """1 inside and 0 outside; in a band along the outline it depends on the distance to the nearest edge."""
     opacity = inside.to(screen)
     rows, ends = _outline_edges(screen.detach(), faces)
     for image in range(len(screen)):
@@ -123,14 +126,14 @@ def _opacity(screen: Tensor, faces: Tensor, inside: Tensor, softness_px: float) 
 
 
 def _outline_edges(screen: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Edges between a face that shows its outside and one that does not, or with one face only: images, and ends."""
+    """Edges between a face seen from outside and one that is not, or with one face only: their images and ends."""
     faces = faces.long()
     corner = screen[:, faces]  # batch faces corners 3
     volume = (corner[:, :, 0] * torch.linalg.cross(corner[:, :, 1], corner[:, :, 2])).sum(-1)
     in_front = corner[..., 2].amin(-1) > NEAR_M
     side = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     low, high = side.amin(1), side.amax(1)
-    number, of_side = torch.unique(low * screen.shape[1] + high, return_inverse=True)  # quicker than of pairs
+    number, of_side = torch.unique(low * screen.shape[1] + high, return_inverse=True)  # faster than of pairs
     edge = torch.stack([number // screen.shape[1], number % screen.shape[1]], -1)
     count = torch.zeros(len(edge), dtype=torch.long, device=faces.device)
     count.index_add_(0, of_side, torch.ones_like(of_side))
@@ -163,13 +166,13 @@ def _nearest_edge(center: Tensor, start: Tensor, end: Tensor, inside: Tensor) ->
 
 
 def _sample(mask: Tensor, xy_px: Tensor) -> Tensor:
-    """Whether the pixel that a point lies in belongs to the mask; outside of the picture as at its border."""
+    """Whether the pixel that holds a point belongs to the mask. Points outside the picture count as at its border."""
     column = xy_px[:, 0].floor().long().clamp(0, mask.shape[1] - 1)
     return mask[xy_px[:, 1].floor().long().clamp(0, mask.shape[0] - 1), column]
 
 
 def _distance(point: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    """Of points to segments, in pixels."""
+    """Distance of points to segments, in pixels."""
     along = end - start
     share = ((point - start) * along).sum(-1) / (along * along).sum(-1).clamp(min=1e-12)
     offset = point - start - share.clamp(0, 1)[..., None] * along

@@ -37,9 +37,7 @@ def draw_map(
     if len(values) < 4:
         raise ValueError(f"{path}: a map needs at least 4 rows, got {len(values)}; write more clips or --level frame")
     if not np.isfinite(values).all() or float(np.ptp(values, axis=0).max()) == 0:
-        raise ValueError(
-            f"{path}: a map needs rows of finite numbers that differ; these are all the same or not finite"
-        )
+        raise ValueError(f"{path}: a map needs finite rows that differ; these are all the same or not finite")
     scaled = _standardised(values)
     place = _tsne(scaled) if method == "tsne" else _umap(scaled)
     figure, axes = _figure(7.0, 6.0)

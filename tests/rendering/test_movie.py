@@ -167,7 +167,7 @@ def test_a_clip_starts_at_its_first_frame_in_the_file(tmp_path):
     found = replace(motion, first_frame=7)
     alone = list(render_frames(found, video=video, views=["video"], **SMALL))
     assert all(np.array_equal(one, beside[:, 82:]) for one, beside in zip(alone, frames, strict=True))
-    with pytest.raises(ValueError, match="has 13 frames, the motion is from frames 8 to 13"):
+    with pytest.raises(ValueError, match="has 13 frames, the motion has frames 8 to 13"):
         render_frames(motion, keypoints=replace(keypoints, first_frame=8), video=video)
 
 

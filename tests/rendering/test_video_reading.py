@@ -81,7 +81,7 @@ def test_a_motion_of_the_same_rate_keeps_to_the_frames_and_of_another_to_the_tim
     time_s = video.times_of_motion_s(8, 10.0, 4)
     assert np.allclose(time_s, 0.5 + 0.4 + np.arange(8) / 10)
     assert frames_at(video.frame_time_s, time_s).tolist() == [8, 10, 12, 14, 16, 18, 20, 22]
-    with pytest.raises(ValueError, match="has 41 frames, the motion is from frames 35 to 44"):
+    with pytest.raises(ValueError, match="has 41 frames, the motion has frames 35 to 44"):
         video.times_of_motion_s(10, 20.0, 35)
     with pytest.raises(ValueError, match=r"ends at .* the motion \(50 frames at 10 fps\)"):
         video.times_of_motion_s(50, 10.0)

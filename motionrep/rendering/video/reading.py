@@ -1,4 +1,4 @@
-"""The video a motion was found in: its true frame times, and its pictures as they are asked for."""
+"""The video in which a motion was found: its true frame times, and its pictures, read on demand."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ _SAME_RATE = 0.01
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video file, as it is shown (turned as its rotation tag says).
+    """A video file as it is shown, turned upright by its rotation tag.
 
-    `frame_time_s` is when each frame is shown on the file's own clock, ascending; it need not start at 0 nor be evenly
-    spaced. Nothing of the pictures is in memory.
+    `frame_time_s` says when each frame is shown, ascending, on the clock of the file. It need not start at 0 or be
+    evenly spaced. The pictures are not in memory.
     """
 
     path: Path
@@ -31,13 +31,13 @@ class SourceVideo:
         return (len(self.frame_time_s) - 1) / span_s if span_s > 0 else 25.0
 
     def times_of_motion_s(self, frame_count: int, fps: float, first_frame: int = 0) -> Float64[np.ndarray, " frames"]:
-        """When each frame of a motion found in this video is shown, on the file's clock.
+        """When each frame of a motion found in this video is shown, on the clock of the file.
 
-        A motion of (nearly) the video's mean rate has one frame for each of the video's, as detectors go through a
-        file, so that it keeps to uneven frame times; a motion of another rate is evenly spaced in time.
+        If the motion has (nearly) the mean rate of the video, its frames are those of the video, as a detector reads
+        them, so it follows uneven frame times. A motion of another rate is evenly spaced in time.
 
         Args:
-            first_frame: Number of the motion's first frame in the file, at the motion's rate (`Keypoints.first_frame`).
+            first_frame: Number of the motion's first frame in the file, at the rate of the motion.
 
         Raises:
             ValueError: The video ends before the motion does.
@@ -45,8 +45,8 @@ class SourceVideo:
         if abs(fps / self.fps - 1) < _SAME_RATE:
             if first_frame + frame_count > len(self.frame_time_s):
                 raise ValueError(
-                    f"{self.path} has {len(self.frame_time_s)} frames, the motion is from frames {first_frame} to "
-                    f"{first_frame + frame_count - 1}; pass the video it was found in, or count its frames from 0"
+                    f"{self.path} has {len(self.frame_time_s)} frames, the motion has frames {first_frame} to "
+                    f"{first_frame + frame_count - 1}; pass the video it was found in, or set first_frame to 0"
                 )
             return self.frame_time_s[first_frame : first_frame + frame_count]
         time_s = self.frame_time_s[0] + (first_frame + np.arange(frame_count)) / fps
@@ -61,10 +61,10 @@ class SourceVideo:
     def pictures(
         self, numbers: Iterable[int], width_px: int, height_px: int
     ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        """The frames with the given numbers, which never fall, scaled to a size; one at a time is in memory.
+        """The frames with the given numbers, which must not decrease, scaled to a size. One at a time is in memory.
 
         Raises:
-            ValueError: The file cannot be decoded so far.
+            ValueError: The file cannot be decoded up to a frame.
         """
         av = _import_av()
         with av.open(str(self.path)) as container:
@@ -77,7 +77,7 @@ class SourceVideo:
                 if frames is None:
                     container.seek(int(wanted_s / stream.time_base), stream=stream)
                     frames = container.decode(stream)
-                # Frames are told apart by their times, since a seek lands anywhere before the one wanted.
+                # Frames are identified by their times, since a seek lands anywhere before the wanted one.
                 while shown is None or shown.time < wanted_s - 1e-6:
                     shown, picture = next(frames, None), None
                     if shown is None:
@@ -91,7 +91,7 @@ def open_source_video(path: Path | str) -> SourceVideo:
     """Reads the frame times of a video file (not its pictures).
 
     Raises:
-        ValueError: Not a video file, or without a single frame.
+        ValueError: Not a video file, or a video without frames.
         FileNotFoundError: No such file.
         ImportError: Without PyAV.
     """
@@ -130,9 +130,9 @@ def open_source_video(path: Path | str) -> SourceVideo:
 def frames_at(
     time_s: Float64[np.ndarray, " frames"], shown_s: Float64[np.ndarray, " shown"]
 ) -> Int[np.ndarray, " shown"]:
-    """Number of the frame that is on the screen at each of the times `shown_s`, given when each frame appears.
+    """Number of the frame on the screen at each of the times `shown_s`, given the time at which each frame appears.
 
-    Times within a quarter of the shown interval before a frame count as the frame's: files round their times.
+    A frame appears a quarter of the shown interval early, because files round their times.
     """
     slack_s = 0.25 * float(np.diff(shown_s).min()) if len(shown_s) > 1 else 1e-3
     return (np.searchsorted(time_s, shown_s + slack_s, side="right") - 1).clip(0, len(time_s) - 1)

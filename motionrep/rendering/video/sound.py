@@ -11,7 +11,7 @@ _BITS_PER_S = 160_000
 
 @dataclass(frozen=True)
 class Sound:
-    """The first audio track of a file, from `start_s` on (on the file's own clock)."""
+    """The first audio track of a file, from `start_s` on, on the clock of the file."""
 
     path: Path
     start_s: float
@@ -20,8 +20,8 @@ class Sound:
 class SoundTrack:
     """The audio stream of a PyAV container that is being written, filled as far as the pictures have come.
 
-    The sound is decoded, cut to the sample and encoded again, so that it fits any container and starts exactly with the
-    clip; a moment of it is in memory. Where the source is still silent when the clip starts, so is the video.
+    The sound is decoded, cut to the sample and encoded again. It therefore fits any container and starts exactly with
+    the clip. Only a moment of it is in memory. If the sound of the source begins later, the video is silent until then.
     """
 
     def __init__(self, container, codec: str, sound: Sound) -> None:
@@ -39,13 +39,13 @@ class SoundTrack:
             self._next = next(self._frames, None)
 
     def finish(self) -> None:
-        """Ends the track; what the source still has is left out."""
+        """Ends the track; the rest of the source is left out."""
         self._frames.close()
         self._container.mux(self._stream.encode())
 
 
 def _from_the_start(sound: Sound) -> Generator:
-    """Audio frames with time stamps in samples from the start of the clip, the first one cut there."""
+    """Audio frames with time stamps in samples since the start of the clip, where the first one is cut."""
     import av
 
     with av.open(str(sound.path)) as container:

@@ -29,17 +29,17 @@ _CODECS = {
 def write_video(frames: Iterable[Picture], path: Path | str, fps: float | int, sound: Sound | None = None) -> Path:
     """Writes RGB or RGBA frames of equal size, one at a time as they come, and returns the path.
 
-    The suffix chooses the format: `.mp4` is H.264, `.webm` is VP9 (an odd width or height is padded by a pixel), `.gif`
-    drops frames above 50 per second, no suffix makes a folder of `000000.png`, `000001.png`, ... Nothing is left when
-    it fails or is interrupted; the file has its name only when it is complete.
+    The suffix chooses the format. `.mp4` is H.264 and `.webm` is VP9; both pad an odd width or height by a pixel.
+    `.gif` drops frames above 50 per second. Without a suffix, a folder of `000000.png`, `000001.png`, ... is written.
+    The file gets its name only when it is complete; nothing is left if writing fails or is interrupted.
 
     Args:
-        frames: With a fourth channel, opacity, for all but .mp4; in a .gif a pixel is either opaque or not.
-        sound: What is heard, as long as the frames last; .mp4 (AAC) and .webm (Opus) only.
+        frames: A fourth channel is opacity, for all formats but .mp4; in a .gif a pixel is either opaque or not.
+        sound: What is heard while the frames last; .mp4 (AAC) and .webm (Opus) only.
 
     Raises:
-        ValueError: Unknown suffix, no frames, frames of different sizes, a folder that holds something else, opacity in
-            .mp4, or sound in a format that has none.
+        ValueError: An unknown suffix, no frames, frames of different sizes, a folder that holds other files, opacity
+            in .mp4, or sound in a format that has none.
         ImportError: .mp4 or .webm without PyAV.
         OSError: The file cannot be written.
     """
@@ -63,7 +63,7 @@ def check_video_path(path: Path | str, with_alpha: bool = False, with_sound: boo
     suffix = path.suffix.lower()
     if suffix not in (*_CODECS, ".gif", ""):
         raise ValueError(
-            f"{path}: unknown kind of video {suffix!r}; use .mp4, .webm, .gif, or no suffix for a folder of .png"
+            f"{path}: unknown video format {suffix!r}; use .mp4, .webm, .gif, or no suffix for a folder of .png"
         )
     if suffix == ".mp4" and with_alpha:
         raise ValueError(f"{path}: .mp4 cannot be transparent; use .webm, .gif, or no suffix for a folder of .png")
@@ -77,7 +77,7 @@ def check_video_path(path: Path | str, with_alpha: bool = False, with_sound: boo
         names = sorted(p.name for p in path.iterdir()) if path.is_dir() else []
         others = [name for number, name in enumerate(names) if name != f"{number:06d}.png"]
         if not path.is_dir() or others:
-            what = f"holds other things than 000000.png and so on ({others[0]!r})" if others else "is a file"
+            what = f"holds other files than 000000.png and so on ({others[0]!r})" if others else "is a file"
             raise ValueError(f"{path} {what} and is not replaced; choose another folder")
     return path
 
