@@ -1,10 +1,10 @@
-"""How much of the acceleration error of the shipped heads lies in the fast part of the recorded motion.
+"""Measures how much of the acceleration error of the shipped heads lies in the fast part of the recorded motion.
 
     python benchmarks/acceleration.py --data MOTIONS
 
 The validation windows are filtered at their 120 frames per second by a fourth-order Butterworth low-pass, forwards and
-backwards, as gait laboratories do. For each cut-off: what the filtered truth itself would score against the truth as
-recorded, and what the heads score against the filtered truth. All at 30 frames per second, one view of each window.
+backwards, as gait laboratories do. For each cut-off the table has the error of the filtered truth against the recorded
+truth, and the error of the heads against the filtered truth. All are at 30 frames per second, one view of each window.
 """
 
 import argparse
@@ -17,9 +17,10 @@ from torch import Tensor
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.embedding.encoding import encode
-from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import load_encoder
 from motionrep.evaluation.metrics import accel_error_mm_per_s2
+from motionrep.evaluation.synthetic_views import single_view
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
 
@@ -33,24 +34,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     clips = load_motion_folder(parser.parse_args().data, "val")
     step = FILE_FPS // FPS
-    slow, fast = (
-        SynthesizedClips(clips, n * WINDOW, n * WINDOW, n * FPS, 1000, layout=H36M_17)
-        for n in (1, step)
-    )
+    slow, fast = (SynthesizedClips(clips, n * WINDOW, n * WINDOW, n * FPS, 1000, layout=H36M_17) for n in (1, step))
     models = {name: (load_encoder(name), load_head(f"pose3d-{name}")) for name in ENCODERS}
     recorded, filtered = [], {cut_off_hz: [] for cut_off_hz in CUT_OFFS_HZ}
     predicted = {name: [] for name in models}
     for index in range(len(slow)):
-        batch, whole = slow.__getitems__([(0, index)]), fast.__getitems__([(0, index)])
-        frames = int(batch["valid"].sum())
-        recorded.append(batch["position_m"][0, :frames])
-        position_m = whole["position_m"][0, whole["valid"][0]]
+        batch, whole = single_view(slow, index), single_view(fast, index)
+        recorded.append(batch["position_m"][0])
+        position_m = whole["position_m"][0]
         for cut_off_hz, of_windows in filtered.items():
-            of_windows.append(low_passed(position_m, cut_off_hz)[::step][:frames])
+            of_windows.append(low_passed(position_m, cut_off_hz)[::step][: len(recorded[-1])])
         for name, (encoder, head) in models.items():
             with torch.no_grad():
-                values = encode(as_declared(batch["keypoints"][0, :frames], encoder), FPS, encoder)
-                predicted[name].append(head(values[None], batch["valid"][:, :frames])["position_m"][0])
+                values = encode(normalised_for(batch["keypoints"][0], encoder), FPS, encoder)
+                predicted[name].append(head(values[None], batch["valid"])["position_m"][0])
     still = [torch.zeros_like(position_m) for position_m in recorded]
     print("m/s^2                            " + "".join(f"{name:>14s}" for name in ("no motion", *models)))
     row("recorded", None, recorded, still, predicted)
@@ -62,7 +59,7 @@ def main() -> None:
 
 def low_passed(position_m: Tensor, cut_off_hz: float) -> Tensor:
     """Zero-phase Butterworth of fourth order over the frames."""
-    sections = butter(2, cut_off_hz, fs=FILE_FPS, output="sos")  # run both ways, so twice the order
+    sections = butter(2, cut_off_hz, fs=FILE_FPS, output="sos")  # run forwards and backwards, which doubles the order
     return torch.from_numpy(sosfiltfilt(sections, position_m.double().numpy(), axis=0).copy()).float()
 
 

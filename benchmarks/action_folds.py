@@ -1,17 +1,16 @@
-"""How well an action head tells clips that it was not trained on, by two-fold cross-validation over the training clips.
+"""Measures an action head on clips that it was not trained on, by two-fold cross-validation over the training clips.
 
     python benchmarks/action_folds.py --data MOTIONS --rate 0.003 --dropout 0.3
 
-For choosing how to train the head without a look at the validation clips. Whole clips are held out; two divisions, each
-both ways; classes with a single clip are always trained on and not scored. The encoder should have had no label of an
-action, or it knows those of the clips that are held out.
+For choosing how to train the head without the validation clips. Whole clips are held out, in two divisions, each both
+ways. Classes with a single clip are always trained on and not scored. The encoder should have been trained without
+labels of actions, or it knows those of the clips that are held out.
 """
 
 import argparse
 import math
 from collections import defaultdict
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 import motionrep
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import RandomWindows, SynthesizedClips
-from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.inputs import normalised_for
 from motionrep_heads.action import ActionHead
 
 BATCH = 64
@@ -56,11 +55,11 @@ def main() -> None:
 
 @torch.no_grad()
 def encoded_views(data: Path, name: str, views: int) -> tuple[dict[str, Tensor], list[str], tuple[str, ...]]:
-    """Representations (views frames joints channels) of random views, with `valid` and `label`; whose clip; classes."""
+    """Random views: `representation` (views frames joints channels), `valid`, `label`; their clips; the classes."""
     encoder = motionrep.load_encoder(name)
     clips = [clip for clip in load_motion_folder(data, "train") if clip.core]
     labels = tuple(sorted({clip.action for clip in clips if clip.action is not None}))
-    frames, fps = cast(int, encoder.frames), cast(float | None, encoder.fps) or 30.0
+    frames, fps = encoder.frames, encoder.fps or 30.0
     samples = SynthesizedClips(clips, frames, frames, fps, 0, RandomWindows(views), labels=labels)
     parts: dict[str, list[Tensor]] = defaultdict(list)
     names = []
@@ -69,14 +68,14 @@ def encoded_views(data: Path, name: str, views: int) -> tuple[dict[str, Tensor],
         names += [samples._draw(*key).run.name for key in keys]
         batch = samples.__getitems__(keys)
         with torch.autocast("cpu", torch.bfloat16):
-            parts["representation"].append(encoder(as_declared(batch["keypoints"], encoder)).bfloat16())
+            parts["representation"].append(encoder(normalised_for(batch["keypoints"], encoder)).bfloat16())
         for key in ("valid", "label"):
             parts[key].append(batch[key])
     return {key: torch.cat(tensors) for key, tensors in parts.items()}, names, labels
 
 
 def folds(names: list[str], label: list[int], seed: int) -> Tensor:
-    """0 or 1 for each view by its clip, half of the clips of each class each; -1 where the class has one clip."""
+    """The fold of each view, 0 or 1, by its clip; half of the clips of each class in each, -1 for a class of one."""
     generator = torch.Generator().manual_seed(seed)
     of_clip: dict[str, int] = {}
     for one in dict.fromkeys(label):
@@ -87,7 +86,7 @@ def folds(names: list[str], label: list[int], seed: int) -> Tensor:
 
 
 def fit(head: ActionHead, batch: dict[str, Tensor], rows: Tensor, epochs: int, rate: float) -> None:
-    """As `motionrep finetune` trains it: AdamW, the rate rising for 50 steps and falling along a cosine."""
+    """Trains as `motionrep finetune` does: AdamW with a rate that rises for 50 steps and falls along a cosine."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=0.01)
     steps = epochs * (len(rows) // BATCH)
     order = torch.cat([rows[torch.randperm(len(rows))][: len(rows) // BATCH * BATCH] for _ in range(epochs)])

@@ -1,10 +1,10 @@
-"""What can be told of actions from the embeddings of an encoder: probe, neighbours, few exemplars, segments over time.
+"""Measures what embeddings tell of actions: probe, nearest neighbours, few exemplars, segments over time.
 
     python benchmarks/actions.py --data MOTIONS [--parts windows segments mistakes]
-    python benchmarks/actions.py --data MOTIONS --parts new --encoder ENCODER    # that had no label of NEW
+    python benchmarks/actions.py --data MOTIONS --parts new --encoder ENCODER    # trained without labels of NEW
 
-On the core classes of a folder with an index.csv (CMU), seen by random cameras through the detector-noise model, one
-view of each window. benchmarks/actions.md has the numbers.
+The clips are those of the core classes of a folder with an index.csv (CMU), seen by random cameras and a simulated
+detector, one view of each window. benchmarks/actions.md has the numbers.
 """
 
 import argparse
@@ -27,9 +27,11 @@ import motionrep
 from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
 from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
-from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.inputs import normalised_for
 from motionrep.embedding.pooling import over_time
+from motionrep.encoders import Encoder
 from motionrep.evaluation.metrics import macro_accuracy
+from motionrep.evaluation.synthetic_views import single_view
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints, MotionEmbedding
 from motionrep_heads.action import ActionHead
@@ -76,23 +78,23 @@ def main() -> None:
         report_mistakes(val_clips, encoder, head)
 
 
-def windows_of(data: Path, split: str, encoder: Any, labels: tuple[str, ...]) -> Windows:
-    """Every window of the core classes in turn, one random view of each."""
+def windows_of(data: Path, split: str, encoder: Encoder, labels: tuple[str, ...]) -> Windows:
+    """Every window of the core classes, one random view of each."""
     clips = [clip for clip in load_motion_folder(data, split) if clip.core]
     samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, SEED[split], labels=labels, layout=H36M_17)
     values, valid, label = [], [], []
     for index in range(len(samples)):
-        batch = samples.__getitems__([(0, index)])
-        frames = int(batch["valid"].sum())
-        encoded = encode(as_declared(batch["keypoints"][0, :frames], encoder), FPS, encoder)
-        values.append(torch.cat([encoded, encoded.new_zeros(WINDOW - frames, *encoded.shape[1:])]))
-        valid.append(batch["valid"][0])
+        batch = single_view(samples, index)
+        encoded = encode(normalised_for(batch["keypoints"][0], encoder), FPS, encoder)
+        missing = WINDOW - len(encoded)
+        values.append(torch.cat([encoded, encoded.new_zeros(missing, *encoded.shape[1:])]))
+        valid.append(torch.cat([batch["valid"][0], batch["valid"].new_zeros(missing)]))
         label.append(batch["label"][0])
     return Windows(torch.stack(values), torch.stack(valid), torch.stack(label))
 
 
 def report_windows(train: Windows, val: Windows, labels: tuple[str, ...]) -> None:
-    """Macro accuracies of simple classifiers on the windows of the validation clips."""
+    """Prints macro accuracies of simple classifiers on the windows of the validation clips."""
     print(f"{len(train.label)} training and {len(val.label)} validation windows")
     pooled = [over_time(part.values, part.valid) for part in (train, val)]
     channels = train.values.shape[-1]
@@ -110,7 +112,10 @@ def report_windows(train: Windows, val: Windows, labels: tuple[str, ...]) -> Non
 
 
 def report_new(train: Windows, val: Windows, labels: tuple[str, ...]) -> None:
-    """A few exemplars of the classes NEW, of which the describing heads had no label, and the encoder should not."""
+    """Prints macro accuracies with a few exemplars of the classes NEW.
+
+    The describing heads had no label of these classes; the encoder should have had none either.
+    """
     new = torch.tensor([labels.index(name) for name in NEW])
     known, unknown, asked = (
         _of_classes(part, new, inside) for part, inside in ((train, False), (train, True), (val, True))
@@ -127,7 +132,7 @@ def report_new(train: Windows, val: Windows, labels: tuple[str, ...]) -> None:
 
 
 def described(windows: Windows, labels: tuple[str, ...], contrastive: float, steps: int = 150) -> ActionHead:
-    """An action head trained on the windows as they are, from one view each."""
+    """An action head trained on one view of each window, without augmentation."""
     torch.manual_seed(0)
     head = ActionHead(windows.values.shape[-1], labels, contrastive=contrastive)
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.01)
@@ -142,7 +147,7 @@ def described(windows: Windows, labels: tuple[str, ...], contrastive: float, ste
 
 
 def _of_classes(windows: Windows, classes: Int[Tensor, " classes"], inside: bool) -> Windows:
-    """The windows of the classes, which are numbered anew, or those of all others, which keep their numbers."""
+    """The windows of the classes, with new labels from 0 on, or those of all other classes, with their labels."""
     rows = (windows.label[:, None] == classes).any(-1) == inside
     label = torch.searchsorted(classes, windows.label[rows]) if inside else windows.label[rows]
     return Windows(windows.values[rows], windows.valid[rows], label)
@@ -151,7 +156,7 @@ def _of_classes(windows: Windows, classes: Int[Tensor, " classes"], inside: bool
 def few_shot(
     train: Windows, val: Windows, labels: tuple[str, ...], shots: int, seed: int, describer: ActionHead | None = None
 ) -> float:
-    """Macro accuracy on all validation windows with exemplars drawn from the training windows."""
+    """Macro accuracy on all validation windows, with exemplars drawn from the training windows."""
     rng, label = np.random.default_rng(seed), train.label.numpy()
     drawn = np.concatenate(
         [rng.choice(np.flatnonzero(label == i), shots, replace=False) for i in range(len(labels))]
@@ -163,11 +168,11 @@ def few_shot(
 
 
 def sequences_of(
-    clips: Sequence[MotionClip], encoder: Any, labels: tuple[str, ...], length: int = 5
+    clips: Sequence[MotionClip], encoder: Encoder, labels: tuple[str, ...], length: int = 5
 ) -> list[tuple[MotionEmbedding, list[str]]]:
-    """Clips of up to six seconds, each from a camera of its own, cut together so that neighbours differ in action.
+    """Sequences of clips of up to six seconds, each from its own camera; neighbours differ in action.
 
-    The whole sequence is encoded as one clip, cuts and all; with it, the true action of each frame.
+    A sequence is encoded as one clip. With its embedding comes the true action of each frame.
     """
     samples = SynthesizedClips(clips, CLIP_FRAMES, CLIP_FRAMES, FPS, SEED["val"], labels=labels, layout=H36M_17)
     rest = np.random.default_rng(0).permutation(len(samples)).tolist()
@@ -181,15 +186,15 @@ def sequences_of(
         rest = [index for index in rest if index not in chosen]
         if len(chosen) < 2:  # what is left is all of one class
             continue
-        batches = [samples.__getitems__([(0, index)]) for index in chosen]
-        keypoints = torch.cat([batch["keypoints"][0][batch["valid"][0]] for batch in batches])
+        batches = [single_view(samples, index) for index in chosen]
+        keypoints = torch.cat([batch["keypoints"][0] for batch in batches])
         truth = [labels[int(batch["label"])] for batch in batches for _ in range(int(batch["valid"].sum()))]
-        sequences.append((_embedding(encode(as_declared(keypoints, encoder), FPS, encoder), encoder.name), truth))
+        sequences.append((_embedding(encode(normalised_for(keypoints, encoder), FPS, encoder), encoder.name), truth))
     return sequences
 
 
 def segmented(head: Any, sequences: Sequence[tuple[MotionEmbedding, list[str]]], step_s: float) -> tuple[int, int, int]:
-    """Frames given their true action, all frames, and the number of segments found."""
+    """Numbers of frames that got their true action, of all frames, and of segments found."""
     right = frames = segments = 0
     for embedding, truth in sequences:
         timeline = head.predict_over_time(embedding, step_s=step_s)
@@ -199,8 +204,8 @@ def segmented(head: Any, sequences: Sequence[tuple[MotionEmbedding, list[str]]],
     return right, frames, segments
 
 
-def report_mistakes(clips: Sequence[MotionClip], encoder: Any, head: Any, views: int = 4) -> None:
-    """The windows of `motionrep evaluate` that the head takes for another action, and its accuracy for each class."""
+def report_mistakes(clips: Sequence[MotionClip], encoder: Encoder, head: Any, views: int = 4) -> None:
+    """Prints the windows of `motionrep evaluate` that the head gets wrong, and its accuracy for each class."""
     samples = SynthesizedClips(
         clips, WINDOW, WINDOW, FPS, SEED["val"], EveryWindow(WINDOW // 2, views), labels=head.labels, layout=H36M_17
     )
@@ -208,8 +213,8 @@ def report_mistakes(clips: Sequence[MotionClip], encoder: Any, head: Any, views:
     for place, (run, start_s) in enumerate(samples.places):
         true, found = head.labels[run.label], []
         for index in range(views * place, views * (place + 1)):
-            batch = samples.__getitems__([(0, index)])
-            values = encode(as_declared(batch["keypoints"][0][batch["valid"][0]], encoder), FPS, encoder)
+            keypoints = single_view(samples, index)["keypoints"][0]
+            values = encode(normalised_for(keypoints, encoder), FPS, encoder)
             found.append(head.predict(_embedding(values, encoder.name)).best)
         right[true] += [one == true for one in found]
         if wrong := Counter(one for one in found if one != true):
@@ -220,7 +225,7 @@ def report_mistakes(clips: Sequence[MotionClip], encoder: Any, head: Any, views:
 
 
 def _embedding(values: Float[Tensor, "frames joints channels"], encoder: str) -> MotionEmbedding:
-    """With keypoints that say only that everything was seen."""
+    """An embedding with placeholder keypoints, of which all were seen."""
     frames = values.shape[0]
     clip = Keypoints(torch.zeros(frames, 17, 2), torch.ones(frames, 17), H36M_17, FPS, 1000, 1000)
     return MotionEmbedding(values, clip, encoder)

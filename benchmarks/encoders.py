@@ -1,16 +1,15 @@
-"""Speed, memory and exactness of `motionrep.embed` for every architecture at its published sizes.
+"""Measures speed, memory and precision of `motionrep.embed` for every architecture at its published sizes.
 
     python benchmarks/encoders.py --output benchmarks/encoders.md
     python benchmarks/encoders.py --device cuda --compile --only ktpformer
 
-Weights are random, so distances say little by themselves and are given in relation to how far poses spread as well;
-the rows of the shipped encoders are of trained weights, on the motions of `motionrep demo` as a simulated detector sees
-them. "Plain" is an ordinary float32 implementation: attention weights written out (but for SSR-STF's, which has the
-fused ones everywhere), batch normalisation on its own. Each way runs in a process of its own for its peak memory.
+Weights are random, so distances mean little by themselves; they are also given relative to the spread of the poses.
+The shipped encoders have their trained weights and read the motions of `motionrep demo` as a simulated detector sees
+them. "Plain" is an ordinary float32 implementation: explicit attention weights (except for SSR-STF, which has fused
+attention everywhere) and separate batch normalisation. Each way runs in its own process for its peak memory.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -19,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
+from reports import machine, write
 from torch import Tensor, nn
 
 from motionrep import load_encoder, load_head
@@ -31,15 +30,15 @@ from motionrep.datasets.authored.motions import AUTHORED, authored_motion
 from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.inputs import encoder_input
-from motionrep.encoders import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer
+from motionrep.encoders import SSRSTF, DSTformer, Encoder, KTPFormer, MixSTE, MotionAGFormer
 from motionrep.encoders.architectures import motionagformer, ssr_stf
-from motionrep.encoders.architectures.layers import Arithmetic, Attention, linear_pose3d_head, pose3d_head
+from motionrep.encoders.architectures.layers import Arithmetic, Attention, linear_pose3d_head
 from motionrep.layouts import H36M_17
 from motionrep.motion.axes import in_camera
 from motionrep.types import Keypoints
 
 TRAINED = {f"{name} (trained)": name for name in ("ktpformer-s", "ssr-stf-s")}
-ENCODERS: dict[str, Callable[[], nn.Module]] = {
+ENCODERS: dict[str, Callable[[], Encoder]] = {
     "KTPFormer": KTPFormer,
     "MixSTE": MixSTE,
     "DSTformer": DSTformer,
@@ -76,7 +75,7 @@ def main() -> None:
         'spread. "Plain" is ordinary float32 with attention weights written out (fused for SSR-STF). Memory is the '
         "peak of a process that embeds the clip, less what it held before.",
         "",
-        f"{_machine(options.device)} {options.note}".strip(),
+        f"{machine(options.device)} {options.note}".strip(),
         "",
         _header(options),
     ]
@@ -84,8 +83,7 @@ def main() -> None:
     for name in names:
         lines.append(_row(name, options))
         print(lines[-1], flush=True)
-    if options.output:
-        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write("\n".join(lines) + "\n", options.output)
 
 
 def _ways(options: argparse.Namespace) -> tuple[str, ...]:
@@ -126,16 +124,16 @@ def _row(name: str, options: argparse.Namespace) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _set_up(name: str, frames: int) -> tuple[nn.Module, Callable[[Tensor], Tensor], Keypoints]:
+def _set_up(name: str, frames: int) -> tuple[Encoder, Callable[[Tensor], Tensor], Keypoints]:
     torch.manual_seed(0)
     encoder = ENCODERS[name]().eval()
-    window = cast(int, encoder.frames)
+    window = encoder.frames
     frames = max(frames - frames % window, window)
     if name in TRAINED:
         trained = load_head(f"pose3d-{TRAINED[name]}")
-        clip = _filmed(frames, cast(float, encoder.fps))
+        clip = _filmed(frames, encoder.fps or 30.0)
         return encoder, lambda values: _positions(trained, values.unflatten(0, (-1, window))), clip
-    head = pose3d_head if isinstance(encoder, (KTPFormer, MixSTE)) else linear_pose3d_head
+    head = linear_pose3d_head if encoder.published is None else encoder.published.pose_head
     return encoder, head(512).eval(), _walk(frames, 30.0)
 
 
@@ -143,7 +141,7 @@ def _positions(head: nn.Module, windows: Tensor) -> Tensor:
     return head(windows, torch.ones(windows.shape[:2], dtype=torch.bool))["position_m"]
 
 
-def _way(way: str, encoder: nn.Module, clip: Keypoints, options: argparse.Namespace) -> Callable[[], Tensor]:
+def _way(way: str, encoder: Encoder, clip: Keypoints, options: argparse.Namespace) -> Callable[[], Tensor]:
     if way == "plain":
         return partial(_plain, encoder, clip, options)
     return lambda: (
@@ -160,13 +158,13 @@ def _way(way: str, encoder: nn.Module, clip: Keypoints, options: argparse.Namesp
 
 
 @torch.no_grad()
-def _plain(encoder: nn.Module, clip: Keypoints, options: argparse.Namespace) -> Tensor:
-    """Window after window, two at a time on a CPU: more are slower there."""
+def _plain(encoder: Encoder, clip: Keypoints, options: argparse.Namespace) -> Tensor:
+    """Encodes window after window; on a CPU two at a time, since more are slower there."""
     attentions = [module for module in encoder.to(options.device).modules() if isinstance(module, Attention)]
     usual: list[Arithmetic] = [module.arithmetic for module in attentions]
     for module in attentions:
         module.arithmetic = "plain"
-    windows = encoder_input(clip, encoder).unflatten(0, (-1, cast(int, encoder.frames)))
+    windows = encoder_input(clip, encoder).unflatten(0, (-1, encoder.frames))
     size = 2 if options.device == "cpu" else options.batch_size
     values = torch.cat([encoder(batch.to(options.device)).cpu() for batch in windows.split(size)]).flatten(0, 1)
     for module, arithmetic in zip(attentions, usual, strict=True):
@@ -192,16 +190,16 @@ def _measure_peak(name: str, way: str, options: argparse.Namespace) -> None:
 
 
 def _memory_mb(field: str) -> float:
-    """Of this process, from Linux; `getrusage` would count the process that started it too."""
+    """Memory of this process, from Linux; `getrusage` would also count the process that started it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def _flop_per_frame(encoder: nn.Module, clip: Keypoints) -> float:
-    """Of matrix products and attention."""
+def _flop_per_frame(encoder: Encoder, clip: Keypoints) -> float:
+    """Floating-point operations of matrix products and attention."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    windows = encoder_input(clip, encoder)[None, : cast(int, encoder.frames)]
+    windows = encoder_input(clip, encoder)[None, : encoder.frames]
     with FlopCounterMode(display=False) as counter:
         encoder.cpu()(windows)
     return counter.get_total_flops() / windows.shape[1]
@@ -222,7 +220,7 @@ def _matrix_peak(device: str) -> float:
 
 
 def _walk(frames: int, fps: float) -> Keypoints:
-    """Joints that swing around the places of a standing person's."""
+    """Joints that swing around those of a standing person."""
     x = [0, -30, -30, -30, 30, 30, 30, 0, 0, 0, 0, 50, 70, 80, -50, -70, -80]
     y = [0, 0, 110, 220, 0, 110, 220, -60, -120, -150, -190, -120, -60, 0, -120, -60, 0]
     place = torch.tensor([x, y]).T + torch.tensor([500.0, 450.0])
@@ -243,16 +241,6 @@ def _filmed(frames: int, fps: float) -> Keypoints:
         torch.cat(parts)[:frames] for parts in ([c.xy_px for c in clips], [c.confidence for c in clips])
     )
     return replace(clips[0], xy_px=xy_px, confidence=confidence)
-
-
-def _machine(device: str) -> str:
-    if device != "cpu":
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}."
-    flags = Path("/proc/cpuinfo")
-    text = flags.read_text() if flags.exists() else ""
-    unit = "with AMX" if "amx_bf16" in text else "with AVX-512 bfloat16" if "avx512_bf16" in text else "as it is"
-    threads = torch.get_num_threads()
-    return f"CPU {unit}, {os.cpu_count()} cores, threads used: {threads}, torch {torch.__version__}."
 
 
 if __name__ == "__main__":

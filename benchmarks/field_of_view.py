@@ -1,8 +1,9 @@
-"""How well `cameras.fitted_camera` finds a camera's field of view, from true and from predicted poses.
+"""Measures how well `geometry.cameras.fitted_camera` estimates a field of view, from true and from predicted poses.
 
     python benchmarks/field_of_view.py --data MOTIONS
 
-The first window of 81 frames of every validation clip, four random cameras and bodies each, simulated detector.
+The clips are the first 81 frames of every validation clip, each with four random cameras and bodies and a simulated
+detector.
 """
 
 import argparse
@@ -16,8 +17,9 @@ import torch
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
-from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import load_encoder
+from motionrep.evaluation.synthetic_views import single_view
 from motionrep.geometry.cameras import DEFAULT_HFOV_DEG, fitted_camera
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
@@ -33,16 +35,15 @@ def main() -> None:
     for seed, clip in enumerate(load_motion_folder(parser.parse_args().data, "val"), 1000):
         samples = SynthesizedClips([clip], FRAMES, FRAMES, 30.0, seed, EveryWindow(views=VIEWS), layout=H36M_17)
         for view in range(VIEWS):
-            batch = samples.__getitems__([(0, view)])
-            frames = int(batch["valid"].sum())
-            keypoints = batch["keypoints"][0, :frames]
+            batch = single_view(samples, view)
+            keypoints = batch["keypoints"][0]
             with torch.no_grad():
-                representation = encode(as_declared(keypoints, encoder), 30.0, encoder)
-                predicted_m = head(representation[None], batch["valid"][:, :frames])["position_m"][0]
+                representation = encode(normalised_for(keypoints, encoder), 30.0, encoder)
+                predicted_m = head(representation[None], batch["valid"])["position_m"][0]
             true_deg = math.degrees(2 * math.atan(1 / float(batch["focal"][0])))
             xy_px = (1 + keypoints[..., :2]) * SIZE_PX / 2
             for name, pose_m in (
-                ("from true poses", batch["position_m"][0, :frames]),
+                ("from true poses", batch["position_m"][0]),
                 ("from predicted poses", predicted_m),
             ):
                 camera = fitted_camera(pose_m, xy_px, keypoints[..., 2], SIZE_PX, SIZE_PX)
@@ -52,8 +53,8 @@ def main() -> None:
     far = [error > 10 for error in errors["50 degrees assumed"]]
     for name, values in errors.items():
         of_far = statistics.mean(compress(values, far))
-        print(f"{name:22s} {statistics.mean(values):5.1f} degrees off on average, {of_far:5.1f} where the lens is far")
-    print(f"{len(far)} clips and cameras, {sum(far)} with a lens more than 10 degrees from 50")
+        print(f"{name:22s} {statistics.mean(values):5.1f} degrees off on average, {of_far:5.1f} for unusual lenses")
+    print(f"{len(far)} clips and cameras, {sum(far)} with an unusual lens, more than 10 degrees from 50")
 
 
 if __name__ == "__main__":

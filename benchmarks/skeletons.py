@@ -1,10 +1,10 @@
-"""3D poses of people whose skeleton is not the open body's, from which the training clips are made.
+"""Measures 3D poses of people whose skeleton differs from the open body's, which plays the training clips.
 
     python benchmarks/skeletons.py --data MOTIONS
 
-The validation windows of the CMU motion capture (BVH conversion of B. Hahne), two views of each as `motionrep evaluate`
-makes them, played by: random bodies, as there; the figure of the BVH files; that figure with segments of the mean
-lengths of Human3.6M's skeleton, each 5 % longer or shorter at random (standard deviation).
+The validation windows of the CMU motion capture (BVH conversion of B. Hahne) are seen in two views each, as in
+`motionrep evaluate`. Three kinds of people play them: random bodies, as there; the figure of the BVH files; and that
+figure with the mean bone lengths of Human3.6M's skeleton, each varied at random by 5 % (standard deviation).
 """
 
 import argparse
@@ -21,15 +21,16 @@ from motionrep.datasets.motion_folders import load_motion_folder, read_repaired
 from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
 from motionrep.embedding.encoding import encode
-from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import load_encoder
 from motionrep.evaluation.metrics import mpjpe_mm, n_mpjpe_mm, pa_mpjpe_mm
+from motionrep.evaluation.synthetic_views import single_view
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
-from motionrep.motion.readers.bvh import BvhMotion
+from motionrep.motion.bvh_files import BvhMotion
 
 MODELS = [(name, f"{head}-{name}") for name in ("ktpformer-s", "ssr-stf-s") for head in ("pose3d", "mesh")]
-# Human3.6M-17 on the figure: joints whose middle a point is.
+# Human3.6M-17 on the figure: each point is the mean of these joints.
 FIGURE = (
     "lThigh rThigh", "rThigh", "rShin", "rFoot", "lThigh", "lShin", "lFoot", "abdomen chest", "neck",
     "head head leftEye rightEye", "head", "lShldr", "lForeArm", "lHand", "rShldr", "rForeArm", "rHand",
@@ -56,7 +57,7 @@ def main() -> None:
         valid = torch.ones(1, len(true_m), dtype=torch.bool)
         for name, encoder, head in models:
             with torch.no_grad():
-                output = head(encode(as_declared(keypoints, encoder), FPS, encoder)[None], valid)
+                output = head(encode(normalised_for(keypoints, encoder), FPS, encoder)[None], valid)
             predicted_m = points_of(output)[0]
             each = [float(metric(predicted_m, true_m).mean()) for metric in (mpjpe_mm, n_mpjpe_mm, pa_mpjpe_mm)]
             scores.setdefault((name, people), []).append(each)
@@ -70,7 +71,10 @@ def main() -> None:
 
 
 def people_seen(data: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Who is seen; keypoints (x and y in halves of the image width, confidence); true points in camera axes, metres."""
+    """Yields who plays a window, keypoints (x and y in halves of the image width, confidence) and true points.
+
+    The true points are in camera axes, metres.
+    """
     clips = load_motion_folder(data, "val")
     figures = {}
     for clip in clips:
@@ -80,10 +84,10 @@ def people_seen(data: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
     body, rest_motion = load_body_model("open"), {clip.name: clip.motion for clip in clips}
     for index in range(len(samples)):
         run, start_s = samples.places[index // VIEWS]
-        batch = samples[(0, index)]
-        frames = int(batch["valid"].sum())
+        batch = {name: tensor[0] for name, tensor in single_view(samples, index).items()}
+        frames = len(batch["valid"])
         at = run.first_frame + torch.round((start_s + torch.arange(frames) / FPS) * run.fps).long()
-        open_m = body.points(H36M_17, batch["local_rotmat"], batch["betas"][None], batch["translation_m"])[:frames]
+        open_m = body.points(H36M_17, batch["local_rotmat"], batch["betas"][None], batch["translation_m"])
         to_camera = batch["local_rotmat"][0, 0] @ rest_motion[run.name].local_rotmat[at[0], 0].T
         own_m = (figures[run.name][at] - figures[run.name][at][:, :1]) @ to_camera.T
         rng = np.random.default_rng((SEED, index))
@@ -116,7 +120,7 @@ def world_of(bvh: BvhMotion) -> Tensor:
 
 
 def with_lengths(point_m: Tensor, rng: np.random.Generator) -> Tensor:
-    """The same directions with Human3.6M's lengths, give or take LENGTH_SD, alike on both sides."""
+    """The same directions with Human3.6M's lengths, varied by LENGTH_SD, the same on both sides."""
     factor = np.exp(LENGTH_SD * rng.standard_normal(H36M_17.joint_count))
     moved = [torch.zeros_like(point_m[:, 0])]
     for joint, parent in enumerate(H36M_17.parent_indices[1:], 1):
@@ -127,7 +131,7 @@ def with_lengths(point_m: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def points_of(output: dict[str, Tensor]) -> Tensor:
-    """Human3.6M-17 points of either head's output."""
+    """Human3.6M-17 points of the output of a pose or mesh head."""
     if "position_m" in output:
         return output["position_m"]
     rotmat = output["local_rotmat"]

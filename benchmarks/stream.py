@@ -1,27 +1,25 @@
-"""Time per frame of `motionrep.Stream`, and accuracy by latency.
+"""Measures the time per frame of `motionrep.Stream`, and accuracy by latency.
 
     python benchmarks/stream.py --data MOTIONS --output benchmarks/stream.md
 
 Time is that of one `push`, from the keypoints of a frame to the prediction, once windows are full. Accuracy is that of
-the 3D pose head on validation clips of the motion folder, played by random bodies and seen by random cameras through
-the detector-noise model; only frames are counted whose windows are full at every latency. Without --data it is left
-out.
+the 3D pose head on validation clips of the motion folder, played by random bodies and seen by random cameras and a
+simulated detector. Only frames whose windows are full at every latency count. Without --data accuracy is left out.
 """
 
 import argparse
-import os
 import statistics
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from reports import machine, write
 
 import motionrep
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import SynthesizedClips
-from motionrep.encoders import KTPFormer
+from motionrep.encoders import Encoder, KTPFormer
 from motionrep.evaluation.metrics import accel_error_mm_per_s2, mpjpe_mm
 from motionrep.layouts import H36M_17
 
@@ -40,12 +38,11 @@ def main() -> None:
     parser.add_argument("--note", default="", help="a sentence for the report, for example what else ran")
     parser.add_argument("--output", type=Path, help="Markdown file to write")
     options = parser.parse_args()
-    report = f"{_machine()}. {options.note}".strip() + "\n\n" + times(options.pushes)
+    report = f"{machine()} {options.note}".strip() + "\n\n" + times(options.pushes)
     if options.data:
         report += "\n" + accuracy(options.data, options.clips)
     print(report)
-    if options.output:
-        options.output.write_text(report, encoding="utf-8")
+    write(report, options.output)
 
 
 def times(pushes: int) -> str:
@@ -63,12 +60,12 @@ def times(pushes: int) -> str:
         for head in ("", "pose3d-ktpformer-s", "mesh-ktpformer-s", "action-ktpformer-s"):
             milliseconds = _pushes(small, motionrep.load_head(head) if head else None, dtype, pushes)
             lines.append(_row("ktpformer-s", head or "none", dtype, milliseconds))
-    for dtype in (torch.float32, torch.bfloat16):  # its windows are filled up, so they cost the same from the start
+    for dtype in (torch.float32, torch.bfloat16):  # its windows are padded, so they cost the same from the start
         lines.append(_row("KTPFormer-243", "none", dtype, _pushes(large, None, dtype, max(5, pushes // 20), warm_up=2)))
     return "\n".join(lines) + "\n"
 
 
-def _pushes(encoder: nn.Module, head: Any, dtype: torch.dtype, pushes: int, warm_up: int = WARM_UP) -> list[float]:
+def _pushes(encoder: Encoder, head: Any, dtype: torch.dtype, pushes: int, warm_up: int = WARM_UP) -> list[float]:
     stream = motionrep.Stream(encoder, head, fps=FPS, size_px=SIZE_PX, layout="coco_17", dtype=dtype)
     xy_px = torch.rand(warm_up + pushes, 17, 2, generator=torch.Generator().manual_seed(0)) * 300 + 200
     milliseconds = []
@@ -127,17 +124,8 @@ def accuracy(data: Path, clips: int) -> str:
 
 
 def _in_pixels(keypoints: torch.Tensor) -> motionrep.Keypoints:
-    """Normalised x, y and confidence in an image of 2000 x 2000 px."""
+    """Keypoints in an image of 2000 x 2000 px, of normalised x, y and confidence."""
     return motionrep.Keypoints(keypoints[..., :2] * 1000 + 1000, keypoints[..., 2], H36M_17, FPS, 2000, 2000)
-
-
-def _machine() -> str:
-    flags = Path("/proc/cpuinfo")
-    text = flags.read_text() if flags.exists() else ""
-    matrix_unit = "with AMX" if "amx_bf16" in text else "with AVX-512 bfloat16" if "avx512_bf16" in text else "as it is"
-    return (
-        f"CPU {matrix_unit}, {os.cpu_count()} cores, threads used: {torch.get_num_threads()}, torch {torch.__version__}"
-    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motionrep.body import BodyModel, load_body_model
-    from motionrep.deployment.stream import Stream, StreamedFrame, embed_with_latency
+    from motionrep.deployment.latency import embed_with_latency
+    from motionrep.deployment.stream import Stream, StreamedFrame
     from motionrep.embedding import embed, mirrored
     from motionrep.encoders import load_encoder, load_published
     from motionrep.fitting.joints import fit_body
@@ -39,7 +40,8 @@ __version__ = version("motionrep")
 # Where each public name lives. Nothing is imported before it is used: torch alone takes more than a second.
 _NAMES = {
     "body": ("BodyModel", "load_body_model"),
-    "deployment.stream": ("Stream", "StreamedFrame", "embed_with_latency"),
+    "deployment.latency": ("embed_with_latency",),
+    "deployment.stream": ("Stream", "StreamedFrame"),
     "embedding": ("embed", "mirrored"),
     "encoders": ("load_encoder", "load_published"),
     "fitting.joints": ("fit_body",),

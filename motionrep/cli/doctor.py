@@ -280,11 +280,11 @@ def _product_s(device: str, dtype: torch.dtype) -> float:
 
 
 def _weights() -> Iterator[Finding]:
-    for name in shipped("architecture"):
+    for name in shipped("encoder"):
         yield _tried("weights", name, lambda name=name: _count(load_encoder(name)), _reinstall(), needed=True)
     for name in shipped("head"):
         yield _tried("weights", name, lambda name=name: _count(load_head(name)), _reinstall(), needed=True)
-    if not shipped("architecture"):
+    if not shipped("encoder"):
         yield Finding("weights", "encoders", "missing", "none came with motionrep", _reinstall(), needed=True)
 
 

@@ -1,4 +1,4 @@
-"""Encoders, alone or with a head, as files that run without motionrep: ONNX, and torch.export's .pt2."""
+"""Exports encoders, alone or with a head, to files that run without motionrep: ONNX, and torch.export's .pt2."""
 
 import json
 import logging
@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.cards import input_declaration
+from motionrep.encoders import Encoder, as_encoder
 from motionrep.files.writing import written_beside
-from motionrep.head_api.contract import require_same_weights
+from motionrep.head_api.contract import require_same_encoder
 
 EXPORT_SUFFIXES = (".onnx", ".pt2")
 DECLARATION = "motionrep.json"
 
-# torch.export takes a window as short as its batch of examples for one of that size only.
+# torch.export takes a window of this many frames, the size of its batch of examples, for one that never changes.
 _SIZE_TAKEN_FOR_FIXED = 2
 
 _UNITS = {
@@ -34,35 +34,34 @@ _UNITS = {
 }
 
 
-def export_encoder(encoder: nn.Module, path: str | Path, head: nn.Module | None = None) -> None:
-    """Writes what turns a batch of windows into a representation, or into a head's outputs; the suffix says as what.
+def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | None = None) -> None:
+    """Writes a network from a batch of windows to a representation, or to a head's outputs. The suffix says the format.
 
-    * `.onnx`: for onnxruntime and others. What has to be fed is in the metadata of the file, one entry for each of
-      `input_declaration` and `outputs`. Batches may have any size; encoders whose window is not fixed read clips of
-      any length up to it. Needs the extra `export`.
+    * `.onnx`: for onnxruntime and others. The metadata of the file says what has to be fed, with an entry for each of
+      `Encoder.input_declaration` and an entry `outputs`. Batches may have any size. Encoders whose window is not fixed
+      read clips of any length up to it. Needs the extra `export`.
     * `.pt2`: for `torch.export.load`, also from C++. Batches of any size, always whole windows. The declaration is
       the extra file `motionrep.json`.
 
     The input `keypoints` is what `motionrep.embedding.inputs.encoder_input` returns: `batch frames 17 inputs`, float32,
-    converted to Human3.6M-17, normalised. Outputs have the names of the head's, or `embedding` without one; of a
-    published checkpoint's head that returns one tensor it is `output`. A head takes every frame for real: fill short
-    clips up with their last frame and leave the rest of the result out.
+    converted to Human3.6M-17, normalised. Outputs have the names of the head's. Without a head there is one,
+    `embedding`; if a published checkpoint's head returns one tensor, it is called `output`. A head takes every frame as
+    seen: pad short clips with their last frame, and leave out the rest of the result.
 
     Raises:
+        TypeError: It is no encoder.
         ValueError: Another suffix, or a head that does not fit the encoder.
         ImportError: A library that ONNX needs is not installed.
         OSError: The file cannot be written.
     """
-    path = Path(path)
+    path, encoder = Path(path), as_encoder(encoder)
     suffix = path.suffix.lower()
     if suffix not in EXPORT_SUFFIXES:
         raise ValueError(f"{path}: encoders are exported to {' or '.join(EXPORT_SUFFIXES)}, got suffix {suffix!r}")
     if suffix == ".onnx" and (missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]):
         raise ImportError(f'ONNX needs {" and ".join(missing)}: pip install "motionrep[export]"')
-    if (wanted := getattr(head, "trained_on", None)) not in (None, encoder.name):
-        raise ValueError(f"{path}: the head was trained on encoder {wanted!r}, got {encoder.name!r}")
     if head is not None:
-        require_same_weights(head, str(encoder.name), getattr(encoder, "digest", None))
+        require_same_encoder(head, encoder)
     model = _Windows(encoder, head)
     declaration = _declaration(encoder, head, model.names)
     any_length = suffix == ".onnx" and not declaration["fixed_window"] and declaration["frames"] > _SIZE_TAKEN_FOR_FIXED
@@ -86,9 +85,11 @@ def export_encoder(encoder: nn.Module, path: str | Path, head: nn.Module | None 
 
 
 class _Windows(nn.Module):
-    """The encoder and the head as one module, whose outputs stand in the order of `names`."""
+    """The encoder and the head as one module, whose outputs come in the order of `names`."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Module | None) -> None:
+    encoder: Encoder
+
+    def __init__(self, encoder: Encoder, head: nn.Module | None) -> None:
         super().__init__()
         self.encoder, self.head = deepcopy(encoder), deepcopy(head)
         self.float().cpu().eval().requires_grad_(False)
@@ -102,8 +103,7 @@ class _Windows(nn.Module):
 
     def example(self) -> Float[Tensor, "batch frames joints inputs"]:
         """Two windows of noise."""
-        encoder = cast(Any, self.encoder)
-        shape = (2, encoder.frames, encoder.layout.joint_count, encoder.input_channels)
+        shape = (2, self.encoder.frames, self.encoder.layout.joint_count, self.encoder.input_channels)
         return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
     def forward(self, keypoints: Float[Tensor, "batch frames joints inputs"]) -> tuple[Tensor, ...]:
@@ -120,9 +120,8 @@ class _Windows(nn.Module):
         return self.head(embedding, torch.ones_like(keypoints[:, :, 0, 0], dtype=torch.bool))
 
 
-def _declaration(encoder: nn.Module, head: nn.Module | None, outputs: tuple[str, ...]) -> dict[str, Any]:
-    known = cast(Any, encoder)
-    declaration = {"architecture": known.architecture, "name": known.name} | input_declaration(encoder)
+def _declaration(encoder: Encoder, head: nn.Module | None, outputs: tuple[str, ...]) -> dict[str, Any]:
+    declaration = {"architecture": encoder.architecture, "name": encoder.name} | encoder.input_declaration()
     del declaration["output"]
     declaration["outputs"] = {name: _UNITS.get(name, f"see {type(head).__name__}") for name in outputs}
     if head is not None:
@@ -134,7 +133,7 @@ def _declaration(encoder: nn.Module, head: nn.Module | None, outputs: tuple[str,
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's notes about packages that are not needed here."""
+    """Silences torch's remarks about packages that are not needed here."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
     logger.setLevel(logging.ERROR)

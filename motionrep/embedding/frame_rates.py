@@ -1,52 +1,52 @@
-"""Reads a clip at about the frame rate an encoder was trained on."""
+"""Strides and upsampling, by which an encoder reads a clip at about the frame rate it was trained on."""
 
 import logging
-from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
+
+from motionrep.encoders.base import Encoder
 
 logger = logging.getLogger(__name__)
 
-# Encoders are trained on motion played 0.8 to 1.25 times as fast; 23.976 is called 24.
+# Motion played up to 1.25 times as fast or slow needs no warning: encoders are trained on it. 23.976 is called 24.
 _TOLERATED_SPEED = 1.252
-_MOST_FILLED_UP = 4
+_MOST_UPSAMPLING = 4
 
 
-def readings(fps: float, encoder: nn.Module) -> tuple[int, int]:
-    """How an encoder reads a clip at its own frame rate, or as near to that as whole numbers come.
+def frame_stride(fps: float, encoder: Encoder) -> tuple[int, int]:
+    """How an encoder reads a clip at its own frame rate, as nearly as whole numbers allow.
 
-    A warning says so where that is not near enough for motions to look about as fast as they are, or where most
-    frames would be made up.
+    It logs a warning if motion then looks too fast or too slow, or if most frames are interpolated.
 
     Returns:
-        How many frames to make of each frame of the clip (`filled_up`), and the n of every n-th frame to read; one of
-        them is 1.
+        The factor by which to upsample the clip (see `upsampled`), and the stride at which to read it. One of them
+        is 1.
     """
-    known = cast(float | None, encoder.fps)
+    known = encoder.fps
     if not known:
         return 1, 1
-    times, step = max(1, round(known / fps)), max(1, round(fps / known))
-    speed = known * step / (fps * times)
+    times, stride = max(1, round(known / fps)), max(1, round(fps / known))
+    speed = known * stride / (fps * times)
     if not 1 / _TOLERATED_SPEED <= speed <= _TOLERATED_SPEED:
         logger.warning(
-            "encoder %s reads %g frames per second, and a clip of %g as if it had %g: motion looks %.2g times as fast "
-            "to it as it is; clips with a multiple or a whole part of %g are read better",
-            encoder.name, known, fps, known * step / times, speed, known,
+            "encoder %s was trained on %g frames per second; it reads this clip of %g as if it had %g, so motion looks "
+            "%.2g times as fast; clips with a multiple or a whole part of %g frames per second are read better",
+            encoder.name, known, fps, known * stride / times, speed, known,
         )  # fmt: skip
-    if times > _MOST_FILLED_UP:
+    if times > _MOST_UPSAMPLING:
         logger.warning(
-            "encoder %s reads %g frames per second: of every %d that it is given of a clip of %g, %d are made up",
-            encoder.name, known, times, fps, times - 1,
+            "encoder %s was trained on %g frames per second; of every %d frames it reads of this clip of %g, %d are "
+            "interpolated", encoder.name, known, times, fps, times - 1,
         )  # fmt: skip
-    return times, step
+    return times, stride
 
 
-def filled_up(inputs: Float[Tensor, "*batch frames 17 inputs"], times: int) -> Float[Tensor, "*batch more 17 inputs"]:
-    """`times` - 1 frames more between each frame and the next, on the straight way.
+def upsampled(inputs: Float[Tensor, "*batch frames 17 inputs"], times: int) -> Float[Tensor, "*batch more 17 inputs"]:
+    """The clip with `times` - 1 linearly interpolated frames between each frame and the next.
 
-    Of inputs with a confidence channel, joints are seen there if they are in both frames.
+    With a confidence channel, a joint is seen in such a frame if both its neighbours saw it.
     """
     if times == 1:
         return inputs
@@ -59,8 +59,11 @@ def filled_up(inputs: Float[Tensor, "*batch frames 17 inputs"], times: int) -> F
     return torch.cat([between.flatten(-4, -3), inputs[..., -1:, :, :]], -3)
 
 
-def _moving_average(values: Float[Tensor, "frames joints channels"], width: int) -> Tensor:
-    """Mean over `width` frames, centred (an even width counts its two outermost frames half); ends repeat."""
+def moving_average(values: Float[Tensor, "frames joints channels"], width: int) -> Tensor:
+    """Centred mean over `width` frames. The first and last frame repeat beyond the ends.
+
+    An even width takes `width` + 1 frames and counts the two outermost half.
+    """
     if width == 1:
         return values
     reach = width // 2

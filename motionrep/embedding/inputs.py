@@ -1,51 +1,58 @@
-"""Keypoints as an encoder reads them: converted, normalised, unseen joints made harmless."""
+"""Keypoints as an encoder reads them: converted to its layout, normalised, unseen joints made harmless."""
 
 import dataclasses
-from typing import cast
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
+from motionrep.encoders.base import Encoder
 from motionrep.geometry.gaps import gaps_filled
-from motionrep.layouts import H36M_17, JointLayout, flip_index_tensor
+from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.types import Keypoints
 
 
-def encoder_input(keypoints: Keypoints, encoder: nn.Module) -> Float[Tensor, "frames 17 inputs"]:
+def encoder_input(keypoints: Keypoints, encoder: Encoder) -> Float[Tensor, "frames 17 inputs"]:
     """Keypoints as the encoder reads them: Human3.6M-17 order, normalised, unseen joints made harmless.
 
     With a confidence channel (at most 1), x, y and confidence of an unseen joint are 0. Without one, its x and y run
-    on a straight line between the frames in which it was seen and stand still before the first and after the last; a
-    joint that was never seen lies in the middle of the image or box.
+    on a straight line between the frames in which it was seen, and stand still before the first and after the last.
+    A joint that was never seen lies in the middle of the image or box.
 
     Raises:
-        ValueError: No conversion from the clip's layout, or a normalisation that is not known.
+        ValueError: No conversion from the clip's layout, or the encoder reads a layout or normalisation that is not
+            known.
     """
-    layout = cast(JointLayout, encoder.layout)
-    if layout != H36M_17:
-        raise ValueError(f"{encoder.name}: only layout 'h36m_17' is known, the encoder declares {layout.name!r}")
-    keypoints = keypoints.as_h36m_17(getattr(encoder, "coco_recipe", "motionbert"))
+    if encoder.layout != H36M_17:
+        raise ValueError(
+            f"{encoder.name}: only layout 'h36m_17' is known, the encoder declares {encoder.layout.name!r}"
+        )
+    keypoints = keypoints.as_h36m_17(encoder.coco_recipe)
     xy = normalise(keypoints.xy_px, keypoints.width_px, keypoints.height_px)
-    return as_declared(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
+    return normalised_for(torch.cat([xy, keypoints.confidence.clamp(max=1)[..., None]], -1), encoder)
 
 
-def as_declared(
-    keypoints: Float[Tensor, "*batch frames joints 3"], encoder: nn.Module
+def normalised_for(
+    keypoints: Float[Tensor, "*batch frames joints 3"], encoder: Encoder
 ) -> Float[Tensor, "*batch frames joints inputs"]:
-    """What `encoder_input` makes of x, y (units of half the image width, origin in the middle) and confidence.
+    """Keypoints in normalisation "width" as the encoder reads them; the last step of `encoder_input`.
+
+    Args:
+        keypoints: x, y (`normalise`) and confidence.
 
     Raises:
-        ValueError: A normalisation that is not known.
+        ValueError: The encoder declares a normalisation that is not known.
     """
     if encoder.normalisation == "crop":
-        keypoints = cropped(keypoints, cast(float, encoder.crop_ratio))
+        keypoints = cropped(keypoints, encoder.crop_ratio)
     elif encoder.normalisation != "width":
         raise ValueError(
             f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
         )
     seen = keypoints[..., 2] > 0
-    return gaps_filled(keypoints[..., :2], seen) if encoder.input_channels == 2 else keypoints.where(seen[..., None], 0)
+    if encoder.input_channels == 2:
+        return gaps_filled(keypoints[..., :2], seen)
+    return keypoints.where(seen[..., None], 0)
 
 
 def normalise(
@@ -64,10 +71,13 @@ def normalise(
 def cropped(
     keypoints: Float[Tensor, "*batch frames joints 3"], ratio: float = 1.0
 ) -> Float[Tensor, "*batch frames joints 3"]:
-    """x, y (any unit) and confidence in one square box for the whole clip, x and y from -1 to 1 in it; 0 where unseen.
+    """Keypoints in one square box for the whole clip, x and y from -1 to 1 in it; 0 where unseen.
 
-    The box lies about the middle of all seen joints of all frames; its side is `ratio` times the longer side of
-    the smallest box that holds them. A clip with fewer than four seen joints in all its frames becomes zeros.
+    The box is centred on the smallest box that holds all seen joints of all frames. Its side is `ratio` times the
+    longer side of that one. A clip with fewer than four seen joints in all its frames becomes zeros.
+
+    Args:
+        keypoints: x, y (in any unit) and confidence.
     """
     xy, seen = keypoints[..., :2], keypoints[..., 2:] > 0
     low = xy.where(seen, torch.inf).amin((-3, -2), keepdim=True)
@@ -79,7 +89,7 @@ def cropped(
 
 
 def mirrored(keypoints: Keypoints) -> Keypoints:
-    """The clip as a camera behind a mirror sees it: left and right are swapped in the image and in the names."""
+    """The mirror image of the clip: x is mirrored in the image, and left and right joints change places."""
     index = flip_index_tensor(keypoints.layout, keypoints.xy_px.device)
     x, y = keypoints.xy_px[:, index].unbind(-1)
     xy_px = torch.stack([keypoints.width_px - x, y], -1)

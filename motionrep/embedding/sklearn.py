@@ -1,16 +1,16 @@
 """Motion embeddings for scikit-learn: `MotionEmbedder` stands at the front of any pipeline. Needs the extra `train`."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
 
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.pooling import over_time
-from motionrep.encoders import load_encoder
+from motionrep.encoders import Encoder, as_encoder, load_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 
@@ -24,21 +24,20 @@ except ImportError as error:
 class MotionEmbedder(TransformerMixin, BaseEstimator):
     """Clips of keypoints in, one vector for each clip out; nothing is learned from the clips.
 
-    An estimator like any other: it can be cloned, pickled and searched over, in a `Pipeline` too. What is pickled is
-    the name of the encoder, not its weights, unless `encoder` is a network itself; a pickle refuses other weights of
-    that name.
+    It can be cloned, pickled and searched over like any estimator, also in a `Pipeline`. A pickle holds the name of the
+    encoder and not its weights, unless `encoder` is an `Encoder` itself. It refuses other weights of that name.
 
     Args:
         encoder: What `load_encoder` takes, or an encoder.
         pooling: "mean" or "spread" (standard deviation) over the frames in which the person was seen, or "both". The
-            mean says more as a rule; where the camera stands moves it, too.
+            mean usually says more, but it also depends on where the camera stands.
         flip: Averages with the mirrored clip, for motions that are the same on either side.
         device: Where to encode.
     """
 
     def __init__(
         self,
-        encoder: str | nn.Module = "ktpformer-s",
+        encoder: str | Path | Encoder = "ktpformer-s",
         pooling: Literal["mean", "spread", "both"] = "both",
         flip: bool = False,
         device: str = "cpu",
@@ -59,8 +58,8 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
             raise ValueError(f"pooling must be 'mean', 'spread' or 'both', got {self.pooling!r}")
         _require_clips(X)
         network = self._network()
-        self.encoder_digest_ = getattr(network, "digest", None)
-        self.n_features_out_ = 17 * int(network.channels) * (2 if self.pooling == "both" else 1)
+        self.encoder_digest_ = network.digest
+        self.n_features_out_ = 17 * network.channels * (2 if self.pooling == "both" else 1)
         return self
 
     def transform(self, X: Sequence[Keypoints]) -> Float[np.ndarray, "clips features"]:  # noqa: N803
@@ -73,7 +72,7 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         _require_clips(X)
         network = self._network()
-        if (digest := getattr(network, "digest", None)) != self.encoder_digest_:
+        if (digest := network.digest) != self.encoder_digest_:
             raise ValueError(f"encoder {self.encoder!r} has other weights (sha256 {digest}) than when this was fitted")
         return np.stack([self._vector(clip, number, network) for number, clip in enumerate(X)])
 
@@ -92,16 +91,15 @@ class MotionEmbedder(TransformerMixin, BaseEstimator):
         state: Any = super().__getstate__()
         return {name: value for name, value in state.items() if name != "_loaded"}
 
-    def _network(self) -> Any:
-        """The encoder; loaded once, for a pickled or cloned estimator anew."""
-        if isinstance(self.encoder, nn.Module):
-            return self.encoder
-        name, network = getattr(self, "_loaded", (None, None))
-        if name != self.encoder:
-            self._loaded = (self.encoder, network := load_encoder(self.encoder))
-        return network
+    def _network(self) -> Encoder:
+        """The encoder. It is loaded once, and again after the estimator was pickled or cloned."""
+        if not isinstance(self.encoder, str | Path):
+            return as_encoder(self.encoder)
+        if not hasattr(self, "_loaded") or self._loaded[0] != self.encoder:
+            self._loaded = (self.encoder, load_encoder(self.encoder))
+        return self._loaded[1]
 
-    def _vector(self, clip: Keypoints, number: int, network: Any) -> np.ndarray:
+    def _vector(self, clip: Keypoints, number: int, network: Encoder) -> np.ndarray:
         embedding = embed(clip, network, flip=self.flip, device=self.device)
         seen = embedding.seen_frames()
         if not bool(seen.any()):

@@ -1,277 +1,218 @@
-"""Encoders in folders and on the Hugging Face Hub: model.safetensors, config.json and a model card."""
+"""What an encoder is: the base class of all architectures, and what they are built from."""
 
-import hashlib
-import json
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
-from huggingface_hub import ModelCard, PyTorchModelHubMixin
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.cards import Provenance, input_declaration, model_card
-from motionrep.weights.fit import require_fit
-from motionrep.weights.hub import FILES, downloaded
+from motionrep.encoders.declaration import NORMALISATION_FORMULAS, Normalisation, coco_weights
+from motionrep.encoders.published_format import PublishedFormat
+from motionrep.encoders.saving import Shareable
+from motionrep.layouts import H36M_17, CocoRecipe, JointLayout
+from motionrep.weights.folders import digest_of
 
-_PROMISES = ("layout", "input_channels", "normalisation", "crop_ratio", "coco_recipe", "frames", "fps")
 
-
-class Shareable(nn.Module, PyTorchModelHubMixin):
-    """An encoder that can be saved, loaded and sent to the Hub. What an encoder is: `motionrep.encoders`.
-
-    `push_to_hub` is that of huggingface_hub.
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """What an encoder is built from. Architectures add options of their own, each with a default that JSON can hold.
 
     Attributes:
-        provenance: Where the weights come from; saved and loaded with them. Whoever trains them further has to say so
-            here, as `motionrep finetune` does; left as it was loaded, it is saved without its metrics.
-        digest: sha256 of the weights it was loaded or saved with (`weights_digest`), by which heads know the encoder
-            they were trained on. None when it is new, or has been in training mode or loaded other weights since;
-            what changes them by hand in evaluation mode is not noticed before it is saved.
+        frames: The window. An encoder reads exactly so many frames, or, if its window is not fixed, at most so many.
+        channels: Channels of the representation, per joint.
+        input_channels: 2 for x and y, 3 for x, y and confidence.
+        fps: Frame rate of the clips it was trained on; None if they had several, or if it is not known. `embed` and
+            `Stream` read clips at about this rate.
     """
 
-    architecture: str
-    name: str
+    frames: int = 243
+    channels: int = 512
+    input_channels: int = 3
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.input_channels not in (2, 3):
+            raise ValueError(f"input_channels must be 2 (x, y) or 3 (x, y, confidence), got {self.input_channels}")
+
+
+class Encoder(Shareable):
+    """Turns normalised keypoints into a representation of every joint in every frame.
+
+    To add an architecture, derive a class: it is known to `load_encoder`, `finetune` and error messages as soon as its
+    module is imported.
+
+        @dataclass(frozen=True, kw_only=True)
+        class PlainConfig(EncoderConfig):
+            hidden: int = 64
+
+        class Plain(Encoder):
+            architecture = "plain"
+            config_type = PlainConfig
+            config: PlainConfig
+
+            def __init__(self, **options):  # those of PlainConfig, as in Plain(frames=27, hidden=128)
+                super().__init__(**options)
+                self.embed = nn.Linear(self.input_channels, self.config.hidden)
+                self.representation = nn.Linear(self.config.hidden, self.channels)
+
+            def forward(self, keypoints):
+                self.require_window(keypoints)
+                return self.representation(self.embed(keypoints).relu())
+
+    `save_pretrained`, `from_pretrained` and `push_to_hub` work as in huggingface_hub.
+
+    Attributes:
+        architecture: Its key in `ENCODERS`. A class without one is not registered, and its encoders cannot be saved.
+        config_type: The class of `config`.
+        published: How checkpoints of the published model are read; None if there are none.
+        layout: The joints it reads, in their order.
+        normalisation: "width" (see `embedding.inputs.normalise`) or "crop" (see `embedding.inputs.cropped`).
+        crop_ratio: For "crop", the side of the box over the longer side of the person.
+        coco_recipe: How COCO-17 keypoints become its layout (see `layouts.to_h36m_17`).
+        fixed_window: False if it also reads clips shorter than `frames`.
+        config: What it was built from. `frames`, `channels`, `input_channels` and `fps` are attributes, too.
+        name: Which weights these are.
+        provenance: Where the weights come from; saved and loaded with them. Set it after training, as `motionrep
+            finetune` does. If only the weights have changed, it is saved without its metrics.
+        digest: The `weights_digest` of the weights that were loaded or saved, by which a head knows the encoder it was
+            trained on. None for a new encoder, and after training mode or `load_state_dict`. Changes made by hand in
+            evaluation mode are noticed only when it is saved.
+    """
+
+    config_type: ClassVar[type[EncoderConfig]] = EncoderConfig
+    published: ClassVar[PublishedFormat | None] = None
+
+    layout: JointLayout = H36M_17
+    normalisation: Normalisation = "width"
+    crop_ratio: float = 1.0
+    coco_recipe: CocoRecipe = "motionbert"
+    fixed_window: bool = True
+
+    config: EncoderConfig
     frames: int
-    config: dict[str, Any]
-    provenance: Provenance = Provenance()
-    digest: str | None = None
-    _loaded: tuple[Provenance, str] | None = None  # what was said of the weights that were loaded, and their digest
+    channels: int
+    input_channels: int
+    fps: float | None
 
-    def train(self, mode: bool = True) -> "Shareable":
-        if mode or self.training:
-            self.digest = None
-        return super().train(mode)
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.config = self.config_type(**options)
+        self.frames, self.channels = self.config.frames, self.config.channels
+        self.input_channels, self.fps = self.config.input_channels, self.config.fps
+        self.name = self.architecture or type(self).__name__
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        self.digest = None
-        return super().load_state_dict(*args, **kwargs)
+    def forward(
+        self, keypoints: Float[Tensor, "batch frames joints inputs"]
+    ) -> Float[Tensor, "batch frames joints channels"]:
+        """The representation of windows, from normalised keypoints."""
+        raise NotImplementedError
 
-    def save_pretrained(
-        self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **hub: Any
-    ) -> str | None:
-        """Writes the encoder, under its `name`, to a folder that `load_encoder` reads. Weights keep their dtype.
+    def layer_groups(self) -> list[Sequence[nn.Module]]:
+        """The modules of each layer, in order, and as the last item those behind the last layer.
 
-        Its three files replace those of an encoder that was there, other files in the folder stay.
+        Modules that are in no group lie ahead of the first layer. Fine-tuning of the last layers and learning rates
+        that decay from layer to layer go by this. The default is an encoder without layers.
+        """
+        return [[]]
+
+    def layer_numbers(self) -> dict[str, int]:
+        """The layer of every parameter: 0 ahead of the first, 1 to the depth, and depth + 1 behind the last."""
+        number_of = {
+            id(parameter): number
+            for number, modules in enumerate(self.layer_groups(), 1)
+            for module in modules
+            for parameter in module.parameters()
+        }
+        return {name: number_of.get(id(parameter), 0) for name, parameter in self.named_parameters()}
+
+    def with_frame_rate(self, fps: float) -> "Encoder":
+        """A copy that reads a higher frame rate, to train on from. Its window is as long in seconds.
+
+        Each frame becomes several, which take its place in the window and have its neighbours. A clip that repeats
+        every frame as often is encoded as before.
 
         Raises:
-            ValueError: The folder holds a README.md or config.json of something else, or the encoder is not what its
-                `config` builds, so that nobody could load it.
-
-        Args:
-            push_to_hub: Also sends it to the Hub, as `repo_id` (the folder's name when None).
-            hub: Options of `push_to_hub`, as `private=True`.
+            ValueError: The architecture cannot do that, the encoder declares no frame rate, or `fps` is no whole
+                multiple of it.
         """
-        _require_rebuilt(self)
-        folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not _is_ours(folder):
-            raise ValueError(
-                f"{folder}: holds a README.md or config.json that is no encoder's, which would be lost; choose another "
-                "folder"
+        if self.fps is None or fps < self.fps or fps % self.fps:
+            known = (
+                "declares no frame rate; build it with fps="
+                if self.fps is None
+                else f"reads {self.fps:g} frames per second; fps must be a multiple of that, such as {2 * self.fps:g}"
             )
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as beside:
-            self._save_pretrained(Path(beside))
-            for name in FILES:
-                (Path(beside) / name).replace(folder / name)
-        return self.push_to_hub(repo_id or folder.name, **hub) if push_to_hub else None
+            raise ValueError(f"encoder {self.name} {known}, got {fps:g}")
+        times = int(fps / self.fps)
+        with torch.no_grad():
+            options, weights = self._upsampled(times)
+            finer = self.rebuilt(**options, frames=times * self.frames, fps=fps)
+            finer.load_state_dict(weights)
+        finer.to(next(self.parameters()))
+        finer.name = self.name
+        recipe = f"made to read {fps:g} frames per second, after this: {self.provenance.recipe}"
+        finer.provenance = replace(self.provenance, metrics=(), recipe=recipe)
+        return finer.train(self.training)
 
-    def generate_model_card(self, *_args: Any, sha256: str | None = None, **_kwargs: Any) -> ModelCard:
-        """The README.md of `save_pretrained`."""
-        return ModelCard(_card(self, sha256 or hashlib.sha256(_serialised(self)).hexdigest()))
+    def _upsampled(self, times: int) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
+        """Options and weights of an encoder that reads `times` frames for each; for `with_frame_rate`."""
+        raise ValueError(
+            f"encoder {self.name} reads {self.fps:g} frames per second, and a {self.architecture} cannot be made to "
+            f"read another rate; take fps {self.fps:g}"
+        )
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        content, self.digest = _serialised(self), weights_digest(self)
-        if self._loaded is not None and self._loaded[0] is self.provenance and self._loaded[1] != self.digest:
-            recipe = f"the weights were changed, nobody says how, after this: {self.provenance.recipe}"
-            self.provenance = replace(self.provenance, metrics=(), recipe=recipe)
-        config = {
-            "architecture": self.architecture,
-            "name": self.name,
-            "config": self.config,
-            "input": input_declaration(self),
-            "provenance": asdict(self.provenance),
+    def require_window(self, keypoints: Tensor) -> None:
+        """Raises ValueError unless the keypoints have the shape that this encoder declares to read."""
+        frames, *rest = keypoints.shape[1:]
+        fits = frames == self.frames if self.fixed_window else 1 <= frames <= self.frames
+        if not fits or rest != [self.layout.joint_count, self.input_channels]:
+            expected = f"{'' if self.fixed_window else 'up to '}{self.frames}"
+            raise ValueError(
+                f"{self.name}: expected keypoints batch x {expected} frames x {self.layout.joint_count} "
+                f"joints x {self.input_channels}, got {tuple(keypoints.shape)}"
+            )
+
+    def input_declaration(self) -> dict[str, Any]:
+        """What has to be fed to the encoder and what it returns, as JSON can hold it.
+
+        `coco_17` has the weights of the COCO-17 keypoints that make each joint of the layout (`coco_weights`).
+        """
+        declaration = {
+            "layout": self.layout.name,
+            "joints": list(self.layout.joints),
+            "input_channels": ["x", "y", "confidence"][: self.input_channels],
+            "normalisation": self.normalisation,
+            "normalisation_formula": NORMALISATION_FORMULAS[self.normalisation],
+            "unseen": (
+                "x, y and confidence 0" if self.input_channels == 3 else "on a line between the frames that saw it"
+            ),
+            "frames": self.frames,
+            "fixed_window": self.fixed_window,
+            "fps": self.fps,
+            "output": f"representation, frames x {self.layout.joint_count} joints x {self.channels} channels, no unit",
+            "coco_recipe": self.coco_recipe,
+            "coco_17": coco_weights(self.layout, self.coco_recipe),
         }
-        (save_directory / "model.safetensors").write_bytes(content)
-        (save_directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        card = _card(self, hashlib.sha256(content).hexdigest())
-        (save_directory / "README.md").write_text(card, encoding="utf-8")
-
-    @classmethod
-    def _from_pretrained(
-        cls,
-        *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
-        **model_kwargs: Any,
-    ) -> "Shareable":
-        """Part of huggingface_hub's `from_pretrained`; `model_kwargs` replace entries of the saved configuration."""
-        folder = Path(model_id)
-        if not folder.is_dir():
-            folder = downloaded(
-                model_id, "encoder", revision=revision, cache_dir=cache_dir, force_download=force_download,
-                local_files_only=local_files_only, token=token,
-            )  # fmt: skip
-        return load_folder(cls, folder, read_config(folder), **model_kwargs)
+        return declaration | ({"crop_ratio": self.crop_ratio} if self.normalisation == "crop" else {})
 
 
-T = TypeVar("T", bound=Shareable)
+def as_encoder(encoder: Any) -> Encoder:
+    """The encoder itself, or the one inside a module that `torch.compile` made of it.
 
-
-def weights_digest(encoder: nn.Module) -> str:
-    """sha256 of the names and values of all weights in float32, whatever precision they are kept in."""
-    digest = hashlib.sha256()
-    encoder = getattr(encoder, "_orig_mod", encoder)  # of torch.compile
-    for name, tensor in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(_as_float32(tensor).cpu().contiguous().numpy().data)
-    return digest.hexdigest()
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of an encoder. Raises ValueError if there is none."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: not a whole encoder (config.json and model.safetensors): {error}") from error
-    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise ValueError(f"{folder}/config.json: not that of an encoder ('architecture' and 'config')")
-    return config
-
-
-def load_folder(build: type[T], folder: Path, config: dict[str, Any], **changes: Any) -> T:
-    """The encoder of a folder, in evaluation mode, in float32, on the CPU.
-
-    Args:
-        build: Its class.
-        config: What `read_config` read.
-        changes: Replaces entries of the configuration it is built with.
+    Everything that takes an encoder from a user takes it through this function.
 
     Raises:
-        ValueError: The files are damaged, or do not fit the class or each other.
+        TypeError: It is no encoder.
     """
-    if config.get("architecture") != build.architecture:
-        raise ValueError(
-            f"{folder}/config.json: holds a {config.get('architecture')}, not a {build.architecture}; "
-            "load_encoder loads what is there"
-        )
-    try:
-        encoder = build(**(config["config"] | changes))
-        encoder.provenance = Provenance(**config.get("provenance", {}))
-    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise ValueError(f"{folder}/config.json: does not build a {build.architecture}: {error}") from error
-    promised, declared = config.get("input") or {}, input_declaration(encoder)
-    for key in _PROMISES:
-        if key in promised and key not in changes and promised[key] != declared.get(key):
-            raise ValueError(
-                f"{folder}/config.json: the weights read {key} {promised[key]!r}, but the encoder that this version "
-                f"of motionrep builds from it reads {declared.get(key)!r}"
-            )
-    try:
-        weights = {name: _as_float32(tensor) for name, tensor in load_file(folder / "model.safetensors").items()}
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{folder}: not a whole encoder (config.json and model.safetensors): {error}") from error
-    try:
-        require_fit(build.architecture, weights, encoder.state_dict(), encoder.frames, _names_by_architecture)
-    except ValueError as error:
-        raise ValueError(f"{folder}/model.safetensors: {error}") from error
-    encoder.load_state_dict(weights, strict=True)
-    encoder.name = config.get("name", folder.name)
-    encoder.eval().digest = weights_digest(encoder) if changes.keys() <= {"drop_path"} else None
-    encoder._loaded = (encoder.provenance, weights_digest(encoder))
-    return encoder
+    inside = encoder._orig_mod if hasattr(encoder, "_orig_mod") else encoder
+    if isinstance(inside, Encoder):
+        return inside
+    if isinstance(inside, nn.Module):
+        raise TypeError(f"expected an encoder, got {type(inside).__name__}, which does not derive from Encoder")
+    raise TypeError(f"expected an encoder, as load_encoder(...) gives, got {encoder!r}")
 
 
-def _require_rebuilt(encoder: Shareable) -> None:
-    """Raises ValueError when another encoder than this one would be loaded, or none."""
-    with torch.device("meta"):
-        again = type(encoder)(**encoder.config)
-    declared, rebuilt = input_declaration(encoder), input_declaration(again)
-    for key in _PROMISES:
-        if declared.get(key) != rebuilt.get(key):
-            raise ValueError(
-                f"encoder {encoder.name!r}: reads {key} {declared.get(key)!r}, but its config builds one that reads "
-                f"{rebuilt.get(key)!r}, so what is saved could not be loaded; build it with the right {key}"
-            )
-    try:
-        require_fit(f"the config of encoder {encoder.name!r}", encoder.state_dict(), again.state_dict())
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; so what is saved could not be loaded: merge adapters and take parametrisations off first"
-        ) from error
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether the folder is an encoder's, or has nothing that saving one would replace."""
-    if not (folder / "config.json").exists():
-        return not (folder / "README.md").exists()
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return isinstance(config, dict) and "architecture" in config
-
-
-def _serialised(encoder: nn.Module) -> bytes:
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    return save(weights)
-
-
-def _as_float32(tensor: Tensor) -> Tensor:
-    return tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
-
-
-def _card(encoder: Shareable, sha256: str) -> str:
-    reads = input_declaration(encoder)
-    window = "windows of" if reads["fixed_window"] else "clips of up to"
-    rate = "at any frame rate" if reads["fps"] is None else f"at {reads['fps']:g} frames per second"
-    about = (
-        f"An encoder of motionrep, architecture `{encoder.architecture}`: 2D keypoints of a person in, a "
-        f"representation of every joint in every frame out.\n\n"
-        f"It reads {window} {encoder.frames} frames {rate}, layout {reads['layout']}, channels "
-        f"{', '.join(reads['input_channels'])}, normalisation {reads['normalisation']!r} "
-        f"({reads['normalisation_formula']}). `motionrep.embed` converts, normalises and cuts clips by itself; "
-        f"config.json has all of it.\n\nOutput: {reads['output']}."
-    )
-    use = (
-        "import motionrep\n\n"
-        f'encoder = motionrep.load_encoder("{encoder.name}")  # its name if it ships, this folder, or its Hub id\n'
-        'clips = motionrep.load_keypoints("clip.json", size_px=(1920, 1080))\n'
-        "embedding = motionrep.embed(clips[0], encoder)"
-    )
-    return model_card(encoder.name, "encoder", encoder.provenance, sha256, use, about)
-
-
-def _names_by_architecture() -> dict[str, list[str]]:
-    from motionrep.encoders.loading import ENCODERS
-
-    with torch.device("meta"):
-        return {name: list(cls(frames=9, depth=1).state_dict()) for name, cls in ENCODERS.items()}
-
-
-@dataclass(frozen=True)
-class PublishedFormat:
-    """How one architecture is published.
-
-    Attributes:
-        names: Pairs (regular expression of a name here, what it becomes in files), applied one after the other.
-        config: Reads what shapes tell of the configuration.
-        pose_head: Builds its pose head, whose names begin with `head.` in files.
-        first_layer: Name in files of the weights whose second axis is the input channels.
-        mark: A name that only files of this architecture hold.
-    """
-
-    build: Callable[..., Any]
-    names: tuple[tuple[str, str], ...]
-    config: Callable[[Mapping[str, Tensor]], dict[str, int | float]]
-    pose_head: Callable[[int], nn.Module]
-    first_layer: str
-    mark: str
+def weights_digest(encoder: Encoder) -> str:
+    """sha256 of the names and values of all weights in float32, whatever precision they are kept in."""
+    return digest_of(as_encoder(encoder).state_dict())

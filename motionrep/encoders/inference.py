@@ -16,40 +16,40 @@ from motionrep.encoders.architectures.layers import (
     GraphLayer,
     JointGraphConvolution,
     TransformerBlock,
+    UnroundedLinear,
 )
+from motionrep.encoders.base import Encoder, as_encoder
 from motionrep.encoders.bfloat16 import Block16, PreciseProduct, has_packed_products
 
 COMPILERS = ("g++", "clang++", "cl")
 
 # Linear layers with fewer inputs read coordinates, which bfloat16 would round to several pixels.
 _LEAST_INPUTS = 16
-
-# Linear layers of mixers, fusions and encoders whose results are far larger than what differs in them from token to
-# token, or are the representation.
-_UNROUNDED = ("proj", "gate", "representation")
+_LINEAR = (nn.Linear, UnroundedLinear)
 
 
-def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
-    """What the encoder computes in evaluation mode, faster: normalised keypoints in, a float32 representation out.
+def for_inference(encoder: Encoder, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
+    """A faster twin of the encoder in evaluation mode: normalised keypoints in, a float32 representation out.
 
     Batch normalisation is folded into graph convolutions. With bfloat16, matrix products and attention are computed in
-    bfloat16, and what they add up to stays float32, as do norms and the layers that read coordinates. Poses of the
-    shipped encoders then differ from float32's by 0.8 to 0.9 mm (benchmarks/encoders.md).
+    bfloat16. Sums, norms and the layers that read coordinates stay float32. Poses of the shipped encoders then differ
+    from those of float32 by 0.8 to 0.9 mm (benchmarks/encoders.md).
 
-    The encoder is left as it is. Weights that need not change are shared with it, the others are copies: call it again
-    when the encoder has learned more, and give it a copy of an encoder that goes on learning meanwhile. Layers with
-    hooks or reparametrised weights stay as they are.
+    The encoder itself does not change. The twin shares the weights that stay the same and copies the others. Make a new
+    twin after training further, and make it of a copy if the encoder is trained meanwhile. Layers with hooks or
+    reparametrised weights stay as they are.
 
     Args:
-        compile: Compile each kind of block with `torch.compile`: a minute once, then faster. Needs a C++ compiler.
+        compile: Compiles each kind of block with `torch.compile`: a minute once, then faster. Needs a C++ compiler.
 
     Raises:
+        TypeError: It is no encoder.
         ValueError: Another dtype than float32 or bfloat16.
         RuntimeError: `compile` without a C++ compiler.
     """
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}")
-    encoder = getattr(encoder, "_orig_mod", encoder)  # of torch.compile, whose copies would run the original
+    encoder = as_encoder(encoder)
     tensors = [*encoder.parameters(), *encoder.buffers()]
     if all(tensor.dtype == torch.float32 or not tensor.is_floating_point() for tensor in tensors):
         twin = copy.deepcopy(encoder, {id(tensor): tensor for tensor in tensors})
@@ -58,7 +58,7 @@ def for_inference(encoder: nn.Module, dtype: torch.dtype = torch.float32, compil
     on_cpu = all(tensor.device.type == "cpu" for tensor in tensors)
     packed = on_cpu and not compile and has_packed_products()
     with torch.no_grad():
-        twin = _changed(twin.eval(), "", dtype, packed)
+        twin = _changed(twin.eval(), dtype, packed)
     if compile:
         _require_compiler()
     return _Inference(twin, dtype, compile)
@@ -111,7 +111,8 @@ class _JointGraph(nn.Module):
         return F.relu((x.flatten(2) @ self.operator).unflatten(-1, (self.nodes, -1)) + self.bias)
 
 
-def _changed(module: nn.Module, name: str, dtype: torch.dtype, packed: bool) -> nn.Module:
+def _changed(module: nn.Module, dtype: torch.dtype, packed: bool) -> nn.Module:
+    """The module, or a faster one in its place, with the same done to all modules inside."""
     if isinstance(module, GraphLayer) and not _hooked(module) and _is_plain(module.gconv) and _is_plain(module.bn):
         module = _folded(module)
     elif dtype == torch.float32:
@@ -120,21 +121,26 @@ def _changed(module: nn.Module, name: str, dtype: torch.dtype, packed: bool) -> 
         module = Block16(module, packed)
     elif isinstance(module, Attention):
         module.arithmetic = "fused"
-    elif type(module) is nn.Linear and _is_plain(module):
-        if module.in_features < _LEAST_INPUTS:
-            return _Precise(module)
-        if name in _UNROUNDED:
-            return PreciseProduct(module, packed=False)
-        module.weight = _parameter(module.weight.to(dtype))
-        if module.bias is not None:
-            module.bias = _parameter(module.bias.to(dtype))
-    for child_name, child in module.named_children():
-        setattr(module, child_name, _changed(child, child_name, dtype, packed))
+    elif isinstance(module, nn.Linear) and type(module) in _LINEAR and _is_plain(module):
+        return _in_bfloat16(module)
+    for name, child in module.named_children():
+        setattr(module, name, _changed(child, dtype, packed))
     return module
 
 
+def _in_bfloat16(linear: nn.Linear) -> nn.Module:
+    if linear.in_features < _LEAST_INPUTS:
+        return _Precise(linear)
+    if isinstance(linear, UnroundedLinear):
+        return PreciseProduct(linear, packed=False)
+    linear.weight = _parameter(linear.weight.bfloat16())
+    if linear.bias is not None:
+        linear.bias = _parameter(linear.bias.bfloat16())
+    return linear
+
+
 def _is_plain_block(block: Block) -> bool:
-    """Whether it is put together as this library does it and nobody worked on it: `Block16` computes what it does."""
+    """Whether all its parts are those of this library, unchanged, so that `Block16` computes the same."""
     if type(block) not in (Block, TransformerBlock) or type(block.mlp) is not MLP:
         return False
     norms, inside, layers = [block.norm1, block.norm2], [block, block.mlp], [block.mlp.fc1, block.mlp.fc2]
@@ -143,13 +149,13 @@ def _is_plain_block(block: Block) -> bool:
         layers += [block.attn.qkv, block.attn.proj]
     return (
         all(type(norm) is nn.LayerNorm and norm.bias is not None for norm in norms)
-        and all(type(layer) is nn.Linear and _is_plain(layer) for layer in layers)
+        and all(type(layer) in _LINEAR and _is_plain(layer) for layer in layers)
         and not any(map(_hooked, norms + inside))
     )
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether what it computes is all in its own parameters: it has no hooks, and no weight made of others."""
+    """Whether its own parameters say what it computes: it has no hooks, and no weight made of other tensors."""
     return not _hooked(module) and ("weight" in module._parameters or "W" in module._parameters)
 
 

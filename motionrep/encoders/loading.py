@@ -1,47 +1,38 @@
-"""The table of encoders, and where their weights are found."""
+"""Loads an encoder by the name of shipped weights, from a folder, a published checkpoint or the Hugging Face Hub."""
 
 import difflib
 from pathlib import Path
-from typing import Any
 
-from motionrep.encoders.architectures.dstformer import DSTformer
-from motionrep.encoders.architectures.ktpformer import KTPFormer
-from motionrep.encoders.architectures.mixste import MixSTE
-from motionrep.encoders.architectures.motionagformer import MotionAGFormer
-from motionrep.encoders.architectures.ssr_stf import SSRSTF
-from motionrep.encoders.base import Shareable, load_folder, read_config, weights_digest
+from motionrep.encoders.base import Encoder, weights_digest
 from motionrep.encoders.published import load_published
-from motionrep.weights import is_here, shipped
+from motionrep.encoders.saving import ENCODERS
+from motionrep.weights import find_shipped, shipped, shipped_versions
+from motionrep.weights.folders import digest_of, read_config, read_weights
 from motionrep.weights.hub import FILES, downloaded, is_hub_id
 
-ENCODERS: dict[str, type[Any]] = {
-    "ktpformer": KTPFormer,
-    "dstformer": DSTformer,
-    "mixste": MixSTE,
-    "motionagformer": MotionAGFormer,
-    "ssr_stf": SSRSTF,
-}
 
-
-def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Shareable:
+def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Encoder:
     """An encoder in evaluation mode, in float32, on the CPU.
 
     Args:
-        name_or_path: In this order: the name of shipped weights, a folder written by `save_pretrained`, a published
-            checkpoint file (its pose head: `motionrep.encoders.load_published`), a Hugging Face Hub id `owner/name`.
-            A `Path` that exists is that, even under the name of shipped weights.
+        name_or_path: Tried in this order:
+
+            - the name of shipped weights; `name@1` is an older version of them,
+            - a folder written by `save_pretrained`,
+            - a published checkpoint file (`motionrep.encoders.load_published` also gives its pose head),
+            - a Hugging Face Hub id `owner/name`.
+
+            A `Path` that exists is that file or folder, even under the name of shipped weights.
         revision: Of a Hub id: the branch, tag or commit; its newest state when None.
 
     Raises:
-        ValueError: Nothing of that name, or files that are damaged or do not fit the architecture.
+        ValueError: Nothing of that name, no such version, or files that are damaged or do not fit the architecture.
     """
-    path, known = Path(name_or_path), {} if is_here(name_or_path) else shipped("architecture")
-    if revision is not None and (str(name_or_path) in known or path.exists()):
+    path, folder = Path(name_or_path), find_shipped("encoder", name_or_path)
+    if revision is not None and (folder is not None or path.exists()):
         raise ValueError(f"{name_or_path}: is here already, and revision {revision!r} is for the Hub; leave it out")
-    if str(name_or_path) in known:
-        return _from_folder(known[str(name_or_path)])
-    if path.is_dir():
-        return _from_folder(path)
+    if folder is not None or path.is_dir():
+        return _from_folder(folder or path)
     if path.name in FILES and path.is_file():
         raise ValueError(f"{path}: a file of an encoder's folder; pass the folder, {path.parent}")
     if path.is_file():
@@ -50,6 +41,7 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Share
         return encoder
     if is_hub_id(name_or_path):
         return _from_folder(downloaded(str(name_or_path), "encoder", revision=revision))
+    known = shipped("encoder")
     near = difflib.get_close_matches(str(name_or_path), known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(
@@ -58,9 +50,23 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Share
     )
 
 
-def _from_folder(folder: Path) -> Shareable:
-    config = read_config(folder)
-    architecture = config.get("architecture")
+def shipped_encoder(name: str, digest: str | None) -> str | None:
+    """What `load_encoder` calls the shipped weights of this name and digest; None if they do not ship.
+
+    This is `name` itself for the newest version, `name@1` for an older one. Without a digest it is the newest version.
+    """
+    versions = shipped_versions("encoder", name)
+    for version, folder in versions.items():
+        if digest in (None, digest_of(read_weights(folder, "encoder"))):
+            return name if version == max(versions) else f"{name}@{version}"
+    return None
+
+
+def _from_folder(folder: Path) -> Encoder:
+    architecture = read_config(folder, "encoder")["architecture"]
     if architecture not in ENCODERS:
-        raise ValueError(f"{folder}/config.json: unknown architecture {architecture!r} (known: {', '.join(ENCODERS)})")
-    return load_folder(ENCODERS[architecture], folder, config)
+        raise ValueError(
+            f"{folder}/config.json: unknown architecture {architecture!r} (known: {', '.join(ENCODERS)}); if another "
+            "package defines it, import that first"
+        )
+    return ENCODERS[architecture].from_folder(folder)

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from motionrep.body import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.inputs import mirrored
+from motionrep.encoders import Encoder
 from motionrep.head_api.flip_averaging import flip_averaged
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
@@ -28,7 +29,7 @@ class Predictor:
         dtype: Arithmetic of the encoder.
     """
 
-    encoder: nn.Module
+    encoder: Encoder
     head: Any = None
     flip: bool = True
     overlap: float = 0.0
@@ -60,7 +61,7 @@ class Predictor:
     def details(self) -> dict[str, Any]:
         """What of this decides over the numbers, for the `protocol` of a result."""
         return {
-            "window_frames": int(self.encoder.frames),  # pyright: ignore[reportArgumentType]
+            "window_frames": self.encoder.frames,
             "window_overlap": self.overlap,
             "flip_averaging": self.flip,
             "precision": str(self.dtype).removeprefix("torch."),

@@ -11,7 +11,7 @@ from motionrep.evaluation.predictor import Predictor
 from motionrep.evaluation.protocols.registry import PROTOCOLS, Protocol
 from motionrep.files.naming import did_you_mean
 from motionrep.files.writing import write_json
-from motionrep.head_api.contract import require_trained_together
+from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.loading import load_head
 
 
@@ -55,7 +55,7 @@ def evaluate_protocol(
     _require_usable(protocol, chosen, head, given)
     network, trained = load_encoder(encoder), None if head is None else load_head(head)
     if trained is not None:
-        require_trained_together(trained, network)
+        require_same_encoder(trained, network)
     predictor = Predictor(network, trained, flip, overlap, device, getattr(torch, precision))
     result = chosen.load()(Path(data), predictor, **given)
     result |= {"encoder": encoder, "encoder_digest": network.digest, "head": head}

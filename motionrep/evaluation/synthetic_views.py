@@ -1,6 +1,6 @@
 """Scores of a head on held-out motion that random cameras and a simulated detector see."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,11 @@ from tqdm import tqdm
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
-from motionrep.embedding.inputs import as_declared
-from motionrep.encoders import load_encoder
+from motionrep.embedding.inputs import normalised_for
+from motionrep.encoders import Encoder, load_encoder
 from motionrep.evaluation.scores import SCORED_OUTPUTS, UNITS, Scores
 from motionrep.files.writing import write_json
-from motionrep.head_api.contract import require_trained_together
+from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.flip_averaging import flip_averaged_output
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17, find_layout
@@ -68,7 +68,7 @@ def evaluate(
             head that has none of `SCORED_OUTPUTS`.
     """
     trained, network = load_head(head), load_encoder(encoder)
-    require_trained_together(trained, network)
+    require_same_encoder(trained, network)
     labels = tuple(getattr(trained, "labels", ()))
     clips = [clip for clip in load_motion_folder(data, options.split) if not labels or clip.core]
     if labels and not clips:
@@ -108,20 +108,20 @@ def evaluate(
     return result
 
 
-def single_views(samples: SynthesizedClips) -> Iterator[dict[str, Tensor]]:
-    """The samples one after the other, each as a batch of one without the frames that pad it."""
-    for index in range(len(samples)):
-        batch = samples.__getitems__([(0, index)])
-        frames = int(batch["valid"].sum())
-        yield {name: tensor[:, :frames] if name in PER_FRAME else tensor for name, tensor in batch.items()}
+def single_view(samples: SynthesizedClips, index: int) -> dict[str, Tensor]:
+    """A sample as a batch of one, without the frames that pad it."""
+    batch = samples.__getitems__([(0, index)])
+    frames = int(batch["valid"].sum())
+    return {name: tensor[:, :frames] if name in PER_FRAME else tensor for name, tensor in batch.items()}
 
 
 @torch.no_grad()
 def _metrics(
-    samples: SynthesizedClips, network: Any, trained: Any, labels: tuple[str, ...], options: SyntheticViews
+    samples: SynthesizedClips, network: Encoder, trained: Any, labels: tuple[str, ...], options: SyntheticViews
 ) -> dict[str, float]:
     scores, losses = Scores(FPS), []
-    for view in tqdm(single_views(samples), total=len(samples), unit="clip", disable=None):
+    for index in tqdm(range(len(samples)), unit="clip", disable=None):
+        view = single_view(samples, index)
         output = _output(view, network, trained, labels, options)
         if any(name in output for name in SCORED_OUTPUTS):
             scores.add(output, view)
@@ -131,12 +131,12 @@ def _metrics(
 
 
 def _output(
-    view: Mapping[str, Tensor], network: Any, trained: Any, labels: tuple[str, ...], options: SyntheticViews
+    view: Mapping[str, Tensor], network: Encoder, trained: Any, labels: tuple[str, ...], options: SyntheticViews
 ) -> dict[str, Tensor]:
     """What the head gives for one view, or its mean with what it gives for the mirror image."""
 
     def of(keypoints: Tensor) -> dict[str, Tensor]:
-        inputs = as_declared(keypoints, network)
+        inputs = normalised_for(keypoints, network)
         return trained(encode(inputs, FPS, network, dtype=getattr(torch, options.precision))[None], view["valid"])
 
     seen = view["keypoints"][0]

@@ -1,8 +1,4 @@
-"""What a head is, and how one is found, saved and loaded.
-
-A head turns an encoder's representation into something a person wants. Any installed package may add heads through
-the entry point group "motionrep.heads" (name -> class); those of motionrep itself come the same way.
-"""
+"""What a head is, and which encoder it fits."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -12,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from motionrep.encoders import Encoder
+from motionrep.encoders.loading import shipped_encoder
 from motionrep.types import MotionEmbedding
 
 Batch = Mapping[str, Tensor]
@@ -22,9 +20,9 @@ R = TypeVar("R")
 class Head(Protocol):
     """An `nn.Module` built as `HeadClass(channels=..., **config)`; `channels` is the encoder's output width.
 
-    Output names that the evaluation knows: `position_m` (batch frames 17 3: Human3.6M-17 points relative to the pelvis,
-    camera axes), `local_rotmat` (batch frames 24 3 3) with `betas` (batch 10), and `logit` (batch classes).
-    A head with other outputs trains just as well and is judged by its validation loss.
+    The evaluation knows outputs of these names: `position_m` (batch frames 17 3: Human3.6M-17 points in metres relative
+    to the pelvis, camera axes), `local_rotmat` (batch frames 24 3 3) with `betas` (batch 10), and `logit` (batch
+    classes). A head with other outputs trains just as well, and is judged by its validation loss.
     """
 
     config: dict[str, Any]
@@ -32,16 +30,20 @@ class Head(Protocol):
     def forward(
         self, representation: Float[Tensor, "batch frames joints channels"], valid: Bool[Tensor, "batch frames"]
     ) -> dict[str, Tensor]:
-        """Named outputs. `valid` is False for frames that only pad a short clip to the encoder's window, and, where
-        `representation_of` gives it, for those in which nobody was seen."""
+        """Named outputs.
+
+        Args:
+            valid: False for frames that only pad a short clip to the encoder's window. What `representation_of` gives
+                is also False for frames in which nobody was seen.
+        """
         ...
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Named, weighted scalar terms; training minimises their sum. Batches are described in `datasets.synthesis`."""
+        """Named, weighted scalar terms; training minimises their sum. `datasets.synthetic.clips` describes batches."""
         ...
 
     def predict(self, embedding: MotionEmbedding) -> Any:
-        """What the head has to say about one clip, as one of the types in `motionrep.types` or its own."""
+        """The head's result for one clip: one of the types in `motionrep.types`, or a type of its own."""
         ...
 
 
@@ -67,43 +69,32 @@ def float32_inference(predict: Callable[..., R]) -> Callable[..., R]:
     return run
 
 
-def require_same_encoder(head: nn.Module, embedding: MotionEmbedding) -> None:
-    """Raises ValueError when a trained head is given embeddings of another encoder than its own."""
-    require_encoder(head, embedding.encoder, embedding.encoder_digest)
+def require_same_encoder(head: nn.Module, given: Encoder | MotionEmbedding) -> None:
+    """Raises ValueError unless a trained head was trained on this encoder, or on the one that made this embedding.
 
-
-def require_encoder(head: nn.Module, name: str, digest: str | None) -> None:
-    """Raises ValueError when a trained head would get embeddings of another encoder, or other weights, than its own."""
-    wanted = getattr(head, "trained_on", None)
-    if wanted is not None and wanted != name:
-        raise ValueError(
-            f"{type(head).__name__} was trained on embeddings of encoder {wanted!r}, got one of {name!r}; "
-            f"embed the clip with load_encoder({wanted!r})"
-        )
-    require_same_weights(head, name, digest)
-
-
-def require_same_weights(head: nn.Module, encoder: str, digest: str | None) -> None:
-    """Raises ValueError when the encoder has the right name and other weights than the head was trained on.
-
-    Nothing is said where one of the two is not known: of encoders that were not loaded but made, and of heads that were
-    saved without it.
+    Name and weights have to agree. Weights are compared by their digests where both are known: those of an encoder that
+    was not loaded from a file are not, and those of some older heads.
     """
-    wanted = getattr(head, "trained_on_digest", None)
-    if None not in (wanted, digest) and wanted != digest:
+    if isinstance(given, MotionEmbedding):
+        name, digest = given.encoder, given.encoder_digest
+    else:
+        name, digest = given.name, given.digest
+    wanted, wanted_digest = trained_on(head)
+    kind = type(head).__name__
+    if wanted not in (None, name):
         raise ValueError(
-            f"{type(head).__name__} was trained on other weights of encoder {encoder!r} (sha256 {str(wanted)[:12]}...) "
-            f"than these ({str(digest)[:12]}...): load the encoder that was saved with the head, or, to use it "
-            "nevertheless, set its attribute trained_on_digest to None"
+            f"{kind} was trained on encoder {wanted!r}, got {name!r}; load {wanted!r} (--encoder {wanted}) or, unless "
+            "it ships, the folder it was saved in"
+        )
+    if wanted_digest is not None and digest is not None and wanted_digest != digest:
+        version = shipped_encoder(name, wanted_digest)
+        remedy = "the encoder that was saved with the head" if version is None else f"{version!r} (--encoder {version})"
+        raise ValueError(
+            f"{kind} was trained on other weights of encoder {name!r} (sha256 {wanted_digest[:12]}...) than these "
+            f"({digest[:12]}...); load {remedy}, or set its attribute trained_on_digest to None to use it nevertheless"
         )
 
 
-def require_trained_together(head: nn.Module, encoder: nn.Module) -> None:
-    """Raises ValueError when a trained head belongs to another encoder, or to other weights of it."""
-    wanted = getattr(head, "trained_on", None)
-    if wanted not in (None, encoder.name):
-        raise ValueError(
-            f"the head was trained on encoder {wanted!r}, got {encoder.name!r}; pass --encoder {wanted}, or, unless it "
-            "ships, the folder it was saved in"
-        )
-    require_same_weights(head, str(encoder.name), getattr(encoder, "digest", None))
+def trained_on(head: nn.Module) -> tuple[str | None, str | None]:
+    """Name and digest of the encoder that a head was trained on; None where it does not say."""
+    return getattr(head, "trained_on", None), getattr(head, "trained_on_digest", None)

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from motionrep.encoders import Shareable as Encoder
-from motionrep.encoders import load_encoder
-from motionrep.head_api.contract import require_encoder
-from motionrep.head_api.loading import load_head
-from motionrep.weights import shipped
+from motionrep.encoders import Encoder, load_encoder
+from motionrep.head_api.contract import require_same_encoder
+from motionrep.head_api.loading import encoder_of, load_head
 
 DEFAULT_HEAD = "mesh-ktpformer-s"
 
@@ -35,7 +33,7 @@ def load_networks(
         raise ValueError(f"heads is empty; name at least one, such as {DEFAULT_HEAD!r}")
     trained = {_name(head): head if isinstance(head, nn.Module) else load_head(head) for head in heads}
     if encoder is None:
-        names = {encoder_of(head, name) for name, head in trained.items()}
+        names = {_encoder_name(head, name) for name, head in trained.items()}
         if len(names) > 1:
             raise ValueError(
                 f"the heads were trained on different encoders ({', '.join(sorted(names))}); run one after the other"
@@ -43,20 +41,20 @@ def load_networks(
         encoder = names.pop()
     network = encoder if isinstance(encoder, Encoder) else load_encoder(encoder)
     for head in trained.values():
-        require_encoder(head, network.name, network.digest)
+        require_same_encoder(head, network)
         if isinstance(head, nn.Module):
             head.to(device)
     return network.to(device), trained
 
 
-def encoder_of(trained: Any, head: str) -> str:
-    """Name of the shipped encoder that a head was trained on, or the published checkpoint that holds both."""
+def _encoder_name(trained: Any, head: str) -> str:
+    """The shipped encoder that a head was trained on, or the published checkpoint that holds both."""
     if Path(head).is_file():
         return head
-    name = str(trained.trained_on)
-    if name not in shipped("architecture"):
+    if (name := encoder_of(trained)) is None:
         raise ValueError(
-            f"{head}: trained on encoder {name!r}, which does not ship; pass its folder or Hub id as encoder"
+            f"{head}: trained on encoder {trained.trained_on!r}, which does not ship; pass its folder or Hub id as "
+            "encoder"
         )
     return name
 

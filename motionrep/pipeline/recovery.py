@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from motionrep.embedding import embed, mirrored
-from motionrep.encoders import Shareable as Encoder
+from motionrep.encoders import Encoder
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import JointLayout
 from motionrep.pipeline.cameras import camera_of, places_people

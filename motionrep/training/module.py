@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from motionrep.embedding.inputs import as_declared
+from motionrep.embedding.inputs import normalised_for
+from motionrep.encoders import Encoder
 from motionrep.evaluation.scores import Scores
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.trainable import optimizers, prepare
@@ -27,9 +28,11 @@ class TrainingModule(lightning.LightningModule):
         steps: How many steps the whole training has, for the schedule of the learning rates.
     """
 
-    def __init__(self, encoder: Any, heads: Mapping[str, Any], config: FinetuneConfig, fps: float, steps: int) -> None:
+    def __init__(
+        self, encoder: Encoder, heads: Mapping[str, Any], config: FinetuneConfig, fps: float, steps: int
+    ) -> None:
         super().__init__()
-        self.encoder: Any = encoder
+        self.encoder = encoder
         self.heads: Any = nn.ModuleDict(heads)
         self.config, self.fps, self.steps = config, fps, steps
         self.scores: dict[str, float] = {}
@@ -106,7 +109,7 @@ class TrainingModule(lightning.LightningModule):
 
     def encoded(self, batch: dict[str, Tensor]) -> Tensor:
         """The encoder's representation (batch frames joints channels), float32."""
-        keypoints = as_declared(batch["keypoints"], self.encoder)
+        keypoints = normalised_for(batch["keypoints"], self.encoder)
         precision = self.config.precision
         with torch.autocast(keypoints.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return self.encoder(keypoints).float()

@@ -4,15 +4,15 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from motionrep.encoders import ENCODERS, Refinable, load_encoder
-from motionrep.head_api.contract import require_trained_together
+from motionrep.encoders import ENCODERS, Encoder, load_encoder
+from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.loading import head_class, head_entry_points, load_head, trained_head_name
 from motionrep.training.config import FinetuneConfig
 
 USUAL_FPS = 30.0
 
 
-def build_networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+def build_networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Encoder, dict[str, Any]]:
     """The encoder, at the frame rate of the run, and the heads by the names that their classes are registered under.
 
     Args:
@@ -28,13 +28,13 @@ def build_networks(config: FinetuneConfig, labels: tuple[str, ...]) -> tuple[Any
         raise ValueError(f"{', '.join(wanted)}: two heads of the same kind cannot be trained together")
     if config.fps is not None and encoder.fps not in (None, config.fps):
         # A new encoder declares its own rate, which must agree. A frozen one would not be saved with the head.
-        if not isinstance(encoder, Refinable) or config.encoder is None or config.tune == "frozen":
+        if config.encoder is None or config.tune == "frozen":
             raise ValueError(f"the encoder reads {encoder.fps:g} frames per second; set fps: {encoder.fps:g}")
         encoder = encoder.with_frame_rate(config.fps)
     return encoder, heads
 
 
-def build_head(name: str, options: Mapping[str, Any], encoder: Any, labels: tuple[str, ...]) -> tuple[str, Any]:
+def build_head(name: str, options: Mapping[str, Any], encoder: Encoder, labels: tuple[str, ...]) -> tuple[str, Any]:
     """A new head of an installed class, or a trained head, with the name under which its class is registered.
 
     Args:
@@ -53,7 +53,7 @@ def build_head(name: str, options: Mapping[str, Any], encoder: Any, labels: tupl
         head, registered = load_head(name, **options), trained_head_name(name)
     except FileNotFoundError as error:
         raise ValueError(f"{error}, and not one of the installed heads ({', '.join(sorted(installed))})") from error
-    require_trained_together(head, encoder)
+    require_same_encoder(head, encoder)
     if hasattr(head, "labels") and tuple(head.labels) != labels:
         raise ValueError(
             f"head {name!r} tells {', '.join(head.labels)} apart, but the training clips are of "
@@ -75,7 +75,7 @@ def _new_head(name: str, options: Mapping[str, Any], channels: int, labels: tupl
         raise ValueError(f"head_config does not fit head {name!r}: {error}") from error
 
 
-def _new_encoder(config: FinetuneConfig) -> Any:
+def _new_encoder(config: FinetuneConfig) -> Encoder:
     options = dict(config.new_encoder or {})
     architecture = options.pop("architecture", None)
     options.setdefault("fps", config.fps or USUAL_FPS)

@@ -1,9 +1,9 @@
-"""Packs a finished run for shipping: float16 weights and a model card that says how they were made.
+"""Packs a finished run for shipping: float16 weights and a model card that tells how they were made.
 
 python -m motionrep.training.pack RUN encoder ktpformer-s --scores metrics.json ...
 python -m motionrep.training.pack RUN head mesh-ktpformer-s --encoder ktpformer-s --scores metrics.json ...
 
-The encoder first: a head keeps the digest of the packed encoder it belongs to.
+Pack the encoder first: a head stores the digest of the packed encoder that it belongs to.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import yaml
 
 import motionrep.weights
 from motionrep.encoders import Provenance, load_encoder
-from motionrep.encoders.cards import model_card
+from motionrep.encoders.model_cards import model_card
 from motionrep.head_api.loading import load_head, save_head, trained_head_name
 
 _DATA = (
@@ -29,7 +29,7 @@ _CLIPS_AND_MINUTES = {
     "core": ("the 58 training clips of the 12 core classes", 6.8),
     "core_and_rest": ("65 training clips, 58 of them labelled with one of 12 actions,", 9.0),
 }
-_PICKED = "The epoch that ships is the best one on the validation clips, seen from other cameras than those measured."
+_PICKED = "The shipped epoch is the best one on the validation clips, seen from other cameras than for the scores."
 _LIMITS = (
     "one person, the whole body roughly in the picture; mostly walking, sitting, dancing and ball games. Distances and "
     "sizes are as uncertain as any single camera's."
@@ -43,14 +43,15 @@ def pack(
 
     Args:
         kind: "encoder", or the folder of a head in the run: "head" or "head_NAME".
-        scores: Files written by `motionrep evaluate`; quoted in the card with their protocols.
+        name: Name under which it ships.
+        scores: Files written by `motionrep evaluate`, quoted in the card with their protocols.
         encoder: The shipped name of the encoder that a head belongs to.
         after: What the run started from, a clause for the card.
         note: A sentence for the card, such as the hardware and the time.
     """
     versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
     config = (run / "config.yaml").read_text(encoding="utf-8")
-    for folder_of_runs in (run.parent.resolve(), run.parent):  # nobody's paths in the card
+    for folder_of_runs in (run.parent.resolve(), run.parent):  # the card names no folder of this machine
         config = config.replace(f"{folder_of_runs}/", "")
     clips, minutes = _CLIPS_AND_MINUTES[yaml.safe_load(config)["classes"]]
     provenance = Provenance(

@@ -18,8 +18,8 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.encoders import Provenance
-from motionrep.files.writing import written_beside
+from motionrep.encoders import Encoder, Provenance
+from motionrep.files.writing import write_json, written_beside
 from motionrep.training.config import FinetuneConfig
 from motionrep.types import Keypoints
 
@@ -68,7 +68,7 @@ def require_same_clips(clips: Sequence[MotionClip], people: Sequence[Keypoints],
     """Raises ValueError when a run would be resumed with clips that differ from those versions.json tells of."""
     started_with, now = json.loads(path.read_text(encoding="utf-8")), _digests(clips, people)
     for name, what, option in (("clips", "motion", "--data"), ("keypoints", "keypoint", "--keypoints")):
-        if started_with.get(name, now[name]) != now[name]:  # older runs do not say
+        if started_with.get(name, now[name]) != now[name]:  # runs of older versions do not tell
             raise ValueError(
                 f"{path}: the run was started with other {what} clips than {option} holds now; give the same clips, "
                 "or another --output"
@@ -99,15 +99,14 @@ def write_run_files(
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
     versions |= _digests(clips, people)
-    for name, text in (
-        ("config.yaml", yaml.safe_dump(asdict(config), sort_keys=False)),
-        ("versions.json", json.dumps(versions, indent=2) + "\n"),
-    ):
-        with written_beside(output / name) as beside:
-            beside.write_text(text, encoding="utf-8")
+    with written_beside(output / "config.yaml") as beside:
+        beside.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
+    write_json(versions, output / "versions.json")
 
 
-def provenance_of(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path], encoder: Any) -> Provenance:
+def provenance_of(
+    config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path], encoder: Encoder
+) -> Provenance:
     """The provenance of an encoder after training, without measurements and licence, which no longer hold."""
     sources = [
         f"{kind} files of {', '.join(repr(folder.resolve().name) for folder in folders)}"

@@ -1,48 +1,26 @@
-"""Which weights of an encoder learn, and how fast: all, the last layers, low-rank additions, or none."""
+"""Selects which weights of an encoder learn and how fast: all, the last layers, low-rank additions, or none."""
 
-import re
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from motionrep.encoders import Encoder
+from motionrep.encoders.architectures.layers import Block
 from motionrep.training.config import FinetuneConfig, last_layers
 
 _MUON_FACTOR = 10
 _SMALLEST_MATRIX = 32
-# What the architectures call the module lists with an item for each layer, and what comes behind the last layer.
-_LAYERS = (
-    "joint_blocks",
-    "frame_blocks",
-    "joints_first",
-    "frames_first",
-    "layers",
-    "far_blocks",
-    "near_blocks",
-    "fusions",
-)
-_BEHIND = ("norm", "joint_norm", "frame_norm", "representation")
 
 
-def layer_numbers(encoder: nn.Module) -> dict[str, int]:
-    """The layer of every parameter: 0 before the first one, 1 to the depth, and the depth + 1 behind the last."""
-    depth = len(next(cast(nn.ModuleList, getattr(encoder, name)) for name in _LAYERS if hasattr(encoder, name)))
-
-    def number(name: str) -> int:
-        first, _, rest = name.partition(".")
-        return int(rest.split(".")[0]) + 1 if first in _LAYERS else depth + 1 if first in _BEHIND else 0
-
-    return {name: number(name) for name, _ in encoder.named_parameters()}
-
-
-def prepare(encoder: nn.Module, config: FinetuneConfig) -> Any:
-    """Says which parameters learn, as `config.tune` has it; for `lora` adds them.
+def prepare(encoder: Encoder, config: FinetuneConfig) -> Any:
+    """Selects the parameters that learn, by `config.tune`; for `lora` adds them.
 
     Returns:
-        What `finish` wants: peft's model around the encoder for `lora`, None otherwise.
+        What `finish` takes: peft's model around the encoder for `lora`, None otherwise.
 
     Raises:
-        ValueError: More last layers than the encoder has.
+        ValueError: More last layers than the encoder has, or `lora` for an encoder without `Block`s.
         ImportError: `lora` without peft.
     """
     if config.tune == "lora":
@@ -51,8 +29,8 @@ def prepare(encoder: nn.Module, config: FinetuneConfig) -> Any:
     if config.tune == "frozen":
         encoder.requires_grad_(False)
     elif count is not None:
-        numbers = layer_numbers(encoder)
-        depth = max(numbers.values()) - 1
+        numbers = encoder.layer_numbers()
+        depth = len(encoder.layer_groups()) - 1
         if count > depth:
             raise ValueError(f"tune: {config.tune}, but the encoder has {depth} layers; full trains all of it")
         for name, parameter in encoder.named_parameters():
@@ -60,20 +38,18 @@ def prepare(encoder: nn.Module, config: FinetuneConfig) -> Any:
     return None
 
 
-def finish(encoder: nn.Module, prepared: Any) -> None:
-    """Adds low-rank additions to the weights they belong to, so that the encoder is an ordinary one again."""
+def finish(encoder: Encoder, prepared: Any) -> None:
+    """Merges low-rank additions into the weights, so that the encoder is an ordinary one again."""
     if prepared is not None:
         prepared.merge_and_unload()
 
 
-def optimizers(
-    encoder: nn.Module, head_parameters: list[Tensor], config: FinetuneConfig
-) -> list[torch.optim.Optimizer]:
-    """AdamW for the heads and what is no matrix, Muon for the encoder's matrices if the configuration has it.
+def optimizers(encoder: Encoder, head_parameters: list[Tensor], config: FinetuneConfig) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon for the encoder's matrices if the configuration has it.
 
-    Rates fall by `layer_decay` from each layer to the one before it (Clark et al., ELECTRA, ICLR 2020).
+    Learning rates fall by `layer_decay` from each layer to the one before it (Clark et al., ELECTRA, ICLR 2020).
     """
-    numbers = layer_numbers(encoder)
+    numbers = encoder.layer_numbers()
     last = max(numbers.values())
     linear = {f"{name}.weight" for name, module in encoder.named_modules() if isinstance(module, nn.Linear)}
     matrices: dict[int, list[Tensor]] = {}
@@ -98,13 +74,16 @@ def optimizers(
     return chosen
 
 
-def _with_lora(encoder: nn.Module, rank: int) -> Any:
-    """Low-rank additions (Hu et al., LoRA, ICLR 2022) to every matrix of the layers' attention and perceptrons."""
+def _with_lora(encoder: Encoder, rank: int) -> Any:
+    """Adds low-rank matrices to those of the blocks' mixers and perceptrons (Hu et al., LoRA, ICLR 2022)."""
     try:
         from peft import LoraConfig
         from peft.tuners.lora import LoraModel
     except ImportError as error:
         raise ImportError('tune: lora needs peft: pip install "motionrep[lora]"') from error
-    inside = re.compile(r"\.(qkv|proj|near_proj|far_proj|fc1|fc2|U|V)$")
-    names = [name for name, module in encoder.named_modules() if isinstance(module, nn.Linear) and inside.search(name)]
+    blocks = [module for module in encoder.modules() if isinstance(module, Block)]
+    inside = {module for block in blocks for module in block.modules() if isinstance(module, nn.Linear)}
+    names = [name for name, module in encoder.named_modules() if module in inside]
+    if not names:
+        raise ValueError(f"tune: lora needs an encoder of `Block`s, and {encoder.name} has none; take full or last-N")
     return LoraModel(encoder, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), "default")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motionrep.encoders import Shareable as Encoder
+from motionrep.encoders import Encoder
 from motionrep.files.writing import written_beside
 from motionrep.keypoints.quality import LOW_CONFIDENCE, QualityWarning, frame_confidence, quality_warnings
 from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
@@ -36,7 +36,7 @@ table { border-collapse: collapse; } td, th { padding: .15rem 1rem .15rem 0; tex
 
 @dataclass(frozen=True)
 class PersonReport:
-    """What is known of one person of a clip; `motion` is in camera axes, `actions` None without an action head."""
+    """What is known of one person of a clip. `motion` is in camera axes; `actions` is None without an action head."""
 
     label: str
     keypoints: Keypoints
@@ -49,7 +49,7 @@ class PersonReport:
 def analyse(
     label: str, person: Recovered, encoder: Encoder, with_actions: bool = True, fps_known: bool = True
 ) -> PersonReport:
-    """What is told of one person.
+    """What the report says of one person.
 
     Args:
         encoder: The one that `person` was recovered with.
@@ -65,7 +65,7 @@ def analyse(
 
 
 def check_report_path(path: Path | str) -> Path:
-    """The path, if `save_report` can write to it. Raises the ValueError that it would, before anything is computed."""
+    """The path, if `save_report` can write to it. Otherwise raises its ValueError, before anything is computed."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{path}: a report is saved as .html, give the file that suffix")
@@ -75,7 +75,7 @@ def check_report_path(path: Path | str) -> Path:
 def save_report(title: str, people: Sequence[PersonReport], path: Path | str) -> Path:
     """Writes the report: warnings, video, 3D view, joint angles, speeds, actions, confidence. Returns its path.
 
-    One file that needs no network. Text from outside is escaped.
+    It is one file that makes no network request. Text from the input is escaped.
 
     Raises:
         ValueError: No people, or the name does not end in .html.
@@ -109,8 +109,8 @@ def _page(title: str, people: Sequence[PersonReport]) -> str:
         f'<h1>{html.escape(title)}</h1><p class="facts">{html.escape(facts)}</p>'
         f"<h2>In space</h2>"
         f'<iframe title="3D view" sandbox="allow-scripts" srcdoc="{html.escape(view)}"></iframe>'
-        f'<p class="note">Drag to turn, scroll to come nearer; the button at the bottom right hides mesh, skeleton or '
-        f"keypoints. Without a known camera, distances are right only up to a factor.</p>"
+        f'<p class="note">Drag to rotate, scroll to zoom. The button at the bottom right hides mesh, skeleton or '
+        f"keypoints. Without a known camera, distances are correct only up to a factor.</p>"
         f"{sections}</body></html>\n"
     )
 
@@ -133,8 +133,8 @@ def _section(one: PersonReport) -> str:
         _image(confidence_svg(frame_confidence(one.keypoints), confidence.amin(1), fps, LOW_CONFIDENCE), "confidence"),
         "<h3>Similarity of moments</h3>",
         _image(similarity_svg(self_similarity(moments(one.embedding)), seconds), "self-similarity", "square"),
-        '<p class="note">Cosine similarity of the embeddings of any two moments, the mean of the clip taken off; what '
-        "repeats shows as lines beside the diagonal.</p>",
+        '<p class="note">Cosine similarity of the embeddings of two moments, without the mean of the clip. Repeated '
+        "movements show as lines parallel to the diagonal.</p>",
     ]
     return "".join(parts)
 
@@ -156,7 +156,7 @@ def _actions(actions: ActionTimeline) -> str:
     return (
         f"<h3>Actions</h3>{_image(bands_svg(seconds, actions.probability, actions.labels), 'action scores over time')}"
         f"<table><tr><th>when</th><th>most probable</th><th>mean probability</th></tr>{rows}</table>"
-        f'<p class="note">Windows of {WINDOW_S:g} s every {STEP_S:g} s; a frame has the mean of those around it.</p>'
+        f'<p class="note">Windows of {WINDOW_S:g} s every {STEP_S:g} s; frames have the mean of their windows.</p>'
     )
 
 

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motionrep.deployment.stream import Stream, embed_with_latency
+from motionrep.deployment.latency import embed_with_latency
+from motionrep.deployment.stream import Stream
 from motionrep.embedding.encoding import embed
 from motionrep.encoders import ENCODERS, DSTformer, KTPFormer, load_encoder
 from motionrep.geometry.cameras import PinholeCamera
@@ -88,7 +89,7 @@ def test_every_frame_is_embedded_as_in_the_clip_that_is_its_window(normalisation
     """Nothing outside a window can matter: not to normalisation, not to where unseen joints are put."""
     torch.manual_seed(0)
     clip = _clip(12)
-    encoder = DSTformer(5, 16, 16, 1, 2, input_channels=2, normalisation=normalisation).eval()
+    encoder = _encoder("dstformer", input_channels=2, normalisation=normalisation).eval()
     results, _ = _run(_stream(clip, encoder, latency_frames=1), clip)
     for frame, result in enumerate(results):
         end = min(frame + 1, 11)
@@ -289,7 +290,7 @@ def test_the_shipped_heads_stream():
 
 
 def test_an_encoder_in_training_streams_as_in_evaluation_and_stays_in_training():
-    clip, encoder = _clip(3), KTPFormer(5, 16, 1, 2, input_channels=3, drop_path=0.5).train()
+    clip, encoder = _clip(3), _encoder(drop_path=0.5).train()
     trained = _run(_stream(clip, encoder), clip)[0]
     assert encoder.training
     evaluated = _run(_stream(clip, encoder.eval()), clip)[0]

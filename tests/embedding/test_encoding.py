@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from motionrep.embedding.encoding import embed
-from motionrep.embedding.frame_rates import filled_up
+from motionrep.embedding.frame_rates import upsampled
 from motionrep.embedding.inputs import encoder_input, mirrored, normalise
-from motionrep.encoders import DSTformer, KTPFormer
+from motionrep.encoders import DSTformer, Encoder, KTPFormer
 from motionrep.layouts import COCO_17, H36M_17
 from motionrep.types import Keypoints
 
@@ -32,31 +32,32 @@ def _standing(frames):
 
 def _encoder(input_channels=2, frames=9, seed=0):
     torch.manual_seed(seed)
-    return KTPFormer(frames, 16, 1, 2, input_channels=input_channels).eval()
+    return KTPFormer(frames=frames, channels=16, depth=1, heads=2, input_channels=input_channels).eval()
 
 
-class _Echo(nn.Module):
-    """Puts out what it reads, so that whatever embedding does to frames can be seen."""
+class _Echo(Encoder):
+    """Puts out what it reads, so that whatever embedding does to frames can be seen. It is not registered."""
 
-    name = architecture = "echo"
-    layout, normalisation, input_channels, frames, channels, fps = H36M_17, "width", 2, 9, 2, None
+    def forward(self, keypoints):
+        return keypoints
 
-    def forward(self, x):
-        return x
+
+def _echo(fps=None):
+    return _Echo(frames=9, channels=2, input_channels=2, fps=fps)
 
 
 @given(frames=st.integers(1, 60), overlap=st.floats(0, 0.9), batch_size=st.integers(1, 5))
 @settings(max_examples=40)
 def test_every_frame_comes_back_once_and_in_place(frames, overlap, batch_size):
     clip = _clip(frames)
-    values = embed(clip, _Echo(), overlap=overlap, batch_size=batch_size).values
+    values = embed(clip, _echo(), overlap=overlap, batch_size=batch_size).values
     torch.testing.assert_close(values, normalise(clip.xy_px, 640, 480), atol=1e-5, rtol=0)
 
 
 @given(frames=st.integers(1, 60), overlap=st.floats(0, 0.9))
 @settings(max_examples=20)
 def test_constant_representations_stay_constant(frames, overlap):
-    values = embed(_standing(frames), _Echo(), overlap=overlap).values
+    values = embed(_standing(frames), _echo(), overlap=overlap).values
     torch.testing.assert_close(values, values[:1].expand_as(values), atol=1e-6, rtol=0)
 
 
@@ -183,7 +184,7 @@ def test_options_out_of_range_are_refused(options):
 @pytest.mark.parametrize("frames", [1, 5, 9, 20])
 def test_an_encoder_without_a_fixed_window_reads_short_clips_as_they_are(frames):
     torch.manual_seed(0)
-    clip, encoder = _clip(frames), DSTformer(9, 16, 16, 1, 2).eval()
+    clip, encoder = _clip(frames), _dstformer().eval()
     values = embed(clip, encoder).values
     assert values.shape == (frames, 17, 16)
     if frames <= 9:
@@ -192,8 +193,12 @@ def test_an_encoder_without_a_fixed_window_reads_short_clips_as_they_are(frames)
         torch.testing.assert_close(values, expected, atol=1e-6, rtol=0)
 
 
+def _dstformer(**options):
+    return DSTformer(frames=9, channels=16, inner_channels=16, depth=1, heads=2, **options)
+
+
 def _cropping(ratio=1.0, input_channels=3):
-    return DSTformer(9, 16, 16, 1, 2, input_channels=input_channels, normalisation="crop", crop_ratio=ratio).eval()
+    return _dstformer(input_channels=input_channels, normalisation="crop", crop_ratio=ratio).eval()
 
 
 def test_a_crop_holds_all_seen_joints_of_the_whole_clip():
@@ -240,11 +245,11 @@ def test_unknown_normalisations_are_refused():
 @pytest.mark.parametrize(
     ("fps", "told"),
     [
-        (3.0, "of every 5 that it is given of a clip of 3, 4 are made up"),
+        (3.0, "of every 5 frames it reads of this clip of 3, 4 are interpolated"),
         (5.0, ""),
         (7.5, ""),
-        (10.0, "a clip of 10 as if it had 7.5: motion looks 0.75 times as fast"),
-        (20.0, "a clip of 20 as if it had 15: motion looks 0.75 times as fast"),
+        (10.0, "this clip of 10 as if it had 7.5, so motion looks 0.75 times as fast"),
+        (20.0, "this clip of 20 as if it had 15, so motion looks 0.75 times as fast"),
         (23.976, ""),
         (24.0, ""),
         (25.0, ""),
@@ -254,14 +259,12 @@ def test_unknown_normalisations_are_refused():
     ],
 )
 def test_motion_that_looks_too_fast_or_too_slow_is_told(fps, told, caplog):
-    encoder = _Echo()
-    encoder.fps = 15.0
-    embed(dataclasses.replace(_clip(12), fps=fps), encoder)
+    embed(dataclasses.replace(_clip(12), fps=fps), _echo(fps=15.0))
     assert told in caplog.text
     assert bool(caplog.records) == bool(told)
 
 
-def test_slow_clips_are_filled_up_to_the_frame_rate_of_the_encoder():
+def test_slow_clips_are_upsampled_to_the_frame_rate_of_the_encoder():
     """What was seen at 10 frames per second is read like the same at 30, with straight ways in between."""
     encoder, clip = _encoder(), _clip(31)
     encoder.fps = 30.0
@@ -279,7 +282,7 @@ def test_slow_clips_are_filled_up_to_the_frame_rate_of_the_encoder():
 def test_a_joint_that_is_missing_in_a_slow_clip_is_missing_on_both_sides_of_the_frame():
     seen = torch.ones(4, 17, 3)
     seen[2, 5] = 0
-    filled = filled_up(seen, 2)
+    filled = upsampled(seen, 2)
     assert filled.shape == (7, 17, 3)
     assert (filled[:, 5, 2] > 0).tolist() == [True, True, True, False, False, False, True]
     assert filled[:, 4].eq(1).all()
@@ -289,6 +292,6 @@ def test_a_joint_that_is_missing_in_a_slow_clip_is_missing_on_both_sides_of_the_
 def test_a_list_or_a_name_is_not_taken_for_a_clip_or_an_encoder(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as users run it
     with pytest.raises(TypeError, match=r"the Keypoints of one person, as load_keypoints\(\.\.\.\)\[0\], got list"):
-        embed([_clip(3)], _Echo())  # pyright: ignore[reportArgumentType]
+        embed([_clip(3)], _echo())  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match=r"expected an encoder, as load_encoder\(\.\.\.\) gives, got 'echo'"):
         embed(_clip(3), "echo")  # pyright: ignore[reportArgumentType]

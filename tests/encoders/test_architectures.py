@@ -31,7 +31,7 @@ def test_declarations_are_true(encoder, keypoints):
     assert (encoder.frames, encoder.channels, encoder.input_channels) == (9, 32, 3)
     assert encoder.layout == H36M_17
     assert encoder(keypoints).shape == (3, 9, 17, 32)
-    rebuilt = ENCODERS[encoder.architecture](**encoder.config)
+    rebuilt = ENCODERS[encoder.architecture](**dataclasses.asdict(encoder.config))
     assert rebuilt.config == encoder.config
     rebuilt.load_state_dict(encoder.state_dict())
 
@@ -54,7 +54,7 @@ def test_bfloat16_training_has_the_gradients_of_float32(encoder, keypoints):
 
 def test_evaluation_is_deterministic_and_training_drops_paths(encoder, keypoints):
     assert torch.equal(encoder(keypoints), encoder(keypoints))
-    rebuilt = ENCODERS[encoder.architecture](**{**encoder.config, "drop_path": 0.5}).train()
+    rebuilt = encoder.rebuilt(drop_path=0.5).train()
     assert not torch.equal(rebuilt(keypoints), rebuilt(keypoints))
 
 
@@ -124,10 +124,10 @@ def _damage(folder, **changes):
 def test_damaged_folders_are_refused_by_name(encoder, tmp_path):
     folder = tmp_path / "mine"
     encoder.save_pretrained(folder)
-    _damage(folder, config={**encoder.config, "depth": 3})
+    _damage(folder, config={**dataclasses.asdict(encoder.config), "depth": 3})
     with pytest.raises(ValueError, match=r"model\.safetensors: .* missing"):
         load_encoder(folder)
-    _damage(folder, config={**encoder.config, "dept": 3})
+    _damage(folder, config={**dataclasses.asdict(encoder.config), "dept": 3})
     with pytest.raises(ValueError, match=r"config\.json.*dept"):
         load_encoder(folder)
     _damage(folder, architecture="ktp")
@@ -160,7 +160,8 @@ def test_choices_of_ssr_stf_are_checked():
 
 def test_the_local_stream_of_ssr_stf_sees_as_far_as_its_kernels():
     """A change in one frame reaches as many frames as both strips and the selection together."""
-    mixer = ssr_stf.SelectiveRefinement(8, kernel=3, dilated_kernel=3, dilation=4, selection_kernel=3)
+    sizes = {"kernel": 3, "dilated_kernel": 3, "dilation": 4, "selection_kernel": 3}
+    mixer = ssr_stf.SelectiveRefinement(ssr_stf.SSRSTFConfig(inner_channels=8, **sizes))
     clip = torch.randn(1, 40, 17, 8, requires_grad=True)
     mixer(clip)[0, 20].sum().backward()
     reached = clip.grad[0].abs().sum((1, 2)).nonzero().flatten().tolist()

@@ -15,7 +15,6 @@ from torch import nn
 from motionrep.encoders import ENCODERS, KTPFormer, from_published, load_encoder, load_published, pose3d_head
 from motionrep.encoders.architectures import dstformer, motionagformer
 from motionrep.encoders.motionbert_heads import published_head
-from motionrep.encoders.published import PUBLISHED
 from motionrep.files.checkpoints import Inert, read_checkpoint
 
 TOLERANCE = 1e-4
@@ -196,7 +195,7 @@ def test_a_dict_that_holds_itself_is_no_weights(tmp_path):
 def test_weights_of_another_architecture_are_refused(tmp_path):
     names = ("time_mlp.weight", "pos_embed", "head.weight")
     torch.save({"model_pos": {"module." + name: torch.zeros(2, 2) for name in names}}, tmp_path / "c.pth")
-    with pytest.raises(ValueError, match=r"c\.pth: .* no architecture known here \(ktpformer, .*time_mlp\.weight"):
+    with pytest.raises(ValueError, match=r"c\.pth: .* no architecture known here \(dstformer, .*time_mlp\.weight"):
         load_published(tmp_path / "c.pth")
     _, weights, _ = fill.load("mixste_f27_d64_l2")
     with pytest.raises(ValueError, match=r"not those of a published ktpformer: .*W'; they hold 60 names"):
@@ -313,7 +312,7 @@ def test_what_does_not_fit_in_a_fine_tuned_model_is_listed():
 def test_published_sizes(architecture, size, millions, entries):
     with torch.device("meta"):
         encoder = ENCODERS[architecture](**size)
-        head = PUBLISHED[architecture].pose_head(encoder.channels)
+        head = ENCODERS[architecture].published.pose_head(encoder.channels)
     assert round(sum(p.numel() for module in (encoder, head) for p in module.parameters()) / 1e6, 2) == millions
     assert entries in (None, len(encoder.state_dict()) + len(head.state_dict()))
 

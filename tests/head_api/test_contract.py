@@ -14,9 +14,7 @@ from safetensors.torch import load_file, save_file
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.embedding.encoding import embed
 from motionrep.encoders import DSTformer, KTPFormer, load_encoder
-from motionrep.encoders.architectures import dstformer
 from motionrep.encoders.architectures.layers import linear_pose3d_head
-from motionrep.encoders.published import published_name
 from motionrep.head_api.loading import head_class, head_entry_points, load_head, save_head, trained_head_name
 from motionrep.layouts import H36M_17
 from motionrep.motion.saving import save_motion
@@ -110,7 +108,7 @@ def test_the_pose_head_of_a_published_checkpoint_predicts():
 
 def test_a_published_head_that_gives_no_metres_is_refused(tmp_path):
     encoder, head = DSTformer(frames=9, channels=32, inner_channels=32, depth=1), linear_pose3d_head(32)
-    named = {published_name(name, dstformer.PUBLISHED_NAMES): t for name, t in encoder.state_dict().items()}
+    named = {DSTformer.published.name_in_file(name): t for name, t in encoder.state_dict().items()}
     torch.save({"model_pos": named | {f"head.{name}": t for name, t in head.state_dict().items()}}, tmp_path / "d.bin")
     with pytest.raises(ValueError, match="the head of a published dstformer does not give a pose in metres"):
         load_head(tmp_path / "d.bin")
@@ -134,7 +132,7 @@ def test_a_missing_folder_is_named(tmp_path):
     [
         ({"head": "posed"}, "unknown head 'posed'"),
         ({"config": {"channels": 8, "depth": 2}}, r"config\.json: 'config' does not build a head 'pose3d'.*depth"),
-        ({"config": [8]}, r"config\.json: 'config' does not build a head 'pose3d'"),
+        ({"config": [8]}, r"config\.json: 'config' must hold the options of a head by name, got \[8\]"),
         ({"config": {"channels": 9}}, r"model\.safetensors: the weights do not fit head 'pose3d'.*position\.weight"),
         (
             {"head": "mesh", "config": {"channels": 8}},

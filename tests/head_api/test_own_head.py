@@ -90,7 +90,7 @@ def test_the_command_trains_it_and_it_predicts(name, tmp_path, capsys):
     height_m = head.predict(embedding)
     assert height_m.shape == (12, 2)
     assert not height_m.requires_grad
-    with pytest.raises(ValueError, match="was trained on embeddings of encoder 'run', got one of 'other'"):
+    with pytest.raises(ValueError, match="was trained on encoder 'run', got 'other'"):
         head.predict(MotionEmbedding(embedding.values, clip, "other"))
     trained = {"encoder": str(tmp_path / "run" / "encoder"), "head": str(tmp_path / "run" / "head")}
     metrics = evaluate(tmp_path / "motions", **trained, options=SyntheticViews(views=2))["metrics"]

@@ -23,7 +23,7 @@ from motionrep.training.encoded_once import EncodedOnce
 from motionrep.training.module import TrainingModule
 from motionrep.training.networks import build_head
 from motionrep.training.run import train, try_out
-from motionrep.training.trainable import finish, layer_numbers, optimizers, prepare
+from motionrep.training.trainable import finish, optimizers, prepare
 from motionrep.training.trainer import trainer_for
 from motionrep_heads.action import ActionHead
 
@@ -66,8 +66,7 @@ def _config(**changes):
 def test_a_run_is_at_the_frame_rate_of_its_encoder_or_makes_it_read_a_multiple(
     folder, data, tmp_path, fps, frames, trained_at
 ):
-    start = load_encoder(folder)
-    start.config["fps"] = start.fps = 15.0
+    start = KTPFormer.from_folder(folder, fps=15.0)
     start.save_pretrained(tmp_path / "start")
     train(_config(encoder=str(tmp_path / "start"), fps=fps), [data], tmp_path / "run")
     trained = load_encoder(tmp_path / "run" / "encoder")
@@ -77,15 +76,14 @@ def test_a_run_is_at_the_frame_rate_of_its_encoder_or_makes_it_read_a_multiple(
 
 def test_a_frozen_encoder_keeps_its_frame_rate(folder, data, tmp_path):
     """What was made of it would not be saved, and nobody could use the head."""
-    start = load_encoder(folder)
-    start.config["fps"] = start.fps = 15.0
+    start = KTPFormer.from_folder(folder, fps=15.0)
     start.save_pretrained(tmp_path / "start")
     with pytest.raises(ValueError, match="reads 15 frames per second; set fps: 15"):
         train(_config(encoder=str(tmp_path / "start"), fps=30.0, tune="frozen"), [data], tmp_path / "run")
 
 
 def test_every_parameter_belongs_to_a_layer(encoder):
-    numbers = layer_numbers(encoder)
+    numbers = encoder.layer_numbers()
     assert set(numbers) == {name for name, _ in encoder.named_parameters()}
     assert set(numbers.values()) == set(range(DEPTH + 2))
     assert all(str(number - 1) in name.split(".") for name, number in numbers.items() if 1 <= number <= DEPTH)
@@ -94,7 +92,7 @@ def test_every_parameter_belongs_to_a_layer(encoder):
 
 def test_the_last_layers_learn_and_the_first_do_not(encoder):
     prepare(encoder, _config(tune="last-1"))
-    learns = {layer for name, layer in layer_numbers(encoder).items() if encoder.get_parameter(name).requires_grad}
+    learns = {layer for name, layer in encoder.layer_numbers().items() if encoder.get_parameter(name).requires_grad}
     assert learns == {DEPTH, DEPTH + 1}
     with pytest.raises(ValueError, match=f"last-4, but the encoder has {DEPTH} layers"):
         prepare(encoder, _config(tune="last-4"))
@@ -121,7 +119,7 @@ def test_low_rank_additions_start_at_nothing_and_are_merged_in_the_end(encoder):
 
 def test_learning_rates_fall_towards_the_first_layer(encoder):
     config = _config(layer_decay=0.5, encoder_lr=1.0)
-    numbers = layer_numbers(encoder)
+    numbers = encoder.layer_numbers()
     of = {id(encoder.get_parameter(name)): number for name, number in numbers.items()}
     seen = set()
     for number, optimizer in enumerate(optimizers(encoder, [torch.nn.Parameter(torch.zeros(1))], config)):
@@ -146,7 +144,7 @@ def test_a_run_changes_what_it_may_and_its_encoder_is_an_ordinary_one(tune, data
         tuned = load_encoder(tmp_path / "run" / "encoder")
     head = load_head(tmp_path / "run" / "head")
     assert head.trained_on == tuned.name
-    numbers = layer_numbers(start)
+    numbers = start.layer_numbers()
     changed = {
         numbers[name]
         for name, parameter in start.named_parameters()

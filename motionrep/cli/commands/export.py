@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import motionrep
-from motionrep.cli.inputs import is_motion
 from motionrep.cli.options import MOTION_FILES, Axes, add_choice
+from motionrep.files.contents import look
+from motionrep.files.kinds import require_kind
+from motionrep.motion.writers.table import WRITERS
 from motionrep.types import BodyMotion
 from motionrep.weights import shipped
 
@@ -18,8 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, required=True,
-        help="A .glb, .bvh, AMASS .npz, or .obj or .ply of which there will be one for each frame; for an encoder an "
-        ".onnx or .pt2.",
+        help=f"For motion {', '.join(WRITERS)} (.npz is AMASS's; .obj and .ply are one file for each frame), for an "
+        "encoder .onnx or .pt2.",
     )  # fmt: skip
     add_choice(parser)
     parser.add_argument("--head", help="With an encoder: the head to put behind it, a shipped one or a folder.")
@@ -43,21 +45,24 @@ def run(
     if encoders := [name for name in sources if _is_encoder(name)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
     motions = [Path(name) for name in sources]
-    if pickles := [str(path) for path in motions if path.suffix.lower() == ".pkl" and fps is not None]:
-        raise ValueError(f"{pickles[0]}: --fps is the frame rate of the export here; convert it first with --fps")
-    if person is None:
-        loaded = [motion for path in motions for motion in _load_together(path, frame)]
-    else:
-        loaded = [motionrep.load_motion(path, person=person, frame=frame) for path in motions]
+    loaded = [motion for path in motions for motion in _load(path, person, frame, fps)]
     motionrep.export_motion(loaded, output, unit=unit, up=up, fps=fps)
     print(f"{output}: {len(loaded)} person(s)")
 
 
-def _load_together(path: Path, frame: Axes | None) -> list[BodyMotion]:
-    from motionrep.motion.readers.results import read_result
+def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> list[BodyMotion]:
+    """One person, or all persons of a file who can be shown together."""
+    from motionrep.motion.loading import one_motion, read_motions  # brings roma, which takes as long as torch
+    from motionrep.motion.records import MotionOptions
 
-    motions = motionrep.load_motions(path, frame=frame)
-    if len(motions) > 1 and motions[0].frame == "world" and read_result(path, "world", 30.0)[0].world == "own":
+    contents = look(path)
+    kind = require_kind(contents, "motion")
+    if kind.takes_fps and fps is not None:
+        raise ValueError(f"{path}: --fps is the frame rate of the export here; convert it first with --fps")
+    motions = read_motions(contents, MotionOptions(frame=frame))
+    if person is not None:
+        return [one_motion(motions, person, path)]
+    if len(motions) > 1 and motions[0].frame == "world" and kind.own_worlds:
         raise ValueError(
             f"{path}: holds {len(motions)} persons, each in a world and time of its own, so where they are to each "
             "other is not known; choose one with --person, or take --frame camera"
@@ -67,23 +72,21 @@ def _load_together(path: Path, frame: Axes | None) -> list[BodyMotion]:
 
 def _export_encoder(names: list[str], output: Path, head: str | None, motion_options: list[str]) -> None:
     from motionrep.deployment.network_export import export_encoder
-    from motionrep.head_api.contract import require_trained_together
+    from motionrep.head_api.contract import require_same_encoder
 
     if motion_options:
         raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
     if len(names) > 1:
         raise ValueError(f"{output}: holds one encoder, got {len(names)}")
-    if is_motion(Path(names[0])):
-        raise ValueError(
-            f"{names[0]}: a motion file, and {output.suffix} holds an encoder; see motionrep export --help"
-        )
+    if Path(names[0]).exists():
+        require_kind(look(names[0]), "weights", "unknown")  # published checkpoints have many forms
     network = motionrep.load_encoder(names[0])
     trained: Any = None if head is None else motionrep.load_head(head)
     if trained is not None:
-        require_trained_together(trained, network)
+        require_same_encoder(trained, network)
     export_encoder(network, output, trained)
     print(f"{output}: {network.name}{f' with {head}' if head else ''}, {output.stat().st_size / 1e6:.1f} MB")
 
 
 def _is_encoder(name: str) -> bool:
-    return name in shipped("architecture") or (Path(name) / "model.safetensors").is_file()
+    return name in shipped("encoder") or (Path(name) / "model.safetensors").is_file()

@@ -17,7 +17,7 @@ def run() -> None:
     for title, names in (
         ("encoder architectures", ENCODERS),
         ("heads", sorted(head_entry_points())),
-        ("shipped encoders", shipped("architecture")),
+        ("shipped encoders", shipped("encoder")),
         ("shipped heads", shipped("head")),
         ("joint layouts", [f"{name} ({layout.joint_count} joints)" for name, layout in LAYOUTS.items()]),
     ):

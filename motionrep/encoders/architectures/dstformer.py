@@ -3,8 +3,9 @@
 Written from the paper and the names, shapes and outputs of the published model, which this one reproduces.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,12 +15,13 @@ from motionrep.encoders.architectures.layers import (
     Axis,
     Fusion,
     TransformerBlock,
+    UnroundedLinear,
     drop_path_rates,
-    require_input_channels,
-    require_window,
+    linear_pose3d_head,
 )
-from motionrep.encoders.base import Shareable
-from motionrep.layouts import H36M_17, JointLayout
+from motionrep.encoders.base import Encoder, EncoderConfig
+from motionrep.encoders.declaration import Normalisation
+from motionrep.encoders.published_format import PublishedFormat
 
 # As published: MotionBERT and MotionBERT-Lite.
 SIZES: dict[str, dict[str, int | float]] = {
@@ -27,8 +29,8 @@ SIZES: dict[str, dict[str, int | float]] = {
     "lite": {"inner_channels": 256, "mlp_ratio": 4.0},
 }
 
-# (regular expression of the name here, what it becomes in published files)
-PUBLISHED_NAMES = (
+# See `PublishedFormat.names`.
+_PUBLISHED_NAMES = (
     (r"^embed\.", "joints_embed."),
     (r"^joint_position$", "pos_embed"),
     (r"^frame_position$", "temp_embed"),
@@ -41,92 +43,100 @@ PUBLISHED_NAMES = (
 )
 
 
-class DSTformer(Shareable):
-    """Two streams in each layer, one attends over joints and then frames, the other the other way round; fused.
+@dataclass(frozen=True, kw_only=True)
+class DSTformerConfig(EncoderConfig):
+    """Options of `DSTformer`; the defaults are the published ones.
 
-    Reads clips of any length up to `frames`.
-
-    Args:
-        frames: The longest clip it reads.
-        channels: What it puts out per joint, each between -1 and 1.
+    Attributes:
         inner_channels: Channels inside.
-        drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
-        fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
-        normalisation: "width" for weights of the Human3.6M benchmark, "crop" for in-the-wild, mesh and action ones.
-        crop_ratio: With "crop", side of the box over the longer side of the person; published action models read 2.
+        depth: Layers.
+        heads: Heads of each attention.
+        mlp_ratio: Width of the perceptrons over `inner_channels`.
+        drop_path: Chance that the last layer's residuals are skipped in training. It grows linearly from 0.
+        normalisation: "width" for weights of the Human3.6M benchmark, "crop" for in-the-wild, mesh and action weights.
+        crop_ratio: For "crop", the side of the box over the longer side of the person; published action models take 2.
+    """
+
+    inner_channels: int = 512
+    depth: int = 5
+    heads: int = 8
+    mlp_ratio: float = 2.0
+    drop_path: float = 0.0
+    normalisation: Normalisation = "width"
+    crop_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.normalisation not in ("width", "crop") or self.crop_ratio <= 0:
+            raise ValueError(
+                "normalisation must be 'width' or 'crop' and crop_ratio positive, "
+                f"got {self.normalisation!r} and {self.crop_ratio}"
+            )
+
+
+def _published_config(weights: Mapping[str, Tensor]) -> DSTformerConfig:
+    inner_channels, inputs = weights["joints_embed.weight"].shape
+    return DSTformerConfig(
+        frames=weights["temp_embed"].shape[1],
+        channels=weights["pre_logits.fc.weight"].shape[0],
+        inner_channels=inner_channels,
+        depth=len({name.split(".")[1] for name in weights if name.startswith("blocks_st.")}),
+        mlp_ratio=weights["blocks_st.0.mlp_s.fc1.weight"].shape[0] / inner_channels,
+        input_channels=inputs,
+    )
+
+
+class DSTformer(Encoder):
+    """Two streams in each layer, fused: one attends over joints and then frames, the other over frames first.
+
+    Reads clips of any length up to `frames`. Each channel of the representation lies between -1 and 1.
     """
 
     architecture = "dstformer"
-    layout: JointLayout = H36M_17
+    config_type = DSTformerConfig
+    config: DSTformerConfig
+    published = PublishedFormat(
+        _PUBLISHED_NAMES,
+        _published_config,
+        linear_pose3d_head,
+        first_layer="joints_embed.weight",
+        mark="temp_embed",
+    )
     fixed_window = False
 
-    def __init__(
-        self,
-        frames: int = 243,
-        channels: int = 512,
-        inner_channels: int = 512,
-        depth: int = 5,
-        heads: int = 8,
-        mlp_ratio: float = 2.0,
-        input_channels: int = 3,
-        drop_path: float = 0.0,
-        fps: float | None = None,
-        normalisation: Literal["width", "crop"] = "width",
-        crop_ratio: float = 1.0,
-    ):
-        super().__init__()
-        require_input_channels(input_channels)
-        if normalisation not in ("width", "crop") or crop_ratio <= 0:
-            raise ValueError(
-                "normalisation must be 'width' or 'crop' and crop_ratio positive, "
-                f"got {normalisation!r} and {crop_ratio}"
-            )
-        self.config = {
-            "frames": frames, "channels": channels, "inner_channels": inner_channels, "depth": depth, "heads": heads,
-            "mlp_ratio": mlp_ratio, "input_channels": input_channels, "drop_path": drop_path, "fps": fps,
-            "normalisation": normalisation, "crop_ratio": crop_ratio,
-        }  # fmt: skip
-        self.name = self.architecture
-        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
-        self.normalisation, self.crop_ratio = normalisation, crop_ratio
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        config, width = self.config, self.config.inner_channels
+        self.normalisation, self.crop_ratio = config.normalisation, config.crop_ratio
 
         def stream(*order: Axis) -> nn.ModuleList:
             return nn.ModuleList(
                 nn.Sequential(
-                    *(TransformerBlock(inner_channels, heads, over, mlp_ratio, drop_path=rate) for over in order)
+                    *(TransformerBlock(width, config.heads, over, config.mlp_ratio, drop_path=rate) for over in order)
                 )
-                for rate in drop_path_rates(drop_path, depth)
+                for rate in drop_path_rates(config.drop_path, config.depth)
             )
 
-        self.embed = nn.Linear(input_channels, inner_channels)
-        self.joint_position = nn.Parameter(torch.zeros(1, self.layout.joint_count, inner_channels))
-        self.frame_position = nn.Parameter(torch.zeros(1, frames, 1, inner_channels))
+        self.embed = nn.Linear(self.input_channels, width)
+        self.joint_position = nn.Parameter(torch.zeros(1, self.layout.joint_count, width))
+        self.frame_position = nn.Parameter(torch.zeros(1, self.frames, 1, width))
         self.joints_first = stream("joints", "frames")
         self.frames_first = stream("frames", "joints")
-        self.fusions = nn.ModuleList(Fusion(inner_channels) for _ in range(depth))
-        self.norm = nn.LayerNorm(inner_channels, eps=1e-6)
-        self.representation = nn.Linear(inner_channels, channels)
+        self.fusions = nn.ModuleList(Fusion(width) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.representation = UnroundedLinear(width, self.channels)
 
     def forward(
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
         """Representation of clips of at most `self.frames` frames, from normalised keypoints."""
-        require_window(self, keypoints)
+        self.require_window(keypoints)
         x = self.embed(keypoints)
         x = x + (self.joint_position[:, None] + self.frame_position[:, : x.shape[1]]).to(x.dtype)
         for joints_first, frames_first, fuse in zip(self.joints_first, self.frames_first, self.fusions, strict=True):
             x = fuse(joints_first(x), frames_first(x))
         return torch.tanh(self.representation(self.norm(x)))
 
-
-def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
-    """What the shapes of a published state dict tell of the configuration."""
-    inner_channels, inputs = weights["joints_embed.weight"].shape
-    return {
-        "frames": weights["temp_embed"].shape[1],
-        "channels": weights["pre_logits.fc.weight"].shape[0],
-        "inner_channels": inner_channels,
-        "depth": len({name.split(".")[1] for name in weights if name.startswith("blocks_st.")}),
-        "mlp_ratio": weights["blocks_st.0.mlp_s.fc1.weight"].shape[0] / inner_channels,
-        "input_channels": inputs,
-    }
+    def layer_groups(self) -> list[Sequence[nn.Module]]:
+        layers = zip(self.joints_first, self.frames_first, self.fusions, strict=True)
+        return [*layers, (self.norm, self.representation)]

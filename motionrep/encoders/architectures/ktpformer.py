@@ -4,8 +4,9 @@ Written from the paper and the names, shapes and outputs of the published model,
 """
 
 import re
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,14 +20,13 @@ from motionrep.encoders.architectures.layers import (
     drop_path_rates,
     graph_adjacency,
     local_coordinates,
-    require_input_channels,
-    require_window,
+    pose3d_head,
 )
-from motionrep.encoders.frame_rates import Refinable
-from motionrep.layouts import H36M_17, JointLayout
+from motionrep.encoders.base import Encoder, EncoderConfig
+from motionrep.encoders.published_format import PublishedFormat
 
-# (regular expression of the name here, what it becomes in published files)
-PUBLISHED_NAMES = (
+# See `PublishedFormat.names`.
+_PUBLISHED_NAMES = (
     (r"^joint_prior\.", "kpattention.attn.kpa."),
     (r"^joint_position$", "kpattention.attn.Spatial_pos_embed"),
     (r"^joint_prior_block\.norm1\.", "kpattention.attn.norm1."),
@@ -45,77 +45,88 @@ PUBLISHED_NAMES = (
 )
 
 
-class KTPFormer(Refinable):
-    """Joints attend to each other, then frames, in turns, after one block of each that knows the graph.
+@dataclass(frozen=True, kw_only=True)
+class KTPFormerConfig(EncoderConfig):
+    """Options of `KTPFormer`; the defaults are the published ones.
 
-    The window is fixed: `frames` is part of the weights. With `input_channels` 3 the confidence is the third column;
-    its weights start at zero, so weights for two columns keep their output.
+    Attributes:
+        depth: Pairs of blocks behind the two that know the graph.
+        heads: Heads of each attention.
+        mlp_ratio: Width of the perceptrons over that of the tokens.
+        drop_path: Chance that the last pair's residuals are skipped in training. It grows linearly from 0.
+        local_input: The first layer also reads x and y relative to the person's mean place and size in the window.
+            This is an addition of motionrep: without it, the model has to learn that a person may stand anywhere and
+            at any distance.
+    """
 
-    Args:
-        depth: Pairs of blocks after the two with priors.
-        drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
-        fps: Frame rate of the clips it was trained on; None when they had several or it is not known. `embed` gives it
-            every n-th frame of faster clips and fills slower ones up, so that motion has the speed it knows.
-        local_input: Gives the first layer x and y relative to the person's mean place and size in the window as well.
-            An addition of motionrep: the published model has to learn that a person may stand anywhere and at any
-            distance.
+    input_channels: int = 2
+    depth: int = 7
+    heads: int = 8
+    mlp_ratio: float = 2.0
+    drop_path: float = 0.1
+    local_input: bool = False
+
+
+def _published_config(weights: Mapping[str, Tensor]) -> KTPFormerConfig:
+    _, inputs, channels = weights["kpattention.attn.kpa.gconv.W"].shape
+    return KTPFormerConfig(
+        frames=weights["tpattention.attn.Temporal_pos_embed"].shape[1],
+        channels=channels,
+        depth=sum(re.fullmatch(r"STEblocks\.\d+\.norm1\.weight", name) is not None for name in weights),
+        mlp_ratio=weights["kpattention.mlp.fc1.weight"].shape[0] / channels,
+        input_channels=inputs,
+    )
+
+
+class KTPFormer(Encoder):
+    """Blocks over joints and over frames in turns, after one block of each kind that knows the graph.
+
+    The window is fixed: `frames` is part of the weights. With `input_channels` 3 the confidence is the third column.
+    Its weights start at zero, so weights for two columns keep their output.
     """
 
     architecture = "ktpformer"
-    layout: JointLayout = H36M_17
-    normalisation = "width"
-    fixed_window = True
+    config_type = KTPFormerConfig
+    config: KTPFormerConfig
+    published = PublishedFormat(
+        _PUBLISHED_NAMES,
+        _published_config,
+        pose3d_head,
+        first_layer="kpattention.attn.kpa.gconv.W",
+        mark="kpattention.attn.Spatial_pos_embed",
+    )
 
-    def __init__(
-        self,
-        frames: int = 243,
-        channels: int = 512,
-        depth: int = 7,
-        heads: int = 8,
-        mlp_ratio: float = 2.0,
-        input_channels: int = 2,
-        drop_path: float = 0.1,
-        fps: float | None = None,
-        local_input: bool = False,
-    ):
-        super().__init__()
-        require_input_channels(input_channels)
-        self.config = {
-            "frames": frames,
-            "channels": channels,
-            "depth": depth,
-            "heads": heads,
-            "mlp_ratio": mlp_ratio,
-            "input_channels": input_channels,
-            "drop_path": drop_path,
-            "fps": fps,
-            "local_input": local_input,
-        }
-        self.name = self.architecture
-        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
-        self.local_input = local_input
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        config, channels = self.config, self.channels
         joints = self.layout.joint_count
         skeleton = graph_adjacency(self.layout.bones, joints)
-        chain = _chain(frames)
+        chain = _chain(self.frames)
 
-        self.joint_prior = GraphLayer(JointGraphConvolution(input_channels + 2 * local_input, channels, skeleton))
-        if input_channels == 3:
+        self.joint_prior = GraphLayer(
+            JointGraphConvolution(self.input_channels + 2 * config.local_input, channels, skeleton)
+        )
+        if self.input_channels == 3:
             nn.init.zeros_(self.joint_prior.gconv.W[:, 2])
         self.joint_position = nn.Parameter(torch.zeros(1, joints, channels))
-        self.joint_prior_block = TransformerBlock(channels, heads, "joints", mlp_ratio, attention_eps=1e-5)
+        self.joint_prior_block = TransformerBlock(
+            channels, config.heads, "joints", config.mlp_ratio, attention_eps=1e-5
+        )
         self.frame_priors = nn.Sequential(
             GraphLayer(FrameGraphConvolution(channels, channels, chain)),
             GraphLayer(FrameGraphConvolution(channels, channels, chain)),
         )
-        self.frame_position = nn.Parameter(torch.zeros(1, frames, channels))
-        self.frame_prior_block = TransformerBlock(channels, heads, "frames", mlp_ratio, attention_eps=1e-5)
+        self.frame_position = nn.Parameter(torch.zeros(1, self.frames, channels))
+        self.frame_prior_block = TransformerBlock(
+            channels, config.heads, "frames", config.mlp_ratio, attention_eps=1e-5
+        )
 
-        rates = drop_path_rates(drop_path, depth + 1)[1:]
+        rates = drop_path_rates(config.drop_path, config.depth + 1)[1:]
         self.joint_blocks = nn.ModuleList(
-            TransformerBlock(channels, heads, "joints", mlp_ratio, drop_path=rate) for rate in rates
+            TransformerBlock(channels, config.heads, "joints", config.mlp_ratio, drop_path=rate) for rate in rates
         )
         self.frame_blocks = nn.ModuleList(
-            TransformerBlock(channels, heads, "frames", mlp_ratio, drop_path=rate) for rate in rates
+            TransformerBlock(channels, config.heads, "frames", config.mlp_ratio, drop_path=rate) for rate in rates
         )
         # One norm each for all layers, as published.
         self.joint_norm = nn.LayerNorm(channels, eps=1e-6)
@@ -124,9 +135,9 @@ class KTPFormer(Refinable):
     def forward(
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
-        """Representation of windows of exactly `self.frames` frames, from normalised keypoints."""
-        require_window(self, keypoints)
-        if self.local_input:
+        """Representation of windows of exactly `frames` frames, from normalised keypoints."""
+        self.require_window(keypoints)
+        if self.config.local_input:
             keypoints = torch.cat([keypoints, local_coordinates(keypoints)], -1)
         # Positions take the dtype of x: under autocast all that follows then stays in bfloat16.
         x = self.joint_prior(keypoints)
@@ -138,29 +149,20 @@ class KTPFormer(Refinable):
             x = self.frame_norm(frame_block(x))
         return x
 
-    def _finer_weights(self, times: int) -> dict[str, Tensor]:
+    def layer_groups(self) -> list[Sequence[nn.Module]]:
+        return [*zip(self.joint_blocks, self.frame_blocks, strict=True), (self.joint_norm, self.frame_norm)]
+
+    def _upsampled(self, times: int) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         weights = self.state_dict()
         weights["frame_position"] = weights["frame_position"].repeat_interleave(times, 1)
         neighbours = _chain(times * self.frames).to(self.frame_position)
-        for number, layer in enumerate(self.frame_priors):
-            of_layer = f"frame_priors.{number}.gconv."
-            gconv = cast(FrameGraphConvolution, cast(GraphLayer, layer).gconv)
-            weights[of_layer + "M"] = gconv.M.repeat_interleave(times, 0)
-            weights[of_layer + "adj2"] = torch.kron(gconv.adjacency(), torch.eye(times).to(neighbours)) - neighbours
-        return weights
+        for name, gconv in self.frame_priors.named_modules(prefix="frame_priors"):
+            if isinstance(gconv, FrameGraphConvolution):
+                weights[f"{name}.M"] = gconv.M.repeat_interleave(times, 0)
+                spread = torch.kron(gconv.adjacency(), torch.eye(times).to(neighbours))
+                weights[f"{name}.adj2"] = spread - neighbours
+        return {}, weights
 
 
 def _chain(frames: int) -> Float[Tensor, "frames frames"]:
     return graph_adjacency(tuple((t, t + 1) for t in range(frames - 1)), frames)
-
-
-def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
-    """What the shapes of a published state dict tell of the configuration."""
-    _, inputs, channels = weights["kpattention.attn.kpa.gconv.W"].shape
-    return {
-        "frames": weights["tpattention.attn.Temporal_pos_embed"].shape[1],
-        "channels": channels,
-        "depth": sum(re.fullmatch(r"STEblocks\.\d+\.norm1\.weight", name) is not None for name in weights),
-        "mlp_ratio": weights["kpattention.mlp.fc1.weight"].shape[0] / channels,
-        "input_channels": inputs,
-    }

@@ -1,7 +1,7 @@
-"""Layers that encoders share. Clips are `batch frames joints channels`; attention runs over frames or joints."""
+"""Layers that architectures share. Clips are `batch frames joints channels`; attention runs over frames or joints."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,22 @@ from torch import Tensor, nn
 Axis = Literal["frames", "joints"]
 Arithmetic = Literal["fused", "plain"]
 
-_LEAST_FILLED = 24  # tokens; fewer are not faster when filled up
+_LEAST_PADDED = 24  # tokens; fewer are not faster when padded
+
+
+class UnroundedLinear(nn.Linear):
+    """A linear layer whose results stay float32 in bfloat16 inference (`inference.for_inference`).
+
+    For results that are far larger than the differences between tokens, and for the representation itself.
+    """
 
 
 class Attention(nn.Module):
     """Multi-head self-attention among the joints of each frame, or among the frames of each joint.
 
     Args:
-        arithmetic: "plain" computes product, softmax, product, one after the other, and so rounds as published models
-            do; "fused" is faster.
+        arithmetic: "plain" computes product, softmax and product one after the other, and rounds like the published
+            models. "fused" is faster.
     """
 
     def __init__(self, channels: int, heads: int, over: Axis, qkv_bias: bool = True, arithmetic: Arithmetic = "fused"):
@@ -30,7 +37,7 @@ class Attention(nn.Module):
         self.over: Axis = over
         self.arithmetic: Arithmetic = arithmetic
         self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
-        self.proj = nn.Linear(channels, channels)
+        self.proj = UnroundedLinear(channels, channels)
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
@@ -52,13 +59,15 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm mixer and MLP, each with a residual that whole rows skip with probability `drop_path` in training.
+    """A mixer and an MLP, each behind a norm and with a residual.
+
+    In training whole rows skip a residual with probability `drop_path` (stochastic depth).
 
     Args:
-        attn: Mixes tokens; takes and returns `batch frames joints channels`.
-        over: What it mixes, and with it what a row is: the joints of one frame, the frames of one joint, or (None) the
+        attn: The mixer: it mixes tokens, and takes and returns `batch frames joints channels`.
+        over: What the mixer mixes. A row is then the joints of one frame, the frames of one joint, or, with None, the
             whole clip.
-        attention_eps: Epsilon of the norm before the mixer, where it is not `eps`.
+        attention_eps: Epsilon of the norm before the mixer, if it is not `eps`.
         layer_scale: Initial value of a learned factor for each channel of both residuals; None for no factors.
     """
 
@@ -126,14 +135,14 @@ class TransformerBlock(Block):
 
 
 class Fusion(nn.Module):
-    """Weighted sum of two streams; the weights of a token are the softmax of a linear layer that sees both streams.
+    """Weighted sum of two streams.
 
-    Both streams count equally at first.
+    The two weights of a token are the softmax of a linear layer that reads both streams. They are equal at first.
     """
 
     def __init__(self, channels: int):
         super().__init__()
-        self.gate = nn.Linear(2 * channels, 2)
+        self.gate = UnroundedLinear(2 * channels, 2)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 0.5)
 
@@ -145,9 +154,10 @@ class Fusion(nn.Module):
 
 
 class GraphConvolution(nn.Module):
-    """Modulated graph convolution with a learned correction of the adjacency; parameter names as KTPFormer publishes.
+    """Modulated graph convolution with a learned correction of the adjacency.
 
-    With `A = adj + adj2` made symmetric: `y = diag(A) * (M * x W[0]) + offdiag(A) @ (M * x W[1]) + bias`.
+    Parameters have their names in the published KTPFormer. With `A = adj + adj2` made symmetric,
+    `y = diag(A) * (M * x W[0]) + offdiag(A) @ (M * x W[1]) + bias`.
     """
 
     adj: Tensor
@@ -168,7 +178,7 @@ class GraphConvolution(nn.Module):
 
 
 class JointGraphConvolution(GraphConvolution):
-    """Graph convolution over the joints of each frame, for few input channels: one product with the whole operator."""
+    """Graph convolution over the joints of each frame, for few input channels: one matrix product."""
 
     def forward(self, x: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints outputs"]:
         return (x.flatten(2) @ self.operator()).unflatten(-1, self.M.shape) + self.bias
@@ -227,19 +237,19 @@ def attention(
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, arithmetic: Arithmetic) -> Tensor:
-    """Fused attention, except where its backward pass is 4 to 12 times slower than plain products (torch 2.13)."""
+    """Fused attention, except in bfloat16 training on a CPU, where it is 4 to 12 times slower (torch 2.13)."""
     if arithmetic == "plain":
         return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1).to(v.dtype) @ v
     if q.dtype == torch.bfloat16 and q.device.type == "cpu":
         if q.requires_grad:
             return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
-        if k.shape[-2] > _LEAST_FILLED:
-            return _filled_attention(q, k, v)
+        if k.shape[-2] > _LEAST_PADDED:
+            return _padded_attention(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
-def _filled_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Fused attention over a multiple of 16 tokens, those added masked: up to twice as fast on a CPU (torch 2.13)."""
+def _padded_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Fused attention, padded with masked tokens to a multiple of 16: up to twice as fast on a CPU (torch 2.13)."""
     tokens = k.shape[-2]
     fill = -tokens % 16
     mask = F.pad(q.new_zeros(tokens), (0, fill), value=-torch.inf).expand(1, 1, q.shape[-2], -1)
@@ -257,7 +267,7 @@ def graph_adjacency(edges: tuple[tuple[int, int], ...], nodes: int) -> Float[Ten
 
 
 def local_coordinates(keypoints: Float[Tensor, "batch frames joints inputs"]) -> Float[Tensor, "batch frames joints 2"]:
-    """x and y less their mean over the window's seen joints, over their standard deviation; 0 where unseen."""
+    """x and y, standardised by their mean and standard deviation over the window's seen joints; 0 where unseen."""
     xy = keypoints[..., :2]
     seen = (keypoints[..., 2:] > 0).to(xy) if keypoints.shape[-1] == 3 else torch.ones_like(xy[..., :1])
     count = seen.sum((1, 2), keepdim=True).clamp(min=1)
@@ -271,32 +281,14 @@ def drop_path_rates(last: float, depth: int) -> Sequence[float]:
     return [last * layer / max(depth - 1, 1) for layer in range(depth)]
 
 
-def require_input_channels(input_channels: int) -> None:
-    """Raises ValueError for anything but 2 or 3."""
-    if input_channels not in (2, 3):
-        raise ValueError(f"input_channels must be 2 (x, y) or 3 (x, y, confidence), got {input_channels}")
-
-
-def require_window(encoder: Any, keypoints: Tensor) -> None:
-    """Raises ValueError unless the keypoints have the shape that the encoder's declarations promise to read."""
-    frames, *rest = keypoints.shape[1:]
-    fits = frames == encoder.frames if encoder.fixed_window else 1 <= frames <= encoder.frames
-    if not fits or rest != [encoder.layout.joint_count, encoder.input_channels]:
-        expected = f"{'' if encoder.fixed_window else 'up to '}{encoder.frames}"
-        raise ValueError(
-            f"{encoder.architecture}: expected keypoints batch x {expected} frames x {encoder.layout.joint_count} "
-            f"joints x {encoder.input_channels}, got {tuple(keypoints.shape)}"
-        )
-
-
 def pose3d_head(channels: int) -> nn.Sequential:
     """The pose head of KTPFormer and MixSTE: `head(encoder(x))` is the root-relative pose in metres, camera axes.
 
-    Its entries are `0` (LayerNorm) and `1` (Linear), as in published files after `head.`.
+    Its entries are called `0` (LayerNorm) and `1` (Linear), in published files with the prefix `head.`.
     """
     return nn.Sequential(nn.LayerNorm(channels, eps=1e-5), nn.Linear(channels, 3))
 
 
 def linear_pose3d_head(channels: int) -> nn.Linear:
-    """The pose head of DSTformer and MotionAGFormer; puts out normalised image units, z as x and y."""
+    """The pose head of DSTformer and MotionAGFormer. Its x, y and z are in normalised image units."""
     return nn.Linear(channels, 3)

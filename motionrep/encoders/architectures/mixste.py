@@ -3,23 +3,20 @@
 Written from the paper and the names, shapes and outputs of the published model, which this one reproduces.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.architectures.layers import (
-    TransformerBlock,
-    drop_path_rates,
-    require_input_channels,
-    require_window,
-)
-from motionrep.encoders.base import Shareable
-from motionrep.layouts import H36M_17, JointLayout
+from motionrep.encoders.architectures.layers import TransformerBlock, drop_path_rates, pose3d_head
+from motionrep.encoders.base import Encoder, EncoderConfig
+from motionrep.encoders.published_format import PublishedFormat
 
-# (regular expression of the name here, what it becomes in published files)
-PUBLISHED_NAMES = (
+# See `PublishedFormat.names`.
+_PUBLISHED_NAMES = (
     (r"^embed\.", "Spatial_patch_to_embedding."),
     (r"^joint_position$", "Spatial_pos_embed"),
     (r"^frame_position$", "Temporal_pos_embed"),
@@ -30,51 +27,64 @@ PUBLISHED_NAMES = (
 )
 
 
-class MixSTE(Shareable):
+@dataclass(frozen=True, kw_only=True)
+class MixSTEConfig(EncoderConfig):
+    """Options of `MixSTE`; the defaults are the published ones.
+
+    Attributes:
+        depth: Pairs of blocks.
+        heads: Heads of each attention.
+        mlp_ratio: Width of the perceptrons over that of the tokens.
+        drop_path: Chance that the last pair's residuals are skipped in training. It grows linearly from 0.
+    """
+
+    input_channels: int = 2
+    depth: int = 8
+    heads: int = 8
+    mlp_ratio: float = 2.0
+    drop_path: float = 0.1
+
+
+def _published_config(weights: Mapping[str, Tensor]) -> MixSTEConfig:
+    channels, inputs = weights["Spatial_patch_to_embedding.weight"].shape
+    return MixSTEConfig(
+        frames=weights["Temporal_pos_embed"].shape[1],
+        channels=channels,
+        depth=len({name.split(".")[1] for name in weights if name.startswith("STEblocks.")}),
+        mlp_ratio=weights["STEblocks.0.mlp.fc1.weight"].shape[0] / channels,
+        input_channels=inputs,
+    )
+
+
+class MixSTE(Encoder):
     """Pairs of transformer blocks, over joints and over frames, with one norm each for all pairs.
 
     The window is fixed: `frames` is part of the weights.
-
-    Args:
-        depth: Pairs of blocks.
-        drop_path: Chance that the last pair's residuals are skipped in training; grows linearly from 0.
-        fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
     """
 
     architecture = "mixste"
-    layout: JointLayout = H36M_17
-    normalisation = "width"
-    fixed_window = True
+    config_type = MixSTEConfig
+    config: MixSTEConfig
+    published = PublishedFormat(
+        _PUBLISHED_NAMES,
+        _published_config,
+        pose3d_head,
+        first_layer="Spatial_patch_to_embedding.weight",
+        mark="Spatial_pos_embed",
+    )
 
-    def __init__(
-        self,
-        frames: int = 243,
-        channels: int = 512,
-        depth: int = 8,
-        heads: int = 8,
-        mlp_ratio: float = 2.0,
-        input_channels: int = 2,
-        drop_path: float = 0.1,
-        fps: float | None = None,
-    ):
-        super().__init__()
-        require_input_channels(input_channels)
-        self.config = {
-            "frames": frames, "channels": channels, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio,
-            "input_channels": input_channels, "drop_path": drop_path, "fps": fps,
-        }  # fmt: skip
-        self.name = self.architecture
-        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
-
-        self.embed = nn.Linear(input_channels, channels)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        config, channels = self.config, self.channels
+        self.embed = nn.Linear(self.input_channels, channels)
         self.joint_position = nn.Parameter(torch.zeros(1, self.layout.joint_count, channels))
-        self.frame_position = nn.Parameter(torch.zeros(1, frames, channels))
-        rates = drop_path_rates(drop_path, depth)
+        self.frame_position = nn.Parameter(torch.zeros(1, self.frames, channels))
+        rates = drop_path_rates(config.drop_path, config.depth)
         self.joint_blocks = nn.ModuleList(
-            TransformerBlock(channels, heads, "joints", mlp_ratio, drop_path=rate) for rate in rates
+            TransformerBlock(channels, config.heads, "joints", config.mlp_ratio, drop_path=rate) for rate in rates
         )
         self.frame_blocks = nn.ModuleList(
-            TransformerBlock(channels, heads, "frames", mlp_ratio, drop_path=rate) for rate in rates
+            TransformerBlock(channels, config.heads, "frames", config.mlp_ratio, drop_path=rate) for rate in rates
         )
         self.joint_norm = nn.LayerNorm(channels, eps=1e-6)
         self.frame_norm = nn.LayerNorm(channels, eps=1e-6)
@@ -83,7 +93,7 @@ class MixSTE(Shareable):
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
         """Representation of windows of exactly `self.frames` frames, from normalised keypoints."""
-        require_window(self, keypoints)
+        self.require_window(keypoints)
         x = self.embed(keypoints)
         x = x + self.joint_position[:, None].to(x.dtype)
         for layer, (joint_block, frame_block) in enumerate(zip(self.joint_blocks, self.frame_blocks, strict=True)):
@@ -93,14 +103,5 @@ class MixSTE(Shareable):
             x = self.frame_norm(frame_block(x))
         return x
 
-
-def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
-    """What the shapes of a published state dict tell of the configuration."""
-    channels, inputs = weights["Spatial_patch_to_embedding.weight"].shape
-    return {
-        "frames": weights["Temporal_pos_embed"].shape[1],
-        "channels": channels,
-        "depth": len({name.split(".")[1] for name in weights if name.startswith("STEblocks.")}),
-        "mlp_ratio": weights["STEblocks.0.mlp.fc1.weight"].shape[0] / channels,
-        "input_channels": inputs,
-    }
+    def layer_groups(self) -> list[Sequence[nn.Module]]:
+        return [*zip(self.joint_blocks, self.frame_blocks, strict=True), (self.joint_norm, self.frame_norm)]

@@ -3,7 +3,9 @@
 Written from the paper and the names, shapes and outputs of the published model, which this one reproduces.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +13,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.encoders.architectures.layers import (
+    Axis,
     Block,
     Fusion,
     TransformerBlock,
+    UnroundedLinear,
     drop_path_rates,
-    require_input_channels,
-    require_window,
+    linear_pose3d_head,
 )
-from motionrep.encoders.base import Shareable
-from motionrep.layouts import H36M_17, JointLayout
+from motionrep.encoders.base import Encoder, EncoderConfig
+from motionrep.encoders.published_format import PublishedFormat
+from motionrep.layouts import JointLayout
 
 # As published.
 SIZES: dict[str, dict[str, int]] = {
@@ -32,8 +36,8 @@ SIZES: dict[str, dict[str, int]] = {
 # The published joint graph is the skeleton in both directions, except that these rows lack these neighbours.
 _LACKING = (("pelvis", "left_hip"), ("thorax", "left_shoulder"), ("thorax", "right_shoulder"))
 
-# (regular expression of the name here, what it becomes in published files)
-PUBLISHED_NAMES = (
+# See `PublishedFormat.names`.
+_PUBLISHED_NAMES = (
     (r"^embed\.", "joints_embed."),
     (r"^joint_position$", "pos_embed"),
     (r"\.attention\.0\.", ".att_spatial."),
@@ -46,99 +50,109 @@ PUBLISHED_NAMES = (
 )
 
 
-class MotionAGFormer(Shareable):
-    """In each layer an attention stream and a graph stream, both over joints and then over frames; fused.
+@dataclass(frozen=True, kw_only=True)
+class MotionAGFormerConfig(EncoderConfig):
+    """Options of `MotionAGFormer`; the defaults are those of the published size B.
 
-    The window is fixed: `frames` is part of the weights. Which frames are neighbours in the graph of frames is a choice
-    that rounding can flip, so results of two devices, or of a window alone and in a batch, may differ by 1e-2 in
-    places, most of all where frames repeat. It is never made in less than float32, and in float32 on the CPU as the
-    published model makes it.
-
-    Args:
-        channels: What it puts out per joint, each between -1 and 1.
+    Attributes:
         inner_channels: Channels inside.
-        neighbours: Every frame of a joint is linked to the so many frames, itself included, most like it.
-        drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
-        fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
+        depth: Layers.
+        heads: Heads of each attention.
+        mlp_ratio: Width of the perceptrons over `inner_channels`.
+        neighbours: Every frame of a joint is linked to this many frames most like it, itself included.
+        layer_scale: Initial factor of every residual.
+        drop_path: Chance that the last layer's residuals are skipped in training. It grows linearly from 0.
+    """
+
+    inner_channels: int = 128
+    depth: int = 16
+    heads: int = 8
+    mlp_ratio: float = 4.0
+    neighbours: int = 2
+    layer_scale: float = 1e-5
+    drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.neighbours <= self.frames:
+            raise ValueError(f"neighbours must be from 1 to the {self.frames} frames, got {self.neighbours}")
+
+
+def _published_config(weights: Mapping[str, Tensor]) -> MotionAGFormerConfig:
+    inner_channels, inputs = weights["joints_embed.weight"].shape
+    return MotionAGFormerConfig(
+        frames=weights["layers.0.graph_temporal.mixer.batch_norm.weight"].shape[0],
+        channels=weights["rep_logit.fc.weight"].shape[0],
+        inner_channels=inner_channels,
+        depth=len({name.split(".")[1] for name in weights if name.startswith("layers.")}),
+        mlp_ratio=weights["layers.0.att_spatial.mlp.fc1.weight"].shape[0] / inner_channels,
+        input_channels=inputs,
+    )
+
+
+class MotionAGFormer(Encoder):
+    """An attention stream and a graph stream in each layer, both over joints and then over frames; fused.
+
+    The window is fixed: `frames` is part of the weights. Each channel of the representation lies between -1 and 1.
+
+    Rounding can decide which frames are neighbours in the graph of frames. Results of two devices, or of a window alone
+    and in a batch, may therefore differ by 1e-2 in places, most of all where frames repeat. Neighbours are always
+    found in float32 or better. In float32 on a CPU they are those of the published model.
     """
 
     architecture = "motionagformer"
-    layout: JointLayout = H36M_17
-    normalisation = "width"
+    config_type = MotionAGFormerConfig
+    config: MotionAGFormerConfig
+    published = PublishedFormat(
+        _PUBLISHED_NAMES,
+        _published_config,
+        linear_pose3d_head,
+        first_layer="joints_embed.weight",
+        mark="rep_logit.fc.weight",
+    )
     coco_recipe = "mhformer"
-    fixed_window = True
 
-    def __init__(
-        self,
-        frames: int = 243,
-        channels: int = 512,
-        inner_channels: int = 128,
-        depth: int = 16,
-        heads: int = 8,
-        mlp_ratio: float = 4.0,
-        input_channels: int = 3,
-        neighbours: int = 2,
-        layer_scale: float = 1e-5,
-        drop_path: float = 0.0,
-        fps: float | None = None,
-    ):
-        super().__init__()
-        require_input_channels(input_channels)
-        if not 1 <= neighbours <= frames:
-            raise ValueError(f"neighbours must be at least 1 and at most {frames} frames, got {neighbours}")
-        self.config = {
-            "frames": frames, "channels": channels, "inner_channels": inner_channels, "depth": depth, "heads": heads,
-            "mlp_ratio": mlp_ratio, "input_channels": input_channels, "neighbours": neighbours,
-            "layer_scale": layer_scale, "drop_path": drop_path, "fps": fps,
-        }  # fmt: skip
-        self.name = self.architecture
-        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
-
-        self.embed = nn.Linear(input_channels, inner_channels)
-        self.joint_position = nn.Parameter(torch.zeros(1, self.layout.joint_count, inner_channels))
-        self.layers = nn.ModuleList(
-            _Layer(inner_channels, heads, mlp_ratio, self.layout, frames, neighbours, layer_scale, rate)
-            for rate in drop_path_rates(drop_path, depth)
-        )
-        self.norm = nn.LayerNorm(inner_channels)
-        self.representation = nn.Linear(inner_channels, channels)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        config, width = self.config, self.config.inner_channels
+        self.embed = nn.Linear(self.input_channels, width)
+        self.joint_position = nn.Parameter(torch.zeros(1, self.layout.joint_count, width))
+        rates = drop_path_rates(config.drop_path, config.depth)
+        self.layers = nn.ModuleList(_Layer(config, self.layout, rate) for rate in rates)
+        self.norm = nn.LayerNorm(width)
+        self.representation = UnroundedLinear(width, self.channels)
 
     def forward(
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
-        """Representation of windows of exactly `self.frames` frames, from normalised keypoints."""
-        require_window(self, keypoints)
+        """Representation of windows of exactly `frames` frames, from normalised keypoints."""
+        self.require_window(keypoints)
         x = self.embed(keypoints)
         x = x + self.joint_position[:, None].to(x.dtype)
         for layer in self.layers:
             x = layer(x)
         return torch.tanh(self.representation(self.norm(x)))
 
+    def layer_groups(self) -> list[Sequence[nn.Module]]:
+        return [*([layer] for layer in self.layers), (self.norm, self.representation)]
+
 
 class _Layer(nn.Module):
-    def __init__(
-        self,
-        inner_channels: int,
-        heads: int,
-        mlp_ratio: float,
-        layout: JointLayout,
-        frames: int,
-        neighbours: int,
-        layer_scale: float,
-        drop_path: float,
-    ):
+    def __init__(self, config: MotionAGFormerConfig, layout: JointLayout, drop_path: float):
         super().__init__()
-        # Plain attention rounds as the published model's, so that rounding links the same frames.
-        common = {"layer_scale": layer_scale, "drop_path": drop_path, "eps": 1e-5}
-        self.attention = nn.Sequential(
-            TransformerBlock(inner_channels, heads, "joints", mlp_ratio, qkv_bias=False, arithmetic="plain", **common),
-            TransformerBlock(inner_channels, heads, "frames", mlp_ratio, qkv_bias=False, arithmetic="plain", **common),
-        )
+        width, ratio = config.inner_channels, config.mlp_ratio
+        common = {"layer_scale": config.layer_scale, "drop_path": drop_path, "eps": 1e-5}
+
+        def attend(over: Axis) -> Block:
+            # Plain attention rounds like the published model, so that the same frames become neighbours.
+            return TransformerBlock(width, config.heads, over, ratio, qkv_bias=False, arithmetic="plain", **common)
+
+        self.attention = nn.Sequential(attend("joints"), attend("frames"))
         self.graph = nn.Sequential(
-            Block(JointGraphMixer(inner_channels, layout), "joints", inner_channels, mlp_ratio, **common),
-            Block(FrameGraphMixer(inner_channels, frames, neighbours), "frames", inner_channels, mlp_ratio, **common),
+            Block(JointGraphMixer(width, layout), "joints", width, ratio, **common),
+            Block(FrameGraphMixer(width, config.frames, config.neighbours), "frames", width, ratio, **common),
         )
-        self.fusion = Fusion(inner_channels)
+        self.fusion = Fusion(width)
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
@@ -184,7 +198,7 @@ class JointGraphMixer(GraphMixer):
 
 
 class FrameGraphMixer(GraphMixer):
-    """Over the frames of each joint, linked by how alike they are."""
+    """Over the frames of each joint. Frames are linked to those most like them."""
 
     def __init__(self, channels: int, frames: int, neighbours: int):
         super().__init__(channels, frames)
@@ -208,16 +222,3 @@ def _balanced(edges: Float[Tensor, "*batch nodes nodes"]) -> Float[Tensor, "*bat
     """`D^-1/2 A D^-1/2` with the row sums D."""
     scale = edges.sum(-1).rsqrt()
     return scale[..., :, None] * edges * scale[..., None, :]
-
-
-def published_config(weights: Mapping[str, Tensor]) -> dict[str, int | float]:
-    """What the shapes of a published state dict tell of the configuration."""
-    inner_channels, inputs = weights["joints_embed.weight"].shape
-    return {
-        "frames": weights["layers.0.graph_temporal.mixer.batch_norm.weight"].shape[0],
-        "channels": weights["rep_logit.fc.weight"].shape[0],
-        "inner_channels": inner_channels,
-        "depth": len({name.split(".")[1] for name in weights if name.startswith("layers.")}),
-        "mlp_ratio": weights["layers.0.att_spatial.mlp.fc1.weight"].shape[0] / inner_channels,
-        "input_channels": inputs,
-    }

@@ -1,11 +1,13 @@
 """SSR-STF (arXiv 2412.19676): a local and a global stream side by side.
 
-An independent implementation from the paper's description. The authors published neither code nor weights, so it is
-compared with nothing, and the results they state are not claimed for it. What the paper leaves open is an argument of
-`SSRSTF`. What each stream and the fusion bring was measured: docs/ssr_stf.md.
+An independent implementation from the paper's description. The authors published neither code nor weights, so there is
+nothing to compare it with, and the results they state are not claimed for it. What the paper leaves open is an option
+in `SSRSTFConfig`. docs/ssr_stf.md measures what each stream and the fusion bring.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -18,14 +20,12 @@ from motionrep.encoders.architectures.layers import (
     Axis,
     Block,
     Fusion,
+    UnroundedLinear,
     attention,
     drop_path_rates,
     local_coordinates,
-    require_input_channels,
-    require_window,
 )
-from motionrep.encoders.frame_rates import Refinable
-from motionrep.layouts import H36M_17, JointLayout
+from motionrep.encoders.base import Encoder, EncoderConfig
 
 # Those of MotionAGFormer, from which the architecture descends; the paper's own are not all known.
 SIZES: dict[str, dict[str, int]] = {
@@ -35,123 +35,108 @@ SIZES: dict[str, dict[str, int]] = {
     "l": {"depth": 26, "inner_channels": 128, "frames": 243},
 }
 
-# Kernels along frames that get a tap for each of the frames between when `frame_scale` grows; the strips that see far
-# leave more out instead.
-_FILLED_KERNELS = re.compile(r"\.(attn\.structure|attn\.select|attn\.near\.1\.conv)\.weight$")
+# Kernels along frames that get more taps when `frame_scale` grows. The dilated strips get more dilation instead.
+_UPSAMPLED_KERNELS = re.compile(r"\.(attn\.structure|attn\.select|attn\.near\.1\.conv)\.weight$")
 
 
-class SSRSTF(Refinable):
-    """In each layer a global stream of criss-cross attention and a local one of large separable kernels; fused.
+@dataclass(frozen=True, kw_only=True)
+class SSRSTFConfig(EncoderConfig):
+    """Options of `SSRSTF`. From `heads` on they are choices of this implementation.
 
-    Reads clips of any length up to `frames`. From `heads` on the arguments are choices of this implementation.
-
-    Args:
-        frames: The longest clip it reads.
-        channels: What it puts out per joint, each between -1 and 1.
+    Attributes:
         inner_channels: Channels inside.
-        heads: Half of them attend over joints, half over frames.
-        structure_kernel: Side of the depthwise kernel that gives attention the place of its values.
+        depth: Layers.
+        heads: Heads of each attention: half of them attend over joints, half over frames.
+        mlp_ratio: Width of the perceptrons over `inner_channels`.
+        structure_kernel: Side of the depthwise kernel that tells attention where its values lie.
         kernel: Length of the strips that see near frames and joints.
         dilated_kernel: Length of the strips that see far ones, in steps of `dilation`.
+        dilation: See `dilated_kernel`.
         selection_kernel: Side of the kernel that weighs near against far at every frame and joint.
-        frame_scale: For clips of this many times the frame rate that kernels were chosen for: along frames they reach
-            this many times as far.
-        layer_scale: Initial factor of every residual; the 1e-5 of the lineage learns much more slowly.
-        drop_path: Chance that the last layer's residuals are skipped in training; grows linearly from 0.
-        fps: Frame rate of the clips it was trained on; None when they had several or it is not known.
-        local_input: As for `KTPFormer`.
-        streams: Only the global or only the local stream, to see what each of them brings.
+        frame_scale: Kernels reach this many times as far along frames, for clips of this many times the frame rate.
+        layer_scale: Initial factor of every residual. The 1e-5 of the lineage learns much more slowly.
+        drop_path: Chance that the last layer's residuals are skipped in training. It grows linearly from 0.
+        local_input: As in `KTPFormerConfig`.
+        streams: "global" or "local" leaves out the other stream, to see what each of them brings.
         fusion: "mean" counts both streams equally everywhere, to see what the adaptive weights bring.
     """
 
-    architecture = "ssr_stf"
-    layout: JointLayout = H36M_17
-    normalisation = "width"
-    fixed_window = False
+    inner_channels: int = 128
+    depth: int = 16
+    heads: int = 8
+    mlp_ratio: float = 4.0
+    structure_kernel: int = 3
+    kernel: int = 5
+    dilated_kernel: int = 7
+    dilation: int = 3
+    selection_kernel: int = 7
+    frame_scale: int = 1
+    layer_scale: float = 1.0
+    drop_path: float = 0.0
+    local_input: bool = False
+    streams: Literal["both", "global", "local"] = "both"
+    fusion: Literal["adaptive", "mean"] = "adaptive"
 
-    def __init__(
-        self,
-        frames: int = 243,
-        channels: int = 512,
-        inner_channels: int = 128,
-        depth: int = 16,
-        input_channels: int = 3,
-        heads: int = 8,
-        mlp_ratio: float = 4.0,
-        structure_kernel: int = 3,
-        kernel: int = 5,
-        dilated_kernel: int = 7,
-        dilation: int = 3,
-        selection_kernel: int = 7,
-        frame_scale: int = 1,
-        layer_scale: float = 1.0,
-        drop_path: float = 0.0,
-        fps: float | None = None,
-        local_input: bool = False,
-        streams: Literal["both", "global", "local"] = "both",
-        fusion: Literal["adaptive", "mean"] = "adaptive",
-    ):
-        super().__init__()
-        require_input_channels(input_channels)
-        kernels = (structure_kernel, kernel, dilated_kernel, selection_kernel)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kernels = (self.structure_kernel, self.kernel, self.dilated_kernel, self.selection_kernel)
         if any(size < 1 or size % 2 == 0 for size in kernels):
             raise ValueError(f"kernels must be odd, so that each has a middle; got {kernels}")
-        if frame_scale < 1 or frame_scale != int(frame_scale):
-            raise ValueError(f"frame_scale must be a whole number from 1 on, got {frame_scale}")
-        if heads % 2 or inner_channels % heads:
-            raise ValueError(f"heads must be even and divide inner_channels ({inner_channels}), got {heads}")
-        if streams not in ("both", "global", "local") or fusion not in ("adaptive", "mean"):
+        if self.frame_scale < 1 or self.frame_scale != int(self.frame_scale):
+            raise ValueError(f"frame_scale must be a whole number from 1 on, got {self.frame_scale}")
+        if self.heads % 2 or self.inner_channels % self.heads:
+            raise ValueError(f"heads must be even and divide inner_channels ({self.inner_channels}), got {self.heads}")
+        if self.streams not in ("both", "global", "local") or self.fusion not in ("adaptive", "mean"):
             raise ValueError(
-                f"streams must be 'both', 'global' or 'local', fusion 'adaptive' or 'mean', got {streams!r}, {fusion!r}"
+                "streams must be 'both', 'global' or 'local', fusion 'adaptive' or 'mean', "
+                f"got {self.streams!r}, {self.fusion!r}"
             )
-        self.config = {
-            "frames": frames, "channels": channels, "inner_channels": inner_channels, "depth": depth,
-            "input_channels": input_channels, "heads": heads, "mlp_ratio": mlp_ratio,
-            "structure_kernel": structure_kernel, "kernel": kernel, "dilated_kernel": dilated_kernel,
-            "dilation": dilation, "selection_kernel": selection_kernel, "frame_scale": frame_scale,
-            "layer_scale": layer_scale, "drop_path": drop_path, "fps": fps, "local_input": local_input,
-            "streams": streams, "fusion": fusion,
-        }  # fmt: skip
-        self.name = self.architecture
-        self.frames, self.channels, self.input_channels, self.fps = frames, channels, input_channels, fps
-        self.local_input, self.streams = local_input, streams
 
-        def stream(*mixers: nn.Module) -> nn.ModuleList:
-            rates = drop_path_rates(drop_path, depth)[: len(mixers)]
+
+class SSRSTF(Encoder):
+    """A global stream of criss-cross attention and a local one of large separable kernels in each layer, fused.
+
+    Reads clips of any length up to `frames`. Each channel of the representation lies between -1 and 1.
+    """
+
+    architecture = "ssr_stf"
+    config_type = SSRSTFConfig
+    config: SSRSTFConfig
+    fixed_window = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        config, width = self.config, self.config.inner_channels
+
+        def stream(name: str, mixer: type[CrissCrossAttention | SelectiveRefinement]) -> nn.ModuleList:
+            rates = drop_path_rates(config.drop_path, config.depth) if config.streams in (name, "both") else []
+            mixers = [mixer(config) for _ in rates]  # all before the blocks, or seeds would give other initial weights
             return nn.ModuleList(
-                Block(mixer, None, inner_channels, mlp_ratio, drop_path=rate, layer_scale=layer_scale)
-                for mixer, rate in zip(mixers, rates, strict=True)
+                Block(mixed, None, width, config.mlp_ratio, drop_path=rate, layer_scale=config.layer_scale)
+                for mixed, rate in zip(mixers, rates, strict=True)
             )
 
-        far_depth, near_depth = (depth if streams in (name, "both") else 0 for name in ("global", "local"))
-        fusion_depth = depth if streams == "both" and fusion == "adaptive" else 0
-        self.embed = nn.Linear(input_channels + 2 * local_input, inner_channels)
-        self.joint_position = nn.Parameter(torch.zeros(1, 1, self.layout.joint_count, inner_channels))
-        self.frame_position = nn.Parameter(torch.zeros(1, frames, 1, inner_channels))
-        self.far_blocks = stream(
-            *(CrissCrossAttention(inner_channels, heads, structure_kernel, frame_scale) for _ in range(far_depth))
-        )
-        self.near_blocks = stream(
-            *(
-                SelectiveRefinement(inner_channels, kernel, dilated_kernel, dilation, selection_kernel, frame_scale)
-                for _ in range(near_depth)
-            )
-        )
-        self.fusions = nn.ModuleList(Fusion(inner_channels) for _ in range(fusion_depth))
-        self.norm = nn.LayerNorm(inner_channels, eps=1e-6)
-        self.representation = nn.Linear(inner_channels, channels)
+        self.embed = nn.Linear(self.input_channels + 2 * config.local_input, width)
+        self.joint_position = nn.Parameter(torch.zeros(1, 1, self.layout.joint_count, width))
+        self.frame_position = nn.Parameter(torch.zeros(1, self.frames, 1, width))
+        self.far_blocks = stream("global", CrissCrossAttention)
+        self.near_blocks = stream("local", SelectiveRefinement)
+        fused = config.streams == "both" and config.fusion == "adaptive"
+        self.fusions = nn.ModuleList(Fusion(width) for _ in range(config.depth if fused else 0))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.representation = UnroundedLinear(width, self.channels)
 
     def forward(
         self, keypoints: Float[Tensor, "batch frames joints inputs"]
     ) -> Float[Tensor, "batch frames joints channels"]:
-        """Representation of clips of at most `self.frames` frames, from normalised keypoints."""
-        require_window(self, keypoints)
-        if self.local_input:
+        """Representation of clips of at most `frames` frames, from normalised keypoints."""
+        self.require_window(keypoints)
+        if self.config.local_input:
             keypoints = torch.cat([keypoints, local_coordinates(keypoints)], -1)
         x = self.embed(keypoints)
         x = x + (self.joint_position + self.frame_position[:, : x.shape[1]]).to(x.dtype)
         for far, near, fuse in zip_longest(self.far_blocks, self.near_blocks, self.fusions):
-            match self.streams:
+            match self.config.streams:
                 case "global":
                     x = far(x)
                 case "local":
@@ -160,17 +145,19 @@ class SSRSTF(Refinable):
                     x = (far(x) + near(x)) / 2 if fuse is None else fuse(far(x), near(x))
         return torch.tanh(self.representation(self.norm(x)))
 
-    def _finer_config(self, times: int) -> dict[str, Any]:
-        return super()._finer_config(times) | {"frame_scale": times * self.config["frame_scale"]}
+    def layer_groups(self) -> list[Sequence[nn.Module]]:
+        layers = zip_longest(self.far_blocks, self.near_blocks, self.fusions)
+        groups = [[module for module in layer if module is not None] for layer in layers]
+        return [*groups, [self.norm, self.representation]]
 
-    def _finer_weights(self, times: int) -> dict[str, Tensor]:
+    def _upsampled(self, times: int) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         weights = self.state_dict()
         weights["frame_position"] = weights["frame_position"].repeat_interleave(times, 1)
         for name, kernel in weights.items():
-            if _FILLED_KERNELS.search(name):
+            if _UPSAMPLED_KERNELS.search(name):
                 weights[name] = kernel.new_zeros(*kernel.shape[:2], _scaled(kernel.shape[2], times), kernel.shape[3])
                 weights[name][:, :, ::times] = kernel
-        return weights
+        return {"frame_scale": times * self.config.frame_scale}, weights
 
 
 class CrissCrossAttention(nn.Module):
@@ -179,13 +166,14 @@ class CrissCrossAttention(nn.Module):
     Each half adds a depthwise convolution of its values over frames and joints.
     """
 
-    def __init__(self, channels: int, heads: int, structure_kernel: int, frame_scale: int = 1):
+    def __init__(self, config: SSRSTFConfig):
         super().__init__()
-        self.heads = heads
+        channels, kernel = config.inner_channels, config.structure_kernel
+        self.heads = config.heads
         self.qkv = nn.Linear(channels, 3 * channels)
-        size = (_scaled(structure_kernel, frame_scale), structure_kernel)
+        size = (_scaled(kernel, config.frame_scale), kernel)
         self.structure = nn.Conv2d(channels, channels, size, padding="same", groups=channels)
-        self.proj = nn.Linear(channels, channels)
+        self.proj = UnroundedLinear(channels, channels)
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
@@ -198,33 +186,26 @@ class CrissCrossAttention(nn.Module):
 
 
 class SelectiveRefinement(nn.Module):
-    """Skeleton selective refine attention: large kernels, split into strips, say how much of each input counts.
+    """Skeleton selective refine attention: what large kernels see scales each input.
 
-    The clip is read as an image of frames and joints; joints lie in the order of the layout.
+    The kernels are split into strips. The clip is read as an image of frames and joints in the order of the layout.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        kernel: int,
-        dilated_kernel: int,
-        dilation: int,
-        selection_kernel: int,
-        frame_scale: int = 1,
-    ):
+    def __init__(self, config: SSRSTFConfig):
         super().__init__()
+        channels, scale = config.inner_channels, config.frame_scale
         self.near = nn.Sequential(
-            Strip(channels, "joints", kernel), Strip(channels, "frames", _scaled(kernel, frame_scale))
+            Strip(channels, "joints", config.kernel), Strip(channels, "frames", _scaled(config.kernel, scale))
         )
         self.far = nn.Sequential(
-            Strip(channels, "joints", dilated_kernel, dilation),
-            Strip(channels, "frames", dilated_kernel, dilation * frame_scale),
+            Strip(channels, "joints", config.dilated_kernel, config.dilation),
+            Strip(channels, "frames", config.dilated_kernel, config.dilation * scale),
         )
         self.near_proj = nn.Linear(channels, channels // 2)
         self.far_proj = nn.Linear(channels, channels // 2)
-        size = (_scaled(selection_kernel, frame_scale), selection_kernel)
+        size = (_scaled(config.selection_kernel, scale), config.selection_kernel)
         self.select = nn.Conv2d(2, 2, size, padding="same")
-        self.proj = nn.Linear(channels // 2, channels)
+        self.proj = UnroundedLinear(channels // 2, channels)
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
@@ -239,8 +220,8 @@ class SelectiveRefinement(nn.Module):
 class Strip(nn.Module):
     """Depthwise convolution along the frames of each joint or the joints of each frame, with zeros around the clip.
 
-    A dilated convolution is computed as an ordinary one on `dilation` interleaved strips; zeros are added before, and
-    channels stay last. Each of these makes torch 2.13 several times faster on a CPU.
+    Three things make it several times faster on a CPU (torch 2.13): a dilated convolution is an ordinary one on
+    `dilation` interleaved strips, the zeros are added first, and channels stay last.
     """
 
     def __init__(self, channels: int, over: Axis, kernel: int, dilation: int = 1):

@@ -1,0 +1,76 @@
+"""Folders of weights, of encoders and of heads: model.safetensors beside config.json."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from motionrep.files.versions import require_readable
+
+FORMAT = 1
+
+_ENTRIES = {"encoder": ("architecture", "config"), "head": ("head", "config", "encoder")}
+_A = {"encoder": "an encoder", "head": "a head"}
+
+
+def read_config(folder: Path, kind: Literal["encoder", "head"]) -> dict[str, Any]:
+    """config.json of an encoder or a head.
+
+    Raises:
+        ValueError: It is missing or damaged, belongs to something else, or a newer version of motionrep wrote it.
+    """
+    path, entries = folder / "config.json", _ENTRIES[kind]
+    broken = f"{path}: not that of {_A[kind]} ({', '.join(map(repr, entries))})"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{broken}: {error}") from error
+    if not isinstance(content, dict) or any(entry not in content for entry in entries):
+        raise ValueError(broken)
+    declared = content.get("format")
+    require_readable(path, None if declared is None else str(declared), f"motionrep {kind}", FORMAT)
+    if not isinstance(content["config"], dict):
+        raise ValueError(f"{path}: 'config' must hold the options of {_A[kind]} by name, got {content['config']!r}")
+    return content
+
+
+def format_of(kind: Literal["encoder", "head"]) -> str:
+    """The entry `format` of the config.json files that this version writes."""
+    return f"motionrep {kind} {FORMAT}"
+
+
+def read_weights(folder: Path, kind: Literal["encoder", "head"]) -> dict[str, Tensor]:
+    """model.safetensors on the CPU, in float32.
+
+    Raises:
+        ValueError: It is missing or damaged.
+    """
+    try:
+        weights = load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder}: not a whole {kind} (config.json and model.safetensors): {error}") from error
+    return {name: as_float32(tensor) for name, tensor in weights.items()}
+
+
+def serialised(weights: Mapping[str, Tensor]) -> bytes:
+    """The content of model.safetensors; tensors keep their dtype."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """sha256 of names and values, in float32 whatever precision they are kept in."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(name.encode())
+        digest.update(as_float32(tensor).cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def as_float32(tensor: Tensor) -> Tensor:
+    """The tensor without gradients; in float32 if it holds floating-point numbers."""
+    return tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
