@@ -177,7 +177,7 @@ def test_a_head_of_another_encoder(refused, tiny, tmp_path):
     other.name = "other"
     other.save_pretrained(tmp_path / "other")
     line = refused("predict", tiny / "clip.json", *SIZE, "--head", tiny / "mesh", "--encoder", tmp_path / "other")
-    assert "trained on embeddings of encoder 'tiny', got one of 'other'" in line
+    assert "trained on encoder 'tiny', got 'other'" in line
 
 
 def test_a_checkpoint_of_another_architecture(refused, tiny, tmp_path):
@@ -297,9 +297,9 @@ def test_bad_settings_of_a_training_run(refused, tmp_path, yaml, expected):
 def test_bad_options_of_a_training_run(refused):
     assert "--config: File does not exist" in refused("finetune", "--config", "nowhere.yaml", "--data", "d")
     line = refused("finetune", "--data", "d", "--head", "pose3d", "--encoder", "e", "--clips-per-epoch", "3")
-    assert "did you mean --clips_per_epoch?" in line
+    assert "did you mean '--clips_per_epoch'?" in line
     line = refused("finetune", "--data", "d", "--head", "pose3d", "--head_config.losses.velocity", "1")
-    assert "give what head_config.losses holds at once, --head_config.losses '{velocity: ...}'" in line
+    assert "give all of head_config.losses at once, as --head_config.losses '{velocity: ...}'" in line
     assert "nowhere: no such folder" in refused("finetune", "--data", "nowhere", "--head", "pose3d", "--encoder", "e")
 
 

@@ -217,7 +217,7 @@ def test_a_contrastive_head_learns_to_keep_classes_together(tmp_path):
 
 
 def test_the_weight_of_the_contrastive_term_is_not_negative():
-    with pytest.raises(ValueError, match=r"contrastive is the weight of a loss, at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"contrastive must be at least 0, got -1.*weight of a loss"):
         ActionHead(CHANNELS, LABELS, contrastive=-1.0)
 
 
@@ -261,17 +261,17 @@ def test_a_few_shot_head_is_saved_with_names_and_exemplars(head, described, tmp_
 
 
 def test_exemplars_and_clips_are_of_one_encoder(few, head):
-    with pytest.raises(ValueError, match="trained on embeddings of encoder 'tiny', got one of 'other'"):
+    with pytest.raises(ValueError, match="trained on encoder 'tiny', got 'other'"):
         few.predict(_embedding(encoder="other"))
     with pytest.raises(ValueError, match="exemplars of several encoders: other, tiny"):
         FewShotHead.from_clips([_embedding(), _embedding(encoder="other")], ["a", "b"])
     head.trained_on = "other"
-    with pytest.raises(ValueError, match="trained on embeddings of encoder 'other'"):
+    with pytest.raises(ValueError, match="trained on encoder 'other'"):
         FewShotHead.from_clips([_embedding()], ["a"], head)
 
 
 def test_each_exemplar_has_a_label_and_each_class_an_exemplar():
-    with pytest.raises(ValueError, match="each clip needs a label and there must be one, got 1 and 2"):
+    with pytest.raises(ValueError, match="expected clips and a label for each, got 1 clips and 2 labels"):
         FewShotHead.from_clips([_embedding()], ["a", "b"])
     with pytest.raises(ValueError, match="each of the 2 classes needs an exemplar"):
         FewShotHead(CHANNELS, ["a", "b"], [0, 0])
