@@ -1,4 +1,4 @@
-"""Folders of keypoint files as training data."""
+"""Reads folders of keypoint files, to train on."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def load_keypoint_folder(folder: Path) -> list[Keypoints]:
 
     Raises:
         FileNotFoundError: No such folder, or no .npz file below it.
-        ValueError: A file that `load_keypoints` refuses, or a detector's .json, which lacks the picture's size.
+        ValueError: A file that `load_keypoints` refuses, or a detector's .json, which lacks the size of the picture.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")

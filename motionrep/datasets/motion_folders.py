@@ -1,4 +1,4 @@
-"""Folders of motion files as data sets: the CMU clips with their index, or any motion files."""
+"""Reads folders of motion files as data sets: the CMU clips with their index, or any motion files."""
 
 import csv
 import hashlib
@@ -11,24 +11,25 @@ from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
+from motionrep.files.kinds import suffixes
 from motionrep.files.writing import visible_files
 from motionrep.geometry.rotations import mirror_rotmat
+from motionrep.motion.bvh_files import BvhMotion, read_bvh
 from motionrep.motion.floor import level_floor, put_on_floor
-from motionrep.motion.loading import load_motions, motion_from_bvh
-from motionrep.motion.readers.bvh import BvhMotion, read_bvh
+from motionrep.motion.loading import load_motions
+from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.types import BodyMotion
 
 _COLUMNS = ("clip_id", "subject", "path", "action", "split", "core", "first_frame", "bad_ranges")
-_SUFFIXES = (".bvh", ".npz", ".pkl", ".pt")
-# A joint's jump between two frames, written as a second difference at 120 frames per second.
+# A joint jumps where the second difference of its position is larger: 8 cm at 120 frames per second.
 _POP_M_PER_S2 = 0.08 * 120**2
 # Files of the CMU conversion, 01_01 and 14_23, in which the left elbow bends backwards throughout: sha256 of their
-# content with line ends \n, since version control may change those.
+# content with \n as line ends, since version control may change those.
 _REVERSED_LEFT_ELBOW = (
     "b3547d22351671f740fd535ee2448cc07ae0fe539452ec2ecc4f0bc7116e780b",
     "7582ec04ddd399c3ea02a819d4029c19147a9e0b678edfc5cb76ecd3c85be9d9",
 )
-# Where feet leave the floor for long, a slope fitted to them would not be the floor's.
+# Actions in which feet are off the floor for long, so that a slope fitted to them would not be the floor's.
 _NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
 
 
@@ -36,8 +37,12 @@ _NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
 class MotionClip:
     """A motion of a data set with what is known about it.
 
-    `usable` is False where tracking broke down and where a joint jumps. `action`, `split` are None when unknown; `core`
-    marks clips of the classes meant for a closed-set test; `subject` is "" when unknown.
+    Attributes:
+        usable: False where tracking failed and where a joint jumps.
+        action: Class; None when unknown.
+        split: "train" or "val"; None when unknown.
+        core: Whether the clip belongs to the classes of a closed-set test.
+        subject: Who was recorded; "" when unknown.
     """
 
     name: str
@@ -52,20 +57,20 @@ class MotionClip:
 def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionClip]:
     """The motion clips of a folder on the open body, at their own frame rate.
 
-    With an `index.csv` (the CMU clips): every person of its files, in the order of its rows. A clip starts at
-    `first_frame`, after an artificial T-pose; frames are counted from 0, the person's first. Frames in `bad_ranges` and
-    frames where a joint jumps are not usable, but stay. The floor of a .bvh is levelled and put at y = 0, and CMU's two
-    files with a reversed left elbow are repaired; other files are as `load_motions` gives them.
+    With an `index.csv`, as the CMU clips have one, these are the persons of its files, in the order of its rows. A clip
+    starts at `first_frame`, after an artificial T-pose; frames are counted from 0, the person's first. Frames in
+    `bad_ranges` and frames where a joint jumps stay, but are not usable. The floor of a .bvh is levelled and put at
+    y = 0, and CMU's two files with a reversed left elbow are repaired. Other files are as `load_motions` gives them.
 
-    Without an index: every person of every .bvh, .npz, .pkl and .pt that `load_motions` reads below the folder, sorted,
-    except AMASS's shape.npz and *_stagei.npz; one file in eight is "val", by a hash of its path.
+    Without an index, these are the persons of every .bvh, .npz, .pkl and .pt below the folder that `load_motions`
+    reads, sorted, except AMASS's shape.npz and *_stagei.npz. One file in eight is "val", by a hash of its path.
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
 
     Raises:
         FileNotFoundError: No such folder, no motion file in it, or a file of the index is missing.
-        ValueError: A broken index or motion file, an unknown split, or no clip of that split.
+        ValueError: The index or a motion file is broken, the split is unknown, or it has no clip.
     """
     if split not in (None, "train", "val"):
         raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
@@ -116,7 +121,7 @@ def _fault(row: dict[str, str]) -> str | None:
 
 
 def _indexed_clips(folder: Path, row: dict[str, str], body: BodyModel) -> list[MotionClip]:
-    """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
+    """A clip for each person of a file; names end in "#1", "#2", ... from the second person on."""
     path = folder / row["path"]
     if not path.is_file():
         raise FileNotFoundError(f"{path}: listed in index.csv but not there")
@@ -145,7 +150,7 @@ def _bvh_motion(path: Path, body: BodyModel) -> BodyMotion:
 
 
 def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[BodyMotion, Bool[Tensor, " frames"]]:
-    """The motion from that frame on, and which of its frames are outside the bad ranges (numbers of the whole's)."""
+    """The motion from that frame on, and which of its frames are outside the bad ranges, which count from frame 0."""
     if first >= whole.frame_count:
         raise ValueError(f"first_frame is {first}, the file has {whole.frame_count} frames")
     good = _outside(bad_ranges, whole.frame_count)[first:]
@@ -153,7 +158,7 @@ def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[B
 
 
 def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
-    """A clip for each person of a file; from the second on, the name ends in "#" and the person's number."""
+    """A clip for each person of a file; names end in "#1", "#2", ... from the second person on."""
     clips = []
     for person, motion in enumerate(_clip_motions(folder / name, body)):
         usable, split = ~_popping(motion, body), _hashed_split(name)
@@ -162,7 +167,7 @@ def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
 
 
 def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
-    """The persons of a file, whose motions must be on the body and in world axes."""
+    """The motions of a file. Raises ValueError for one of another body or not in world axes."""
     motions = load_motions(path)
     for motion in motions:
         if motion.frame != "world" or motion.body_model != body.name:
@@ -174,14 +179,14 @@ def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
 
 
 def _motion_files(folder: Path) -> list[str]:
-    paths = [path for path in visible_files(folder) if path.suffix.lower() in _SUFFIXES]
+    paths = [path for path in visible_files(folder) if path.suffix.lower() in suffixes("motion")]
     names = [
         path.relative_to(folder).as_posix()
         for path in paths
         if path.name != "shape.npz" and not path.name.endswith("_stagei.npz")
     ]
     if not names:
-        raise FileNotFoundError(f"{folder}: no index.csv and no motion file ({', '.join(_SUFFIXES)}) below it")
+        raise FileNotFoundError(f"{folder}: no index.csv and no motion file ({', '.join(suffixes('motion'))}) below it")
     return names
 
 
@@ -190,7 +195,7 @@ def _hashed_split(name: str) -> str:
 
 
 def _outside(bad_ranges: str, frame_count: int) -> Bool[Tensor, " frames"]:
-    """True outside ranges such as "3-7;20-22", first and last frame included."""
+    """False in ranges such as "3-7;20-22", which include their first and last frame."""
     good = torch.ones(frame_count, dtype=torch.bool)
     for item in filter(None, map(str.strip, bad_ranges.split(";"))):
         first, _, last = map(str.strip, item.partition("-"))
@@ -201,7 +206,7 @@ def _outside(bad_ranges: str, frame_count: int) -> Bool[Tensor, " frames"]:
 
 
 def _popping(motion: BodyMotion, body: BodyModel) -> Bool[Tensor, " frames"]:
-    """Frames at which some joint jumps: both frames beside a jump, all three around a single-frame spike."""
+    """Frames at which a joint jumps: both frames at a jump, all three around a spike of a single frame."""
     popping = torch.zeros(motion.frame_count, dtype=torch.bool)
     if motion.frame_count >= 3:
         position_m = body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
@@ -211,9 +216,9 @@ def _popping(motion: BodyMotion, body: BodyModel) -> Bool[Tensor, " frames"]:
 
 
 def read_repaired(path: Path) -> BvhMotion:
-    """A BVH file as it is, or with its left elbow turned round if it is one of CMU's two that have it reversed.
+    """A BVH file; the left elbow is repaired in CMU's two files in which it bends backwards.
 
-    Negates the z and y rotation of the left forearm, which is the same as seeing it in a mirror at x = 0.
+    The repair negates the z and y rotation of the left forearm: the rotation as seen in a mirror at x = 0.
 
     Raises:
         ValueError: As `read_bvh`.

@@ -15,6 +15,7 @@ from motionrep.geometry.alignment import nearest_rotation, rotvec_over_time, sma
 from motionrep.geometry.cameras import up_in_camera
 from motionrep.geometry.gaps import gaps_filled
 from motionrep.layouts import SMPL_24
+from motionrep.motion.axes import in_axes
 from motionrep.motion.floor import sole_height_m
 from motionrep.types import BodyMotion, JointMotion, as_float32
 
@@ -125,12 +126,10 @@ def _grounded(motion: BodyMotion, body: BodyModel) -> BodyMotion:
         up = up_in_camera(upright[length_m >= length_m.quantile(0.75)].mean(0))
         side = torch.nn.functional.normalize(torch.linalg.cross(up, up.new_tensor([0.0, 0.0, -1.0])), dim=0)
         turn = torch.stack([side, up, torch.linalg.cross(side, up)])
-        pelvis_m = body.rest_joints(motion.betas)[0]
-        local_rotmat = torch.cat([turn @ motion.local_rotmat[:, :1], motion.local_rotmat[:, 1:]], 1)
-        translation_m = (motion.translation_m + pelvis_m) @ turn.T - pelvis_m
-        turned = replace(motion, local_rotmat=local_rotmat, translation_m=translation_m)
-        translation_m[:, 1] -= sole_height_m(turned, body).amin(-1)
-    return turned
+        turned = in_axes(motion, body, turn)
+        floor_m = torch.zeros_like(turned.translation_m)
+        floor_m[:, 1] = sole_height_m(turned, body).amin(-1)
+    return replace(turned, translation_m=turned.translation_m - floor_m)
 
 
 def _jitter_m(position_m: Tensor, seen: Tensor) -> float:

@@ -63,7 +63,7 @@ def test_a_regressor_goes_with_any_batch_and_has_gradients(tmp_path, body, h36m)
         (lambda r: r[:16], "got 16 x 6999"),
         (lambda r: r * np.float32(0.5), "row 0 sums to 0.5 instead of 1"),
         (lambda r: np.where(r > 0, np.nan, r), "holds NaN"),
-        (lambda r: r[::-1], "in neither of the orders"),
+        (lambda r: r[::-1], "in neither of the known orders"),
         (lambda r: np.array({"a": r}), "not a matrix in .npy or .npz"),
     ],
 )

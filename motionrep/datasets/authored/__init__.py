@@ -1,1 +1,1 @@
-"""Motions written down as tables of poses; they ship with the package and need no download."""
+"""Motions written as tables of poses; they come with the package and need no download."""

@@ -1,6 +1,5 @@
-"""Example motions written by hand: natural enough to look at, free to use, and different with every seed."""
+"""Example motions written by hand. They look natural, are free to use, and differ with every seed."""
 
-import difflib
 import math
 import zlib
 from functools import lru_cache
@@ -13,25 +12,26 @@ from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.datasets.authored.posing import Rig, mirror_channels, pose
 from motionrep.datasets.authored.tables import AUTHORED
+from motionrep.files.naming import did_you_mean
+from motionrep.motion.axes import in_axes
 from motionrep.types import BodyMotion
 
-# Standard deviations of what makes one performer hold themselves differently from another, degrees.
+# Standard deviations of the differences between performers' posture, degrees.
 _POSTURE_DEG = {"bend": 2.5, "nod": 3.0, "arm_spread": 2.0, "elbow": 3.0, "foot_yaw": 3.0}
 
 
 def authored_motion(name: str, seed: int = 0, seconds: float = 4.0, fps: float = 30.0) -> BodyMotion:
-    """One of `AUTHORED`, performed by someone: the seed draws body shape, tempo, reach, posture, side and facing.
+    """One of the motions of `AUTHORED`. The seed draws body shape, tempo, reach, posture, side and facing.
 
-    On the open body, in world axes with the floor at y = 0; starts near the origin. Cyclic motions repeat for as long
-    as asked; `sit_down` stays seated. The same name and seed give the same person and style at any length and rate.
+    The motion is on the open body, in world axes with the floor at y = 0, and starts near the origin. Cyclic motions
+    repeat until the end; `sit_down` stays seated. The same name and seed give the same person and style at any length
+    and frame rate.
 
     Raises:
         ValueError: An unknown name (lists the known ones), or fewer than one frame.
     """
     if name not in AUTHORED:
-        near = difflib.get_close_matches(name, AUTHORED, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown motion {name!r}{hint} (known: {', '.join(AUTHORED)})")
+        raise ValueError(f"unknown motion {name!r}{did_you_mean(name, AUTHORED)} (known: {', '.join(AUTHORED)})")
     if not (math.isfinite(fps) and fps > 0 and math.isfinite(seconds) and round(seconds * fps) >= 1):
         raise ValueError(f"seconds and fps must be positive and give at least one frame, got {seconds} s at {fps} fps")
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
@@ -41,18 +41,16 @@ def authored_motion(name: str, seed: int = 0, seconds: float = 4.0, fps: float =
     posture = {channel: _draw(rng, 0.0, deg) for channel, deg in _POSTURE_DEG.items()}
     mirrored, facing_rad = rng.random() < 0.5, rng.uniform(-math.pi, math.pi)
 
-    rig = Rig.of(_open_body(), betas)
+    body = _open_body()
+    rig = Rig.of(body, betas)
     # Wider hips push the hanging arms outwards.
     posture["arm_spread"] += math.degrees(math.atan2(max(rig.half_width_m - 0.18, 0.0), 0.5))
     offsets = posture | {f"{side}_{channel}": at for side in ("left", "right") for channel, at in posture.items()}
     channels = action.sample(np.arange(round(seconds * fps)) / fps * tempo, offsets)
     local_rotmat, translation_m = pose(rig, mirror_channels(channels) if mirrored else channels)
 
-    facing = roma.rotvec_to_rotmat(torch.tensor([0.0, facing_rad, 0.0]))
-    pelvis_m = rig.at("pelvis").float()
-    local_rotmat[:, 0] = facing @ local_rotmat[:, 0]
-    translation_m = (translation_m + pelvis_m) @ facing.mT - pelvis_m
-    return BodyMotion(local_rotmat, translation_m, betas, "open", fps, "world")
+    motion = BodyMotion(local_rotmat, translation_m, betas, body.name, fps, "world")
+    return in_axes(motion, body, roma.rotvec_to_rotmat(torch.tensor([0.0, facing_rad, 0.0])))
 
 
 @lru_cache(1)

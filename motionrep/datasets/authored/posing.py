@@ -1,8 +1,8 @@
-"""Motion from a short table: angles for trunk and arms, paths for pelvis and feet, legs by inverse kinematics.
+"""Makes motion from a table: angles for trunk and arms, paths for pelvis and feet, inverse kinematics for the legs.
 
-A channel is one number over time. Angles are in degrees and 0 when standing upright with hanging arms and straight
-fingers; lengths are in metres on a body whose soles are 0.944 m below its pelvis, and scale with the body's legs.
-Channels of a side mean the same on both sides: positive `foot_x` and `arm_spread` lead away from the middle.
+A channel is one number over time. Angles are in degrees; they are 0 for a person who stands upright with hanging arms
+and straight fingers. Lengths are in metres on a body whose soles are 0.944 m below its pelvis; they scale with the
+body's legs. Channels mean the same on both sides: positive `foot_x` and `arm_spread` lead away from the middle.
 """
 
 from collections.abc import Mapping
@@ -52,9 +52,9 @@ _SIDE_CHANNELS = {
     "knee_out": 0.0,  # of the knee about the line from hip to ankle, outwards
 }
 CHANNELS = _BODY_CHANNELS | {f"{side}_{name}": at for side in ("left", "right") for name, at in _SIDE_CHANNELS.items()}
-"""Every channel with its value where a table says nothing."""
+"""Every channel, with its value where a table has none."""
 
-# A fifth of what lifts the arm happens in the collar bone; the spine's motion is spread over its three joints.
+# Shares of a motion that several joints make: the collar bone makes a fifth of lifting the arm.
 _COLLAR_SHARE = 0.2
 _SPINE_SHARE = {"spine1": 0.3, "spine2": 0.3, "spine3": 0.4}
 _HEAD_SHARE = {"neck": 0.4, "head": 0.6}
@@ -66,8 +66,8 @@ _EASE = 0.0135
 class Action:
     """A table of key values per channel, over a cycle of `cycle_s` seconds.
 
-    Key times are fractions of a cycle. Between keys a curve has no overshoot (PCHIP), so that equal neighbours are a
-    hold. A channel whose last key comes one whole cycle after its first advances by their difference with each cycle.
+    Key times are fractions of a cycle. Curves do not overshoot between keys (PCHIP), so equal neighbours hold a value.
+    A channel whose last key is one whole cycle after its first advances by their difference with each cycle.
 
     Raises:
         ValueError: An unknown channel.
@@ -83,7 +83,7 @@ class Action:
             raise ValueError(f"unknown channels {', '.join(unknown)} (known: {', '.join(CHANNELS)})")
 
     def sample(self, time_s: Float[np.ndarray, " frames"], offsets: Mapping[str, float]) -> dict[str, Tensor]:
-        """Value of every channel over time, each with its offset added, if it has one."""
+        """Value of every channel over time, plus its offset, if it has one."""
         phase = time_s / self.cycle_s
         values = {}
         for channel, rest in CHANNELS.items():
@@ -94,7 +94,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Rig:
-    """What posing needs to know of a body of some shape: rest joints, floor and heels, metres, float64."""
+    """Measures of a body of one shape at rest: joints, floor, heels and hips; metres, float64."""
 
     joint_m: Float[Tensor, "24 3"]
     floor_m: float
@@ -103,7 +103,7 @@ class Rig:
 
     @classmethod
     def of(cls, body: BodyModel, betas: Float[Tensor, " betas"]) -> "Rig":
-        """Measured on the rest surface: height of the soles, back end of the sole, half the width at the hips."""
+        """Measures the rest surface: height of the soles, back end of the soles, half the width at the hips."""
         vertex_m = body.rest_vertices(betas).double()
         joint_m = body.rest_joints(betas).double()
         floor = vertex_m[:, 1].min()
@@ -126,7 +126,7 @@ class Rig:
 
 
 def pose(rig: Rig, channels: Mapping[str, Tensor]) -> tuple[Float[Tensor, "frames 24 3 3"], Float[Tensor, "frames 3"]]:
-    """Local rotations of a body and its translation, which puts the soles of planted feet on the floor, y = 0."""
+    """Local rotations and translation of a body. The soles of planted feet are on the floor, y = 0."""
     get = channels.__getitem__
     pelvis = _euler("YXZ", get("pelvis_yaw"), get("pelvis_tilt"), get("pelvis_roll"))
     local = {"pelvis": pelvis}
@@ -151,7 +151,7 @@ def pose(rig: Rig, channels: Mapping[str, Tensor]) -> tuple[Float[Tensor, "frame
 
 
 def advance(keys: Keys) -> float:
-    """What a channel gains with each cycle: 0 unless its last key comes one whole cycle after its first."""
+    """By how much a channel grows with each cycle: 0 unless its last key is one whole cycle after its first."""
     first, last = min(keys), max(keys)
     return float(keys[last] - keys[first]) if last - first > 1 - 1e-9 else 0.0
 
@@ -163,7 +163,7 @@ def mirror_channels(channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _arm(side: str, channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rotations of the arm's joints; the rest pose has it pointing sideways, palm down."""
+    """Rotations of the arm's joints; at rest the arm points sideways, palm down."""
     out = 1.0 if side == "left" else -1.0
     get = channels.__getitem__
     raised = out * (get("arm_spread") - 90.0)
@@ -181,7 +181,7 @@ def _arm(side: str, channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _leg(
     side: str, channels: Mapping[str, Tensor], rig: Rig, pelvis: Tensor, pelvis_m: Tensor, pelvis_yaw: Tensor
 ) -> dict[str, Tensor]:
-    """Rotations of the leg's joints that take the foot to its target; the knee is a hinge that bends backwards only."""
+    """Rotations of the leg's joints that bring the foot to its target; the knee is a hinge that bends backwards."""
     out = 1.0 if side == "left" else -1.0
     get = channels.__getitem__
     hip, knee, ankle, ball = (rig.at(f"{side}_{joint}") for joint in ("hip", "knee", "ankle", "foot"))
@@ -220,7 +220,7 @@ def _knee_flexion(thigh_m: Tensor, shin_m: Tensor, distance_m: Tensor) -> Tensor
     sine = 2 * (thigh_m[2] * shin_m[1] - thigh_m[1] * shin_m[2])
     amplitude = torch.hypot(cosine, sine)
     longest_m = torch.sqrt(constant + amplitude)
-    # Near full stretch the leg gives way smoothly, at the cost of millimetres at the foot: else the knee would snap.
+    # Near full stretch the distance is shortened smoothly, by millimetres at the foot; otherwise the knee would snap.
     ease_m = _EASE * longest_m
     beyond_m = (distance_m - longest_m + ease_m + 0.1 * ease_m).clamp(min=0.0)
     distance_m = distance_m - beyond_m + ease_m * -torch.expm1(-beyond_m / ease_m)
@@ -229,7 +229,7 @@ def _knee_flexion(thigh_m: Tensor, shin_m: Tensor, distance_m: Tensor) -> Tensor
 
 
 def _basis(along: Tensor, axis: Tensor) -> Tensor:
-    """Rotation matrices whose first column points along the first vector and second column towards the other."""
+    """Rotation matrices with the first column along the first vector and the second column towards the other."""
     return roma.special_gramschmidt(torch.stack([along, axis], -1))
 
 

@@ -1,4 +1,4 @@
-"""Tables of the example motions: values of `posing.CHANNELS`, degrees and metres, at fractions of a cycle."""
+"""Tables of the example motions: values of `posing.CHANNELS`, in degrees and metres, at fractions of a cycle."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def _both(**tracks: Keys) -> dict[str, Keys]:
 
 
 def _in_turn(**tracks: Keys) -> dict[str, Keys]:
-    """On the left as given, on the right half a cycle later (and half of what the channel advances with a cycle)."""
+    """On the left as given, on the right half a cycle later (and advanced by half of a cycle's gain)."""
     both = {}
     for name, keys in tracks.items():
         both[f"left_{name}"] = keys
@@ -26,14 +26,17 @@ def _in_turn(**tracks: Keys) -> dict[str, Keys]:
 
 
 def _from_to(shares: Keys, low: Number, high: Number) -> dict[float, float]:
-    """Between two values as the shares, 0 to 1, say."""
+    """From `low` at a share of 0 to `high` at a share of 1."""
     return {at: low + (high - low) * share for at, share in shares.items()}
 
 
 def _flight(
     start: float, height_m: float, cycle_s: float, base_m: float = 0.0, drop_m: float = 0.0
 ) -> dict[float, float]:
-    """A throw from `base_m`, and as high as one that rises `height_m` and returns, that ends lower by `drop_m`."""
+    """A ballistic curve from `base_m` that rises by about `height_m` and ends lower than it began by `drop_m`.
+
+    It lasts as long as a throw of that height that returns to where it began.
+    """
     duration = 2 * math.sqrt(2 * height_m / _GRAVITY_M_PER_S2) / cycle_s
     shares = np.linspace(0, 1, 9).tolist()
     return {start + duration * u: base_m - drop_m * u + height_m * (1 - (2 * u - 1) ** 2) for u in shares}
@@ -292,4 +295,4 @@ AUTHORED: dict[str, Builder] = {
     "jumping_jack": _jumping_jack,
     "punch": _punch,
 }
-"""What each motion's table makes of its one argument, reach: how far its largest movements go, 1 is usual."""
+"""Table of each motion, by its reach: how far its largest movements go; 1 is usual."""

@@ -1,4 +1,4 @@
-"""Labelled clips of one's own: a CSV file that lists keypoint files with their classes."""
+"""Reads users' own labelled clips: a CSV file that lists keypoint files with their classes."""
 
 import csv
 from pathlib import Path
@@ -12,14 +12,14 @@ _OPTIONAL = ("name", "split", "subject", "layout", "fps", "width", "height", "pe
 
 
 def load_clip_index(path: Path | str, split: str | None = None) -> list[LabelledClip]:
-    """The clips that a CSV file lists, one a row, in its order.
+    """The clips that a CSV file lists, one in each row, in its order.
 
     Columns, by their names in the first row:
 
     * `clip`: a keypoint file that `load_keypoints` reads, absolute or relative to the CSV file.
     * `label`: the class.
     * `name` (the clip's path when left out), `split` (any word, such as train and val), `subject`.
-    * `layout`, `fps`, `width` and `height` (of the picture, in pixels): what the keypoint file does not tell.
+    * `layout`, `fps`, `width` and `height` (of the picture, in pixels): where the keypoint file lacks them.
     * `person`: which person of the file, from 0. Left out, all of them: the one seen in most frames first.
 
     Only `clip` and `label` are needed. An empty cell is like a column that is left out.
@@ -29,7 +29,7 @@ def load_clip_index(path: Path | str, split: str | None = None) -> list[Labelled
 
     Raises:
         FileNotFoundError: The index or a keypoint file is missing.
-        ValueError: A column is missing or unknown, or something in a row or its file cannot be right; names the row.
+        ValueError: A column is missing or unknown, or something in a row or its file is wrong; names the row.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Human3.6M in the files of VideoPose3D: world positions of 32 joints, and 2D detections from four cameras."""
+"""Reads Human3.6M in the files of VideoPose3D: world positions of 32 joints, and 2D detections from four cameras."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 
 from motionrep.datasets.benchmarks.h36m_cameras import CAMERA_IDS, EXTRINSICS, INTRINSICS_PX
 from motionrep.datasets.benchmarks.labelled import LabelledClip
-from motionrep.files.pickles import MALFORMED, as_array, as_items, read_npz_object
+from motionrep.files.pickles import MALFORMED, array_of, as_items, read_npz_object
 from motionrep.geometry.cameras import PinholeCamera, to_camera
 from motionrep.layouts import COCO_17, H36M_17, JointLayout
 from motionrep.types import JointMotion, Keypoints
@@ -21,11 +21,11 @@ ACTIONS = (
     "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
     "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
 )  # fmt: skip
-# Where the 17 joints stand among the 32 of the motion capture's skeleton, of which 15 repeat others or are never used.
+# Indices of the 17 joints among the 32 of the motion capture's skeleton; the other 15 are copies or never used.
 _H36M_17_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 _RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 _FILE_3D, _FILE_2D = "data_3d_h36m.npz", "data_2d_h36m_"
-# The left joints that a file's metadata names tell its layout.
+# Layouts by the left joints that a file's metadata lists.
 _LAYOUT_OF_LEFT: dict[tuple[int, ...], JointLayout] = {
     (4, 5, 6, 11, 12, 13): H36M_17,
     (1, 3, 5, 7, 9, 11, 13, 15): COCO_17,
@@ -37,19 +37,20 @@ def load_h36m(
 ) -> list[LabelledClip]:
     """Every action of the subjects as seen by each camera, with the true joints in that camera's axes, in metres.
 
-    Read are `data_3d_h36m.npz` and `data_2d_h36m_DETECTOR.npz`, which VideoPose3D's scripts write (50 frames/s; 2D
-    without confidence counts as fully seen, and is cut to the length of the 3D). The cameras, which those files lack,
-    are Human3.6M's own (`h36m_cameras`): without distortion and with one focal length, the mean of two that differ by
-    0.2 %, which only matters for placing a body. Names are "SUBJECT ACTION CAMERA".
+    The files are `data_3d_h36m.npz` and `data_2d_h36m_DETECTOR.npz`, as VideoPose3D's scripts write them, at 50 frames
+    per second. 2D keypoints are cut to the length of the 3D. Without confidences, all count as seen. Names of clips are
+    "SUBJECT ACTION CAMERA".
+
+    The files lack the cameras, so these are Human3.6M's own (`h36m_cameras`), without distortion. Their focal length is
+    the mean of two that differ by 0.2 %, which matters only where a body is placed in the camera.
 
     Args:
-        detector: Which 2D file, such as "gt", "cpn_ft_h36m_dbb" or "detectron_pt_coco"; may be left out where there
-            is one only.
-        subjects: Of whom; S1, S5, S6, S7 and S8 are for training, S9 and S11 for tests.
+        detector: Which 2D file, such as "gt", "cpn_ft_h36m_dbb" or "detectron_pt_coco"; None if there is only one.
+        subjects: S1, S5, S6, S7 and S8 are for training, S9 and S11 for tests.
 
     Raises:
         FileNotFoundError: A file is missing; the message names it.
-        ValueError: A broken file, one of another kind, or 2D and 3D that do not belong together; names the key.
+        ValueError: A file is broken or of another kind, or 2D and 3D do not belong together; names the key.
     """
     folder = Path(folder)
     path_3d, path_2d = folder / _FILE_3D, detections_file(folder, detector)
@@ -124,7 +125,7 @@ def _layout(path: Path) -> JointLayout:
 
 
 def _positions(path: Path, key: str, stored: Any) -> torch.Tensor:
-    array = _array(path, key, stored)
+    array = array_of(path, key, stored)
     if array.ndim != 3 or array.shape[1:] not in ((32, 3), (17, 3)) or not len(array):
         raise ValueError(f"{path}: {key} should be (frames, 32, 3) in metres, got {array.shape}")
     joints = array[:, _H36M_17_OF_32] if array.shape[1] == 32 else array
@@ -137,14 +138,14 @@ def _views(path: Path, key: str, stored: Any) -> list[Any]:
     try:
         views = as_items(stored)
     except MALFORMED:
-        views = list(_array(path, key, stored))
+        views = list(array_of(path, key, stored))
     if len(views) != len(CAMERA_IDS):
         raise ValueError(f"{path}: {key} should have {len(CAMERA_IDS)} cameras, it has {len(views)}")
     return views
 
 
 def _keypoints(path: Path, key: str, stored: Any, frames: int, layout: JointLayout, camera: PinholeCamera) -> Keypoints:
-    xyc = stored if isinstance(stored, np.ndarray) else _array(path, key, stored)
+    xyc = stored if isinstance(stored, np.ndarray) else array_of(path, key, stored)
     if xyc.ndim != 3 or xyc.shape[1] != layout.joint_count or xyc.shape[2] not in (2, 3):
         raise ValueError(f"{path}: {key} should be (frames, {layout.joint_count}, 2 or 3), got {xyc.shape}")
     if len(xyc) < frames:
@@ -157,10 +158,3 @@ def _keypoints(path: Path, key: str, stored: Any, frames: int, layout: JointLayo
         return Keypoints(values[..., :2], confidence, layout, H36M_FPS, camera.width_px, camera.height_px)
     except ValueError as error:
         raise ValueError(f"{path}: {key}: {error}") from error
-
-
-def _array(path: Path, key: str, stored: Any) -> np.ndarray:
-    try:
-        return as_array(stored)
-    except MALFORMED as error:
-        raise ValueError(f"{path}: {key} is no array that can be read: {error}") from error

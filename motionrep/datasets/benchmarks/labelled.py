@@ -1,4 +1,4 @@
-"""A recorded clip with what is known to be true about it: what every reader of a benchmark's files yields."""
+"""A recorded clip with its ground truth, as every reader of a benchmark's files returns it."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,15 @@ from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """Keypoints of one person, or of several who act together, with the truth.
+    """Keypoints of one person, or of several who act together, with the ground truth.
 
-    `target` is where the joints or the body of `keypoints`' person truly were, frame by frame; None for action labels
-    only. `counted` is False for frames that the protocol leaves out of its scores; None counts all. `others` are the
-    further persons of an action, as long as the first. `action` is the class, `subject` who was recorded, `split` the
-    part of the data set; "" where the file does not say.
+    Attributes:
+        target: True joints or body of the person of `keypoints`, frame by frame; None for action labels only.
+        counted: False for frames that the protocol does not score; None scores all.
+        action: Class; "" where the file does not say.
+        subject: Who was recorded; "" likewise.
+        split: Part of the data set; "" likewise.
+        others: Further persons of an action, with as many frames.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""MotionBERT's pickles: Human3.6M with detections, and meshes. Every frame of every clip in one row, clip by clip."""
+"""Reads MotionBERT's pickles, Human3.6M with detections and meshes: one row for each frame, clip after clip."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ import torch
 
 from motionrep.datasets.benchmarks.h36m_cameras import INTRINSICS_PX
 from motionrep.datasets.benchmarks.labelled import LabelledClip
-from motionrep.files.pickles import MALFORMED, as_array, as_items, as_text, read_pickle
+from motionrep.files.pickles import MALFORMED, array_of, as_array, as_items, as_text, read_pickle
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion, JointMotion, Keypoints
 
@@ -23,13 +23,13 @@ Split = Literal["train", "test"]
 def load_motionbert_h36m(path: Path | str, split: Split = "test") -> list[LabelledClip]:
     """The clips of `h36m_sh_conf_cam_source_final.pkl` and its like, one for each camera of each recording.
 
-    The target is `joints_2.5d_image` relative to the pelvis, in metres: pixels and pixel-scaled depth times
-    `2.5d_factor`, so what an orthographic camera at each frame's scale would see, not the joints' places in the camera.
-    Names are those of `source`, such as s_09_act_02_subact_01_ca_01; 50 frames/s.
+    The target is `joints_2.5d_image` relative to the pelvis, in metres: what an orthographic camera at each frame's
+    scale would see, not the joints' places in the camera. Names are those of `source`, such as
+    s_09_act_02_subact_01_ca_01. There are 50 frames per second.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A broken file, or one of another kind; names the key.
+        ValueError: The file is broken or of another kind; names the key.
     """
     path = Path(path)
     part = _Part(
@@ -65,8 +65,8 @@ def load_motionbert_mesh(
 ) -> list[LabelledClip]:
     """The clips of `mesh_det_h36m.pkl`, `mesh_det_pw3d.pkl` or `mesh_det_coco.pkl`, with the SMPL body of each frame.
 
-    The target is a body in camera axes whose place is not known (translation 0) and whose betas are the mean over the
-    clip. Frames of one `source` make a clip; COCO's are single pictures.
+    The target is a body in camera axes. Its place is not known (translation 0), and its betas are the mean over the
+    clip. Frames of one `source` are a clip; COCO's are single pictures.
 
     Args:
         body_model: SMPL, as `load_body_model` takes it; not read here.
@@ -75,7 +75,7 @@ def load_motionbert_mesh(
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A broken file, one of another kind, or no picture size; names the key.
+        ValueError: The file is broken or of another kind, or no picture size is known; names the key.
     """
     path = Path(path)
     part = _Part(path, split, "mesh file of MotionBERT", ("joint_2d", "smpl_pose", "smpl_shape"))
@@ -115,7 +115,7 @@ class _Part:
         self.sources = self.names("source")
 
     def names(self, name: str) -> list[str]:
-        """A name for each row; Human3.6M's actions are numbers in some files."""
+        """The name in each row; Human3.6M's actions are numbers in some files."""
         try:
             names = _names(self.fields[name])
         except MALFORMED as error:
@@ -126,10 +126,7 @@ class _Part:
 
     def array(self, name: str, shape: tuple[int, ...]) -> torch.Tensor:
         """float32 with one row per frame."""
-        try:
-            array = as_array(self.fields[name])
-        except MALFORMED as error:
-            raise ValueError(f"{self.path}: {self.split}[{name!r}] is no array that can be read: {error}") from error
+        array = array_of(self.path, f"{self.split}[{name!r}]", self.fields[name])
         if array.shape != (len(self.sources), *shape):
             expected = (len(self.sources), *shape)
             raise ValueError(f"{self.path}: {self.split}[{name!r}] should be {expected}, got {array.shape}")
@@ -156,7 +153,7 @@ class _Part:
 
     @contextmanager
     def blaming(self, source: str) -> Iterator[None]:
-        """Puts the file and the clip in front of what a type objects to."""
+        """Puts the file and the clip in front of the messages of ValueErrors."""
         try:
             yield
         except ValueError as error:

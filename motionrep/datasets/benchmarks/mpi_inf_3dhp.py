@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP in the files of P-STMO, which its successors use too."""
+"""Reads MPI-INF-3DHP in the files of P-STMO, which later work also uses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip
-from motionrep.files.pickles import MALFORMED, as_array, read_npz_object
+from motionrep.files.pickles import MALFORMED, array_of, as_array, read_npz_object
 from motionrep.layouts import MPI_INF_3DHP_17
 from motionrep.types import JointMotion, Keypoints
 
 TEST_SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
-# How many frames of each count, by the data set's documentation.
+# Frames of each that count, by the data set's documentation.
 TEST_FRAMES = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}
 _OUTDOOR = ("TS5", "TS6")
 _WHAT = "MPI-INF-3DHP file of P-STMO"
@@ -24,10 +24,10 @@ def load_mpi_inf_3dhp(
 ) -> list[LabelledClip]:
     """The sequences of `data_test_3dhp.npz`, or each camera of each sequence of `data_train_3dhp.npz`.
 
-    Joints are the 17 that the field scores (`MPI_INF_3DHP_17`), in metres and camera axes; 2D is the file's, without
-    confidence, so all counts as seen. Pictures of TS5 and TS6 are 1920 x 1080 px, all others 2048 x 2048. `counted` is
-    the file's `valid`. Whether the joints are `univ_annot3` (everybody scaled to one height) or `annot3` (true size)
-    is not written in the file: it is what the file was made from.
+    Joints are the 17 that the field scores (`MPI_INF_3DHP_17`), in metres and camera axes. 2D is the file's, without
+    confidence, so all count as seen. Pictures of TS5 and TS6 are 1920 x 1080 px, all others 2048 x 2048. `counted` is
+    the file's `valid`. The joints are `univ_annot3` (everybody scaled to one height) or `annot3` (true size), depending
+    on what the file was made from; the file does not say.
 
     Args:
         path: The file, or the folder that it is in.
@@ -35,7 +35,7 @@ def load_mpi_inf_3dhp(
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A broken file, or one of another kind; names the key.
+        ValueError: The file is broken or of another kind; names the key.
     """
     path = Path(path)
     if path.is_dir():
@@ -94,10 +94,7 @@ def _array(path: Path, key: str, stored: Any, name: str, columns: int | None) ->
     if not isinstance(stored, dict) or name not in stored:
         held = ", ".join(map(str, stored)) if isinstance(stored, dict) else f"a {type(stored).__name__}"
         raise ValueError(f"{path}: {key} should have {name!r}, it has {held}")
-    try:
-        array = as_array(stored[name])
-    except MALFORMED as error:
-        raise ValueError(f"{path}: {key}[{name!r}] is no array that can be read: {error}") from error
+    array = array_of(path, f"{key}[{name!r}]", stored[name])
     if columns is not None and (array.ndim != 3 or array.shape[1:] != (17, columns)):
         raise ValueError(f"{path}: {key}[{name!r}] should be (frames, 17, {columns}), got {array.shape}")
     return array

@@ -1,4 +1,4 @@
-"""NTU RGB+D 60 and 120: what the name of a recording says, and the published splits by it."""
+"""NTU RGB+D 60 and 120: reads names of recordings, which decide the published splits."""
 
 import re
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ TRAINING_SUBJECTS = (
     57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103,
 )  # fmt: skip
 TEST_CAMERA = 1
-# The one sample of each novel class that may be known, by the data set's page.
+# The one known sample of each novel class, by the data set's page.
 EXEMPLARS = tuple(f"S{1 if action <= 60 else 18:03d}C003P008R001A{action:03d}" for action in range(1, 120, 6))
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 
 
 @dataclass(frozen=True)
 class NtuName:
-    """What a name such as S001C002P003R002A013 says; all numbers count from 1."""
+    """The numbers in a name such as S001C002P003R002A013; all count from 1."""
 
     setup: int
     camera: int

@@ -1,4 +1,4 @@
-"""Skeletons for action recognition in pyskl's pickles: NTU RGB+D, and any other set in that format."""
+"""Reads pyskl's pickles of skeletons for action recognition: NTU RGB+D, and any other set in that format."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -35,15 +35,15 @@ class PysklFile:
     ) -> list[LabelledClip]:
         """The recordings of these names as clips, in the file's order.
 
-        Persons that were never seen are left out, but for the first. The class is its number as text, or its name
-        where `labels` lists them.
+        Persons who were never seen are left out, except the first. The class is its number as text, or its name where
+        `labels` lists them.
 
         Args:
             layout: Joint order; None is COCO's for 17 joints and OpenPose's for 18.
             fps: Frame rate, which the file does not tell; NTU RGB+D has 30.
 
         Raises:
-            ValueError: A recording is not there, or something in it cannot be right; names recording and field.
+            ValueError: A recording is missing, or something in it is wrong; names recording and field.
         """
         if lacking := [name for name in names if name not in self.annotations]:
             raise ValueError(f"{self.path}: no annotation of {', '.join(lacking[:3])} ({len(lacking)} are missing)")

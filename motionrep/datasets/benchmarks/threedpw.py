@@ -1,4 +1,4 @@
-"""3DPW's sequence files as labelled clips: keypoints, true bodies in camera axes, and which frames count."""
+"""Reads 3DPW's sequence files: keypoints, true bodies in camera axes, and which frames count."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,16 +9,18 @@ import torch
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.datasets.benchmarks.labelled import LabelledClip
-from motionrep.files.pickles import MALFORMED, as_array, as_items, as_text, read_pickle
+from motionrep.files.contents import look
+from motionrep.files.kinds import kind_of
+from motionrep.files.pickles import MALFORMED, array_of, as_items, as_text
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import OPENPOSE_18
-from motionrep.motion.readers.results import read_result
+from motionrep.motion.readers import threedpw
+from motionrep.motion.records import MotionOptions
 from motionrep.motion.tracks import motion_from_track
 from motionrep.types import Keypoints
 
-_WHAT = "3DPW sequence"
 _FPS = 30.0
-# VIBE's rule for a frame in which the person is visible: more than so many keypoints above that confidence.
+# A person is visible, by VIBE's rule, in frames with more than 6 keypoints of a confidence above 0.3.
 _KEYPOINTS_SEEN, _CONFIDENCE_SEEN = 6, 0.3
 
 
@@ -41,7 +43,7 @@ def load_threedpw(
 
     Raises:
         FileNotFoundError: No such file, no .pkl file, or a body is missing.
-        ValueError: A broken file, or one of another kind; names the key.
+        ValueError: The file is broken or of another kind; names the key.
     """
     path = Path(path)
     folder = path / "sequenceFiles" / split if (path / "sequenceFiles").is_dir() else path
@@ -54,13 +56,16 @@ def load_threedpw(
 
 
 def _sequence(path: Path, split: str, bodies: dict[str, BodyModel]) -> list[LabelledClip]:
-    tracks = read_result(path, "camera", None)
-    content = read_pickle(path, _WHAT)
+    contents = look(path)
+    content = contents.value
+    if (kind := kind_of(contents)).reader != threedpw.__name__:
+        raise ValueError(f"{path}: expected a 3DPW sequence (poses, trans, cam_poses), the file is {kind.name}")
+    tracks = threedpw.read(contents, MotionOptions(frame="camera"))
     persons = len(tracks)
     found = _persons(path, content, "poses2d", persons)
     valid = _persons(path, content, "campose_valid", persons)
     genders = _persons(path, content, "genders", persons)
-    intrinsics = _array(path, "cam_intrinsics", content.get("cam_intrinsics"))
+    intrinsics = array_of(path, "cam_intrinsics", content.get("cam_intrinsics"))
     if intrinsics.shape != (3, 3):
         raise ValueError(f"{path}: 'cam_intrinsics' should be (3, 3), got {intrinsics.shape}")
     # The principal point of 3DPW's cameras is the middle of the picture, upright or across.
@@ -69,8 +74,8 @@ def _sequence(path: Path, split: str, bodies: dict[str, BodyModel]) -> list[Labe
     camera = PinholeCamera(float(intrinsics[[0, 1], [0, 1]].mean()), center, width_px, height_px)
     clips = []
     for index, track in enumerate(tracks):
-        xyc = _array(path, f"poses2d[{index}]", found[index])
-        counts = _array(path, f"campose_valid[{index}]", valid[index]).ravel()
+        xyc = array_of(path, f"poses2d[{index}]", found[index])
+        counts = array_of(path, f"campose_valid[{index}]", valid[index]).ravel()
         frames = len(track.rotvec)
         if xyc.shape != (frames, 3, OPENPOSE_18.joint_count) or len(counts) != frames:
             raise ValueError(
@@ -103,13 +108,6 @@ def _persons(path: Path, content: Any, name: str, persons: int) -> list[Any]:
     if len(items) != persons:
         raise ValueError(f"{path}: {len(items)} persons in {name!r}, {persons} in 'poses'")
     return items
-
-
-def _array(path: Path, name: str, value: Any) -> np.ndarray:
-    try:
-        return as_array(value)
-    except MALFORMED as error:
-        raise ValueError(f"{path}: {name!r} is no array that can be read: {error}") from error
 
 
 def _text(path: Path, name: str, value: Any) -> str:

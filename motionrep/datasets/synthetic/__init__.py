@@ -1,1 +1,1 @@
-"""Training clips filmed by virtual cameras: motion in, noisy keypoints and their truth out."""
+"""Clips simulated from motion: virtual cameras, a noisy detector, and data augmentation."""

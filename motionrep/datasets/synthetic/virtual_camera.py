@@ -10,7 +10,7 @@ from motionrep.body import BodyModel
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
 from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking, project, to_camera
 from motionrep.layouts import H36M_17, JointLayout
-from motionrep.motion.axes import _require_frame
+from motionrep.motion.axes import require_frame
 from motionrep.types import BodyMotion, Keypoints
 
 _MARGIN = 0.08
@@ -27,7 +27,7 @@ def random_camera(
     Raises:
         ValueError: The motion is in other axes.
     """
-    _require_frame(motion, "world")
+    require_frame(motion, "world")
     joint_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m)
     center_m = (joint_m.amin((0, 1)) + joint_m.amax((0, 1))) / 2
     yaw, pitch = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(3, 18))
@@ -61,7 +61,7 @@ def simulated_keypoints(
     Raises:
         ValueError: The motion is in other axes, or the body has no points of the layout.
     """
-    _require_frame(motion, "camera")
+    require_frame(motion, "camera")
     point_m = body.points(layout, motion.local_rotmat, motion.betas, motion.translation_m)
     xy_px, confidence = with_detector_noise(project(point_m, camera), layout, noise or DetectorNoise(), rng)
     return Keypoints(xy_px, confidence, layout, motion.fps, camera.width_px, camera.height_px)
