@@ -195,10 +195,9 @@ def view(
     Args:
         opened: Called with the address once the page is there; None logs it.
     """
-    with Viewer(motions, host, port) as viewer:
+    with Viewer(motions, host, port) as viewer, contextlib.suppress(KeyboardInterrupt):
         (opened or (lambda url: logger.info("viewer at %s", url)))(viewer.url)
-        with contextlib.suppress(KeyboardInterrupt):
-            viewer.wait()
+        viewer.wait()
 
 
 def _set_visible(nodes: Sequence[Any], visible: bool) -> None:
