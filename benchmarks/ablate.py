@@ -1,11 +1,10 @@
-"""Trains variants of a configuration for the same number of clips, several seeds each, and tabulates the scores.
+"""Trains variants of a configuration, with several seeds each, and tabulates the scores.
 
     python benchmarks/ablate.py benchmarks/ssr_stf_streams.yaml --data MOTIONS --output runs/ssr_stf_streams
 
-The YAML file holds `base` (a configuration, relative to the file), `settings` (laid over the base for every run),
-`seeds`, and `variants`: a name and what is laid over for it, which may start from another `base`. Nested settings are
-merged. A run that is finished is not repeated and one that was interrupted goes on, so the command can be stopped and
-started at will.
+The YAML file holds `base` (a configuration, relative to the file), `settings` that override it in every run, `seeds`,
+and `variants`: names and the settings that each overrides, possibly with another `base`. Nested settings are merged.
+The command can be stopped and started at any time: finished runs are not repeated, and an interrupted run goes on.
 """
 
 import argparse
@@ -18,7 +17,7 @@ from typing import Any
 import yaml
 
 from motionrep.encoders import ENCODERS
-from motionrep.files.writing import written_beside
+from motionrep.files.writing import write_json
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.run import train
 
@@ -43,7 +42,7 @@ def main() -> None:
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the changes laid over it, dictionaries inside likewise."""
+    """`base` overridden by the changes; nested dictionaries are merged."""
     both = {
         name: merged(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
         for name, value in changes.items()
@@ -52,7 +51,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def trained(config: FinetuneConfig, data: Path, folder: Path) -> dict[str, float]:
-    """Scores of the run in a folder, which is made or finished first if need be; with `minutes` of the last start."""
+    """Scores of the run in a folder, after training it as far as needed, and `minutes` since it was last started."""
     result = folder / "ablation.json"
     if result.is_file():
         return json.loads(result.read_text(encoding="utf-8"))
@@ -63,13 +62,12 @@ def trained(config: FinetuneConfig, data: Path, folder: Path) -> dict[str, float
         options = {name: value for name, value in config.new_encoder.items() if name != "architecture"}
         encoder = ENCODERS[config.new_encoder["architecture"]](**options)
         scores["parameters"] = sum(parameter.numel() for parameter in encoder.parameters())
-    with written_beside(result) as beside:
-        beside.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    write_json(scores, result)
     return scores
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
-    """Markdown: a row for each variant, with the mean of each score and its values for each seed."""
+    """A Markdown table: a row for each variant, with the mean of each score and the values of the seeds."""
     names = [name for name in next(iter(results.values()))[0] if name != "loss"]
     lines = [f"| variant | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
     for variant, runs in results.items():

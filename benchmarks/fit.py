@@ -1,18 +1,18 @@
-"""How near `motionrep.fitting.joints.fit_body` comes to a body that is known, from its joints alone.
+"""Measures how near `motionrep.fit_body` comes to a known body, from its joints alone.
 
     python benchmarks/fit.py --data CMU_FOLDER --output benchmarks/fit.md
 
-Clips of the validation split move the open body, each with a random shape; its points in a layout, clean or disturbed,
-are fitted. Joint error and PVE are mean distances from the true 24 joints and the true surface, in place: nothing is
-aligned. The last rows take the joints of the motion capture's own figure, whose bones have other proportions.
+The clips of the validation split move the open body, each with a random shape. Its points in a layout, clean or
+disturbed, are fitted. Joint error and PVE are mean distances from the true 24 joints and the true surface, without
+alignment. The last rows fit the joints of the motion capture's own figure, whose bones have other proportions.
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 import torch
+from reports import cpu_time, write
 from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
@@ -20,8 +20,8 @@ from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.evaluation.metrics import accel_error_mm_per_s2
 from motionrep.fitting.joints import Fit, fit_body
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, LAYOUTS, SMPL_24, JointLayout
+from motionrep.motion.bvh_files import read_bvh
 from motionrep.motion.editing import resample, with_betas
-from motionrep.motion.readers.bvh import read_bvh
 from motionrep.types import BodyMotion, JointMotion
 
 FPS = 30.0
@@ -43,8 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     report = measure(options.data, options.clips, options.frames)
     print(report)
-    if options.output:
-        options.output.write_text(report, encoding="utf-8")
+    write(report, options.output)
 
 
 def measure(data: Path, clip_count: int, frames: int) -> str:
@@ -53,7 +52,7 @@ def measure(data: Path, clip_count: int, frames: int) -> str:
     lines = [
         f"Clips {', '.join(names)}, in all {sum(motion.frame_count for motion in motions)} frames at {FPS:g} fps. "
         "Noise is the standard deviation of each coordinate. Residual: from the points that were fitted to. "
-        f"CPU time with {torch.get_num_threads()} thread(s) of {os.cpu_count()} cores, torch {torch.__version__}.",
+        + cpu_time(),
         "",
         "| layout | points | residual, mm | joints, mm | PVE, mm | acceleration error (its mean), m/s² | CPU s/10 s |",
         "|---|---|---|---|---|---|---|",

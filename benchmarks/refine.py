@@ -1,28 +1,28 @@
-"""What `motionrep.fitting.keypoints.refine` changes about predicted meshes, on clips whose truth is known.
+"""Measures what `motionrep.refine` improves about predicted meshes, on clips whose truth is known.
 
     python benchmarks/refine.py --data CMU_FOLDER --output benchmarks/refine.md
 
-The validation clips are seen as `motionrep evaluate` shows them (protocol synthetic-views-1: random bodies, cameras of
-35 to 65 degrees and detections with noise): every window, in the first of its four views, before and after. Once with
-the camera that `predict` assumes, once with the one that took the clip. PVE is of every ninth frame.
+The validation clips are seen as in `motionrep evaluate` (protocol synthetic-views-1: random bodies, cameras of 35 to 65
+degrees, noisy detections), but only in the first of the four views of each window. Meshes are refined once with the
+camera that `predict` assumes and once with the true one. PVE is measured in every ninth frame.
 """
 
 import argparse
-import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from reports import cpu_time, write
+from torch import Tensor
 
 from motionrep.datasets.motion_folders import load_motion_folder
-from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
+from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import embed
-from motionrep.encoders import load_encoder
+from motionrep.encoders import Encoder, load_encoder
 from motionrep.evaluation.scores import Scores
+from motionrep.evaluation.synthetic_views import single_view
 from motionrep.fitting.keypoints import refine, reprojection_error_px
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.head_api.loading import load_head
@@ -30,12 +30,12 @@ from motionrep.layouts import H36M_17, find_layout
 from motionrep.types import BodyMotion, Keypoints
 
 FPS, WINDOW, VIEWS = 30.0, 81, 4
-WIDTH_PX, HEIGHT_PX = 1920, 1080  # keypoints of the samples are in halves of the width, whatever their picture was
+WIDTH_PX, HEIGHT_PX = 1920, 1080  # any size will do: the samples' keypoints are in halves of the width
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the CMU clips with its index.csv")
+    parser.add_argument("--data", type=Path, required=True, help="folder of motion files with an index.csv")
     parser.add_argument("--seed", type=int, default=1000, help="of the cameras, bodies and detections")
     parser.add_argument("--layout", default="h36m_17", help="what the simulated detector reports")
     parser.add_argument("--encoder", default="ktpformer-s")
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--camera", choices=("assumed", "true", "both"), default="both")
     parser.add_argument("--output", type=Path, help="Markdown file to write")
     options = parser.parse_args()
-    samples = list(_samples(options.data, options.seed, options.layout))
+    samples = _samples(options.data, options.seed, options.layout)
     cameras = ("assumed", "true") if options.camera == "both" else (options.camera,)
     networks = load_encoder(options.encoder), load_head(options.head)
     report = _heading(samples, options.seed, options.layout)
@@ -52,11 +52,10 @@ def main() -> None:
         rows = measure(samples, *networks, camera)
         print(rows, end="", flush=True)
         report += rows
-    if options.output:
-        options.output.write_text(report, encoding="utf-8")
+    write(report, options.output)
 
 
-def measure(samples: list[dict[str, Tensor]], encoder: nn.Module, head: Any, camera: str) -> str:
+def measure(samples: list[dict[str, Tensor]], encoder: Encoder, head: Any, camera: str) -> str:
     before, after = Scores(FPS, 9), Scores(FPS, 9)  # surfaces of every ninth frame
     error: dict[str, list[float]] = defaultdict(list)
     seconds, frames = 0.0, sum(batch["valid"].shape[1] for batch in samples)
@@ -85,22 +84,18 @@ def _heading(samples: list[dict[str, Tensor]], seed: int, layout: str) -> str:
     return (
         f"All {len(samples)} windows of the validation clips, {frames} frames at {FPS:g} fps, seed {seed}, keypoints "
         f"{layout}; protocol synthetic-views-1, but one view of each window. 2D: weighted mean distance of the "
-        "Human3.6M-17 points from the noisy keypoints, in thousandths of the picture's width. CPU time with "
-        f"{torch.get_num_threads()} thread(s) of {os.cpu_count()} cores, torch {torch.__version__}.\n\n"
+        f"Human3.6M-17 points from the noisy keypoints, in thousandths of the picture's width. {cpu_time()}\n\n"
         "| camera | | 2D | PVE, mm | MPJPE, mm | PA-MPJPE, mm | acceleration, m/s² | CPU s per s of clip |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
 
 
-def _samples(data: Path, seed: int, layout: str) -> Iterator[dict[str, Tensor]]:
+def _samples(data: Path, seed: int, layout: str) -> list[dict[str, Tensor]]:
     """The first view of every window, cut to the frames that the clip has."""
     clips = load_motion_folder(data, "val")
     windows = EveryWindow(views=VIEWS)
     samples = SynthesizedClips(clips, WINDOW, WINDOW, FPS, seed, windows, layout=find_layout(layout))
-    for index in range(0, len(samples), VIEWS):
-        batch = samples.__getitems__([(0, index)])
-        frames = int(batch["valid"].sum())
-        yield {name: tensor[:, :frames] if name in PER_FRAME else tensor for name, tensor in batch.items()}
+    return [single_view(samples, index) for index in range(0, len(samples), VIEWS)]
 
 
 def _clip(batch: dict[str, Tensor]) -> Keypoints:

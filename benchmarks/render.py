@@ -1,19 +1,18 @@
-"""Frames per second of the renderers, side by side, against pyrender as it is commonly used.
+"""Compares frames per second of the renderers with pyrender as it is commonly used.
 
     python benchmarks/render.py --output benchmarks/render.md
     python benchmarks/render.py --frames-for-leaks 10000 --backend pyrender
 
-One body of the open model walks; vertices are there before the clock starts, normals and light are computed for every
-frame. All ways take four samples per pixel. The ways take turns, so that whatever else the machine does hits all of
-them; numbers are medians over the rounds. "Usual" is a new trimesh and a new pyrender mesh for every frame, two
-lights. Processor time is that of the whole process, all threads together. Then a clip from keypoints to .mp4:
-embedding, mesh head, drawing and encoding, weights and libraries loaded.
+One body of the open model walks. Its vertices are computed beforehand, normals and light for every frame. All ways take
+four samples per pixel. The ways take turns, so that other work of the machine affects all of them; numbers are medians
+over the rounds. "Usual" is a new trimesh and a new pyrender mesh for every frame, with two lights. Processor time is
+that of all threads of the process. The last table is for a clip from keypoints to .mp4: embedding, mesh head, drawing
+and encoding, with weights and libraries loaded.
 """
 
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from reports import machine, write
 from torch import Tensor
 
 import motionrep
@@ -65,8 +65,7 @@ def main() -> None:
         clip = clip_times(options.clip_seconds, options.device)
         print(clip)
         report += "\n" + clip
-    if options.output:
-        options.output.write_text(report, encoding="utf-8")
+    write(report, options.output)
 
 
 def speeds(options: argparse.Namespace) -> str:
@@ -106,7 +105,7 @@ def speeds(options: argparse.Namespace) -> str:
 
 
 def ours(drawing: Renderer, vertex_m: Tensor, faces: Tensor, width: int, height: int) -> Way:
-    """As `motionrep.render` does it: with floor and shadow, a thread for each core, brought to the CPU as an array."""
+    """Draws as `motionrep.render` does: with floor and shadow, a thread for each core, into an array on the CPU."""
     backdrop = make_backdrop(camera(width, height), torch.zeros(3), vertex_m.device)
     color = vertex_m.new_tensor(SKIN).expand_as(vertex_m[0])
     threads = (os.cpu_count() or 1) if vertex_m.device.type == "cpu" else 1
@@ -126,7 +125,7 @@ def ours(drawing: Renderer, vertex_m: Tensor, faces: Tensor, width: int, height:
 
 
 def usual(vertex_m: Tensor, faces: Tensor, width: int, height: int, floor: bool = False, shadows: bool = False) -> Way:
-    """pyrender with a new trimesh and mesh for every frame; its 4 samples per pixel are always on."""
+    """Draws with a new trimesh and pyrender mesh for every frame; pyrender always takes 4 samples per pixel."""
     import pyrender  # pyright: ignore[reportMissingImports]
     import trimesh  # pyright: ignore[reportMissingImports]
 
@@ -217,7 +216,7 @@ def clip_times(seconds: float, device: str) -> str:
 
 
 def leaks(name: str, frames: int) -> None:
-    """Draws small pictures of a body and prints the memory in use after every tenth of them."""
+    """Draws small pictures of a body; prints the memory in use ten times."""
     drawing = renderer(name)
     body = load_body_model("open")
     seen_from = replace(camera(640, 480), focal_px=60.0, center_px=(32.0, 24.0), width_px=64, height_px=48)
@@ -240,16 +239,9 @@ def resident_mb() -> float:
 
 
 def camera(width: int, height: int) -> PinholeCamera:
-    """The body is about two thirds of the picture's height."""
+    """A camera in whose picture the body has about two thirds of the height."""
     pose = camera_from_world_looking(torch.tensor([1.6, 1.2, 3.6]), torch.tensor([0.0, 0.85, 0.0]))
     return PinholeCamera(1.6 * height, (width / 2, height / 2), width, height, pose)
-
-
-def machine(device: str) -> str:
-    text = f"{os.cpu_count()} cores, torch {torch.__version__}, {sys.platform}."
-    if device != "cpu":
-        return f"{text} GPU: {torch.cuda.get_device_name(device)}."
-    return f"{text} No GPU: nothing of this was measured on one."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Speed and exactness of `BodyModel` next to the `smplx` package, on the same bodies, poses and shapes.
+"""Compares speed and results of `BodyModel` with the `smplx` package, on the same bodies, poses and shapes.
 
     python benchmarks/skinning.py --output benchmarks/skinning.md
 
@@ -8,7 +8,6 @@ Times both in one run, alternating, and prints a Markdown table. Needs `smplx`.
 import argparse
 import contextlib
 import io
-import os
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import roma
 import torch
+from reports import machine, write
 from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
@@ -37,12 +37,11 @@ def main() -> None:
     options = parser.parse_args()
     report = compare(options.batches, options.repeats, torch.device(options.device), options.note)
     print(report)
-    if options.output:
-        options.output.write_text(report, encoding="utf-8")
+    write(report, options.output)
 
 
 def compare(batches: list[int], repeats: int, device: torch.device, note: str = "") -> str:
-    """The table: milliseconds of each way for each body and batch, and how far the results are apart."""
+    """A table of the milliseconds of each way for each body and batch, and the largest difference of the results."""
     lines = [
         f"One call with a pose and a shape for each body of the batch, rotation matrices in, float32. Milliseconds: "
         f"median of {repeats} repeats (fastest in brackets). `smplx` is `smplx.SMPLLayer` with `pose2rot=False`; it "
@@ -50,7 +49,7 @@ def compare(batches: list[int], repeats: int, device: torch.device, note: str = 
         f"translation. The open body has {_open_fields()['v_template'].shape[0]} vertices and no pose correctives; the "
         f"other has SMPL's size, {_SMPL_VERTICES} vertices and 207 random directions of pose correctives.",
         "",
-        f"{_machine(device)} {note}".strip(),
+        f"{machine(device)} {note}".strip(),
         "",
         "| body | batch | pass | `smplx` | `vertices` | `joints` | vertices, times as fast | joints, times as fast |",
         "|---|---|---|---|---|---|---|---|",
@@ -157,12 +156,6 @@ def _milliseconds(ways: list[Callable[[], object]], repeats: int, device: torch.
 def _open_fields() -> dict[str, np.ndarray]:
     with np.load(_OPEN_BODY, allow_pickle=False) as file:
         return dict(file)
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}."
-    return f"CPU, {os.cpu_count()} cores, threads used: {torch.get_num_threads()}, torch {torch.__version__}."
 
 
 if __name__ == "__main__":

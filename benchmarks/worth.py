@@ -1,4 +1,4 @@
-"""Draws what pretraining is worth, from the finished runs of worth_mesh.yaml and worth_action.yaml.
+"""Plots what pretraining is worth, from the finished runs of worth_mesh.yaml and worth_action.yaml.
 
 python benchmarks/worth.py runs/worth_mesh runs/worth_action docs/pretraining.svg
 """
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def scores(folder: Path, variant: str, metric: str) -> list[float]:
-    """The metric of every seed's run."""
+    """The metric of the run of every seed."""
     runs = sorted(folder.glob(f"{variant.replace(' ', '_')}_*/ablation.json"))
     if not runs:
         raise FileNotFoundError(f"{folder}: no finished run of {variant!r}; make them with benchmarks/ablate.py")
