@@ -1,18 +1,12 @@
-"""Which kind of file a command was given."""
+"""What the files that a command was given hold, and which options they take."""
 
-import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import motionrep
-from motionrep.cli.options import Size
-from motionrep.files.writing import BROKEN_NPZ
-from motionrep.types import Keypoints
-
-
-def load_people(path: Path, layout: str | None, fps: float | None, size: Size | None) -> list[Keypoints]:
-    if is_motion(path):
-        raise ValueError(f"{path}: holds a motion, not keypoints; motionrep render shows it, convert reads it")
-    return motionrep.load_keypoints(path, layout, fps, size)
+from motionrep.cli.options import Axes
+from motionrep.files.contents import Contents
+from motionrep.files.kinds import kind_of, require_kind
+from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 
 def one_of(people: list[Keypoints], person: int, path: Path) -> Keypoints:
@@ -22,18 +16,29 @@ def one_of(people: list[Keypoints], person: int, path: Path) -> Keypoints:
     return people[person]
 
 
-def is_motion(path: Path) -> bool:
-    if path.suffix.lower() == ".pt" and path.is_file():  # GVHMR's results, or the weights of a network
-        return b"smpl_params_global" in path.read_bytes()
-    return path.suffix.lower() in (".bvh", ".pkl") or bool(npz_fields(path) & {"local_rotmat", "position_m", "poses"})
+def name_of(path: Path, index: int, count: int) -> str:
+    """What a person of a file is called: after the file, and numbered where there are several."""
+    return path.stem if count == 1 else f"{path.stem}, person {index}"
 
 
-def npz_fields(path: Path) -> set[str]:
-    """Names of the arrays of an .npz file; none for any other file."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return set()
-    try:
-        with zipfile.ZipFile(path) as file:
-            return {name.removesuffix(".npy") for name in file.namelist()}
-    except BROKEN_NPZ:  # the reader says so
-        return set()
+def read_shown(contents: Contents, frame: Axes | None, fps: float | None) -> Sequence[BodyMotion | JointMotion]:
+    """The motions of a file, of bodies or of joints; `fps` counts only for kinds of files that take it."""
+    from motionrep.motion.loading import load_joint_motion, read_motions  # brings roma, which takes as long as torch
+    from motionrep.motion.records import MotionOptions
+
+    kind = require_kind(contents, "motion", "joints")
+    if kind.holds == "joints":
+        return [load_joint_motion(contents.path)]
+    return read_motions(contents, MotionOptions(frame=frame, fps=fps if kind.takes_fps else None))
+
+
+def refuse_clip_options(motions: Iterable[Contents], **options: object) -> None:
+    """Raises ValueError for an option about keypoints that was given with motions only, none of which takes it."""
+    files = list(motions)
+    takes_fps = any(kind_of(file).takes_fps for file in files)
+    for name, value in options.items():
+        if value is None or (name == "fps" and takes_fps):
+            continue
+        if name == "fps":
+            raise ValueError(f"{files[0].path}: already has a frame rate; remove --fps")
+        raise ValueError(f"{files[0].path}: holds no keypoints, and --{name} is for keypoints; remove it")

@@ -104,7 +104,9 @@ class Contents:
     @property
     def description(self) -> str:
         """What was found, for messages: "an .npz file with the fields 'a', 'b'"."""
-        called = _CALLED.get(self.container, f"a {self.path.suffix or 'file without suffix'} file")
+        called = _CALLED.get(
+            self.container, f"a {self.path.suffix} file" if self.path.suffix else "a file of unknown kind"
+        )
         if self.container == "npy" and (header := self.arrays.get("")) is not None:
             kind = header.dtype if header.dtype.kind != "O" else "Python objects, which are never unpickled"
             return f"{called} with an array of shape {header.shape} of {kind}"
@@ -251,6 +253,6 @@ _READERS: dict[str, Callable[[Path], Any]] = {
 }  # fmt: skip
 _CALLED = {
     "folder": "a folder", "json": "a JSON file", "npz": "an .npz file", "npy": "a .npy file", "pickle": "a pickle",
-    "torch": "a file of torch.save", "zip": "a zip archive", "text": "a text file", "bvh": "a .bvh file",
+    "torch": "a file of torch.save", "zip": "a zip archive", "bvh": "a .bvh file",
     "trc": "a .trc file",
 }  # fmt: skip

@@ -81,7 +81,7 @@ def require_kind(contents: Contents, *wanted: Holds) -> Kind:
         return kind
     if kind.holds != "unknown":
         what, remedy = _MEANING[kind.holds]
-        raise ValueError(f"{contents.path}: holds {what} ({kind.name}); {remedy}")
+        raise ValueError(f"{contents.path}: holds {what} ({kind.name}); {remedy.format(path=contents.path)}")
     if contents.fault is not None:
         raise contents.fault
     sought = " or ".join(_MEANING[holds][0] for holds in wanted)
@@ -97,19 +97,20 @@ def suffixes(*holds: Holds) -> tuple[str, ...]:
 # What a file holds, and what to do with it where something else was wanted.
 _MEANING: dict[Holds, tuple[str, str]] = {
     "keypoints": (
-        "keypoints", "read them with motionrep.load_keypoints; motionrep predict recovers a motion from them"
+        "keypoints", "read them with motionrep.load_keypoints, or recover a motion from them with motionrep predict"
     ),
-    "motion": ("a motion", "read it with motionrep.load_motion; motionrep render shows it"),
+    "motion": ("a motion", "read it with motionrep.load_motion, or show it with motionrep render"),
     "joints": (
-        "joint positions", "read them with motionrep.load_joints; motionrep fit makes a body motion of them"
+        "joint positions",
+        "read them with motionrep.load_joints, or make a body motion with motionrep fit {path} --output body.npz",
     ),
     "weights": ("weights of a network", "load them with motionrep.load_encoder or motionrep.load_head"),
     "body": ("a body model", "load it with motionrep.load_body_model"),
     "embeddings": ("a table of embeddings", "motionrep plot draws it"),
     "camera": ("a camera", "read it with motionrep.read_camera"),
     "actions": ("recognised actions", "motionrep render --labels shows them"),
-    "video": ("a video", "detect keypoints in it first, with AlphaPose, MMPose or another 2D detector"),
-    "picture": ("a picture", "detect keypoints in it first, with AlphaPose, MMPose or another 2D detector"),
+    "video": ("a video", "find keypoints in it with a 2D detector, such as AlphaPose or MMPose"),
+    "picture": ("a picture", "find keypoints in it with a 2D detector, such as AlphaPose or MMPose"),
 }  # fmt: skip
 
 
@@ -148,7 +149,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("motionrep joint motion", "joints", f"{_MOTION}.own_joints", declares("motionrep joint motion", "position_m"),
          (".npz",)),
     Kind("OpenSim markers", "joints", f"{_MOTION}.opensim", is_container("trc"), (".trc",), takes_fps=True),
-    Kind("array (frames, joints, 3), or 4 with confidence", "joints", f"{_MOTION}.joint_array", is_joint_array,
+    Kind("array of shape (frames, joints, 3 or 4)", "joints", f"{_MOTION}.joint_array", is_joint_array,
          (".npy", ".npz"), takes_fps=True),
     Kind("video file", "video", None, is_container("mp4", "webm", "avi"), (".mp4", ".mov", ".webm", ".mkv", ".avi")),
     Kind("image file", "picture", None, is_container("png", "jpg", "gif"), (".png", ".jpg", ".jpeg", ".gif")),

@@ -44,19 +44,19 @@ def load_keypoints(
         ValueError: The file holds no keypoints (the message says what it holds), something in it cannot be right, it
             has no detections, or the layout or image size is not known.
     """
-    layout = find_layout(layout) if isinstance(layout, str) else layout
-    if fps is not None and not 0 < fps < float("inf"):
-        raise ValueError(f"fps must be a positive number of frames per second, got {fps}")
-    if size_px is not None and (len(size_px) != 2 or min(size_px) <= 0):
-        raise ValueError(f"size_px must be a positive width and height in pixels, got {size_px}")
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such keypoint file or folder")
-    return read_keypoints(look(path), KeypointOptions(layout, fps, size_px))
+    return read_keypoints(look(path), layout, fps, size_px)
 
 
-def read_keypoints(contents: Contents, options: KeypointOptions) -> list[Keypoints]:
+def read_keypoints(
+    contents: Contents,
+    layout: JointLayout | str | None = None,
+    fps: float | None = None,
+    size_px: tuple[int, int] | None = None,
+) -> list[Keypoints]:
     """`load_keypoints` for a file that was looked at already."""
-    path = contents.path
+    path, options = contents.path, _options(layout, fps, size_px)
     if _is_blank(contents):
         raise ValueError(f"{path}: holds no detections")
     kind = require_kind(contents, "keypoints")
@@ -75,6 +75,15 @@ def read_keypoints(contents: Contents, options: KeypointOptions) -> list[Keypoin
     if options.layout is None:
         warn_of_another_order(found, path)
     return person_clips(found, options.fps or DEFAULT_FPS, options.size_px, path)
+
+
+def _options(layout: JointLayout | str | None, fps: float | None, size_px: tuple[int, int] | None) -> KeypointOptions:
+    layout = find_layout(layout) if isinstance(layout, str) else layout
+    if fps is not None and not 0 < fps < float("inf"):
+        raise ValueError(f"fps must be a positive number of frames per second, got {fps}")
+    if size_px is not None and (len(size_px) != 2 or min(size_px) <= 0):
+        raise ValueError(f"size_px must be a positive width and height in pixels, got {size_px}")
+    return KeypointOptions(layout, fps, size_px)
 
 
 def _is_blank(contents: Contents) -> bool:

@@ -1,15 +1,51 @@
 """Changes the axes of motions: camera, world, y or z up."""
 
-import dataclasses
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.types import BodyMotion
+
+# From y up to the upward axis of a file.
+TURN_TO_UP = {"y": np.eye(3), "z": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])}
+
+
+def in_axes(
+    motion: BodyMotion,
+    body: BodyModel,
+    turn: Float[Tensor, "*frames 3 3"],
+    shift_m: Float[Tensor, "*frames 3"] | None = None,
+    frame: Literal["camera", "world"] | None = None,
+) -> BodyMotion:
+    """The same motion in other axes: what was at x is at turn @ x + shift_m.
+
+    A body turns about its pelvis, which does not rest at the origin, so the pelvis' path is transformed, not the
+    translation.
+
+    Args:
+        body: The motion's own.
+        turn: Rotation for all frames, or one for each.
+        shift_m: The same for the shift, in the new axes; zero when None.
+        frame: What the new axes are; what the old ones were when None.
+    """
+    pelvis_m = body.rest_joints(motion.betas)[0]
+    turn = turn.to(motion.translation_m)
+    local_rotmat = torch.cat([(turn @ motion.local_rotmat[:, 0])[:, None], motion.local_rotmat[:, 1:]], 1)
+    place_m = (turn @ (motion.translation_m + pelvis_m)[..., None])[..., 0]
+    if shift_m is not None:
+        place_m = place_m + shift_m.to(place_m)
+    return replace(
+        motion,
+        local_rotmat=local_rotmat,
+        translation_m=place_m - pelvis_m,
+        frame=motion.frame if frame is None else frame,
+    )
 
 
 def in_world(motion: BodyMotion, camera: PinholeCamera) -> BodyMotion:
@@ -18,40 +54,24 @@ def in_world(motion: BodyMotion, camera: PinholeCamera) -> BodyMotion:
     Raises:
         ValueError: The motion is not in camera axes.
     """
-    if motion.frame != "camera":
-        raise ValueError(f"motion: expected one in camera axes, got {motion.frame} axes")
-    pelvis_m = load_body_model(motion.body_model, len(motion.betas)).rest_joints(motion.betas)[0]
-    transform = camera.camera_from_world.to(motion.translation_m)
-    turn, moved_m = transform[:3, :3].T, transform[:3, 3]
-    local_rotmat = torch.cat([turn @ motion.local_rotmat[:, :1], motion.local_rotmat[:, 1:]], 1)
-    # The body turns around its pelvis, which rests beside the origin.
-    translation_m = (motion.translation_m + pelvis_m - moved_m) @ turn.T - pelvis_m
-    return replace(motion, local_rotmat=local_rotmat, translation_m=translation_m, frame="world")
+    require_frame(motion, "camera")
+    body = load_body_model(motion.body_model, len(motion.betas)).to(motion.translation_m.device)
+    turn = camera.camera_from_world[:3, :3].T
+    return in_axes(motion, body, turn, -turn @ camera.camera_from_world[:3, 3], "world")
 
 
 def in_camera(motion: BodyMotion, body: BodyModel, camera: PinholeCamera) -> BodyMotion:
-    """The same motion in the camera's axes instead of the world's."""
-    _require_frame(motion, "world")
-    turn, shift_m = camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3]
-    local_rotmat = motion.local_rotmat.clone()
-    local_rotmat[:, 0] = turn @ local_rotmat[:, 0]
-    pelvis_m = body.rest_joints(motion.betas)[0]
-    translation_m = (motion.translation_m + pelvis_m) @ turn.T + shift_m - pelvis_m
-    return dataclasses.replace(motion, local_rotmat=local_rotmat, translation_m=translation_m, frame="camera")
+    """A motion in world axes, in the axes of a camera.
+
+    Raises:
+        ValueError: The motion is not in world axes.
+    """
+    require_frame(motion, "world")
+    return in_axes(motion, body, camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3], "camera")
 
 
-def _require_frame(motion: BodyMotion, frame: str) -> None:
+def require_frame(motion: BodyMotion, frame: Literal["camera", "world"]) -> None:
+    """Raises ValueError for a motion in other axes."""
     if motion.frame != frame:
-        raise ValueError(f"the motion must be in frame {frame!r}, got {motion.frame!r}; see in_camera")
-
-
-_TURN = {"y": np.eye(3), "z": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])}  # file from y up
-
-
-def _turned(motion: BodyMotion, body: BodyModel, turn: Float[torch.Tensor, "3 3"]) -> BodyMotion:
-    """Turned about the origin. The root turns about the pelvis, so that is the point whose path is turned."""
-    pelvis_m = body.rest_joints(motion.betas)[0]
-    local_rotmat = motion.local_rotmat.clone()
-    local_rotmat[:, 0] = turn @ local_rotmat[:, 0]
-    translation_m = (motion.translation_m + pelvis_m) @ turn.T - pelvis_m
-    return replace(motion, local_rotmat=local_rotmat, translation_m=translation_m)
+        other = "in_world" if frame == "world" else "in_camera"
+        raise ValueError(f"the motion must be in {frame} axes, got {motion.frame} axes; see motion.axes.{other}")

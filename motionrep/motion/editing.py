@@ -68,7 +68,8 @@ def between(
     return replace(motion, local_rotmat=rotmat, translation_m=moved, expression=expression)
 
 
-def _without_gaps(motion: BodyMotion, frame_numbers: Int[Tensor, " frames"]) -> BodyMotion:
+def without_gaps(motion: BodyMotion, frame_numbers: Int[Tensor, " frames"]) -> BodyMotion:
+    """A frame for every number from the first to the last; where numbers are missing, frames are interpolated."""
     wanted = torch.arange(int(frame_numbers[0]), int(frame_numbers[-1]) + 1)
     if len(wanted) == len(frame_numbers):
         return motion

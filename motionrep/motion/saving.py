@@ -6,12 +6,8 @@ from typing import Any
 import numpy as np
 
 from motionrep.files.writing import written_beside
+from motionrep.motion.readers import own, own_joints
 from motionrep.types import BodyMotion, JointMotion
-
-_FORMAT = "motionrep body motion 1"
-
-
-_JOINT_FORMAT = "motionrep joint motion 1"
 
 
 def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
@@ -25,10 +21,11 @@ def save_motion(motion: BodyMotion | JointMotion, path: Path | str) -> None:
         raise ValueError(f"{path}: save_motion writes .npz files, give the file that suffix")
     if isinstance(motion, JointMotion):
         layout, tensors = motion.layout, ("position_m",)
-        fields = {"format": _JOINT_FORMAT, "layout": layout.name, "joints": layout.joints, "parents": layout.parents}
+        fields = {"layout": layout.name, "joints": layout.joints, "parents": layout.parents}
+        fields["format"] = f"{own_joints.FORMAT} {own_joints.NEWEST}"
     else:
         tensors = ("local_rotmat", "translation_m", "betas") + (() if motion.expression is None else ("expression",))
-        fields = {"format": _FORMAT, "body_model": motion.body_model}
+        fields = {"format": f"{own.FORMAT} {own.NEWEST}", "body_model": motion.body_model}
     fields |= {name: getattr(motion, name).detach().cpu().numpy() for name in tensors}
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items()}
     with written_beside(path) as beside, beside.open("wb") as file:  # to a name in capitals NumPy would append .npz

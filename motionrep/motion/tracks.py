@@ -1,6 +1,7 @@
-"""One person's motion as another system wrote it, and the body motion that it means."""
+"""One person's motion in the conventions of SMPL, as other systems write it, and the body motion that it means."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +15,15 @@ from motionrep.body.model import BodyModel
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.body.translation import translation_from_mid_hips
 from motionrep.layouts import SMPL_24
-from motionrep.motion.editing import _without_gaps
+from motionrep.motion.axes import in_axes
+from motionrep.motion.editing import without_gaps
+from motionrep.motion.floor import floor_height_m, raised
 from motionrep.types import BodyMotion
 
+logger = logging.getLogger(__name__)
+
 Generation = Literal["smpl", "smplx"]
+PlaceOf = Literal["vertices", "hips"]
 
 # Where the mean body has its pelvis (metres): what SMPL's translation is added to. Needed where the motion is put on
 # another body than the one it was made for.
@@ -26,35 +32,119 @@ _VERTEX_COUNT = {"smpl": 6890, "smplx": 10475}
 
 
 @dataclass(frozen=True)
+class TrackAxes:
+    """The axes that a track is wanted in, and how its posed body gets there: turned, then shifted.
+
+    A world is "on_floor" when its floor is known to be y = 0, "shared" by all persons of the file, or the person's
+    "own". `turn` and `shift_m` are for all frames, or one for each.
+    """
+
+    frame: Literal["camera", "world"]
+    world: Literal["on_floor", "shared", "own"]
+    turn: Float[Tensor, "*frames 3 3"] = field(default_factory=lambda: torch.eye(3))
+    shift_m: Float[Tensor, "*frames 3"] = field(default_factory=lambda: torch.zeros(3))
+
+
+@dataclass(frozen=True)
+class TrackArrays:
+    """The numbers of one person as a file has them; their shapes are not checked yet.
+
+    `poses` are axis-angles in radians, (frames, 3 for each joint). `place` (frames, 3), in metres, is SMPL's
+    translation ("vertices"), or the middle of the two hip joints ("hips"). `betas` are one vector, or one per frame.
+    """
+
+    poses: np.ndarray
+    place: np.ndarray
+    betas: np.ndarray
+    place_of: PlaceOf = "vertices"
+
+
+@dataclass(frozen=True)
 class Track:
     """Pose, place and shape of one person, in the conventions of SMPL, SMPL-H or SMPL-X.
 
     `rotvec` turns SMPL's first 22 or all 24 joints, or those of a body with fingers (axis-angle, radians). `place_m` is
-    SMPL's translation ("vertices"), or where the middle of the two hip joints is ("hips"). The posed body is then
-    turned by `turn` and shifted by `shift_m`, which lead to the axes that `frame` names; a world is "on_floor" when its
-    floor is known to be y = 0, "shared" by all persons of the file, or the person's "own". `frame_numbers` increase; a
-    gap is a time the person was not seen. Betas may change from frame to frame. `generation` says whose betas they are
-    ("smpl" also for SMPL-H).
+    SMPL's translation ("vertices"), or where the middle of the two hip joints is ("hips"). `frame_numbers` increase; a
+    gap is a time in which the person was not seen. Betas may change from frame to frame. `generation` says whose betas
+    they are ("smpl" also for SMPL-H).
     """
 
     person: str
     rotvec: Float[Tensor, "frames joints 3"]
     place_m: Float[Tensor, "frames 3"]
-    place_of: Literal["vertices", "hips"]
+    place_of: PlaceOf
     betas: Float[Tensor, "frames betas"]
     generation: Generation
     fps: float
-    frame: Literal["camera", "world"]
-    world: Literal["on_floor", "shared", "own"]
+    axes: TrackAxes
     frame_numbers: Int[Tensor, " frames"]
-    turn: Float[Tensor, "*frames 3 3"]
-    shift_m: Float[Tensor, "*frames 3"]
+
+
+def checked_track(
+    path: Path,
+    person: str,
+    arrays: TrackArrays,
+    generation: Generation,
+    fps: float,
+    axes: TrackAxes,
+    frame_numbers: np.ndarray | None = None,
+) -> Track:
+    """A track of what a file holds.
+
+    Args:
+        frame_numbers: 0, 1, 2 ... when None.
+
+    Raises:
+        ValueError: Wrong shapes, frame numbers that do not increase, NaN; names the file and the person.
+    """
+    poses, place, betas = arrays.poses, arrays.place, np.atleast_2d(arrays.betas)
+    frames = len(poses) if poses.ndim else 0
+    numbers = np.arange(frames) if frame_numbers is None else frame_numbers.ravel()
+    numbers_of_a_pose = (66, 72, *(3 * count for count in BODY_SKELETONS))
+    if not frames or poses.ndim != 2 or poses.shape[1] not in numbers_of_a_pose or place.shape != (frames, 3):
+        raise ValueError(
+            f"{path}: person {person}: expected poses (frames, 72 or 66) and translations (frames, 3), "
+            f"got {poses.shape} and {place.shape}"
+        )
+    if len(numbers) != frames or (np.diff(numbers) <= 0).any():
+        raise ValueError(f"{path}: person {person}: expected {frames} increasing frame numbers, got {len(numbers)}")
+    if betas.shape[0] not in (1, frames) or betas.ndim != 2:
+        raise ValueError(f"{path}: person {person}: expected betas (10) or (frames, 10), got {betas.shape}")
+    if not (np.isfinite(poses).all() and np.isfinite(place).all() and np.isfinite(betas).all()):
+        raise ValueError(f"{path}: person {person}: poses, translations or betas hold NaN or infinite values")
+    rotvec = torch.from_numpy(poses.astype(np.float32)).unflatten(1, (-1, 3))
+    place_m, shape = (torch.from_numpy(values.astype(np.float32)) for values in (place, betas))
+    frame_numbers_ = torch.from_numpy(numbers.astype(np.int64))
+    return Track(
+        person, rotvec, place_m, arrays.place_of, shape.expand(frames, -1), generation, fps, axes, frame_numbers_
+    )
 
 
 def is_made_for(generation: Generation, body: BodyModel) -> bool:
     """Whether betas of a generation mean something on a body; a body that is neither's is taken at its user's word."""
     others = [count for name, count in _VERTEX_COUNT.items() if name != generation]
     return body.name != "open" and body.template_vertex_m.shape[0] not in others
+
+
+def motions_from_tracks(path: Path, tracks: list[Track], body: BodyModel) -> list[BodyMotion]:
+    """The motions of all persons of a file on a body; in a world, with the floor at y = 0.
+
+    Persons who share a world are shifted together. Where the floor is known, the body it is known for stays in place.
+    """
+    dropped = [track.betas[:, body.beta_count :] for track in tracks if is_made_for(track.generation, body)]
+    if any(bool(betas.any()) for betas in dropped):
+        logger.warning(
+            "%s: only the first %d of its %d betas are kept, though others are not 0; its shape is a little different",
+            path, body.beta_count, tracks[0].betas.shape[-1],
+        )  # fmt: skip
+    motions = [motion_from_track(track, body) for track in tracks]
+    axes, generation = tracks[0].axes, tracks[0].generation
+    if axes.frame == "camera" or (axes.world == "on_floor" and is_made_for(generation, body)):
+        return motions
+    heights_m = [floor_height_m(motion, body) for motion in motions]
+    if axes.world == "shared":
+        heights_m = [torch.stack(heights_m).min()] * len(motions)
+    return [raised(motion, -height_m) for motion, height_m in zip(motions, heights_m, strict=True)]
 
 
 def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
@@ -74,60 +164,13 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
     local_rotmat = torch.eye(3).repeat(len(track.rotvec), body.joint_count if has_fingers else 24, 1, 1)
     joints = min(track.rotvec.shape[1], local_rotmat.shape[1])
     local_rotmat[:, :joints] = roma.rotvec_to_rotmat(track.rotvec[:, :joints].double()).float()
-    local_rotmat[:, 0] = track.turn @ local_rotmat[:, 0]
-    place_m = track.place_m
-    if track.place_of == "vertices":  # the root turns about the pelvis, so that is the point to carry over
-        place_m = place_m + (
-            body.rest_joints(betas)[:, 0] if made_for else place_m.new_tensor(PELVIS_M[track.generation])
-        )
-    place_m = (track.turn @ place_m[..., None])[..., 0] + track.shift_m
-    if track.place_of == "vertices":
-        translation_m = place_m - rest_joint_m[0]
-    else:
-        translation_m = translation_from_mid_hips(place_m, local_rotmat[:, 0], rest_joint_m)
+    if track.place_of == "hips":
+        translation_m = translation_from_mid_hips(track.place_m, local_rotmat[:, 0], rest_joint_m)
+    else:  # the root turns about the pelvis, so that is the point to carry over
+        pelvis_m = body.rest_joints(betas)[:, 0] if made_for else track.place_m.new_tensor(PELVIS_M[track.generation])
+        translation_m = track.place_m + pelvis_m - rest_joint_m[0]
     motion = BodyMotion(
-        local_rotmat, translation_m, betas.mean(0), body.name, track.fps, track.frame,
+        local_rotmat, translation_m, betas.mean(0), body.name, track.fps, track.axes.frame,
         first_frame=int(track.frame_numbers[0]),
     )  # fmt: skip
-    return _without_gaps(motion, track.frame_numbers)
-
-
-_Frame = Literal["camera", "world"]
-
-
-def _track(
-    path: Path, person: str, poses: np.ndarray, place: np.ndarray, betas: np.ndarray, generation: Generation,
-    fps: float, frame: _Frame, world: Literal["on_floor", "shared", "own"], *,
-    place_of: Literal["vertices", "hips"] = "vertices", frame_numbers: np.ndarray | None = None,
-    turn: Float[Tensor, "*frames 3 3"] | None = None, shift_m: Float[Tensor, "*frames 3"] | None = None,
-) -> Track:  # fmt: skip
-    """A track, once the shapes of what the file holds are checked; betas may be one vector or one for each frame."""
-    frames = len(poses) if poses.ndim else 0
-    numbers = np.arange(frames) if frame_numbers is None else frame_numbers.ravel()
-    numbers_of_a_pose = (66, 72, *(3 * count for count in BODY_SKELETONS))
-    if not frames or poses.ndim != 2 or poses.shape[1] not in numbers_of_a_pose or place.shape != (frames, 3):
-        raise ValueError(
-            f"{path}: person {person}: expected poses (frames, 72 or 66) and translations (frames, 3), "
-            f"got {poses.shape} and {place.shape}"
-        )
-    if len(numbers) != frames or (np.diff(numbers) <= 0).any():
-        raise ValueError(f"{path}: person {person}: expected {frames} increasing frame numbers, got {len(numbers)}")
-    betas = np.atleast_2d(betas)
-    if betas.shape[0] not in (1, frames) or betas.ndim != 2:
-        raise ValueError(f"{path}: person {person}: expected betas (10) or (frames, 10), got {betas.shape}")
-    if not (np.isfinite(poses).all() and np.isfinite(place).all() and np.isfinite(betas).all()):
-        raise ValueError(f"{path}: person {person}: poses, translations or betas hold NaN or infinite values")
-    return Track(
-        person,
-        torch.from_numpy(poses.astype(np.float32)).unflatten(1, (-1, 3)),
-        torch.from_numpy(place.astype(np.float32)),
-        place_of,
-        torch.from_numpy(betas.astype(np.float32)).expand(frames, -1),
-        generation,
-        fps,
-        frame,
-        world,
-        torch.from_numpy(numbers.astype(np.int64)),
-        torch.eye(3) if turn is None else turn.float(),
-        torch.zeros(3) if shift_m is None else shift_m.float(),
-    )
+    return without_gaps(in_axes(motion, body, track.axes.turn, track.axes.shift_m), track.frame_numbers)

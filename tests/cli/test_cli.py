@@ -260,7 +260,7 @@ def test_convert_a_motion(run, tmp_path):
     assert torch.equal(motionrep.load_motion(tmp_path / "walk.npz").betas, torch.zeros(10))
     status, _, errors = run("convert", WALK_BVH, "--fps", 30, "--output", tmp_path / "slow.npz")
     assert status == 2
-    assert "--fps is for keypoints" in errors
+    assert "already has a frame rate; remove --fps" in errors
 
 
 def test_convert_keypoints_there_and_back(run, tiny, tmp_path):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from paths import ROOT
+from paths import ROOT, WALK_BVH
 from small_encoders import build
 
 from motionrep.cli.main import main
@@ -121,7 +121,7 @@ def test_what_cannot_be_exported_is_refused_by_name(tmp_path):
     ("arguments", "message"),
     [
         (["{encoder}", "--output", "e.glb"], "an encoder, which is exported to .onnx or .pt2, not to e.glb"),
-        (["walk.bvh", "--output", "e.onnx"], "walk.bvh: a motion file, and .onnx holds an encoder"),
+        (["{walk}", "--output", "e.onnx"], "first_60.bvh: holds a motion (BVH); read it with motionrep.load_motion"),
         (["{encoder}", "--output", "e.onnx", "--unit", "cm"], "--unit is for motion"),
         (["{encoder}", "{encoder}", "--output", "e.pt2"], "holds one encoder, got 2"),
         (["walk.bvh", "--output", "e.glb", "--head", "x"], "--head belongs to an encoder"),
@@ -129,7 +129,7 @@ def test_what_cannot_be_exported_is_refused_by_name(tmp_path):
     ],
 )
 def test_wrong_combinations_are_refused_on_the_command_line(tiny, arguments, message, capsys):
-    paths = {"encoder": tiny / "encoder", "pose3d": tiny / "pose3d"}
+    paths = {"encoder": tiny / "encoder", "pose3d": tiny / "pose3d", "walk": WALK_BVH}
     assert main(["export", *(argument.format(**paths) for argument in arguments)]) == 2
     assert message in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from paths import WALK_BVH
 
-from motionrep.motion.readers.bvh import read_bvh
+from motionrep.motion.bvh_files import read_bvh
 
 ARM = """HIERARCHY
 ROOT hip

@@ -20,11 +20,11 @@ from motionrep.body.kinematics import forward_kinematics
 from motionrep.cli import main as cli
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.layouts import SMPL_24
+from motionrep.motion.bvh_files import read_bvh
 from motionrep.motion.editing import resample
 from motionrep.motion.exporting import export_motion
 from motionrep.motion.floor import put_on_floor
 from motionrep.motion.loading import load_motion
-from motionrep.motion.readers.bvh import read_bvh
 from motionrep.motion.saving import save_motion
 from motionrep.types import BodyMotion
 
@@ -315,7 +315,7 @@ def test_what_cannot_be_exported_is_said(tmp_path, walk):
         ([], "walk.glb", {}, "nothing to export"),
         ([walk, walk], "walk.bvh", {}, r"\.bvh holds one person, got 2; use \.glb"),
         ([walk, replace(walk, frame="camera")], "walk.glb", {}, "must share one"),
-        (walk, "walk.npz", {"unit": "cm"}, "always in metres"),
+        (walk, "walk.npz", {"unit": "cm"}, "AMASS's .npz is always in m; leave out unit='cm'"),
         (walk, "walk.glb", {"fps": 0.0}, "fps must be a positive number"),
         (replace(walk, body_model="smpl.npz"), "walk.glb", {}, r"smpl\.npz: no such file"),
     ):

@@ -148,13 +148,13 @@ def test_files_that_hold_no_joints(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file"):
         load_joints(tmp_path / "none.npy")
     (tmp_path / "a.csv").write_text("1,2,3")
-    with pytest.raises(ValueError, match=r"unknown kind of joint file '.csv'; expected .npz, .npy or .trc"):
+    with pytest.raises(ValueError, match=r"a\.csv: is a \.csv file, not joint positions of a kind"):
         load_joints(tmp_path / "a.csv")
     np.save(tmp_path / "flat.npy", np.zeros((5, 78)))
-    with pytest.raises(ValueError, match=r"expected one array of numbers \(frames, joints, 3\).*got \(5, 78\)"):
+    with pytest.raises(ValueError, match=r"array of shape \(5, 78\) of float64, not .*\(frames, joints, 3 or 4\)"):
         load_joints(tmp_path / "flat.npy")
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="not a file of plain numbers"):
+    with pytest.raises(ValueError, match=r"array of shape .* of Python objects, which are never unpickled"):
         load_joints(tmp_path / "objects.npy")
     np.save(tmp_path / "nothing.npy", np.full((5, 26, 3), np.nan))
     with pytest.raises(ValueError, match="no joint is there in any frame"):
@@ -164,5 +164,5 @@ def test_files_that_hold_no_joints(tmp_path) -> None:
         load_joints(tmp_path / "cut.npz")
     rest = torch.eye(3).expand(2, 24, 3, 3)
     save_motion(BodyMotion(rest, torch.zeros(2, 3), torch.zeros(10), "open", 30.0, "world"), tmp_path / "body.npz")
-    with pytest.raises(ValueError, match="holds a body's motion already"):
+    with pytest.raises(ValueError, match=r"body\.npz: holds a motion \(motionrep body motion\)"):
         load_joints(tmp_path / "body.npz")

@@ -21,12 +21,14 @@ from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.cli.main import main
 from motionrep.cli.motions import viewed_motions
 from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.files.contents import look
 from motionrep.files.pickles import as_array, read_pickle
 from motionrep.layouts import SMPL_24
 from motionrep.motion.floor import floor_height_m
 from motionrep.motion.loading import load_motion, load_motions
-from motionrep.motion.readers.amass import amass_track
-from motionrep.motion.tracks import Track, motion_from_track
+from motionrep.motion.readers import amass
+from motionrep.motion.records import MotionOptions
+from motionrep.motion.tracks import Track, TrackAxes, motion_from_track
 from motionrep.types import BodyMotion
 
 SMPL_PELVIS_M = torch.tensor([-0.002, -0.223, 0.028])
@@ -266,10 +268,8 @@ def test_betas_of_smplx_mean_nothing_on_smpl(tmp_path, walk, smpl):
     def track(generation):
         rotvecs, place_m = torch.zeros(2, 22, 3), torch.zeros(2, 3)
         numbers = torch.arange(2)
-        return Track(
-            "0", rotvecs, place_m, "vertices", torch.ones(2, 10), generation, 30.0, "camera", "own", numbers,
-            torch.eye(3), torch.zeros(3),
-        )  # fmt: skip
+        axes = TrackAxes("camera", "own")
+        return Track("0", rotvecs, place_m, "vertices", torch.ones(2, 10), generation, 30.0, axes, numbers)
 
     assert motion_from_track(track("smplx"), smpl).betas.tolist() == [1.0] * 10
     smpl_sized = load_body_model(smpl.name)
@@ -284,10 +284,8 @@ def test_any_gaps_in_a_steady_turn_are_filled_with_the_turn(open_body, steps, fi
     seconds = numbers.float() / 30
     turn = torch.zeros(len(numbers), 24, 3)
     turn[:, :, 2] = seconds[:, None] - seconds[0]
-    track = Track(
-        "0", turn, seconds[:, None].expand(-1, 3), "vertices", torch.zeros(len(numbers), 10), "smpl", 30.0, "camera",
-        "own", numbers, torch.eye(3), torch.zeros(3),
-    )  # fmt: skip
+    place_m, betas = seconds[:, None].expand(-1, 3), torch.zeros(len(numbers), 10)
+    track = Track("0", turn, place_m, "vertices", betas, "smpl", 30.0, TrackAxes("camera", "own"), numbers)
     motion = motion_from_track(track, open_body)
     assert motion.frame_count == sum(steps) + 1
     expected_rad = torch.arange(motion.frame_count) / 30
@@ -324,7 +322,7 @@ def test_a_damaged_file_is_an_error_and_no_crash(wham_file, tmp_path_factory, da
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"trans": None}, r"expected a 3DPW sequence .* the file holds sequence, betas"),
+        ({"trans": None}, r"is a pickle with the fields 'sequence', 'betas', .* not a motion of a kind .*3DPW"),
         ({"betas": [np.zeros(10)]}, "2 persons in poses, 2 in trans, 1 in betas"),
         ({"poses": [np.zeros((50, 71))] * 2}, r"person 0: expected poses \(frames, 72 or 66\)"),
         ({"trans": [np.full((50, 3), np.nan)] * 2}, "person 0: .* NaN"),
@@ -350,19 +348,22 @@ def test_frames_and_rates_that_a_file_does_not_have_are_refused(tmp_path, couple
         load_motions(path, fps=60, frame="camera")
     with pytest.raises(ValueError, match="is in world axes, and camera axes were asked for"):
         load_motions(WALK_BVH, frame="camera")
-    with pytest.raises(ValueError, match="tells its frame rate"):
+    with pytest.raises(ValueError, match=r"already has a frame rate \(120 fps\); remove fps=30 \(--fps\)"):
         load_motions(WALK_BVH, fps=30)
     with pytest.raises(ValueError, match="holds 1 person"):
         load_motion(WALK_BVH, person=1)
     path = tmp_path / "weights.pt"
     torch.save({"state_dict": {}}, path)
-    with pytest.raises(ValueError, match=r"weights\.pt: expected .* the file holds state_dict"):
+    with pytest.raises(ValueError, match=r"weights\.pt: holds weights of a network \(checkpoint\); .*load_encoder"):
         load_motions(path)
 
 
 def test_wham_without_its_fields(tmp_path):
     joblib.dump({0: {"poses_body": np.zeros((2, 23, 3, 3))}}, tmp_path / "wham.pkl")
-    with pytest.raises(ValueError, match="person 0 lacks pose_world, trans_world, betas, frame_ids"):
+    with pytest.raises(ValueError, match=r"is a pickle .* whose items have the fields 'poses_body', not a motion"):
+        load_motions(tmp_path / "wham.pkl")
+    joblib.dump({0: {"pose_world": np.zeros((2, 72))}}, tmp_path / "wham.pkl")
+    with pytest.raises(ValueError, match="person 0 lacks trans_world, betas, frame_ids"):
         load_motions(tmp_path / "wham.pkl")
     fields = {"pose_world": np.zeros((2, 72)), "trans_world": np.zeros((2, 3)), "betas": np.zeros((2, 10))}
     joblib.dump({0: fields | {"frame_ids": np.array([4, 4])}}, tmp_path / "wham.pkl")
@@ -371,11 +372,11 @@ def test_wham_without_its_fields(tmp_path):
 
 
 @pytest.mark.parametrize(("file_joints", "body_joints"), [(52, 54), (55, 57), (52, 57), (55, 54)])
-def test_fingers_and_face_of_amass_go_where_the_body_has_them(file_joints, body_joints, open_body):
+def test_fingers_and_face_of_amass_go_where_the_body_has_them(tmp_path, file_joints, body_joints, open_body):
     """SMPL-H's file: 22 joints and 30 of the fingers; SMPL-X's has jaw and eyes between them."""
     poses = np.arange(file_joints)[None, :, None].repeat(3, 2).reshape(1, -1) / 100
-    fields = {"poses": poses, "trans": np.zeros((1, 3)), "mocap_framerate": np.array(120.0)}
-    track = amass_track(Path("clip.npz"), fields.__getitem__, list(fields))
+    np.savez(tmp_path / "clip.npz", poses=poses, trans=np.zeros((1, 3)), mocap_framerate=np.array(120.0))
+    (track,) = amass.read(look(tmp_path / "clip.npz"), MotionOptions())
     layout = BODY_SKELETONS[body_joints]
     body = copy.copy(open_body)
     body.joint_count = body_joints
@@ -442,10 +443,10 @@ def test_render_takes_the_frame_rate_of_a_pickle(wham_file, tmp_path, monkeypatc
     assert main([*render, "--fps", "25"]) == 0
     assert shown == [25.0]
     assert main([*render, "--size", "640x480"]) == 2
-    assert "--size is for --keypoints" in capsys.readouterr().err
+    assert "holds no keypoints, and --size is for keypoints" in capsys.readouterr().err
     assert main(["convert", str(WALK_BVH), "--output", str(tmp_path / "walk.npz")]) == 0
     assert main(["render", str(tmp_path / "walk.npz"), "--output", str(tmp_path / "out.mp4"), "--fps", "25"]) == 2
-    assert "--fps is for --keypoints" in capsys.readouterr().err
+    assert "walk.npz: already has a frame rate; remove --fps" in capsys.readouterr().err
 
 
 def test_results_are_training_clips_one_for_each_person(wham_file):

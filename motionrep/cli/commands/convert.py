@@ -4,8 +4,12 @@ import argparse
 from pathlib import Path
 
 import motionrep
-from motionrep.cli.inputs import is_motion, load_people
+from motionrep.cli.inputs import refuse_clip_options
 from motionrep.cli.options import Axes, Size, add_choice, add_clip
+from motionrep.files.contents import Contents, look
+from motionrep.files.kinds import kind_of, require_kind
+from motionrep.keypoints.loading import read_keypoints
+from motionrep.types import BodyMotion
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,33 +26,24 @@ def run(
     layout: str | None, fps: float | None, size: Size | None,
 ) -> None:  # fmt: skip
     """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS, 3DPW, WHAM, GVHMR) to .npz."""
-    if not source.exists():
-        raise FileNotFoundError(f"{source}: no such file or folder")
-    of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton}
-    if not is_motion(source):
+    contents = look(source)
+    if kind_of(contents).holds == "keypoints":
+        of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton}
         if given := [name for name, value in of_motion.items() if value is not None]:
             raise ValueError(f"{source}: holds keypoints, and --{given[0]} is for motions; motionrep predict makes one")
-        people = load_people(source, layout, fps, size)
+        people = read_keypoints(contents, layout, fps, size)
         motionrep.save_keypoints(people, output)
         begin = min(person.first_frame for person in people)
         frames = max(person.first_frame + person.frame_count for person in people) - begin
         print(f"{output}: {len(people)} person(s), {frames} frames at {people[0].fps:g} fps")
         return
+    kind = require_kind(contents, "motion", "keypoints")
     if output.suffix.lower() != ".npz":
         raise ValueError(f"{output}: convert writes motions as .npz; motionrep export writes other kinds of files")
-    of_keypoints = {"layout": layout, "size": size} | ({} if source.suffix.lower() == ".pkl" else {"fps": fps})
-    if given := [name for name, value in of_keypoints.items() if value is not None]:
-        raise ValueError(f"{source}: a motion file, and --{given[0]} is for keypoints; leave it out")
-    if skeleton is not None:
-        if source.suffix.lower() != ".bvh":
-            raise ValueError(f"{source}: --skeleton says how the joints of a .bvh drive the body; leave it out")
-        from motionrep.motion.retargeting.skeletons import read_skeleton
-
-        table = read_skeleton(skeleton)
-    else:
-        table = None
-    # motionrep's own .npz keeps the body it was made for
-    motion = motionrep.load_motion(source, body or "open", table, person=person, frame=frame, fps=fps)
+    refuse_clip_options([contents], layout=layout, size=size, fps=fps)
+    if skeleton is not None and kind.name != "BVH":
+        raise ValueError(f"{source}: --skeleton says how the joints of a .bvh drive the body; leave it out")
+    motion = _motion(contents, body, skeleton, person, frame, fps)
     if body is not None and motion.body_model != body:
         from motionrep.fitting.transfer import transfer
 
@@ -57,3 +52,17 @@ def run(
         motion = moved.motion
     motionrep.save_motion(motion, output)
     print(f"{output}: {motion.frame_count} frames at {motion.fps:g} fps")
+
+
+def _motion(
+    contents: Contents, body: str | None, skeleton: Path | None, person: int | None, frame: Axes | None,
+    fps: float | None,
+) -> BodyMotion:  # fmt: skip
+    """The motion of one person; motionrep's own .npz keeps the body that it was made for."""
+    from motionrep.motion.loading import one_motion, read_motions  # brings roma, which takes as long as torch
+    from motionrep.motion.records import MotionOptions
+    from motionrep.motion.retargeting.skeletons import read_skeleton
+
+    table = None if skeleton is None else read_skeleton(skeleton)
+    motions = read_motions(contents, MotionOptions(body or "open", table, frame, fps))
+    return one_motion(motions, person, contents.path)

@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 
 import motionrep
-from motionrep.cli.inputs import load_people
 from motionrep.cli.options import Precision, Size, add_clip, add_computing
 from motionrep.embedding.tables import check_table_path, write_embeddings
 
@@ -39,7 +38,7 @@ def run(
     check_table_path(output)
     names = _names(keypoints)
     files = [(name, person) for path, name in zip(keypoints, names, strict=True)
-             for person in load_people(path, layout, fps, size)]  # fmt: skip
+             for person in motionrep.load_keypoints(path, layout, fps, size)]  # fmt: skip
     people = [person for _, person in files]
     network = motionrep.load_encoder(encoder)
     dtype = getattr(torch, precision)

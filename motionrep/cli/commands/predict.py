@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 import motionrep
-from motionrep.cli.inputs import load_people
 from motionrep.cli.options import Precision, Size, add_computing, add_keypoints
 from motionrep.geometry.camera_files import write_camera
 from motionrep.pipeline import Recovered, Recoverer, load_networks
@@ -53,7 +52,7 @@ def run(
     size: Size | None, device: str, precision: Precision, window_s: float,
 ) -> None:  # fmt: skip
     """Runs heads on every person in a keypoint file: 3D pose, body mesh or action."""
-    clips = chosen(load_people(keypoints, layout, fps, size), person)
+    clips = chosen(motionrep.load_keypoints(keypoints, layout, fps, size), person)
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output {output}: is a file; give a folder for the results")
     recoverer = Recoverer(

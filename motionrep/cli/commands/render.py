@@ -2,18 +2,23 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import motionrep
-from motionrep.cli.inputs import load_people, npz_fields, one_of
+from motionrep.cli.inputs import one_of, read_shown, refuse_clip_options
 from motionrep.cli.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
+from motionrep.files.contents import look
+from motionrep.files.kinds import kind_of
 from motionrep.geometry.camera_files import read_camera
+from motionrep.keypoints.loading import read_keypoints
 from motionrep.rendering import RenderOptions
 from motionrep.rendering.backends.choice import BACKENDS, renderer
-from motionrep.rendering.drawables import Motion
 from motionrep.rendering.options import Arrange, Background, Show, View
-from motionrep.types import Keypoints
+from motionrep.types import BodyMotion, JointMotion, Keypoints
+
+Motion = BodyMotion | JointMotion
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="A .json of the camera that the motion was predicted with; predict --camera writes it.",
     )
     parser.add_argument("--audio", action="store_true", help="Keep the sound of --video.")
-    parser.add_argument("--compare", type=Path, help="Motion file to colour the errors against.")
+    parser.add_argument("--compare", type=Path, help="Motion file; its distance is shown in colours.")
     parser.add_argument(
-        "--labels", type=Path, help="What is done when: .json of motionrep predict with an action head."
+        "--labels", type=Path, help="Actions over time: the .json that motionrep predict writes with an action head."
     )
     add_choice(parser, "or of the keypoint file ")
     _add_look(parser)
@@ -40,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_look(parser: argparse.ArgumentParser) -> None:
-    """Options that `run` gets as `look`: all are fields of `RenderOptions`, except for the frame rate."""
+    """Options that `run` gets as `drawing`: all are fields of `RenderOptions`, except for the frame rate."""
     look = parser.add_argument_group("what it looks like")
     look.add_argument("--views", nargs="+", choices=get_args(View), help="Left out, camera (or overlay) and side.")
     look.add_argument("--arrange", choices=get_args(Arrange), default="together", help="Of several motions.")
@@ -70,30 +75,25 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
 def run(
     motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
     compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, layout: str | None,
-    fps: float | None, size: Size | None, output_fps: float | None, **look: Any,
+    fps: float | None, size: Size | None, output_fps: float | None, **drawing: Any,
 ) -> None:  # fmt: skip
     """Renders motion files as a video, or as pictures."""
-    options = RenderOptions(**look, fps=output_fps)
+    options = RenderOptions(**drawing, fps=output_fps)
     try:
         renderer(options.backend, options.device)
     except RuntimeError as error:
         raise ValueError(f"--backend {options.backend}: {error}") from error
-    files = [*motion, *([compare] if compare else [])]
-    of_keypoints = {"layout": layout, "size": size}
-    if not any(path.suffix.lower() == ".pkl" for path in files):
-        of_keypoints["fps"] = fps
-    given = [name for name, value in of_keypoints.items() if value is not None]
-    # with keypoints, --person is also, and often only, for them
-    chosen = person if keypoints is None else None
-    shown = [_load(path, person if path.suffix.lower() == ".pkl" else chosen, frame, fps) for path in files]
-    if given and keypoints is None:
-        raise ValueError(f"{motion[0]}: a motion file, and --{given[0]} is for --keypoints; leave it out")
+    files = [look(path) for path in (*motion, *([compare] if compare else []))]
+    if keypoints is None:
+        refuse_clip_options(files, layout=layout, size=size, fps=fps)
+    shown = [_chosen(file.path, read_shown(file, frame, fps), person, keypoints is not None) for file in files]
     reference = shown.pop() if compare else None
     clips = None
     if keypoints is not None:
-        if size is None and video is not None and not npz_fields(keypoints):
+        detected = look(keypoints)
+        if size is None and video is not None and kind_of(detected).needs_size:
             size = size_of_video(video)
-        clips = _clips(keypoints, load_people(keypoints, layout, fps, size), person, motion)
+        clips = _clips(keypoints, read_keypoints(detected, layout, fps, size), person, motion)
     size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
     taken_by = None if camera is None else read_camera(camera, *size_px)
     begin_s = min(one.first_frame / one.fps for one in clips or shown)
@@ -116,13 +116,13 @@ def _clips(keypoints: Path, people: list[Keypoints], person: int | None, motion:
     return [one_of(people, person or 0, keypoints)]
 
 
-def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> Motion:
-    if path.suffix.lower() == ".json" or path.is_dir() or "0.xy_px" in npz_fields(path):
-        raise ValueError(f"{path}: holds keypoints, not a motion; run motionrep predict on it first")
-    if "position_m" in npz_fields(path):
-        return motionrep.load_joint_motion(path)
-    pickled = path.suffix.lower() == ".pkl"
-    return motionrep.load_motion(path, person=person, frame=frame, fps=fps if pickled else None)
+def _chosen(path: Path, motions: Sequence[Motion], person: int | None, with_keypoints: bool) -> Motion:
+    """The motion of one person; where keypoints are shown as well, --person may be for these alone."""
+    from motionrep.motion.loading import one_motion  # brings roma, which takes as long as torch
+
+    if len(motions) == 1 and with_keypoints:
+        return motions[0]
+    return one_motion(motions, person, path)
 
 
 def _labels(path: Path, begin_s: float) -> list[tuple[float, float, str, float]]:

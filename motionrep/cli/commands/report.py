@@ -5,8 +5,11 @@ from pathlib import Path
 
 import torch
 
-from motionrep.cli.inputs import load_people, name_of, npz_fields
+from motionrep.cli.inputs import name_of
 from motionrep.cli.options import Precision, Size, add_computing, add_keypoints
+from motionrep.files.contents import look
+from motionrep.files.kinds import kind_of
+from motionrep.keypoints.loading import read_keypoints
 from motionrep.pipeline import Recoverer, load_networks
 
 
@@ -32,13 +35,14 @@ def run(
     from motionrep.viewing.report import STEP_S, WINDOW_S, analyse, check_report_path, save_report
 
     check_report_path(output)
-    people = load_people(keypoints, layout, fps, size)
+    contents = look(keypoints)
+    people = read_keypoints(contents, layout, fps, size)
     heads = [head] if action == "none" else [head, action]
     recoverer = Recoverer(
         *load_networks(heads, encoder, device), window_s=WINDOW_S, step_s=STEP_S, device=device,
         dtype=getattr(torch, precision), progress=True,
     )  # fmt: skip
-    fps_known = fps is not None or bool(npz_fields(keypoints))
+    fps_known = fps is not None or not kind_of(contents).takes_fps
     reports = [
         analyse(
             name_of(keypoints, index, len(people)),

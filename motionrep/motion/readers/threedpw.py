@@ -1,4 +1,4 @@
-"""3DPW sequences (.pkl)."""
+"""3DPW sequences (.pkl): one or two persons in one world, or in the moving camera."""
 
 from pathlib import Path
 from typing import Any
@@ -7,51 +7,45 @@ import numpy as np
 import roma
 import torch
 
-from motionrep.files.pickles import array_of as _array
+from motionrep.files.contents import Contents
+from motionrep.files.pickles import array_of
 from motionrep.geometry.rotations import y_up_turn
-from motionrep.motion.tracks import Track, _Frame, _track
+from motionrep.motion.records import MotionOptions
+from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track
+
+_FPS, _FASTER_FPS = 30.0, 60.0
 
 
-def _threedpw(path: Path, content: dict[str, Any], frame: _Frame, fps: float | None) -> list[Track]:
-    """Poses at 30 frames/s go with the images and cameras; those at 60 Hz have no cameras."""
-    if fps not in (None, 30, 60) or (fps == 60 and frame == "camera"):
+def read(contents: Contents, options: MotionOptions) -> list[Track]:
+    """Every person of a sequence. Poses at 30 frames/s go with the cameras; those at 60 Hz have none.
+
+    Raises:
+        ValueError: A frame rate that 3DPW does not have, or a broken file.
+    """
+    path, content = contents.path, contents.value
+    frame, fps = options.frame or "world", _FPS if options.fps is None else options.fps
+    if fps not in (_FPS, _FASTER_FPS) or (fps == _FASTER_FPS and frame == "camera"):
         raise ValueError(f"{path}: 3DPW has 30 frames/s, and 60 in the world, got fps={fps:g} and {frame} axes")
-    suffix = "_60Hz" if fps == 60 else ""
-    all_poses, all_trans, all_betas = (
-        _listed(path, content, name) for name in (f"poses{suffix}", f"trans{suffix}", "betas")
-    )
-    if not len(all_poses) == len(all_trans) == len(all_betas):
-        raise ValueError(
-            f"{path}: {len(all_poses)} persons in poses, {len(all_trans)} in trans, {len(all_betas)} in betas"
-        )
+    suffix = "_60Hz" if fps == _FASTER_FPS else ""
+    poses, trans, betas = (_listed(path, content, name) for name in (f"poses{suffix}", f"trans{suffix}", "betas"))
+    if not len(poses) == len(trans) == len(betas):
+        raise ValueError(f"{path}: {len(poses)} persons in poses, {len(trans)} in trans, {len(betas)} in betas")
     if frame == "camera":
-        camera_from_world = torch.from_numpy(_array(path, "cam_poses", content["cam_poses"]).astype(np.float64))
-        if camera_from_world.shape != (len(all_poses[0]), 4, 4):
+        camera_from_world = torch.from_numpy(array_of(path, "cam_poses", content["cam_poses"]).astype(np.float64))
+        if camera_from_world.shape != (len(poses[0]), 4, 4):
             raise ValueError(
-                f"{path}: expected cam_poses ({len(all_poses[0])} frames, 4, 4), got {tuple(camera_from_world.shape)}"
+                f"{path}: expected cam_poses ({len(poses[0])} frames, 4, 4), got {tuple(camera_from_world.shape)}"
             )
-        turn, shift_m = camera_from_world[:, :3, :3], camera_from_world[:, :3, 3]
+        axes = TrackAxes(frame, "shared", camera_from_world[:, :3, :3].float(), camera_from_world[:, :3, 3].float())
     else:  # the file does not say which way is up
-        roots = torch.from_numpy(np.concatenate([poses[:, :3] for poses in all_poses])).double()
-        turn, shift_m = y_up_turn(roma.rotvec_to_rotmat(roots)[..., 1].mean(0)), torch.zeros(3)
-    return [
-        _track(
-            path,
-            str(person),
-            *arrays,
-            "smpl",
-            30.0 if fps is None else fps,
-            frame,
-            "shared",
-            turn=turn,
-            shift_m=shift_m,
-        )
-        for person, arrays in enumerate(zip(all_poses, all_trans, all_betas, strict=True))
-    ]
+        roots = torch.from_numpy(np.concatenate([rotvecs[:, :3] for rotvecs in poses])).double()
+        axes = TrackAxes(frame, "shared", y_up_turn(roma.rotvec_to_rotmat(roots)[..., 1].mean(0)).float())
+    arrays = [TrackArrays(*of_person) for of_person in zip(poses, trans, betas, strict=True)]
+    return [checked_track(path, str(person), of, "smpl", fps, axes) for person, of in enumerate(arrays)]
 
 
 def _listed(path: Path, content: dict[str, Any], name: str) -> list[np.ndarray]:
     """One array for each person."""
     if not isinstance(content.get(name), list) or not content[name]:
         raise ValueError(f"{path}: expected {name!r} to list an array for each person")
-    return [_array(path, name, value) for value in content[name]]
+    return [array_of(path, name, value) for value in content[name]]

@@ -1,25 +1,39 @@
-"""WHAM results (`wham_output.pkl`)."""
+"""WHAM results (`wham_output.pkl` of --save_pkl): each person in a world of its own, or in the camera."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from motionrep.files.pickles import array_of as _array
-from motionrep.motion.tracks import Track, _Frame, _track
+from motionrep.files.contents import Contents
+from motionrep.files.pickles import array_of
+from motionrep.motion.records import MotionOptions
+from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track
 
-_WHAM_FPS = 30.0  # taken when nobody says
+logger = logging.getLogger(__name__)
+
+_FPS = 30.0  # where nobody says
 
 
-def _wham(path: Path, person: Any, content: dict[str, Any], frame: _Frame, fps: float) -> Track:
-    """Each person has a world of its own. There, `trans_world` is the middle of the hips; `trans` is SMPL's."""
-    names = ("pose", "trans") if frame == "camera" else ("pose_world", "trans_world")
-    if lacking := [name for name in (*names, "betas", "frame_ids") if name not in content]:
+def read(contents: Contents, options: MotionOptions) -> list[Track]:
+    """Every person of a video. Raises ValueError for a broken file."""
+    fps = options.fps
+    if fps is None:
+        logger.warning("%s does not say its frame rate; taking %g frames per second", contents.path, _FPS)
+        fps = _FPS
+    axes = TrackAxes(options.frame or "world", "own")
+    return [_person(contents.path, person, fields, axes, fps) for person, fields in contents.value.items()]
+
+
+def _person(path: Path, person: Any, fields: Any, axes: TrackAxes, fps: float) -> Track:
+    """In the world, `trans_world` is the middle of the hips; `trans` is SMPL's translation in the camera."""
+    in_camera = axes.frame == "camera"
+    names = (*(("pose", "trans") if in_camera else ("pose_world", "trans_world")), "betas", "frame_ids")
+    if lacking := [name for name in names if not isinstance(fields, dict) or name not in fields]:
+        found = ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
         raise ValueError(
-            f"{path}: person {person!r} lacks {', '.join(lacking)}, which WHAM's --save_pkl writes; "
-            f"it has {', '.join(map(str, content))}"
+            f"{path}: person {person!r} lacks {', '.join(lacking)}, which WHAM's --save_pkl writes; it has {found}"
         )
-    pose, trans, betas, frame_ids = (_array(path, name, content[name]) for name in (*names, "betas", "frame_ids"))
-    name = str(person if isinstance(person, str | int) else _array(path, "the person's number", person))
-    return _track(
-        path, name, pose, trans, betas, "smpl", fps, frame, "own",
-        place_of="vertices" if frame == "camera" else "hips", frame_numbers=frame_ids,
-    )  # fmt: skip
+    pose, trans, betas, frame_ids = (array_of(path, name, fields[name]) for name in names)
+    name = str(person if isinstance(person, str | int) else array_of(path, "the person's number", person))
+    place_of = "vertices" if in_camera else "hips"
+    return checked_track(path, name, TrackArrays(pose, trans, betas, place_of), "smpl", fps, axes, frame_ids)

@@ -1,4 +1,4 @@
-"""AMASS .npz."""
+"""AMASS's .npz (poses, trans, betas, gender, mocap_framerate), in metres and z up."""
 
 from pathlib import Path
 
@@ -6,18 +6,23 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from motionrep.body import BodyModel
 from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54, SMPLX_57
 from motionrep.files.writing import written_beside
-from motionrep.motion.axes import _TURN, _turned
+from motionrep.motion.axes import TURN_TO_UP, in_axes
 from motionrep.motion.tracks import PELVIS_M, Generation, is_made_for
-from motionrep.types import BodyMotion
+from motionrep.motion.writers.scene import Scene
 
-_AMASS_BETAS = 16
+_BETAS = 16
 
 
-def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
-    motion = _turned(motion, body, torch.tensor(_TURN["z"], dtype=torch.float32))
+def write(scene: Scene, path: Path) -> None:
+    """Poses have the joints of SMPL-X for its body and of SMPL-H for others, with hands at rest for 24 joints.
+
+    A body of another kind, such as the open one, is written as the mean SMPL body with its pelvis in the same place.
+    """
+    (person,) = scene.people
+    body = person.body
+    motion = in_axes(person.motion, body, torch.from_numpy(TURN_TO_UP["z"]).float())
     joints = motion.local_rotmat.shape[1]
     body.skin_weights_for(joints)  # refuses motions of other bodies
     order = FILE_ORDERS[max(body.joint_count, SMPLH_54.joint_count)]
@@ -26,7 +31,7 @@ def _write_amass(motion: BodyMotion, body: BodyModel, path: Path) -> None:
     for column, joint in enumerate(order):
         if joint < joints:
             poses[:, column] = Rotation.from_matrix(motion.local_rotmat[:, joint].double().numpy()).as_rotvec()
-    betas, trans = np.zeros(max(_AMASS_BETAS, len(motion.betas))), motion.translation_m.double()
+    betas, trans = np.zeros(max(_BETAS, len(motion.betas))), motion.translation_m.double()
     if is_made_for(generation, body):
         betas[: len(motion.betas)] = motion.betas.numpy()
     else:

@@ -1,4 +1,4 @@
-"""Writes a figure's skeleton and motion as a BVH file."""
+"""BVH: a skeleton and its motion as text."""
 
 import warnings
 from pathlib import Path
@@ -7,12 +7,17 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from motionrep.files.writing import written_beside
-from motionrep.motion.writers.gltf import Figure
+from motionrep.motion.writers.scene import Figure, Scene, figure_of
 
 # Angles jump when the second of the three passes a right angle. Legs bend that far about x, so theirs is about y.
 _ORDER, _LEG_ORDER = "ZXY", "ZYX"
 _LEG_JOINTS = ("hip", "knee", "ankle", "foot")
 _END_OF_BONE = 0.5  # an End Site prolongs the bone before it by this much of its length
+
+
+def write(scene: Scene, path: Path) -> None:
+    (person,) = scene.people
+    write_bvh(figure_of(person, scene), path)
 
 
 def write_bvh(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes skinned, animated figures as binary glTF 2.0 (.glb); specification: Khronos glTF 2.0.1."""
+"""GLB: skinned, animated bodies as binary glTF 2.0; specification: Khronos glTF 2.0.1."""
 
 import json
 import struct
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from motionrep.files.writing import written_beside
+from motionrep.motion.writers.scene import Figure, Scene, figure_of
 
 _COMPONENT_TYPES = {"uint8": 5121, "uint16": 5123, "uint32": 5125, "float32": 5126}
 _VERTEX_DATA, _INDICES = 34962, 34963
@@ -19,31 +19,8 @@ _JOINTS_PER_SET = 4
 _SKIN_COLOR = (0.72, 0.60, 0.52, 1.0)
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A skinned body and its motion, in the unit of length and the axes of the file.
-
-    Parents stand before their children, the root's is -1. `root_position` is where the root joint is. `start_s` is when
-    the first frame is shown.
-    """
-
-    joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    rest_joint: Float[np.ndarray, "joints 3"]
-    local_rotmat: Float[np.ndarray, "frames joints 3 3"]
-    root_position: Float[np.ndarray, "frames 3"]
-    rest_vertex: Float[np.ndarray, "vertices 3"]
-    faces: Int[np.ndarray, "faces 3"]
-    skin_weights: Float[np.ndarray, "vertices joints"]
-    fps: float
-    start_s: float = 0.0
-
-    @property
-    def offset(self) -> Float[np.ndarray, "joints 3"]:
-        """Rest position of each joint relative to its parent; of the root, in the figure's own axes."""
-        offset = self.rest_joint.copy()
-        offset[1:] -= self.rest_joint[list(self.parents[1:])]
-        return offset
+def write(scene: Scene, path: Path) -> None:
+    write_glb([figure_of(person, scene) for person in scene.people], path)
 
 
 def write_glb(figures: Sequence[Figure], path: Path) -> None:
