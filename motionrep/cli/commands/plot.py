@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from motionrep.embedding.tables import read_embeddings
+from motionrep.viewing.embedding_map import cross_validated, draw_confusion, draw_map
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +34,6 @@ def run(
     method: Literal["tsne", "umap"], predicted: str | None,
 ) -> None:  # fmt: skip
     """Draws embeddings: a map (t-SNE or UMAP) coloured by a label, or a confusion matrix."""
-    from motionrep.viewing.embedding_map import cross_validated, draw_confusion, draw_map  # beside it roma is loaded
-
     values, columns = read_embeddings(embeddings)
     if labels is not None:
         columns[label] = _of_clips(labels, label, columns.get("clip", []))
