@@ -161,15 +161,17 @@ def test_unknown_encoder_and_head(refused, tiny, monkeypatch):
 def test_a_motion_where_keypoints_are_expected(refused, tmp_path):
     motion = motionrep.JointMotion(torch.rand(2, 17, 3), H36M_17, 30.0, "root")
     motionrep.save_motion(motion, tmp_path / "motion.npz")
-    assert "motion.npz: holds a motion, not keypoints" in refused("embed", tmp_path / "motion.npz")
-    assert "walk.bvh: holds a motion, not keypoints" in refused("predict", "walk.bvh", "--encoder", "x")
+    assert "motion.npz: holds joint positions (motionrep joint motion)" in refused("embed", tmp_path / "motion.npz")
+    line = refused("predict", WALK_BVH, "--encoder", "x")
+    assert "first_60.bvh: holds a motion (BVH); read it with motionrep.load_motion, or show it with" in line
 
 
 def test_keypoints_where_a_motion_is_expected(refused, tiny, tmp_path):
     motionrep.save_keypoints(motionrep.load_keypoints(tiny / "clip.json", size_px=(1920, 1080)), tmp_path / "clip.npz")
-    for path in (tiny / "clip.json", tmp_path / "clip.npz"):
+    for path, kind in ((tiny / "clip.json", "AlphaPose"), (tmp_path / "clip.npz", "motionrep keypoints")):
         line = refused("render", path)
-        assert f"{path}: holds keypoints, not a motion; run motionrep predict" in line
+        assert f"{path}: holds keypoints ({kind}); " in line
+        assert "recover a motion from them with motionrep predict" in line
 
 
 def test_a_head_of_another_encoder(refused, tiny, tmp_path):
@@ -306,6 +308,9 @@ def test_bad_options_of_a_training_run(refused):
 def test_view_refuses_what_would_do_nothing(capsys):
     """--size and --fps were ignored when every file is a motion."""
     bvh = WALK_BVH
-    for option, value in (("--size", "640x480"), ("--fps", "60")):
+    for option, value, said in (
+        ("--size", "640x480", "holds no keypoints, and --size is for keypoints; remove it"),
+        ("--fps", "60", "already has a frame rate; remove --fps"),
+    ):
         assert main(["view", str(bvh), option, value, "--save", "page.html"]) == 2
-        assert f"a motion file, and {option} is for keypoints; leave it out" in capsys.readouterr().err
+        assert f"first_60.bvh: {said}" in capsys.readouterr().err
