@@ -10,6 +10,7 @@ import numpy as np
 from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.body.smpl_pickles import read_smpl_pickle
 from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.contents import look
 from motionrep.files.writing import written_beside
 from motionrep.layouts import JointLayout
 
@@ -33,7 +34,7 @@ def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: The file is neither a pickle nor an .npz of plain arrays, or is broken.
     """
-    fields = _from_pickle(path) if path.suffix.lower() == ".pkl" else _from_npz(path)
+    fields = _from_pickle(path) if look(path).container == "pickle" else _from_npz(path)
     return _with_smpl_joints_first(path, fields)
 
 

@@ -1,11 +1,11 @@
 """Loads an encoder by the name of shipped weights, from a folder, a published checkpoint or the Hugging Face Hub."""
 
-import difflib
 from pathlib import Path
 
 from motionrep.encoders.base import Encoder, weights_digest
 from motionrep.encoders.published import load_published
 from motionrep.encoders.saving import ENCODERS
+from motionrep.files.naming import did_you_mean
 from motionrep.weights import find_shipped, shipped, shipped_versions
 from motionrep.weights.folders import digest_of, read_config, read_weights
 from motionrep.weights.hub import FILES, downloaded, is_hub_id
@@ -42,11 +42,9 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Encod
     if is_hub_id(name_or_path):
         return _from_folder(downloaded(str(name_or_path), "encoder", revision=revision))
     known = shipped("encoder")
-    near = difflib.get_close_matches(str(name_or_path), known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(
         f"no encoder {str(name_or_path)!r}: not a shipped name ({', '.join(known) or 'none shipped'}), "
-        f"not a folder or file{hint}"
+        f"not a folder or file{did_you_mean(str(name_or_path), known)}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from motionrep.files.writing import written_beside
+from motionrep.files.writing import write_json
 from motionrep.geometry.cameras import PinholeCamera
 
 _FIELDS = ("width", "height", "fx", "fy", "cx", "cy", "hfov_deg", "camera_from_world")
@@ -81,8 +81,7 @@ def write_camera(camera: PinholeCamera, path: Path | str) -> None:
         "cy": camera.center_px[1],
         "camera_from_world": camera.camera_from_world.tolist(),
     }
-    with written_beside(Path(path)) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(content, Path(path))
 
 
 def _focal_px(path: Path, content: dict[str, Any], width_px: int) -> float:

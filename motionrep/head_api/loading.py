@@ -1,6 +1,5 @@
 """Loads heads by name, from a folder or from the Hugging Face Hub, and saves them."""
 
-import difflib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from torch import nn
 
 from motionrep.encoders import load_published, weights_digest
 from motionrep.encoders.loading import shipped_encoder
+from motionrep.files.naming import did_you_mean
 from motionrep.files.writing import write_json, written_beside
 from motionrep.head_api.contract import trained_on
 from motionrep.weights import find_shipped, shipped
@@ -28,10 +28,8 @@ def head_class(name: str) -> Any:
     """The class registered under a name. Raises ValueError that lists the installed heads."""
     installed = head_entry_points()
     if name not in installed:
-        near = difflib.get_close_matches(name, installed, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"unknown head {name!r}{hint} (installed: {', '.join(sorted(installed))}); "
+            f"unknown head {name!r}{did_you_mean(name, installed)} (installed: {', '.join(sorted(installed))}); "
             f"a package adds one through the entry point group {GROUP!r}"
         )
     return installed[name].load()
@@ -149,9 +147,7 @@ def _head_folder(name_or_folder: str | Path, revision: str | None = None) -> Pat
     if is_hub_id(name_or_folder):
         return downloaded(str(name_or_folder), "head", revision=revision)
     known = shipped("head")
-    near = difflib.get_close_matches(str(name_or_folder), known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
     raise FileNotFoundError(
         f"no head {str(name_or_folder)!r}: not a shipped name ({', '.join(known) or 'none shipped'}), "
-        f"not a folder{hint}"
+        f"not a folder{did_you_mean(str(name_or_folder), known)}"
     )

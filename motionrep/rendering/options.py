@@ -1,12 +1,12 @@
 """How motions are drawn: the options of `render` and `render_frames`."""
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Literal, TypedDict, Unpack, get_args
 
+from motionrep.files.naming import did_you_mean
 from motionrep.rendering.backends.choice import require_backend
 from motionrep.rendering.labels import checked_labels
 
@@ -123,14 +123,11 @@ def changed_options(options: RenderOptions | None, **changes: Unpack[OptionChang
     known = [field.name for field in fields(RenderOptions)]
     for name in changes:
         if name not in known:
-            near = difflib.get_close_matches(name, (*known, *_OTHER_ARGUMENTS), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, (*known, *_OTHER_ARGUMENTS))
             raise TypeError(f"unknown option {name!r}{hint} (options: {', '.join(known)})")
     return replace(options or RenderOptions(), **changes)
 
 
 def _require_known(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        near = difflib.get_close_matches(str(value), known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(known)})")
+        raise ValueError(f"unknown {name} {value!r}{did_you_mean(str(value), known)} (known: {', '.join(known)})")
