@@ -9,17 +9,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_encoders import build
 
 from motionrep.deployment.latency import embed_with_latency
 from motionrep.deployment.stream import Stream
 from motionrep.embedding.encoding import embed
-from motionrep.encoders import ENCODERS, DSTformer, KTPFormer, load_encoder
+from motionrep.encoders import ENCODERS, load_encoder
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.head_api.loading import head_class, load_head
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26
 from motionrep.types import BodyMotion, JointMotion, Keypoints
-
-INSIDE = {name: {"inner_channels": 16} for name in ("dstformer", "motionagformer", "ssr_stf")}
 
 
 def _clip(frames, fps=30.0, layout=COCO_17, seed=0):
@@ -33,14 +32,8 @@ def _clip(frames, fps=30.0, layout=COCO_17, seed=0):
     return Keypoints(xy_px, confidence, layout, fps, 1280, 720)
 
 
-def _encoder(architecture="ktpformer", frames=5, **changes):
-    torch.manual_seed(0)
-    options = {"frames": frames, "channels": 16, "depth": 1, "heads": 2, "input_channels": 3} | changes
-    encoder = ENCODERS[architecture](**(INSIDE.get(architecture, {}) | options))
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return encoder.eval()
+def _encoder(architecture="ktpformer", **changes):
+    return build(architecture, **({"frames": 5, "channels": 16, "depth": 1, "heads": 2} | changes))
 
 
 def _head(name, seed=0):

@@ -10,6 +10,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
+from small_encoders import options_for
 from torch import nn
 
 from motionrep.body import load_body_model
@@ -25,19 +26,13 @@ from motionrep.layouts import H36M_17
 from motionrep.motion.axes import in_camera
 from motionrep.types import Keypoints
 
-SMALL = {
-    "ktpformer": {"channels": 32, "depth": 2, "heads": 2},
-    "mixste": {"channels": 32, "depth": 2, "heads": 2},
-    "dstformer": {"channels": 32, "inner_channels": 32, "depth": 2, "heads": 2},
-    "motionagformer": {"channels": 32, "inner_channels": 32, "depth": 2, "heads": 2, "layer_scale": 0.5},
-    "ssr_stf": {"channels": 32, "inner_channels": 32, "depth": 2, "heads": 2, "layer_scale": 0.5},
-}
+SMALL = {"frames": 9, "channels": 32, "inner_channels": 32, "depth": 2, "heads": 2, "layer_scale": 0.5}
 
 
 def _encoder(architecture):
     """Small, with batch norms that have seen something."""
     torch.manual_seed(0)
-    encoder = ENCODERS[architecture](frames=9, **SMALL[architecture])
+    encoder = ENCODERS[architecture](**options_for(architecture, **SMALL))
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm1d):
             for tensor in (module.weight, module.running_var):

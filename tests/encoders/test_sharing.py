@@ -13,7 +13,7 @@ import torch
 import yaml
 from hub_server import COMMIT, hub
 from safetensors.torch import load_file, save_file
-from small_encoders import SMALL, build
+from small_encoders import build, require_option
 
 import motionrep
 from motionrep.encoders import ENCODERS, KTPFormer, MixSTE, Provenance, load_encoder, weights_digest
@@ -51,6 +51,7 @@ def _clip():
 
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
 def test_every_class_saves_and_loads_itself(architecture, tmp_path):
+    require_option(architecture, "drop_path")
     encoder = build(architecture)
     encoder.provenance = PROVENANCE
     encoder.save_pretrained(tmp_path)
@@ -271,14 +272,16 @@ def test_the_state_of_an_optimiser_is_named(saved):
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
 def test_another_window_is_named(architecture, tmp_path):
     build(architecture, frames=11).save_pretrained(tmp_path)
-    weights = load_file(tmp_path / "model.safetensors")
-    build(architecture).save_pretrained(tmp_path)
+    weights, own = load_file(tmp_path / "model.safetensors"), build(architecture)
+    if all(weights[name].shape == tensor.shape for name, tensor in own.state_dict().items()):
+        pytest.skip("the weights have no window")
+    own.save_pretrained(tmp_path)
     _rewrite(tmp_path, lambda _: weights)
     assert "They were trained with windows of 11 frames: pass frames=11" in _misfit(tmp_path)
 
 
 def test_another_size_is_not_taken_for_another_window(saved):
-    wider = KTPFormer(**(SMALL | {"channels": 48})).state_dict()
+    wider = build("ktpformer", channels=48).state_dict()
     _rewrite(saved, lambda _: dict(wider))
     assert "windows" not in _misfit(saved)
 
@@ -357,9 +360,7 @@ def test_a_path_is_a_folder_even_under_a_shipped_name(tmp_path, monkeypatch):
     encoder.save_pretrained("ktpformer-s")
     save_head(head, Path("pose3d-ktpformer-s"), "pose3d", "mine")
     assert load_encoder(Path("ktpformer-s")).name == load_encoder("./ktpformer-s").name == "mine"
-    assert (
-        load_encoder("ktpformer-s").name == load_encoder(shipped("encoder")["ktpformer-s"]).name == "ktpformer-s"
-    )
+    assert load_encoder("ktpformer-s").name == load_encoder(shipped("encoder")["ktpformer-s"]).name == "ktpformer-s"
     assert load_head(Path("pose3d-ktpformer-s")).trained_on == "mine"
     assert load_head("pose3d-ktpformer-s").trained_on == "ktpformer-s"
 

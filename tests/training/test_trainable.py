@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from small_encoders import require_option
 
 from motionrep.cli.training_options import parse
 from motionrep.datasets.authored.motions import authored_motion
@@ -54,6 +55,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(params=ENCODERS)
 def encoder(request):
+    require_option(request.param, "depth")
     torch.manual_seed(0)
     return ENCODERS[request.param](frames=8, channels=32, depth=DEPTH)
 

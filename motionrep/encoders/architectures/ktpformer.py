@@ -21,6 +21,7 @@ from motionrep.encoders.architectures.layers import (
     graph_adjacency,
     local_coordinates,
     pose3d_head,
+    transformer_blocks,
 )
 from motionrep.encoders.base import Encoder, EncoderConfig
 from motionrep.encoders.published_format import PublishedFormat
@@ -122,12 +123,8 @@ class KTPFormer(Encoder):
         )
 
         rates = drop_path_rates(config.drop_path, config.depth + 1)[1:]
-        self.joint_blocks = nn.ModuleList(
-            TransformerBlock(channels, config.heads, "joints", config.mlp_ratio, drop_path=rate) for rate in rates
-        )
-        self.frame_blocks = nn.ModuleList(
-            TransformerBlock(channels, config.heads, "frames", config.mlp_ratio, drop_path=rate) for rate in rates
-        )
+        self.joint_blocks = transformer_blocks(channels, config.heads, "joints", config.mlp_ratio, rates)
+        self.frame_blocks = transformer_blocks(channels, config.heads, "frames", config.mlp_ratio, rates)
         # One norm each for all layers, as published.
         self.joint_norm = nn.LayerNorm(channels, eps=1e-6)
         self.frame_norm = nn.LayerNorm(channels, eps=1e-6)

@@ -134,6 +134,13 @@ class TransformerBlock(Block):
         )  # fmt: skip
 
 
+def transformer_blocks(
+    channels: int, heads: int, over: Axis, mlp_ratio: float, drop_path_rates: Sequence[float]
+) -> nn.ModuleList:
+    """A block for each drop-path rate."""
+    return nn.ModuleList(TransformerBlock(channels, heads, over, mlp_ratio, drop_path=rate) for rate in drop_path_rates)
+
+
 class Fusion(nn.Module):
     """Weighted sum of two streams.
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.architectures.layers import TransformerBlock, drop_path_rates, pose3d_head
+from motionrep.encoders.architectures.layers import drop_path_rates, pose3d_head, transformer_blocks
 from motionrep.encoders.base import Encoder, EncoderConfig
 from motionrep.encoders.published_format import PublishedFormat
 
@@ -80,12 +80,8 @@ class MixSTE(Encoder):
         self.joint_position = nn.Parameter(torch.zeros(1, self.layout.joint_count, channels))
         self.frame_position = nn.Parameter(torch.zeros(1, self.frames, channels))
         rates = drop_path_rates(config.drop_path, config.depth)
-        self.joint_blocks = nn.ModuleList(
-            TransformerBlock(channels, config.heads, "joints", config.mlp_ratio, drop_path=rate) for rate in rates
-        )
-        self.frame_blocks = nn.ModuleList(
-            TransformerBlock(channels, config.heads, "frames", config.mlp_ratio, drop_path=rate) for rate in rates
-        )
+        self.joint_blocks = transformer_blocks(channels, config.heads, "joints", config.mlp_ratio, rates)
+        self.frame_blocks = transformer_blocks(channels, config.heads, "frames", config.mlp_ratio, rates)
         self.joint_norm = nn.LayerNorm(channels, eps=1e-6)
         self.frame_norm = nn.LayerNorm(channels, eps=1e-6)
 

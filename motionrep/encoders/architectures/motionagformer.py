@@ -83,10 +83,10 @@ def _published_config(weights: Mapping[str, Tensor]) -> MotionAGFormerConfig:
     return MotionAGFormerConfig(
         frames=weights["layers.0.graph_temporal.mixer.batch_norm.weight"].shape[0],
         channels=weights["rep_logit.fc.weight"].shape[0],
+        input_channels=inputs,
         inner_channels=inner_channels,
         depth=len({name.split(".")[1] for name in weights if name.startswith("layers.")}),
         mlp_ratio=weights["layers.0.att_spatial.mlp.fc1.weight"].shape[0] / inner_channels,
-        input_channels=inputs,
     )
 
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motionrep.encoders.architectures import motionagformer
 from motionrep.encoders.architectures.layers import (
     Axis,
     Block,
@@ -27,13 +28,8 @@ from motionrep.encoders.architectures.layers import (
 )
 from motionrep.encoders.base import Encoder, EncoderConfig
 
-# Those of MotionAGFormer, from which the architecture descends; the paper's own are not all known.
-SIZES: dict[str, dict[str, int]] = {
-    "xs": {"depth": 12, "inner_channels": 64, "frames": 27},
-    "s": {"depth": 26, "inner_channels": 64, "frames": 81},
-    "b": {"depth": 16, "inner_channels": 128, "frames": 243},
-    "l": {"depth": 26, "inner_channels": 128, "frames": 243},
-}
+# The architecture descends from MotionAGFormer. The paper does not give all of its own sizes.
+SIZES = motionagformer.SIZES
 
 # Kernels along frames that get more taps when `frame_scale` grows. The dilated strips get more dilation instead.
 _UPSAMPLED_KERNELS = re.compile(r"\.(attn\.structure|attn\.select|attn\.near\.1\.conv)\.weight$")
