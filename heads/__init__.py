@@ -1,1 +1,1 @@
-"""Heads that ship with motionrep; third-party heads register the same way, by entry point `motionrep.heads`."""
+"""Heads that ship with motionrep. They use nothing that a head of another package could not use."""

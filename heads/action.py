@@ -1,4 +1,4 @@
-"""Action classification: what a person does, or several persons do, in a clip."""
+"""Action classification of a clip of one or several persons."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +19,15 @@ LABEL_SMOOTHING = 0.1
 class ActionHead(nn.Module):
     """Mean and spread over time of each joint's representation, then a small perceptron over all joints.
 
-    Output `logit` (batch classes). The class names are part of the head's configuration and are saved with it.
-    Of several persons the perceptron's inner layer is averaged over those that are present, which have a valid frame.
-    With `contrastive` above 0 there is also `projection` (batch 128), and the loss has a supervised contrastive term of
-    that weight on it (Khosla et al., NeurIPS 2020), for vectors to compare clips by (`few_shot.FewShotHead`).
-    `weight` is that of the whole loss, beside those of other heads.
+    Output `logit` (batch classes). With several persons, the perceptron's inner layer is averaged over those who are
+    present, which means that they have a valid frame.
+
+    Args:
+        labels: Names of the classes; saved with the head.
+        contrastive: Weight of a supervised contrastive term of the loss (Khosla et al., NeurIPS 2020), which makes
+            vectors of clips comparable (`few_shot.FewShotHead`). Above 0 there is also an output `projection`
+            (batch 128).
+        weight: Weight of the whole loss, next to those of other heads.
     """
 
     trained_on: str | None = None
@@ -40,7 +44,7 @@ class ActionHead(nn.Module):
     ) -> None:
         super().__init__()
         if contrastive < 0:
-            raise ValueError(f"contrastive is the weight of a loss, at least 0, got {contrastive}")
+            raise ValueError(f"contrastive must be at least 0, got {contrastive}; it is the weight of a loss")
         self.labels = tuple(labels)
         self.config: dict[str, Any] = {
             "channels": channels,
@@ -78,14 +82,14 @@ class ActionHead(nn.Module):
         representation: Float[Tensor, "batch *persons frames joints channels"],
         valid: Bool[Tensor, "batch *persons frames"],
     ) -> Float[Tensor, "batch hidden"]:
-        """What the classes are read from: one vector for each clip."""
+        """One vector for each clip, from which the classes are read."""
         if representation.ndim == 4:
             representation, valid = representation[:, None], valid[:, None]
         pooled = over_time(self.reduce(self.norm(representation)), valid).flatten(2)
         return over_persons(self.classify[:3](pooled), valid.any(-1))
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross entropy with label smoothing, and the contrastive term if the head has one, of clips with a class."""
+        """Cross entropy with label smoothing and, if the head has it, the contrastive term; clips with a class only."""
         known = batch["label"] >= 0
         label = batch["label"][known]
         total = cross_entropy(output["logit"][known], label, label_smoothing=LABEL_SMOOTHING, reduction="sum")
@@ -96,14 +100,14 @@ class ActionHead(nn.Module):
         return terms
 
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
-        """`segmentation.scores_of_clip`, of one person or of all the persons of a clip.
+        """Scores of a clip, of one person or of all its persons (`head_api.actions.scores_of_clip`).
 
-        Trained on windows of two seconds, the head is less sure of much longer clips: see `predict_over_time`.
+        The head was trained on windows of two seconds. For much longer clips see `predict_over_time`.
         """
         return scores_of_clip(self, embedding)
 
     def predict_over_time(
         self, embedding: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
     ) -> ActionTimeline:
-        """What is done when, in a clip of any length: `segmentation.scores_over_time`."""
+        """Scores over time, for clips of any length (`head_api.actions.scores_over_time`)."""
         return scores_over_time(self, embedding, window_s, step_s)

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: clips of one class together, others apart."""
+"""Supervised contrastive loss: draws clips of one class together and others apart."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,11 +12,11 @@ def supervised_contrastive(
 ) -> Float[Tensor, ""]:
     """L_out of Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, equation 2, as a mean over the anchors.
 
-    Clips whose class no other clip of the batch has are anchors of nothing, but still push others away; without any
-    pair of one class the loss is 0.
+    A clip that is the only one of its class in the batch is no anchor, but still a negative of others. Without any pair
+    of one class the loss is 0.
 
     Args:
-        vector: Of any length above 0; cosines of angles between them are compared.
+        vector: Vectors of any length above 0; they are compared by their cosines.
 
     Raises:
         ValueError: The temperature is not positive.

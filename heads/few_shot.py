@@ -1,4 +1,4 @@
-"""Actions from a few examples: the class of the nearest exemplar, without training."""
+"""Action classification from a few labelled clips, without training: the class of the nearest exemplar."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,18 +20,18 @@ TEMPERATURE = 0.1
 class FewShotHead(nn.Module):
     """Compares a clip with one or a few labelled clips of each class by the cosine between their vectors.
 
-    Output `logit` (batch classes): the cosine with the nearest exemplar of each class over a temperature of 0.1, which
-    orders the classes; as probabilities they are not calibrated.
+    Output `logit` (batch classes): the cosine with the nearest exemplar of each class, divided by a temperature of 0.1.
+    It ranks the classes; as probabilities it is not calibrated.
 
-    A clip's vector is the mean of each joint's representation over time, and how much it varies. With a `describer` it
-    is what that trained `ActionHead` reads its classes from. Made by `from_clips`, saved by
+    A clip's vector is the mean and the spread over time of each joint's representation. With a `describer` it is the
+    vector from which that trained `ActionHead` reads its classes. Build the head with `from_clips` and save it with
     `head_api.save_head` under the name "few_shot".
 
     Args:
         channels: Width of the encoder.
-        labels: The class names.
+        labels: Names of the classes.
         exemplars: Index of the class of each exemplar.
-        describer: Configuration of the `ActionHead`, its weights are saved with the exemplars; None for none.
+        describer: Configuration of the `ActionHead`, whose weights are saved with the exemplars; None for none.
     """
 
     trained_on: str | None = None
@@ -71,17 +71,19 @@ class FewShotHead(nn.Module):
         labels: Sequence[str],
         describer: ActionHead | None = None,
     ) -> "FewShotHead":
-        """A head that knows the classes of some clips; one clip of each class is enough.
+        """A head with these clips as exemplars; one clip of each class is enough.
 
         Args:
-            clips: Embeddings, or lists of those of the persons of a clip; best about as long as the clips to tell.
+            clips: An embedding for each clip, or a list of those of its persons. They work best when they are about as
+                long as the clips to classify.
             labels: The class of each clip.
+            describer: A trained head whose vectors are compared.
 
         Raises:
             ValueError: No clips, not as many labels, clips of several encoders, or a clip in which nobody was seen.
         """
         if not clips or len(clips) != len(labels):
-            raise ValueError(f"each clip needs a label and there must be one, got {len(clips)} and {len(labels)}")
+            raise ValueError(f"expected clips and a label for each, got {len(clips)} clips and {len(labels)} labels")
         first = [clip if isinstance(clip, MotionEmbedding) else clip[0] for clip in clips]
         if len(encoders := {(one.encoder, one.encoder_digest) for one in first}) > 1:
             raise ValueError(f"exemplars of several encoders: {', '.join(sorted(str(name) for name, _ in encoders))}")
@@ -111,7 +113,7 @@ class FewShotHead(nn.Module):
         representation: Float[Tensor, "batch *persons frames joints channels"],
         valid: Bool[Tensor, "batch *persons frames"],
     ) -> Float[Tensor, "batch width"]:
-        """The vector of each clip, of length 1; of several persons, the mean over those present."""
+        """The vector of each clip, of length 1; with several persons, the mean over those who are present."""
         if self.describer is not None:
             return normalize(self.describer.describe(representation, valid), dim=-1)
         if representation.ndim == 4:
@@ -120,15 +122,15 @@ class FewShotHead(nn.Module):
         return normalize(over_persons(pooled, valid.any(-1)), dim=-1)
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross entropy, to judge by; the exemplars themselves are not trained."""
+        """Cross entropy, for validation; the exemplars are not trained."""
         return {"cross_entropy": cross_entropy(output["logit"], batch["label"])}
 
     def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
-        """`segmentation.scores_of_clip`, of one person or of all the persons of a clip."""
+        """Scores of a clip, of one person or of all its persons (`head_api.actions.scores_of_clip`)."""
         return scores_of_clip(self, embedding)
 
     def predict_over_time(
         self, embedding: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
     ) -> ActionTimeline:
-        """What is done when, in a clip of any length: `segmentation.scores_over_time`."""
+        """Scores over time, for clips of any length (`head_api.actions.scores_over_time`)."""
         return scores_over_time(self, embedding, window_s, step_s)

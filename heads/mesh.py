@@ -1,4 +1,4 @@
-"""Mesh recovery: pose, shape and place of the open body."""
+"""Mesh recovery: pose, shape and translation of the open body."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motionrep.body import load_body_model
-from motionrep.geometry.cameras import PinholeCamera, require_picture, translation_from_keypoints
+from motionrep.geometry.cameras import PinholeCamera
 from motionrep.geometry.rotations import rotmat_from_sixd
 from motionrep.head_api.contract import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17, HALPE_26, SMPL_24
 from motionrep.types import BodyMotion, MotionEmbedding
 from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
+from motionrep_heads.placement import translation_to_keypoints
 
 LOSSES = {"position": 1.0, "velocity": 2.0, "rotation": 0.5, "betas": 0.02}
 _KNOWN_LOSSES = (*LOSSES, "acceleration", "vertices", "reprojection")
@@ -26,7 +27,7 @@ class MeshHead(nn.Module):
     Outputs `local_rotmat` (batch frames 24 3 3), the first in camera axes, and `betas` (batch 10) of the open body.
 
     Args:
-        losses: Weight of each term of the loss (`loss` explains them); LOSSES when None.
+        losses: Weight of each term of the loss, as `loss` explains them; LOSSES when None.
     """
 
     trained_on: str | None = None
@@ -67,9 +68,10 @@ class MeshHead(nn.Module):
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, over the frames that are valid and whose pose is known.
 
-        `position`: points of skin and skeleton relative to the pelvis, metres. `velocity`, `acceleration`: their first
-        and second difference in time. `rotation`, `betas`: mean absolute differences. `vertices`: the surface of every
-        tenth frame, metres. `reprojection`: as of the 3D pose head, for clips of keypoints alone.
+        `position` is the error of points of skin and skeleton relative to the pelvis, in metres. `velocity` and
+        `acceleration` are the errors of their first and second difference in time. `rotation` and `betas` are mean
+        absolute differences. `vertices` is the error of the surface in every tenth frame, in metres. `reprojection` is
+        for clips of keypoints without a pose, as in the 3D pose head.
         """
         weight, posed = self.losses, posed_frames(batch)
         predicted_m, target_m = self._points(output), self._points(batch)
@@ -94,12 +96,12 @@ class MeshHead(nn.Module):
         camera: PinholeCamera | None = None,
         betas: Float[Tensor, " betas"] | None = None,
     ) -> BodyMotion:
-        """The person in the camera's frame, placed where the posed body best covers the keypoints.
+        """The person in camera axes, placed where the posed body best covers the keypoints.
 
         Args:
-            camera: The camera that took the clip; without it, one with a horizontal field of view of 50 degrees
-                is assumed, so that distances are right only up to a factor.
-            betas: Shape of the person where it is known, from other clips for example; None estimates it from this one.
+            camera: The camera that took the clip. Without it a horizontal field of view of 50 degrees is assumed, and
+                distances are right only up to a factor.
+            betas: Shape of the person if it is known, from other clips for example; None estimates it.
 
         Raises:
             ValueError: The embedding comes from another encoder than the head was trained on, or the camera takes
@@ -109,10 +111,8 @@ class MeshHead(nn.Module):
         output = self(*representation_of(embedding))
         rotmat, shape = output["local_rotmat"][0], output["betas"][0] if betas is None else betas
         clip = embedding.keypoints
-        camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
-        require_picture(camera, clip.width_px, clip.height_px)
         points_m = self.body.points(H36M_17, rotmat, shape, rotmat.new_zeros(rotmat.shape[0], 3))
-        translation_m = translation_from_keypoints(points_m, clip.xy_px, clip.confidence, camera)
+        translation_m = translation_to_keypoints(points_m, clip, camera)
         return BodyMotion(
             rotmat, translation_m, shape, self.body.name, embedding.fps, "camera", first_frame=clip.first_frame
         )

@@ -1,4 +1,4 @@
-"""3D pose: where the 17 joints are, relative to the pelvis."""
+"""3D pose: positions of the 17 joints relative to the pelvis."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -8,33 +8,34 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from motionrep.geometry.cameras import PinholeCamera, require_picture, translation_from_keypoints
+from motionrep.geometry.cameras import PinholeCamera
 from motionrep.head_api.contract import Batch, float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
 from motionrep.types import JointMotion, MotionEmbedding
 from motionrep_heads.losses import chosen_losses, posed_frames, reprojection_term
+from motionrep_heads.placement import translation_to_keypoints
 
 LOSSES = {"position": 1.0, "velocity": 2.0}
 _KNOWN_LOSSES = ("position", "scale", "velocity", "acceleration", "smoothness", "reprojection")
 _CHOICE_WEIGHT, _OTHERS_WEIGHT = 0.1, 0.05
-# Wrists, ankles and elbows err most; weights of the published KTPFormer recipe.
+# Of the published KTPFormer recipe: joints with larger errors count more.
 _JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "head": 1.5, "shoulder": 1.5, "elbow": 4.0, "wrist": 4.0}
 
 
 class Pose3DHead(nn.Module):
     """LayerNorm and one linear map per joint, as the published lifting networks end.
 
-    An encoder that was trained for another task spreads what it knows of a joint over the others: with `hidden` the map
-    is a perceptron of that width over all joints of a frame.
-
     Output `position_m` (batch frames 17 3): metres, camera axes, pelvis at the origin. With several hypotheses, it is
     the likeliest of `hypothesis_m` (batch hypotheses frames 17 3) by `hypothesis_logit` (batch hypotheses).
 
     Args:
-        hypotheses: How many poses to give for each clip, since images leave the depth open. Only the one that is
-            nearest to the truth learns from a clip, all others a little (Rupprecht et al., ICCV 2017).
-        losses: Weight of each term of the loss (`loss` explains them); LOSSES when None.
-        joint_weights: `limbs` counts what errs most more, as the published KTPFormer does; `equal` does not.
+        hidden: Above 0 the map is a perceptron of that width over all joints of a frame. It suits encoders that were
+            trained for another task, which spread what they know of a joint over the other joints.
+        losses: Weight of each term of the loss, as `loss` explains them; LOSSES when None.
+        joint_weights: `limbs` gives joints with larger errors more weight, as the published KTPFormer does; `equal`
+            does not.
+        hypotheses: How many poses to give for each clip, since images leave the depth open. The one nearest to the
+            truth learns from a clip, the others only a little (Rupprecht et al., ICCV 2017).
     """
 
     trained_on: str | None = None
@@ -83,11 +84,11 @@ class Pose3DHead(nn.Module):
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, means over the frames that are valid and whose pose is known.
 
-        `position` is MPJPE in metres, `scale` the same after each pose was scaled to fit best (N-MPJPE), `smoothness`
-        the mean square of the prediction's first difference (Zhang et al., MixSTE, CVPR 2022); in these three, joints
-        count by `joint_weights`, so that `limbs` makes them about twice as large. `velocity` and `acceleration` are the
-        errors of the first and second difference in time. `reprojection` is for clips of which only keypoints are known
-        (`has_pose` False, see `datasets.observed`): the distance on the image, in units of the person's size there.
+        `position` is MPJPE in metres. `scale` is the same after each pose was scaled to fit best (N-MPJPE).
+        `smoothness` is the mean square of the prediction's first difference in time (Zhang et al., MixSTE, CVPR 2022).
+        These three weight joints by `joint_weights`; `limbs` makes them about twice as large. `velocity` and
+        `acceleration` are the errors of the first and second difference in time. `reprojection` is for clips of
+        keypoints without a pose (`has_pose` False): the distance on the image, in units of the person's size there.
         """
         if self.hypotheses == 1:
             return self._terms(output["position_m"], batch)
@@ -111,9 +112,10 @@ class Pose3DHead(nn.Module):
         """The 17 joints, in metres.
 
         Args:
-            frame: `root` has the pelvis at the origin; `camera` stands the person where the keypoints are, at a
-                distance that is right only up to a factor unless the camera is given.
-            camera: The camera that took the clip, for frame `camera`; without it, 50 degrees are assumed.
+            frame: `root` has the pelvis at the origin. `camera` places the person where the keypoints are; without
+                `camera` the distance is right only up to a factor.
+            camera: The camera that took the clip, for frame `camera`. Without it a horizontal field of view of 50
+                degrees is assumed.
 
         Raises:
             ValueError: The embedding comes from another encoder than the head was trained on, the camera takes
@@ -122,7 +124,7 @@ class Pose3DHead(nn.Module):
         if frame not in ("root", "camera"):
             raise ValueError(f"frame must be 'root' or 'camera', got {frame!r}")
         if frame == "root" and camera is not None:
-            raise ValueError("a camera says nothing about a pose whose origin is the pelvis; pass frame='camera' too")
+            raise ValueError("camera has no effect on a pose whose origin is the pelvis; pass frame='camera' too")
         require_same_encoder(self, embedding)
         position_m = self(*representation_of(embedding))["position_m"][0]
         return _placed(position_m, embedding, frame, camera)
@@ -132,7 +134,7 @@ class Pose3DHead(nn.Module):
         """Every hypothesis in frame `root` with its probability, the likeliest first.
 
         Raises:
-            ValueError: As of `predict`.
+            ValueError: The embedding comes from another encoder than the head was trained on.
         """
         require_same_encoder(self, embedding)
         output = self(*representation_of(embedding))
@@ -169,16 +171,12 @@ def _placed(
     position_m: Tensor, embedding: MotionEmbedding, frame: Literal["root", "camera"], camera: PinholeCamera | None
 ) -> JointMotion:
     if frame == "camera":
-        clip = embedding.keypoints
-        camera = camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
-        require_picture(camera, clip.width_px, clip.height_px)
-        moved_m = translation_from_keypoints(position_m, clip.xy_px, clip.confidence, camera)
-        position_m = position_m + moved_m[:, None]
+        position_m = position_m + translation_to_keypoints(position_m, embedding.keypoints, camera)[:, None]
     return JointMotion(position_m, H36M_17, embedding.fps, frame, embedding.keypoints.first_frame)
 
 
 def _mean_over(x: Float[Tensor, "batch frames channels"], valid: Tensor) -> Float[Tensor, "batch channels"]:
-    """Mean over the frames that count."""
+    """Mean over the valid frames."""
     weight = valid.float()[..., None]
     return (weight * x).sum(1) / weight.sum(1).clamp(min=1)
 

@@ -1,6 +1,5 @@
-"""What `motionrep pretrain` and `motionrep finetune` have in common: their settings, and the run."""
+"""Settings and run of `motionrep pretrain` and `motionrep finetune`."""
 
-import difflib
 import logging
 import re
 import sys
@@ -12,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motionrep.cli.options import Parser
+from motionrep.files.naming import did_you_mean
 
 if TYPE_CHECKING:
     from motionrep.training.config import FinetuneConfig
 
 
 def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["FinetuneConfig", dict[str, Any]]:
-    """Settings of the run and the other arguments of `training.train`, and whether it is only to be tried out.
+    """Reads the settings of a run and the arguments of `start`.
 
     Raises:
-        ValueError: For what cannot be accepted.
+        ValueError: An argument or a setting that is not known, or a value that cannot be.
     """
     import jsonargparse
 
@@ -29,13 +29,12 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
 
     parser = jsonargparse.ArgumentParser(
         prog=f"motionrep {command}",
-        description=f"{description} The settings, from --head on, may stand in a YAML file, on the command line, or "
-        "both.",
+        description=f"{description} Settings, from --head on, can stand in a YAML file, on the command line, or both.",
         exit_on_error=False,
         allow_abbrev=False,
         print_config=None,
     )
-    parser.add_argument("--config", action="config", help="YAML file of settings; options after it win over it.")
+    parser.add_argument("--config", action="config", help="YAML file of settings; options after it override it.")
     parser.add_argument(
         "--data", nargs="+", required=True, help="Folders with an index.csv, or of .bvh, .npz and other motion files."
     )
@@ -44,24 +43,24 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
         "--keypoints",
         nargs="+",
         default=[],
-        help="Folders of keypoints (.npz, see motionrep convert) without poses, for a loss `reprojection`.",
+        help="Folders of keypoints without poses (.npz, see motionrep convert), for a loss `reprojection`.",
     )
     parser.add_argument("--resume", action="store_true", help="Goes on with the run in --output.")
     parser.add_argument("--devices", type=int, default=1, help="Processes here, each with a GPU if there are any.")
     parser.add_argument("--nodes", type=int, default=1, help="Machines; see docs/training.md.")
     parser.add_argument(
-        "--fast-dev-run", action="store_true", help="Only tries out: two steps, a validation, nothing is left."
+        "--fast-dev-run", action="store_true", help="Tests the set-up: two steps and a validation; writes nothing."
     )
     parser.add_class_arguments(FinetuneConfig, as_group=False)
-    for argument in arguments:  # jsonargparse would take numbers there as text, and of several only the last
+    for argument in arguments:  # jsonargparse would read numbers there as text, and keep only the last of several
         if nested := re.match(r"--((?:head_config|new_encoder|more_heads)\.[^.=]+)\.([^=]+)", argument):
-            raise ValueError(f"{argument}: give what {nested[1]} holds at once, --{nested[1]} '{{{nested[2]}: ...}}'")
+            raise ValueError(f"{argument}: give all of {nested[1]} at once, as --{nested[1]} '{{{nested[2]}: ...}}'")
     try:
         options = parser.parse_args(list(arguments)).as_dict()
     except jsonargparse.ArgumentError as error:
         raise ValueError(_setting_error(str(error), arguments, command)) from error
     del options["config"]
-    given = {name: options.pop(name) for name in ("data", "keypoints")}  # one folder may stand in a file without a list
+    given = {name: options.pop(name) for name in ("data", "keypoints")}  # in a file, one folder needs no list
     paths = {name: list(map(Path, [value] if isinstance(value, str) else value)) for name, value in given.items()}
     run = {name: options.pop(name) for name in ("output", "resume", "devices", "nodes", "fast_dev_run")}
     run["output"] = Path(run["output"])
@@ -72,23 +71,27 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
 
 
 def start(config: "FinetuneConfig", run: dict[str, Any]) -> None:
-    """Trains and prints the best epoch's scores."""
+    """Trains and prints the best epoch's scores.
+
+    Args:
+        run: The other arguments of `training.run.train`, and `fast_dev_run` for `try_out` instead.
+    """
     try:
         from motionrep.training.run import train, try_out
     except ModuleNotFoundError as error:
         raise ImportError(f'training needs {error.name}: pip install "motionrep[train]"') from error
     for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # each epoch's line is ours
-    warnings.filterwarnings("ignore", module=r"lightning\.")  # hints for those who write trainers
+        logging.getLogger(name).setLevel(logging.WARNING)  # epochs are logged by motionrep
+    warnings.filterwarnings("ignore", module=r"lightning\.")  # hints for developers of trainers
     fast, output = run.pop("fast_dev_run"), run["output"]
     with redirect_stdout(sys.stderr):  # Lightning draws its progress bars on the standard output
         scores = try_out(config, run["data"], run["keypoints"]) if fast else train(config, **run)
-    where = "the run goes through; after two steps" if fast else f"{output}: best epoch"
+    where = "the run works; after two steps" if fast else f"{output}: best epoch"
     print(f"{where} " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 
 def _setting_error(message: str, arguments: Sequence[str], command: str) -> str:
-    """jsonargparse's message in a sentence: the file, the setting, what it expects, what it got."""
+    """Rewords jsonargparse's message: the file, the setting, what it expects, what it got."""
     from motionrep.datasets.synthetic.augmentation import Augmentation
     from motionrep.training.config import FinetuneConfig
 
@@ -98,12 +101,10 @@ def _setting_error(message: str, arguments: Sequence[str], command: str) -> str:
     types = {field.name: field.type for field in fields(FinetuneConfig)}
     types |= {f"variety.{field.name}": field.type for field in fields(Augmentation)}
     if unknown := re.match(r"Option '(.+?)' is not accepted", message):
-        near = difflib.get_close_matches(unknown[1], types, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(types)}"
-        return f"{config}: unknown setting {unknown[1]!r}; {hint}"
+        hint = did_you_mean(unknown[1], types) or f"; known: {', '.join(types)}"
+        return f"{config}: unknown setting {unknown[1]!r}{hint}"
     if unknown := re.match(r"unrecognized arguments: (--\S+)", message):
-        near = difflib.get_close_matches(unknown[1], [f"--{name}" for name in types], 1)
-        message += f"; did you mean {near[0]}?" if near else ""
+        message += did_you_mean(unknown[1], [f"--{name}" for name in types])
     if wrong := re.match(r'Parser key "([\w.]+)".*(?:Got|Given) value: (.*)', message, re.DOTALL):
         kind: Any = types.get(wrong[1], str)
         expected = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")

@@ -1,6 +1,5 @@
-"""Settings of a training run: one flat dataclass, written in YAML."""
+"""Settings of a training run, read from YAML files and the command line."""
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -8,48 +7,55 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from motionrep.datasets.synthetic.augmentation import Augmentation
+from motionrep.files.naming import did_you_mean
+
+_COUNTS = (
+    "epochs", "clips_per_epoch", "batch_size", "validation_views", "lora_rank", "patience", "keep_best",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """What to train and how long; every field can stand in the YAML file and on the command line.
+    """What to train and how long. Every setting can stand in the YAML file and on the command line.
 
     Attributes:
-        head: Name of an installed head (`motionrep list`) to train from scratch, or a trained head to go on with.
-        head_config: Options of the head's class, beside `channels`; of a trained head, what replaces its own, such as
-            `losses`.
+        head: An installed head (`motionrep list`) to train from scratch, or a trained head to train further.
+        head_config: Options of the head's class besides `channels`; of a trained head, those that replace its own, such
+            as `losses`.
         encoder: A shipped name, a folder or a published checkpoint to start from; null for `new_encoder`.
         new_encoder: `architecture` and options of an encoder to train from scratch; only when `encoder` is null.
         more_heads: Heads to train jointly with `head` on the same encoder: name and options of each.
-        tune: `full` trains the encoder along with the head, `last-2` (or another number) its last layers, `lora`
-            low-rank additions to its matrices, which are merged with them in the end, `frozen` leaves it as it is.
-        lora_rank: Rank of those additions.
+        tune: What of the encoder learns: `full` all of it, `last-2` (or another number) its last layers, `lora`
+            low-rank additions to its matrices that are merged in the end, `frozen` nothing.
+        lora_rank: Rank of the low-rank additions.
         layer_decay: Factor on the encoder's learning rate from each layer to the one before it.
         classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
-            `core_and_rest` does so beside the other clips, which have no label, for heads of several kinds.
-        clips_share: Share of the training clips to use; with `classes`, of every class at least one.
-        window: Frames of motion in a sample; null for the encoder's window. Shorter ones are padded to it.
+            `core_and_rest` adds the other clips, without a label, for heads that are not classifiers.
+        clips_share: Share of the training clips to use; with `classes`, of every class at least one clip.
+        window: Frames of motion in a sample; null for the encoder's window. Shorter samples are padded to it.
         fps: Frame rate of the samples; null for the encoder's, or 30 where it declares none. A multiple of the
-            encoder's makes it read windows as long in seconds at that rate (KTPFormer only, and not with tune: frozen).
+            encoder's rate makes its windows finer, as long in seconds as before (KTPFormer and SSR-STF; not with
+            `tune: frozen`).
         epochs: Number of epochs.
         clips_per_epoch: Samples in an epoch.
-        repeat_clips: Every epoch has the same samples; a frozen encoder then reads them only once.
+        repeat_clips: Uses the same samples in every epoch; a frozen encoder then encodes them only once.
         batch_size: Samples in a step.
-        variety: What training clips vary in, see `datasets.synthetic.augmentation.Augmentation`.
-        observed_share: Share of the samples of a step that are 2D keypoints without a pose, when there are any.
+        variety: Augmentation of the training clips, see `datasets.synthetic.augmentation.Augmentation`.
+        observed_share: Share of the samples of a step that are 2D keypoints without a pose, if such clips are given.
         head_lr: Peak learning rate of the head (AdamW), reached after a short linear warm-up.
         encoder_lr: Peak learning rate of the encoder.
         lr_decay: Factor on the learning rates after every epoch; null lets them fall to zero along a cosine.
         weight_decay: Weight decay.
-        optimizer: Of the encoder. `muon` orthogonalises the steps of its weight matrices, at ten times `encoder_lr`,
-            and leaves the rest to AdamW; from scratch it was well ahead of AdamW alone after three minutes.
-        precision: Arithmetic of the encoder; bfloat16 is faster where the processor multiplies it, as with AMX.
-        clip_norm: Gradients with a larger norm are scaled down to it.
+        optimizer: Optimiser of the encoder. `muon` orthogonalises the steps of its weight matrices, at ten times
+            `encoder_lr`, and leaves the other weights to AdamW. From scratch it was well ahead of `adamw` after three
+            minutes.
+        precision: Arithmetic of the encoder; bfloat16 is faster on processors that multiply it, such as those with AMX.
+        clip_norm: Largest norm of the gradients; larger ones are scaled down.
         validation_views: Random cameras for each validation window.
-        patience: Stops after so many epochs without a better one; null for never.
+        patience: Epochs without improvement after which training stops; null for never.
         keep_best: How many of the best epochs' checkpoints to keep.
-        tensorboard: Writes event files for TensorBoard beside metrics.csv.
-        seed: Decides every random number.
+        tensorboard: Also writes event files for TensorBoard.
+        seed: Seed of everything random.
     """
 
     head: str
@@ -85,7 +91,11 @@ class FinetuneConfig:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "FinetuneConfig":
-        """The settings of a YAML file, with `variety` as a dictionary. Raises ValueError for one that is not known."""
+        """The settings of a YAML file, in which `variety` is a dictionary.
+
+        Raises:
+            ValueError: A setting that is not known, or a value that cannot be.
+        """
         given = dict(settings.get("variety") or {})
         variety: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
@@ -93,8 +103,7 @@ class FinetuneConfig:
         for kind, names, within in ((cls, settings, ""), (Augmentation, variety, "variety.")):
             known = [within + setting.name for setting in fields(kind)]
             if unknown := [within + name for name in names if within + name not in known]:
-                near = difflib.get_close_matches(unknown[0], known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(known)})"
+                hint = did_you_mean(unknown[0], known) or f" (known: {', '.join(known)})"
                 raise ValueError(f"unknown setting {unknown[0]!r}{hint}")
         return cls(**{**settings, "variety": Augmentation(**variety)})
 
@@ -105,21 +114,13 @@ class FinetuneConfig:
             raise ValueError(f"tune must be full, frozen, lora or last-N such as last-2, got {self.tune!r}")
         if self.tune != "full" and self.new_encoder is not None:
             raise ValueError(f"tune: {self.tune} needs a trained encoder; give 'encoder' instead of 'new_encoder'")
-        for name in (
-            "epochs",
-            "clips_per_epoch",
-            "batch_size",
-            "validation_views",
-            "lora_rank",
-            "patience",
-            "keep_best",
-        ):
+        for name in _COUNTS:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.head in self.more_heads:
-            raise ValueError(f"more_heads: {self.head!r} is 'head' already")
+            raise ValueError(f"more_heads: {self.head!r} is already the 'head'")
         if not 0 < self.layer_decay <= 1:
-            raise ValueError(f"layer_decay is a factor above 0, at most 1, got {self.layer_decay}")
+            raise ValueError(f"layer_decay must be above 0 and at most 1, got {self.layer_decay}")
         for name in ("head_lr", "encoder_lr", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a number that is not negative, got {getattr(self, name)}")
@@ -128,11 +129,11 @@ class FinetuneConfig:
         if self.window is not None and self.window < 1:
             raise ValueError(f"window must be at least 1, got {self.window}; null takes the encoder's")
         if not 0 < self.clips_share <= 1:
-            raise ValueError(f"clips_share is a share above 0, at most 1, got {self.clips_share}")
+            raise ValueError(f"clips_share must be above 0 and at most 1, got {self.clips_share}")
         if not 0 < self.observed_share < 1:
             raise ValueError(f"observed_share must be between 0 and 1, got {self.observed_share}")
         if self.lr_decay is not None and not 0 < self.lr_decay <= 1:
-            raise ValueError(f"lr_decay is a factor above 0, at most 1, got {self.lr_decay}; null for a cosine")
+            raise ValueError(f"lr_decay must be above 0 and at most 1, got {self.lr_decay}; null for a cosine")
         if self.fps is not None and not self.fps > 0:
             raise ValueError(f"fps must be positive, got {self.fps}")
         if self.clips_per_epoch < self.batch_size:

@@ -1,21 +1,20 @@
-"""Makes shipped weights anew, from the motion files to the model cards.
+"""Trains shipped weights again, from the motion files to the model cards.
 
     python -m motionrep.training.reproduce ssr-stf-s --data MOTIONS --output runs/ssr-stf-s
 
-Run it in a checkout, since the configurations are not installed. Steps that are finished are not repeated and one that
-was interrupted goes on, so the command can be stopped and started at will. Scores end up beside the weights; they
-agree with the shipped ones but for the order of sums on another machine.
+Run it in a checkout, since the configurations are not installed. The command can be stopped and started at any time:
+finished steps are not repeated, and an interrupted step goes on. Scores are written beside the weights. They agree with
+the shipped ones except for the order of sums on another machine.
 """
 
 import argparse
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from motionrep.evaluation.synthetic_views import evaluate
-from motionrep.files.writing import written_beside
+from motionrep.files.writing import write_json
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.pack import pack
 from motionrep.training.run import train
@@ -26,13 +25,13 @@ _CONFIGS = Path(__file__).parents[2] / "configs"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an encoder and its heads are made.
+    """How an encoder and its heads are trained.
 
     Attributes:
-        runs: In order: name, configuration, run from whose encoder it starts, and from whose heads where the
-            configuration names shipped ones.
+        runs: In order: name, configuration, and the run that it starts from. That run's encoder and heads take the
+            place of shipped ones that the configuration names.
         encoder: The run whose encoder ships.
-        heads: Where the heads that ship are, by kind.
+        heads: The folder of each head that ships, by kind.
     """
 
     runs: tuple[tuple[str, str, str | None], ...]
@@ -66,11 +65,16 @@ RECIPES = {
 
 
 def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
-    """Trains, evaluates and packs an encoder of RECIPES and its heads. Returns the folder of what would be shipped.
+    """Trains, evaluates and packs an encoder and its heads.
 
     Args:
+        name: One of RECIPES.
+        data: Folder of motion files.
         output: Folder for the runs and, in `packed`, for the weights.
         note: A sentence for the cards, such as the hardware and the time.
+
+    Returns:
+        The folder of what would be shipped.
     """
     recipe = RECIPES[name]
     for run, configuration, start in recipe.runs:
@@ -87,8 +91,7 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
         if not scores[kind].is_file():
             result = evaluate(data, str(output / recipe.encoder / "encoder"), str(output / head))
             result |= {"encoder": name, "head": f"{kind}-{name}"}
-            with written_beside(scores[kind]) as beside:
-                beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            write_json(result, scores[kind])
     names = [run for run, _, _ in recipe.runs]
     before = recipe.runs[: names.index(recipe.encoder)]
     after = " after " + " and ".join(f"`configs/{configuration}.yaml`" for _, configuration, _ in before)
@@ -100,7 +103,7 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
 
 
 def _started(config: FinetuneConfig, name: str, run: Path) -> FinetuneConfig:
-    """The configuration with what a run has trained in the place of the shipped encoder and its heads."""
+    """The configuration with the encoder and heads of a run in place of the shipped ones."""
 
     def trained(head: str) -> str:
         kind = head.removesuffix(f"-{name}")

@@ -1,6 +1,6 @@
 """Training: an encoder and heads on clips synthesised from motion files. Needs the extra `train`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,9 +79,7 @@ def train(
     val_set = validation_set(config, clips, encoder.frames, fps)
     module = TrainingModule(encoder, heads, config, fps, config.clips_per_epoch // config.batch_size * config.epochs)
     if config.tune == "frozen":
-        encode = _encoding(module)
-        val_set = EncodedOnce(val_set, encode)
-        train_set = EncodedOnce(train_set, encode) if config.repeat_clips else train_set
+        train_set, val_set = _encoded_once(module, train_set, val_set)
     trainer, best = trainer_for(config, output, None if last is None else read_last(last), devices, nodes)
     if trainer.is_global_zero:
         write_run_files(replace(config, fps=fps), used, people, output)
@@ -103,15 +101,16 @@ def try_out(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Pa
         return train(short, data, Path(folder) / "run", keypoints)
 
 
-def _encoding(module: TrainingModule) -> Callable[[dict[str, Tensor]], Tensor]:
-    """The frozen encoder of a module, for batches of data sets, which are on the CPU."""
+def _encoded_once(module: TrainingModule, train_set: Dataset, val_set: Dataset) -> tuple[Dataset, Dataset]:
+    """Data sets that hold the frozen encoder's representations of the clips that are the same in every epoch."""
 
     def encode(batch: dict[str, Tensor]) -> Tensor:
         module.encoder.eval()
         with torch.no_grad():
             return module.encoded({"keypoints": batch["keypoints"].to(module.device)}).cpu()
 
-    return encode
+    repeats = module.config.repeat_clips
+    return EncodedOnce(train_set, encode) if repeats else train_set, EncodedOnce(val_set, encode)
 
 
 def _fit(
