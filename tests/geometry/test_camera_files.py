@@ -84,7 +84,7 @@ def test_in_the_world_the_camera_sees_the_same_body():
     assert moved.frame == "world"
     there_m, here_m = (body.joints(it.local_rotmat, it.betas, it.translation_m) for it in (moved, motion))
     torch.testing.assert_close(to_camera(there_m, camera), here_m, atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match="expected one in camera axes, got world"):
+    with pytest.raises(ValueError, match="must be in camera axes, got world axes"):
         in_world(moved, camera)
 
 

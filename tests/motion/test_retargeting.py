@@ -9,9 +9,9 @@ from motionrep.body.kinematics import body_kinematics, forward_kinematics
 from motionrep.body.loading import load_body_model
 from motionrep.body.translation import translation_for_betas
 from motionrep.layouts import SMPL_24
+from motionrep.motion.bvh_files import read_bvh
 from motionrep.motion.floor import floor_height_m, level_floor, put_on_floor
-from motionrep.motion.loading import motion_from_bvh
-from motionrep.motion.readers.bvh import read_bvh
+from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.motion.retargeting.skeletons import CMU_DAZ, SkeletonMap, find_skeleton
 from motionrep.motion.retargeting.to_body import retarget
 

@@ -15,8 +15,9 @@ from motionrep.body.loading import load_body_model
 from motionrep.cli.main import main
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.layouts import SMPL_24
-from motionrep.motion.loading import load_motion, motion_from_bvh
-from motionrep.motion.readers.bvh import read_bvh
+from motionrep.motion.bvh_files import read_bvh
+from motionrep.motion.loading import load_motion
+from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.motion.retargeting.skeletons import (
     BANDAI_NAMCO,
     BONE_END,
@@ -326,9 +327,9 @@ def test_the_skeleton_that_uses_most_joints_is_taken():
 
 def test_two_figures_or_two_spellings_in_a_file_are_an_error():
     joints = tuple(BANDAI_NAMCO.joints.values())
-    with pytest.raises(ValueError, match=r"bandai_namco could be read in two ways, b:Hips .*joints are a:Hips"):
+    with pytest.raises(ValueError, match=r"bandai_namco could be read in two ways: b:Hips .*joints are a:Hips"):
         find_skeleton(tuple(f"{prefix}:{joint}" for prefix in "ab" for joint in joints))
-    with pytest.raises(ValueError, match="two ways, upperleg_l look like"):
+    with pytest.raises(ValueError, match="two ways: upperleg_l look like"):
         find_skeleton((*joints, "upperleg_l"))
 
 

@@ -1,1 +1,1 @@
-"""Carries the motion of a BVH skeleton over to a body."""
+"""Retargets the motion of a BVH skeleton to a body."""

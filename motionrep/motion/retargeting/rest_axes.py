@@ -1,15 +1,15 @@
-"""How the body's axes lie in the joints of a skeleton whose zero pose may be anything.
+"""Finds the body's axes in the joints of a skeleton whose zero pose may be anything.
 
 A joint that moves with the body's joint j has the world rotation G. The body's is G S, where the rotation S leads from
-the body's axes at rest (x to its left, y up, z to its front) to the joint's. S is constant, and it is known once the
-skeleton is seen in a pose in which it stands as the body does at rest:
+the body's axes at rest (x to its left, y up, z to its front) to the joint's. S is constant. It is known from a pose in
+which the skeleton stands as the body does at rest:
 
-* In the zero pose, if that is a standing figure with straight limbs, or in a frame that the user names.
-* Otherwise S is put together from what the skeleton itself shows. Bones give one direction. The second is the line of
-  the hips for the pelvis, that of the collars or shoulders for the chest, and for an upper arm or thigh the side to
-  which the limb bends: elbows bend forward, knees backward. Joints between or beyond take it over from their parent
-  through their mean rotation, or through none where the limb is straight in the zero pose. Where a bone lies along an
-  axis of its joint, as riggers like it, the second direction is moved to the next axis.
+* The zero pose, if that is a standing figure with straight limbs, or a frame that the user names.
+* Otherwise S is composed from two directions in each joint. The first is that of the bone. The second is the line of
+  the hips for the pelvis and that of the collars or shoulders for the chest. For an upper arm or thigh it is the side
+  to which the limb bends: elbows bend forward, knees backward. Other joints take the second direction from their
+  parent, through their mean rotation, or unchanged where the limb is straight in the zero pose. Where a bone lies along
+  an axis of its joint, as is usual in rigs, the second direction is moved to the nearest axis.
 """
 
 import math
@@ -22,25 +22,25 @@ from torch.nn.functional import normalize
 
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.layouts import SMPL_24
-from motionrep.motion.readers.bvh import BvhMotion
+from motionrep.motion.bvh_files import BvhMotion
 from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
 
 _SPINE = ("spine1", "spine2", "spine3")
 _LEGS = [(f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in ("left", "right")]
 _ARMS = [(f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist") for side in ("left", "right")]
 _FRONT = torch.tensor([0.0, 0.0, 1.0])
-_STRAIGHT_DEG = 45.0  # a limb that bends less in the zero pose stands
+_STRAIGHT_DEG = 45.0  # a limb of a standing figure bends less in the zero pose
 _ALONG_AXIS_DEG = 5.0
 _SAME_AXES_DEG = 20.0
 _STRAIGHT_IN_ZERO_POSE_DEG = 10.0
 _NEUTRAL_TWIST_DEG = 70.0
 _RESTING_SHARE, _RESTING_STEP = 0.3, 0.03  # of the frames; of the leg's length from frame to frame
 _MOST_PITCH_DEG = 40.0
-_LEAST_BEND = 0.05  # mean sine of the bend of a limb that shows where its front is
+_LEAST_BEND = 0.05  # least mean sine of the bend from which a limb's front is found
 
 
 class Skeleton:
-    """A file's skeleton with the world rotations and positions of its joints, addressed by the body's joint names."""
+    """A file's skeleton, with world rotations and positions of its joints, by the body's joint names."""
 
     def __init__(
         self,
@@ -70,13 +70,13 @@ class Skeleton:
                 if len(children) == 1 and bool(bvh.offset[children[0]].any()):
                     self.ends[joint] = children[0]
 
-        # Whether the joints' axes were laid along the limbs.
+        # Whether most joints have an axis along their bone.
         limbs = [joint for joint in self.ends if joint.endswith(("hip", "knee", "shoulder", "elbow"))]
         bones = (self.in_joint(joint, self.between(self.index[joint], self.ends[joint])) for joint in limbs)
         self.on_axes = 2 * sum(_lies_along_axis(normalize(bone, dim=0)) for bone in bones) > len(limbs)
 
     def to_end(self, joint: str) -> Float[Tensor, "frames 3"] | None:
-        """The bone of a joint in the world; None for a joint without one."""
+        """The vector of a joint's bone in the world; None for a joint without one."""
         return self.between(self.index[joint], self.ends[joint]) if joint in self.ends else None
 
     def between(self, start: int, end: int) -> Float[Tensor, "frames 3"]:
@@ -90,11 +90,11 @@ class Skeleton:
 def body_axes(
     skeleton: Skeleton, table: SkeletonMap, rest: Float[Tensor, "24 3"], up: Float[Tensor, "3"]
 ) -> dict[str, Tensor]:
-    """S for each joint of the body that the file's skeleton moves.
+    """The rotation S for each joint of the body that the file's skeleton moves.
 
     Args:
         rest: The body's joints at rest.
-        up: Which way is up in the file's world.
+        up: The direction up in the file's world.
 
     Raises:
         ValueError: The skeleton has no width or height, or the frame of reference is not in the file.
@@ -114,7 +114,7 @@ def body_axes(
 
 
 def _axes_of_figure(position: Float[Tensor, "joints 3"], skeleton: Skeleton) -> Float[Tensor, "3 3"]:
-    """Left, up and front of a figure as columns; along the file's axes when it nearly stands so."""
+    """Left, up and front of a figure as columns, snapped to the file's axes if they are near."""
     left = position[skeleton.index["left_hip"]] - position[skeleton.index["right_hip"]]
     top = skeleton.index[skeleton.chain[-1]] if len(skeleton.chain) > 1 else skeleton.index["pelvis"]
     feet = (position[skeleton.index["left_ankle"]] + position[skeleton.index["right_ankle"]]) / 2
@@ -122,7 +122,7 @@ def _axes_of_figure(position: Float[Tensor, "joints 3"], skeleton: Skeleton) -> 
 
 
 def _stands(position: Float[Tensor, "joints 3"], skeleton: Skeleton, axes: Float[Tensor, "3 3"]) -> bool:
-    """Whether legs point down, arms to their own side or down, and limbs are straight."""
+    """Whether the legs point down, the arms down or to their own side, and limbs are straight."""
     own = {joint: position[index] @ axes for joint, index in skeleton.index.items()}  # in left, up, front
     head = own[skeleton.chain[-1]] - own["pelvis"]
     bones = [(own[hip], own[knee], own[ankle]) for hip, knee, ankle in _LEGS]
@@ -175,7 +175,7 @@ def _from_anatomy(skeleton: Skeleton, rest: dict[str, Tensor]) -> dict[str, Tens
 
 
 def _with_flat_sole(skeleton: Skeleton, ankle: str, axes: Tensor, up: Float[Tensor, "3"]) -> Tensor:
-    """Pitched so that the sole is level when the foot rests: feet slope differently from ankle to toe in each rig."""
+    """An ankle's axes, pitched so that the sole is level when the foot rests; rigs differ in the slope of the foot."""
     place = skeleton.position[:, skeleton.index[ankle]]
     leg = (skeleton.position[:, skeleton.index[ankle.replace("ankle", "hip")]] - place).norm(dim=-1).amax()
     step = place.diff(dim=0, prepend=place[:1]).norm(dim=-1) / leg
@@ -188,7 +188,7 @@ def _with_flat_sole(skeleton: Skeleton, ankle: str, axes: Tensor, up: Float[Tens
 
 
 def _of_chest(skeleton: Skeleton, rest: dict[str, Tensor], joint: str, carried: Tensor) -> Tensor:
-    """From the line of the collars, or else of the shoulders, and the bone to the neck."""
+    """The chest's axes from the line of the collars, or else of the shoulders, and the bone to the neck."""
     kind = next((kind for kind in ("collar", "shoulder") if f"left_{kind}" in skeleton.index), None)
     bone = skeleton.to_end(joint)
     if kind is None or bone is None:
@@ -205,7 +205,7 @@ def _of_chest(skeleton: Skeleton, rest: dict[str, Tensor], joint: str, carried: 
 def _by_bend(
     skeleton: Skeleton, rest: dict[str, Tensor], carried: Tensor, limb: tuple[str, str, str], front: float
 ) -> Tensor:
-    """An upper limb whose front is where (front = 1) or opposite to where (-1) the lower limb bends to."""
+    """Axes of an upper limb whose front is the side to which the lower limb bends (front = 1) or the other (-1)."""
     top, middle, _ = limb
     upper, lower = skeleton.to_end(top), skeleton.to_end(middle)
     if upper is None or lower is None:
@@ -222,7 +222,7 @@ def _by_bend(
 
 
 def _carried(skeleton: Skeleton, axes: dict[str, Tensor], rest: dict[str, Tensor], parent: str, joint: str) -> Tensor:
-    """The parent's axes in the joint, turned to the joint's bone."""
+    """The parent's axes carried to the joint and turned to its bone."""
     relative = skeleton.rotmat[:, skeleton.index[parent]].mT @ skeleton.rotmat[:, skeleton.index[joint]]
     mean, _ = roma.special_procrustes(relative.mean(0), return_singular_values=True)
     bone = skeleton.to_end(joint)
@@ -236,7 +236,7 @@ def _carried(skeleton: Skeleton, axes: dict[str, Tensor], rest: dict[str, Tensor
     found = smallest_rotation(carried @ own, bone) @ carried
     if skeleton.on_axes:
         found = _on_axes(found, own, bone)
-    # Riggers draw spines and necks as straight lines; the body's lean by up to 19 degrees.
+    # In rigs spines and necks are straight lines; the body's lean by up to 19 degrees.
     return _snapped(found) if skeleton.on_axes and joint in skeleton.chain else found
 
 
@@ -253,7 +253,7 @@ def _bone_on_body(skeleton: Skeleton, rest: dict[str, Tensor], joint: str) -> Te
 
 
 def _is_neutral_at_zero(skeleton: Skeleton, parent: str, joint: str, mean: Float[Tensor, "3 3"]) -> bool:
-    """Whether the limb is straight in the zero pose, and not turned far about itself in the motion."""
+    """Whether the limb is straight in the zero pose and twists little in the motion."""
     if skeleton.ends.get(parent) != skeleton.index[joint]:
         return False
     zero = skeleton.zero_position
@@ -273,13 +273,13 @@ def _is_neutral_at_zero(skeleton: Skeleton, parent: str, joint: str, mean: Float
 
 
 def _pair(skeleton: Skeleton, ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> Float[Tensor, "3 3"]:
-    """Rotation that takes our first direction to theirs and the second as near as it can."""
+    """Rotation that takes our first direction to theirs, and our second as near to theirs as possible."""
     turn = _axes(*theirs) @ _axes(*ours).mT
     return _snapped(turn) if skeleton.on_axes else turn
 
 
 def _axes(first: Float[Tensor, "3"], second: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
-    """Columns: the first direction, the second made square to it, and their cross product."""
+    """Columns: the first direction, the second made perpendicular to it, and their cross product."""
     if float(torch.linalg.cross(first, second).norm()) < 1e-6 * float(first.norm() * second.norm()) + 1e-12:
         raise ValueError("the skeleton has no width or no height: hips, or spine and legs, lie on one line or point")
     first = normalize(first, dim=0)
@@ -288,7 +288,7 @@ def _axes(first: Float[Tensor, "3"], second: Float[Tensor, "3"]) -> Float[Tensor
 
 
 def _snapped(turn: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
-    """The turn by quarters about the axes that is nearest, if it is near."""
+    """The nearest rotation that permutes the axes, if it is within 20 degrees; else the rotation itself."""
     quarters = torch.zeros(3, 3)
     nearest = turn.abs().argmax(0)
     quarters[nearest, torch.arange(3)] = torch.sign(turn[nearest, torch.arange(3)])
@@ -299,12 +299,12 @@ def _snapped(turn: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
 
 
 def _on_axes(turn: Float[Tensor, "3 3"], own: Float[Tensor, "3"], bone: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
-    """Turned about a bone that lies along an axis of its joint, so that the body's axes lie along the others."""
+    """Turned about a bone that lies along an axis of its joint, until the body's axes lie along the other axes."""
     bone = normalize(bone, dim=0)
     if not _lies_along_axis(bone):
         return turn
     across = torch.zeros(3)
-    across[int(own.abs().argmin())] = 1.0  # the body's axis most square to its bone
+    across[int(own.abs().argmin())] = 1.0  # the body's axis most nearly perpendicular to its bone
     ours = turn @ across
     ours = normalize(ours - (ours @ bone) * bone, dim=0)
     theirs = torch.zeros(3)

@@ -1,4 +1,4 @@
-"""Skeletons of motion files: which of their joints moves which joint of the body, by name."""
+"""Known skeletons of motion files: which of their joints drives which joint of the body."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Literal
 
 from motionrep.layouts import SMPL_24
 
-# Where the bone of a joint points to on the body.
+# The joint that a joint's bone points to on the body.
 BONE_END = {
     "left_hip": "left_knee", "left_knee": "left_ankle", "left_ankle": "left_foot",
     "left_shoulder": "left_elbow", "left_elbow": "left_wrist", "left_wrist": "left_hand",
@@ -23,23 +23,23 @@ _REQUIRED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left
 class SkeletonMap:
     """How a file's skeleton drives the body.
 
-    `joints` names, for a joint of the SMPL_24 layout, the file's joint whose world rotation it copies. Pelvis, hips,
-    knees and ankles must be there; joints left out move rigidly with their parent. `bone_ends` names, for a limb joint,
-    the file's joint that its bone points to ("lFoot end" is the End Site below lFoot): the body's bone is turned to
-    point the same way, which makes up for the difference between the two rest poses (T-pose, arms at 45 degrees).
     The unit of length does not matter, since the legs give the scale.
 
-    `reference` says in which pose the file's skeleton stands as the body does at rest, a T-pose:
-
-    * "zero": with all rotations zero, y up and facing +z. Joints without a bone end are taken to have the same rest
-      orientation as the body's.
-    * "found": found from the skeleton and its motion (see `rest_axes`), also for skeletons whose zero pose is no human
-      pose, with bones along any axis of their joints, z up, or another facing. Bone ends need not be named,
-      but for the wrists: a hand without one keeps to the forearm's direction.
-    * a number: at that frame of the file. Many files begin with a T-pose; frame 0 is never taken for one unasked.
-
-    `up` is the file's axis that points up; None finds it from the motion (not for "zero", where it is y).
-    `wrist_twist` says what becomes of the twist of the wrists, see `retargeting.retarget`.
+    Attributes:
+        joints: For a joint of the SMPL_24 layout, the file's joint whose world rotation it copies. Pelvis, hips, knees
+            and ankles are required; other joints may be left out and are then rigid with their parent.
+        bone_ends: For a limb joint, the file's joint that its bone points to ("lFoot end" is the End Site below lFoot).
+            The body's bone is turned to point the same way. This corrects the difference between the two rest poses,
+            such as arms at 45 degrees instead of a T-pose.
+        reference: The pose in which the file's skeleton stands as the body does at rest, in a T-pose:
+            "zero": all rotations are zero, y is up and the figure faces +z. Joints without a bone end are assumed to
+            have the body's orientation there.
+            "found": none; the axes are found from the skeleton and its motion (`rest_axes`). The zero pose may be no
+            human pose, bones may lie along any axis of their joints, z may be up, and the figure may face anywhere.
+            Bone ends are needed only for the wrists: a hand without one keeps the forearm's direction.
+            A number: that frame of the file. Many files begin with a T-pose, but frame 0 is not assumed to be one.
+        up: The file's axis that points up; None finds it from the motion (for "zero" it is y).
+        wrist_twist: What becomes of the twist of the wrists (`to_body.retarget`).
     """
 
     name: str
@@ -77,12 +77,12 @@ class SkeletonMap:
 
 
 def read_skeleton(path: Path) -> SkeletonMap:
-    """A skeleton from a .json file with the fields of `SkeletonMap`; the name may be left out, `reference` is "found".
+    """A skeleton from a .json file with the fields of `SkeletonMap`. The name may be left out; `reference` is "found".
 
     {"joints": {"pelvis": "Root", "left_hip": "thigh_l", ...}, "bone_ends": {"left_wrist": "middle_01_l", ...}}
 
     Raises:
-        ValueError: No such file of JSON, unknown fields, or not the joints that a skeleton needs.
+        ValueError: The file is not JSON, has unknown fields, or lacks joints that a skeleton needs.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -92,9 +92,9 @@ def read_skeleton(path: Path) -> SkeletonMap:
 
 
 def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
-    """The known skeleton that uses most of the joints named, with the names as they are spelt there.
+    """The known skeleton that uses most of the given joints, with their names as they are spelt there.
 
-    Upper and lower case, spaces, dots and underscores do not count, and all names may have the same prefix, as in
+    Upper and lower case, spaces, dots and underscores are ignored. All names may have the same prefix, as in
     "mixamorig:Hips".
 
     Raises:
@@ -117,14 +117,14 @@ def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
     twice = [joint for joint in joints if _plain(joint) in spelt and joint not in used] + rivals
     if twice:
         raise ValueError(
-            f"skeleton {best.name} could be read in two ways, {', '.join(twice)} look like joints that it has; "
-            f"the joints are {', '.join(joints)}. Rename them or pass skeleton=SkeletonMap(...)"
+            f"skeleton {best.name} could be read in two ways: {', '.join(twice)} look like its joints too; the joints "
+            f"are {', '.join(joints)}. Rename them or pass skeleton=SkeletonMap(...)"
         )
     return best
 
 
 def _matches(known: SkeletonMap, joints: tuple[str, ...], plain: list[str]) -> list[SkeletonMap]:
-    """The skeleton in the file's spelling, once for each prefix that all its names have there."""
+    """The skeleton in the file's spelling, once for each prefix with which the file has all its names."""
     spelling = dict(zip(reversed(plain), reversed(joints), strict=True))  # the first of two that look alike
     matches = []
     for prefix in _prefixes(known, plain):
@@ -136,7 +136,7 @@ def _matches(known: SkeletonMap, joints: tuple[str, ...], plain: list[str]) -> l
 
 
 def _lacking(known: SkeletonMap, plain: list[str]) -> list[str]:
-    """What a skeleton needs and a file lacks, with the prefix that suits best."""
+    """Joints that a skeleton needs and a file lacks, with the prefix that fits best."""
     prefixes = _prefixes(known, plain) or [""]
     return min(([name for name in _names(known) if prefix + _plain(name) not in plain] for prefix in prefixes), key=len)
 
@@ -159,20 +159,20 @@ def _plain(name: str) -> str:
 
 
 def _sides(table: dict[str, str], left: str = "Left", right: str = "Right") -> dict[str, str]:
-    """Writes out a table for both sides: `*_hip: *Thigh` -> `left_hip: LeftThigh`, `right_hip: RightThigh`."""
+    """A table for both sides: `*_hip: *Thigh` becomes `left_hip: LeftThigh` and `right_hip: RightThigh`."""
     sides = (("left_", left), ("right_", right))
     return {ours.replace("*_", side): theirs.replace("*", s) for ours, theirs in table.items() for side, s in sides}
 
 
 def _spine(names: str) -> dict[str, str]:
-    """From the pelvis up: one to three joints between pelvis and neck; of more, the first, the middle, the last."""
+    """One to three joints from pelvis to neck; of more, the first, the middle and the last."""
     spine = names.split()
     joints = spine if len(spine) < 3 else (spine[0], spine[len(spine) // 2], spine[-1])
     return {f"spine{number}": joint for number, joint in enumerate(joints, 1)}
 
 
 def _human_ik(name: str, spine: str, toe: str, **bone_ends: str) -> SkeletonMap:
-    """The names that MotionBuilder's HumanIK made common; Mixamo, LaFAN1, SFU and one CMU conversion have them."""
+    """Skeletons with the names of MotionBuilder's HumanIK: Mixamo, LaFAN1, SFU and one conversion of CMU."""
     joints = {"pelvis": "Hips", **_spine(spine), "neck": "Neck", "head": "Head"} | _sides(
         {
             "*_hip": "*UpLeg", "*_knee": "*Leg", "*_ankle": "*Foot", "*_foot": f"*{toe}",

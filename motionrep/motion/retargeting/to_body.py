@@ -1,4 +1,4 @@
-"""From the skeleton of a motion file to the body, and from one shape of the body to another."""
+"""Retargets motion from the skeleton of a file to the body."""
 
 import roma
 import torch
@@ -7,17 +7,17 @@ from torch import Tensor
 
 from motionrep.body.kinematics import forward_kinematics
 from motionrep.body.model import BodyModel
-from motionrep.body.translation import _LEGS, _leg_length, translation_from_mid_hips
+from motionrep.body.translation import LEGS, leg_length, translation_from_mid_hips
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.layouts import SMPL_24
-from motionrep.motion.readers.bvh import BvhMotion
+from motionrep.motion.bvh_files import BvhMotion
 from motionrep.motion.retargeting.rest_axes import Skeleton, body_axes
 from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
 
-# Bones that are turned to point as the file's do, when they start from the right axes already.
+# Bones that are turned to point as the file's do where the body's axes are found.
 _LIMBS = tuple(joint for joint in BONE_END if not joint.endswith("ankle"))
-_POINTED_FOOT_DEG = 35.0  # a foot of the zero pose that points this far from the body's is not flat on the floor
+_POINTED_FOOT_DEG = 35.0  # a foot whose bone is this far from the body's is not flat on the floor in the zero pose
 _CLEARLY_UP = 0.8
 
 
@@ -26,11 +26,12 @@ def retarget(
 ) -> tuple[Float[Tensor, "frames 24 3 3"], Float[Tensor, "frames 3"]]:
     """Local rotations and translation (metres) that make the mean body (betas = 0) move as the file's skeleton does.
 
-    World rotations are copied, up to the rest-pose corrections of `SkeletonMap.bone_ends`; these are computed on the
-    mean body, and the rotations hold for every other shape too (see `translation_for_betas`). The hips' midpoint
-    follows the file's, scaled by the ratio of the leg lengths. Half of each wrist's twist about the forearm is moved to
-    the elbow, as in a real forearm, unless the map says that it is kept: skinning pinches a wrist that twists alone.
-    The hand's world rotation stays.
+    World rotations are copied, with the rest-pose corrections of `SkeletonMap.bone_ends`. These are computed on the
+    mean body, but the rotations hold for every other shape (`translation_for_betas` gives its translation). The hips'
+    midpoint follows the file's, scaled by the ratio of the leg lengths.
+
+    Half of each wrist's twist about the forearm is moved to the elbow, as in a real forearm, since skinning pinches a
+    wrist that twists alone. The hand's world rotation stays. The map may say that the twist is kept.
 
     Raises:
         ValueError: The file lacks joints of the map.
@@ -46,13 +47,13 @@ def retarget(
     file_rotmat, file_position = forward_kinematics(bvh.local_rotmat, bvh.local_position, bvh.parents)
     if skeleton.reference == "zero":
         rotmats = _from_zero_pose(bvh, skeleton, file_rotmat, file_zero, rest)
-        file_legs = torch.stack([file_zero[file_index[SMPL_24.joints[joint]]] for joint in _LEGS])
+        file_legs = torch.stack([file_zero[file_index[SMPL_24.joints[joint]]] for joint in LEGS])
     else:
         theirs = Skeleton(bvh, skeleton, file_rotmat, file_position, file_zero)
         turn = y_up_turn(_up(theirs, skeleton))
         rotmats = _from_found_axes(theirs, skeleton, rest, turn)
         file_position = file_position @ turn.mT
-        file_legs = file_position[:, [file_index[SMPL_24.joints[joint]] for joint in _LEGS]]
+        file_legs = file_position[:, [file_index[SMPL_24.joints[joint]] for joint in LEGS]]
 
     world_rotmat: list[Tensor] = []
     local_rotmat: list[Tensor] = []
@@ -61,7 +62,7 @@ def retarget(
         world_rotmat.append(rotmat)
         local_rotmat.append(world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat)
 
-    scale = _leg_length(rest[_LEGS]) / _leg_length(file_legs).mean()
+    scale = leg_length(rest[LEGS]) / leg_length(file_legs).mean()
     mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
     translation_m = translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
     rotations = torch.stack(local_rotmat, 1)
@@ -75,7 +76,7 @@ def _from_zero_pose(
     file_zero: Float[Tensor, "joints 3"],
     rest: Float[Tensor, "24 3"],
 ) -> dict[str, Tensor]:
-    """World rotations of the body's joints when the zero pose is the body's, up to the directions of bones."""
+    """World rotations of the body's joints for a zero pose like the body's rest pose, except for bone directions."""
     rotmats: dict[str, Tensor] = {}
     for joint, name in skeleton.joints.items():
         start = bvh.joints.index(name)
@@ -90,7 +91,7 @@ def _from_zero_pose(
 def _from_found_axes(
     theirs: Skeleton, skeleton: SkeletonMap, rest: Float[Tensor, "24 3"], turn: Float[Tensor, "3 3"]
 ) -> dict[str, Tensor]:
-    """World rotations of the body's joints, with y up; limb bones point as the file's do at each frame."""
+    """World rotations of the body's joints, with y up; limb bones point as the file's do in each frame."""
     rotmats: dict[str, Tensor] = {}
     for joint, axes in body_axes(theirs, skeleton, rest, turn[1]).items():
         rotmat = theirs.rotmat[:, theirs.index[joint]] @ axes
@@ -105,7 +106,7 @@ def _from_found_axes(
 
 
 def _up(theirs: Skeleton, skeleton: SkeletonMap) -> Float[Tensor, "3"]:
-    """The axis along which the figure stands most of the time, if it clearly does; y otherwise."""
+    """The axis along which the figure mostly stands, if that is clear; y otherwise."""
     y, z = torch.eye(3)[1:]
     if skeleton.up is not None:
         return y if skeleton.up == "y" else z
