@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from motionrep.motion.loading import load_joint_motion, load_motion, load_motions
     from motionrep.motion.saving import save_motion
     from motionrep.pipeline import Recovered, Recoverer, load_networks, recover
-    from motionrep.rendering import render, render_frames
+    from motionrep.rendering import RenderOptions, render, render_frames
     from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
+    from motionrep.viewing import ViewedMotion, Viewer, save_page, view
 
 __version__ = version("motionrep")
 
@@ -60,23 +61,26 @@ _NAMES = {
     "motion.loading": ("load_joint_motion", "load_motion", "load_motions"),
     "motion.saving": ("save_motion",),
     "pipeline": ("Recovered", "Recoverer", "load_networks", "recover"),
-    "rendering": ("render", "render_frames"),
+    "rendering": ("RenderOptions", "render", "render_frames"),
     "types": ("ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding"),
+    "viewing": ("ViewedMotion", "Viewer", "save_page", "view"),
 }
 _MODULE_OF = {name: f"motionrep.{module}" for module, names in _NAMES.items() for name in names}
 # Their modules are reached as attributes, as in motionrep.encoders.load_published.
 _PACKAGES = (
-    "body", "datasets", "deployment", "embedding", "encoders", "evaluation", "files", "fitting", "geometry", "head_api",
-    "keypoints", "layouts", "motion", "pipeline", "rendering", "training", "types", "viewing", "weights", "windows",
+    "body", "datasets", "deployment", "embedding", "encoders", "evaluation", "files", "fitting", "geometry",
+    "head_api", "keypoints", "layouts", "motion", "pipeline", "rendering", "training", "types", "viewing",
+    "weights", "windows",
 )  # fmt: skip
 
 __all__ = [
     "ActionScores", "BodyModel", "BodyMotion", "JointLayout", "JointMotion", "Keypoints", "MeshMotion",
-    "MotionEmbedding", "PinholeCamera", "Recovered", "Recoverer", "Stream", "StreamedFrame", "embed", "embed_with_latency", "export_motion",
-    "fit_body", "flip_averaged", "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion",
-    "load_joints", "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored", "read_camera",
-    "recover", "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion", "transfer",
-    "write_camera",
+    "MotionEmbedding", "PinholeCamera", "Recovered", "Recoverer", "RenderOptions", "Stream", "StreamedFrame",
+    "ViewedMotion", "Viewer", "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged",
+    "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_joints",
+    "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored", "read_camera",
+    "recover", "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion",
+    "save_page", "transfer", "view", "write_camera",
 ]  # fmt: skip
 
 
