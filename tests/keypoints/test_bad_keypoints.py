@@ -24,7 +24,10 @@ def changed(index, value):
         ([alphapose("0.jpg", person(17) * [1, 1, 0], 1)], "no joint of any person was seen"),
         ("text", "is a JSON file with a str, not keypoints of a kind that motionrep reads .*OpenPose, MMPose"),
         ([1, 2], "is a JSON file with a list, not keypoints of a kind that motionrep reads"),
-        ({"images": [], "other": []}, "is a JSON file with the fields 'images', 'other', not keypoints .*AlphaPose, COCO"),
+        (
+            {"images": [], "other": []},
+            "is a JSON file with the fields 'images', 'other', not keypoints .*AlphaPose, COCO",
+        ),
         ({"images": [], "annotations": []}, "no person was detected in any frame"),
         ({"images": [{"file_name": "0.jpg"}], "annotations": []}, "image 0 has no 'id'"),
         (

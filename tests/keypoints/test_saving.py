@@ -55,13 +55,17 @@ def test_arguments_go_before_what_the_npz_says_and_a_warning_tells(tmp_path, cap
 
 def test_other_npz_files_are_errors(tmp_path):
     np.savez(tmp_path / "other.npz", positions_2d=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other\.npz: is an .npz file with the fields 'positions_2d', not keypoints of a kind"):
+    with pytest.raises(
+        ValueError, match=r"other\.npz: is an .npz file with the fields 'positions_2d', not keypoints of a kind"
+    ):
         load_keypoints(tmp_path / "other.npz")
     np.savez(tmp_path / "half.npz", **{"0.xy_px": np.zeros((2, 17, 2))})
     with pytest.raises(ValueError, match=r"half\.npz: no field '0\.confidence' \(fields: 0\.xy_px\)"):
         load_keypoints(tmp_path / "half.npz")
     np.savez(tmp_path / "pickled.npz", **{"0.xy_px": np.array([{}], dtype=object)})
-    with pytest.raises(ValueError, match=r"pickled\.npz: field '0\.xy_px' holds Python objects, which are never unpickled"):
+    with pytest.raises(
+        ValueError, match=r"pickled\.npz: field '0\.xy_px' holds Python objects, which are never unpickled"
+    ):
         load_keypoints(tmp_path / "pickled.npz")
     save_keypoints([random_clip(0, COCO_17, 3, 30.0, "1")], tmp_path / "clip.npz")
     with pytest.raises(ValueError, match=r"clip\.npz: .* expected shape any x 26 x 2, got 3 x 17 x 2"):

@@ -1,0 +1,263 @@
+"""Every kind of file is recognised by what is in it, and no reader gets a file of another kind."""
+
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from keypoint_files import alphapose, coco, landmarks, mmpose_frame, openpose_people, person, written, yolo
+from paths import OPEN_BODY, WALK_BVH
+from python2_pickles import python2_pickle
+from safetensors.torch import save_file
+
+from motionrep.embedding.tables import write_embeddings
+from motionrep.files import kinds
+from motionrep.files.contents import look
+from motionrep.files.kinds import kind_of, suffixes
+from motionrep.geometry.camera_files import write_camera
+from motionrep.geometry.cameras import PinholeCamera
+from motionrep.keypoints.loading import load_keypoints, read_keypoints
+from motionrep.keypoints.saving import save_keypoints
+from motionrep.layouts import COCO_17, H36M_17
+from motionrep.motion.joint_loading import load_joints
+from motionrep.motion.loading import load_joint_motion, load_motion
+from motionrep.motion.saving import save_motion
+from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
+
+CLIP = Keypoints(torch.rand(3, 17, 2) * 100 + 100, torch.ones(3, 17), COCO_17, 25.0, 640, 480)
+BODY = BodyMotion(torch.eye(3).repeat(3, 24, 1, 1), torch.zeros(3, 3), torch.zeros(10), "open", 30.0, "world")
+JOINTS = JointMotion(torch.rand(3, 17, 3), H36M_17, 30.0, "root")
+
+
+def json_file(content):
+    return lambda folder: written(folder, content)
+
+
+def npz_file(**arrays):
+    def write(folder: Path) -> Path:
+        np.savez(folder / "file.npz", **arrays)
+        return folder / "file.npz"
+
+    return write
+
+
+def pickle_file(content, protocol: int = 2):
+    def write(folder: Path) -> Path:
+        (folder / "file.pkl").write_bytes(pickle.dumps(content, protocol))
+        return folder / "file.pkl"
+
+    return write
+
+
+def torch_file(content, name: str = "file.pt", zipped: bool = True):
+    def write(folder: Path) -> Path:
+        torch.save(content, folder / name, _use_new_zipfile_serialization=zipped)
+        return folder / name
+
+    return write
+
+
+def bytes_file(name: str, content: bytes):
+    def write(folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return write
+
+
+def saved(save, name: str):
+    def write(folder: Path) -> Path:
+        save(folder / name)
+        return folder / name
+
+    return write
+
+
+def copied(path: Path):
+    return lambda folder: Path(shutil.copy(path, folder))
+
+
+def weights_folder(folder: Path) -> Path:
+    (folder / "config.json").write_text("{}")
+    save_file({"a.weight": torch.zeros(2)}, folder / "model.safetensors")
+    return folder
+
+
+def openpose_folder(folder: Path) -> Path:
+    for frame in range(2):
+        written(folder, openpose_people(person(25)), f"v_{frame:012d}_keypoints.json")
+    return folder
+
+
+EMBEDDING = MotionEmbedding(torch.rand(3, 17, 4), CLIP.as_h36m_17(), "some")
+POSES = np.zeros((2, 72))
+ARRAY = "array of shape (frames, joints, 3 or 4)"
+# One or more files of every kind: (name, what it holds, how to write it).
+EXAMPLES = [
+    ("folder of weights", "weights", weights_folder),
+    ("checkpoint", "weights", torch_file({"model_pos": {"a": torch.zeros(2)}}, "best.bin")),
+    ("checkpoint", "weights", torch_file({"layer.weight": torch.zeros(2)}, zipped=False)),
+    ("checkpoint", "weights", saved(lambda path: save_file({"a.weight": torch.zeros(2)}, path), "m.safetensors")),
+    ("SMPL", "body", copied(OPEN_BODY)),
+    ("SMPL", "body", pickle_file({"v_template": np.zeros((4, 3)), "J_regressor": Path("/x"), "f": 1})),
+    ("Parquet", "embeddings", saved(lambda path: write_embeddings([EMBEDDING], path), "table.parquet")),
+    ("JSON", "camera", saved(lambda path: write_camera(PinholeCamera.from_hfov(640, 480), path), "camera.json")),
+    ("JSON", "actions", json_file({"person": "0", "best": "walk", "probability": {"walk": 1.0}})),
+    ("motionrep keypoints", "keypoints", saved(lambda path: save_keypoints([CLIP], path), "clip.npz")),
+    ("OpenPose", "keypoints", openpose_folder),
+    ("OpenPose", "keypoints", json_file(openpose_people(person(25)))),
+    ("OpenPose", "keypoints", json_file({"0.jpg": openpose_people(), "1.jpg": openpose_people(person(18))})),
+    ("MMPose", "keypoints", json_file({"meta_info": {}, "instance_info": [mmpose_frame(1, person(17))]})),
+    ("MMPose", "keypoints", json_file([mmpose_frame(1, person(17))])),
+    ("MMPose", "keypoints", json_file(mmpose_frame(1, person(17))["instances"])),
+    ("Ultralytics YOLO", "keypoints", json_file([[], [yolo(person(17))]])),
+    ("Ultralytics YOLO", "keypoints", json_file([json.dumps([yolo(person(17))])])),
+    ("AlphaPose", "keypoints", json_file([alphapose("0.jpg", person(17), 1)])),
+    ("AlphaPose", "keypoints", saved(lambda path: save_keypoints([CLIP], path), "clip.json")),
+    ("COCO", "keypoints", json_file([coco(1, person(17))])),
+    ("COCO", "keypoints", json_file({"images": [{"id": 1}], "annotations": []})),
+    ("MediaPipe", "keypoints", json_file([None, landmarks(person(33))])),
+    ("MediaPipe", "keypoints", json_file([{"pose_landmarks": [landmarks(person(33))]}])),
+    ("motionrep body motion", "motion", saved(lambda path: save_motion(BODY, path), "body.npz")),
+    ("BVH", "motion", copied(WALK_BVH)),
+    ("BVH", "motion", bytes_file("walk.txt", b"\xef\xbb\xbf\r\nHIERARCHY\r\nROOT hip")),
+    ("AMASS", "motion", npz_file(poses=np.zeros((2, 156)), trans=np.zeros((2, 3)), mocap_framerate=30.0)),
+    ("3DPW", "motion", pickle_file({"poses": [POSES], "trans": [POSES[:, :3]], "cam_poses": np.zeros((2, 4, 4))})),
+    ("WHAM", "motion", pickle_file({0: {"pose_world": POSES, "trans_world": POSES[:, :3], "frame_ids": POSES}})),
+    ("GVHMR", "motion", torch_file({"smpl_params_global": {"body_pose": torch.zeros(2, 63)}, "K_fullimg": 1})),
+    ("motionrep joint motion", "joints", saved(lambda path: save_motion(JOINTS, path), "joints.npz")),
+    ("OpenSim markers", "joints", bytes_file("clip.trc", b"PathFileType\t4\t(X/Y/Z)\tclip.trc\n")),
+    (ARRAY, "joints", saved(lambda path: np.save(path, np.zeros((5, 17, 3))), "joints.npy")),
+    (ARRAY, "joints", npz_file(xyz=np.ones((5, 17, 4)), fps=25)),
+    ("video file", "video", bytes_file("video.mp4", b"\x00\x00\x00\x20ftypisom")),
+    ("image file", "picture", bytes_file("picture", b"\x89PNG\r\n\x1a\n")),
+]  # fmt: skip
+
+
+def test_every_kind_has_an_example():
+    assert {(kind.name, kind.holds) for kind in kinds.KINDS} == {(name, holds) for name, holds, _ in EXAMPLES}
+
+
+@pytest.mark.parametrize(("name", "holds", "write"), EXAMPLES)
+def test_a_file_is_of_one_kind_and_other_readers_say_which(tmp_path, name, holds, write):
+    path = write(tmp_path)
+    found = [kind for kind in kinds.KINDS if kind.recognise(look(path))]
+    assert (found[0].name, found[0].holds) == (name, holds)
+    assert kind_of(path) is found[0]
+    size = {"size_px": (640, 480)}
+    for load, wanted, options in (
+        (load_keypoints, "keypoints", size),
+        (load_motion, "motion", {}),
+        (load_joints, "joints", {}),
+        (load_joint_motion, "joints", {}),
+    ):
+        if holds != wanted:
+            with pytest.raises(
+                ValueError, match=rf"holds .* \({name.replace('(', '.').replace(')', '.')}\); "
+            ) as caught:
+                load(path, **options)
+            assert str(caught.value).startswith(f"{path}: holds ")
+
+
+@pytest.mark.parametrize(
+    ("write", "described"),
+    [
+        (npz_file(positions_2d=np.zeros(3), ids=np.zeros(2)), "an .npz file with the fields 'positions_2d', 'ids'"),
+        (saved(lambda path: np.save(path, POSES), "x.npy"), "a .npy file with an array of shape (2, 72) of float64"),
+        (pickle_file({"pred_cam": np.zeros(3)}), "a pickle with the fields 'pred_cam'"),
+        (pickle_file({7: {"verts": np.zeros(3)}}), "a pickle with the fields '7', whose items have the fields 'verts'"),
+        (pickle_file([1, 2]), "a pickle with a list"),
+        (torch_file({"pred_cam": torch.zeros(3)}), "a file of torch.save with the fields 'pred_cam'"),
+        (torch_file([torch.zeros(3)]), "a file of torch.save"),
+        (json_file({"a": 1, "b": 2}), "a JSON file with the fields 'a', 'b'"),
+        (json_file([{"a": 1}]), "a JSON file with a list, whose items have the fields 'a'"),
+        (json_file(3), "a JSON file with a int"),
+        (bytes_file("table.csv", b"frame,x,y\n"), "a .csv file"),
+        (bytes_file("clip.fbx", b"Kaydara FBX Binary  \x00"), "a .fbx file"),
+        (bytes_file("weights.bin", b"\x00\x01\x02\x03" * 9), "a .bin file"),
+        (bytes_file("nothing", b""), "a file of unknown kind"),
+        (lambda folder: folder, "a folder"),
+    ],
+)  # fmt: skip
+def test_an_unknown_file_is_called_unknown_with_what_was_found(tmp_path, write, described):
+    path = write(tmp_path)
+    assert (kind_of(path).holds, kind_of(path).name) == ("unknown", described)
+    for load, what in ((load_keypoints, "keypoints"), (load_motion, "a motion"), (load_joints, "joint positions")):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            load(path, **({"size_px": (640, 480)} if load is load_keypoints else {}))
+        assert str(caught.value).startswith(f"{path}: is {described}, not {what} of a kind that motionrep reads (")
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (bytes_file("clip.json", b"{"), "not valid JSON"),
+        (bytes_file("clip.npz", b"PK\x03\x04 cut off"), "not a readable .npz"),
+        (bytes_file("clip.npz", b"text"), "not a readable .npz"),
+        (bytes_file("clip.pkl", b"\x80\x04 cut off"), "not a whole pickle"),
+        (bytes_file("clip.pt", b"no weights"), "not a whole file of torch.save"),
+        (bytes_file("clip.safetensors", b"short"), "not a whole .safetensors"),
+    ],
+)
+def test_a_broken_file_is_called_broken(tmp_path, write, message):
+    path = write(tmp_path)
+    assert kind_of(path).holds == "unknown"
+    for load in (load_keypoints, load_motion, load_joints):
+        with pytest.raises(ValueError, match=message):
+            load(path)
+
+
+class Hostile:
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_looking_runs_nothing(tmp_path, protocol):
+    content = {"v_template": Hostile(tmp_path / "ran"), "J_regressor": Hostile(tmp_path / "ran"), "poses": 1}
+    for write in (pickle_file(content, protocol), torch_file(content), torch_file(content, "old.pt", zipped=False)):
+        path = write(tmp_path)
+        assert "poses" in look(path).fields
+        assert kind_of(path).holds == ("body" if path.suffix == ".pkl" else "unknown")
+    (tmp_path / "python2.pkl").write_bytes(python2_pickle(content))
+    assert kind_of(tmp_path / "python2.pkl").holds == "body"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_was_parsed_to_look_is_not_parsed_again(tmp_path):
+    contents = look(written(tmp_path, [alphapose(f"{t}.jpg", person(17), 1) for t in range(3)]))
+    assert kind_of(contents).name == "AlphaPose"
+    contents.path.unlink()
+    (clip,) = read_keypoints(contents, size_px=(640, 480))
+    assert clip.frame_count == 3
+
+
+def test_the_numbers_of_weights_are_not_read(tmp_path):
+    """Only names are needed to tell what they are; files of weights may be gigabytes."""
+    weights = {"layer.weight": torch.zeros(1000)}
+    save_file(weights, tmp_path / "w.safetensors")
+    torch.save(weights, tmp_path / "w.pt")
+    for name, cut in (("w.safetensors", True), ("w.pt", False)):
+        whole = (tmp_path / name).read_bytes()
+        place = whole.index(bytes(2000))
+        damaged = whole[:place] if cut else whole[:place] + b"\x41" * 2000 + whole[place + 2000 :]
+        (tmp_path / name).write_bytes(damaged)
+        assert kind_of(tmp_path / name).name == "checkpoint"
+
+
+def test_nothing_there_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz: no such file or folder"):
+        kind_of(tmp_path / "nowhere.npz")
+
+
+def test_suffixes_of_what_files_hold():
+    assert suffixes("motion") == (".bvh", ".npz", ".pkl", ".pt")
+    assert suffixes("keypoints") == (".json", ".npz")
+    assert suffixes("joints", "video")[:2] == (".avi", ".mkv")
