@@ -1,6 +1,7 @@
 """What ships: every model loads, knows where it comes from, and can be made again by one command."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -10,12 +11,13 @@ from paths import ROOT
 import motionrep
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.encoders import load_encoder
-from motionrep.head_api.loading import load_head
+from motionrep.head_api.loading import encoder_of, load_head, save_head
 from motionrep.layouts import H36M_17
 from motionrep.motion.saving import save_motion
+from motionrep.pipeline import load_networks
 from motionrep.training import reproduce
 from motionrep.types import Keypoints
-from motionrep.weights import shipped
+from motionrep.weights import find_shipped, shipped, shipped_versions, versions
 
 ROOT = ROOT / "motionrep" / "weights"
 
@@ -38,6 +40,74 @@ def test_a_card_says_data_recipe_licence_and_scores_with_their_protocol(folder):
     for said in ("CMU Graphics Lab", "license: apache-2.0", "seed", "commit", "synthetic-views-1", "sha256"):
         assert said in card, said
     assert not [word for word in ("/work", "/tmp", "/root") if word in card + (folder / "config.json").read_text()]
+
+
+@pytest.fixture
+def newer(tmp_path, monkeypatch):
+    """A folder of shipped weights with two versions of an encoder and of its 3D pose head; the mesh head has one."""
+    for name in ("ktpformer-s", "pose3d-ktpformer-s", "mesh-ktpformer-s"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("ktpformer-s", "pose3d-ktpformer-s"):
+        (tmp_path / name).rename(tmp_path / f"{name}@1")
+    monkeypatch.setattr(versions, "FOLDER", tmp_path)
+    encoder = load_encoder("ktpformer-s@1")
+    with torch.no_grad():
+        encoder.frame_position.add_(1)
+    encoder.save_pretrained(tmp_path / "ktpformer-s", version=2)
+    head = load_head("pose3d-ktpformer-s@1")
+    folder = tmp_path / "pose3d-ktpformer-s"
+    save_head(head, folder, "pose3d", "ktpformer-s", encoder_digest=encoder.digest, version=2)
+    return tmp_path
+
+
+def test_the_newest_version_has_the_name_and_older_ones_have_a_number(newer):
+    assert list(shipped("encoder")) == ["ktpformer-s"]
+    assert list(shipped("head")) == ["mesh-ktpformer-s", "pose3d-ktpformer-s"]
+    assert shipped_versions("encoder", "ktpformer-s") == {2: newer / "ktpformer-s", 1: newer / "ktpformer-s@1"}
+    newest, named, older = (load_encoder(f"ktpformer-s{version}") for version in ("", "@2", "@1"))
+    assert newest.digest == named.digest != older.digest
+    assert older.digest == load_encoder(ROOT / "ktpformer-s").digest
+    assert newest.name == older.name == "ktpformer-s"
+
+
+def test_an_unknown_version_is_refused_with_those_there_are(newer):
+    for version in ("3", "0", "", "x"):
+        with pytest.raises(ValueError, match=rf"no version '{version}' \(there are ktpformer-s@2, ktpformer-s@1;"):
+            load_encoder(f"ktpformer-s@{version}")
+    with pytest.raises(ValueError, match=r"head 'mesh-ktpformer-s' has no version '2' \(there are mesh-ktpformer-s@1;"):
+        load_head("mesh-ktpformer-s@2")
+    assert find_shipped("encoder", "nothing@1") is None
+
+
+def test_a_head_finds_the_version_of_its_encoder(newer):
+    heads = {name: load_head(name) for name in ("pose3d-ktpformer-s", "pose3d-ktpformer-s@1", "mesh-ktpformer-s")}
+    assert [encoder_of(head) for head in heads.values()] == ["ktpformer-s", "ktpformer-s@1", "ktpformer-s@1"]
+    encoder, _ = load_networks(["mesh-ktpformer-s", "pose3d-ktpformer-s@1"])
+    assert encoder.digest == load_encoder("ktpformer-s@1").digest
+    with pytest.raises(ValueError, match=r"different encoders \(ktpformer-s, ktpformer-s@1\)"):
+        load_networks(["mesh-ktpformer-s", "pose3d-ktpformer-s"])
+    with pytest.raises(ValueError, match=r"trained on other weights of encoder 'ktpformer-s'.*; load 'ktpformer-s@1'"):
+        load_networks(["mesh-ktpformer-s"], "ktpformer-s")
+    heads["mesh-ktpformer-s"].trained_on_digest = "0" * 64
+    assert encoder_of(heads["mesh-ktpformer-s"]) is None
+    heads["mesh-ktpformer-s"].trained_on_digest = None
+    assert encoder_of(heads["mesh-ktpformer-s"]) == "ktpformer-s"
+
+
+@pytest.mark.parametrize(("name", "load"), [("ktpformer-s", load_encoder), ("pose3d-ktpformer-s", load_head)])
+def test_formats_of_later_versions_of_motionrep_are_refused(newer, name, load):
+    path = newer / name / "config.json"
+    config = json.loads(path.read_text())
+    kind, number = config["format"].rsplit(" ", 1)
+    path.write_text(json.dumps(config | {"format": f"{kind} {int(number) + 1}"}))
+    with pytest.raises(ValueError, match=rf"is in format 2 of {kind}s, this version reads up to 1; update motionrep"):
+        load(name)
+    path.write_text(json.dumps(config | {"format": 1}))
+    with pytest.raises(ValueError, match="its format should be"):
+        load(name)
+    del config["format"]  # as before there were numbers
+    path.write_text(json.dumps(config))
+    load(name)
 
 
 def test_all_weights_together_are_small():

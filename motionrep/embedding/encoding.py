@@ -1,6 +1,7 @@
 """From the keypoints of a clip to its motion embedding."""
 
 import logging
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -67,27 +68,19 @@ def embed(
         ValueError: No conversion from the clip's layout to the encoder's, or an option out of range.
         RuntimeError: `compile` without a C++ compiler, or a GPU that is not there.
     """
-    if not isinstance(keypoints, Keypoints):
-        raise TypeError(
-            f"expected the Keypoints of one person, as load_keypoints(...)[0], got {type(keypoints).__name__}"
-        )
+    _require_options(keypoints, batch_size, torch.device(device))
     encoder = as_encoder(encoder)
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    device = torch.device(device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"device {str(device)!r}: torch sees no such GPU here; leave device out for the CPU")
-    seen_px = keypoints.xy_px[keypoints.confidence > 0]
-    if len(seen_px) and float(seen_px.abs().max()) <= 1:
-        logger.warning(
-            "all keypoints lie within [-1, 1], but pixels are needed: were they divided by the image's size?"
-        )
+
+    def of(clip: Keypoints) -> Tensor:
+        return encode(
+            encoder_input(clip, encoder), clip.fps, encoder, overlap=overlap, batch_size=batch_size,
+            device=torch.device(device), dtype=dtype, progress=progress, compile=compile,
+        )  # fmt: skip
+
     keypoints = keypoints.as_h36m_17(encoder.coco_recipe)
-    options = (overlap, batch_size, device, dtype, progress, compile)
-    values = encode(encoder_input(keypoints, encoder), keypoints.fps, encoder, *options)
+    values = of(keypoints)
     if flip:
-        other = encode(encoder_input(mirrored(keypoints), encoder), keypoints.fps, encoder, *options)
-        values = (values + other[:, flip_index_tensor(keypoints.layout)]) / 2
+        values = (values + of(mirrored(keypoints))[:, flip_index_tensor(keypoints.layout)]) / 2
     return MotionEmbedding(values, keypoints, encoder.name, encoder.digest)
 
 
@@ -111,6 +104,23 @@ def encode(
     for start in range(stride):
         values[start::stride] = _encoded(inputs[start::stride], encoder, fast, overlap, batch_size, device, progress)
     return moving_average(values, stride)[::times].contiguous()
+
+
+def _require_options(keypoints: Any, batch_size: int, device: torch.device) -> None:
+    """Raises what `embed` raises for its arguments, and warns of keypoints that are not in pixels."""
+    if not isinstance(keypoints, Keypoints):
+        raise TypeError(
+            f"expected the Keypoints of one person, as load_keypoints(...)[0], got {type(keypoints).__name__}"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"device {str(device)!r}: torch sees no such GPU here; leave device out for the CPU")
+    seen_px = keypoints.xy_px[keypoints.confidence > 0]
+    if len(seen_px) and float(seen_px.abs().max()) <= 1:
+        logger.warning(
+            "all keypoints lie within [-1, 1], but pixels are needed: were they divided by the image's size?"
+        )
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""From the frames of a clip, and from its persons, to one vector; who and what was not seen does not count."""
+"""Pools the frames and the persons of a clip into one vector. Unseen persons and frames do not count."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from motionrep.types import MotionEmbedding
 def over_time(
     values: Float[Tensor, "*batch frames joints channels"], valid: Bool[Tensor, "*batch frames"]
 ) -> Float[Tensor, "*batch joints 2*channels"]:
-    """Mean and standard deviation over the valid frames; with no valid frame both are about 0."""
+    """Mean and standard deviation over the valid frames. Without any, the mean is 0 and the deviation 0.001."""
     there = valid[..., None, None]
     values = values.where(there, 0)  # a product with 0 would let NaN through
     weight = there.to(values) / valid.sum(-1).clamp(min=1)[..., None, None, None].to(values)
@@ -24,7 +24,7 @@ def over_time(
 def over_persons(
     vector: Float[Tensor, "batch persons channels"], present: Bool[Tensor, "batch persons"]
 ) -> Float[Tensor, "batch channels"]:
-    """Mean over the persons that are present; 0 where nobody is."""
+    """Mean over the persons that are present; 0 if nobody is."""
     total = vector.where(present[..., None], 0).sum(1)
     return total / present.sum(1, keepdim=True).clamp(min=1).to(vector)
 
@@ -34,8 +34,8 @@ def side_by_side(
 ) -> tuple[Float[Tensor, "1 persons frames joints channels"], Bool[Tensor, "1 persons frames"]]:
     """The persons of one clip as a batch of one, and the frames in which each was seen.
 
-    Tracks that start or end at different frames (`Keypoints.first_frame`) are laid over each other in time: the frames
-    run from the earliest first frame to the last one of all.
+    Tracks are aligned in time by their first frames (`Keypoints.first_frame`). The frames of the batch run from the
+    earliest first frame to the latest last one.
 
     Raises:
         ValueError: No persons, nobody seen in any frame, or persons of different encoders or frame rates.

@@ -21,16 +21,16 @@ def write_embeddings(
     clips: Sequence[str] | None = None,
     more: Mapping[str, Sequence[Any]] | None = None,
 ) -> None:
-    """One row for each clip, frame, or joint of a frame.
+    """Writes a table with one row for each clip, frame, or joint of a frame.
 
-    Columns: `clip`, `person`, `encoder`, `fps`, and those of `more`; with frames `frame` (its number in the file, from
-    `Keypoints.first_frame` on), `time_s` (that over `fps`) and `seen` (whether any joint was; what is said of other
-    frames is made up from their neighbours); with joints `joint` (its name); and `embedding`, a list of float32 of
-    fixed length.
+    All tables have the columns `clip`, `person`, `encoder`, `fps`, those of `more`, and `embedding`, a list of float32
+    of fixed length. Tables of frames or joints also have `frame` (its number in the file, from `Keypoints.first_frame`
+    on), `time_s` (that over `fps`) and `seen`. The latter is False for frames in which no joint was seen, whose
+    embedding comes from their neighbours. Tables of joints also have `joint`, its name.
 
     Args:
-        clips: A name for each embedding; its person where there is none.
-        more: Further columns, such as the action of each clip: by name, a value for each embedding.
+        clips: A name for each embedding. Without names, each has that of its person.
+        more: Further columns by name, such as the action of each clip: a value for each embedding.
 
     Raises:
         ImportError: pyarrow is not installed; the message says how to install it.
@@ -72,7 +72,7 @@ def write_embeddings(
 
 
 def check_table_path(path: Path | str) -> Path:
-    """The path, if `write_embeddings` can write to it. Raises what that would, before anything is embedded."""
+    """The path if `write_embeddings` can write to it. Otherwise raises its error, before anything is embedded."""
     _pyarrow()
     path = Path(path)
     if path.suffix.lower() != ".parquet":
@@ -116,7 +116,7 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def _rows(embedding: MotionEmbedding, level: Level) -> tuple[dict[str, Any], np.ndarray]:
-    """Columns that tell the rows apart, and the embedding of each row."""
+    """Columns that distinguish the rows, and the embedding of each row."""
     if level == "clip":
         return {}, embedding.per_clip()[None].numpy()
     frame = embedding.keypoints.first_frame + np.arange(embedding.keypoints.frame_count)

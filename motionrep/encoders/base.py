@@ -209,7 +209,7 @@ def as_encoder(encoder: Any) -> Encoder:
     if isinstance(inside, Encoder):
         return inside
     if isinstance(inside, nn.Module):
-        raise TypeError(f"expected an encoder, got {type(inside).__name__}, which does not derive from Encoder")
+        raise TypeError(f"expected an encoder, got {type(inside).__name__}, which is no motionrep.encoders.Encoder")
     raise TypeError(f"expected an encoder, as load_encoder(...) gives, got {encoder!r}")
 
 

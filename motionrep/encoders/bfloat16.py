@@ -1,4 +1,4 @@
-"""Linear layers and blocks in bfloat16, for evaluation only, that lose as little as they can."""
+"""Linear layers and blocks in bfloat16 that lose as little precision as possible; for evaluation only."""
 
 import platform
 from typing import Any, Literal
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from motionrep.encoders.architectures.layers import Attention, Axis, Block, attention
 
-_ROWS = 4096  # tokens that weights are laid out for: about as many as `embed` encodes at a time on a CPU
+_ROWS = 4096  # tokens for which packed weights are laid out: about as many as `embed` encodes at a time on a CPU
 
 
 class Product(nn.Module):
-    """What a linear layer computes, from rounded numbers and rounded to bfloat16 at the end.
+    """A linear layer in bfloat16: inputs and weights are rounded, and the result is rounded at the end.
 
     Args:
-        packed: On a CPU that `has_packed_products`, let oneDNN lay out the weight once, add the bias and take the GELU
-            before the result is rounded.
+        packed: Only on a CPU that `has_packed_products`: oneDNN lays out the weight once, and adds the bias and takes
+            the GELU before the result is rounded.
         scale: A factor for each output.
     """
 
@@ -49,20 +49,20 @@ class Product(nn.Module):
         return F.gelu(result) if after == "gelu" else result
 
     def take_in(self, part: Float[Tensor, " inputs"]) -> None:
-        """From now on the input lacks `part`: what the exact weight makes of it, once, goes into the bias."""
+        """Adds to the bias what the exact weight makes of `part`, which the input must not contain from now on."""
         assert self.exact is not None
         with torch.autocast(part.device.type, enabled=False):
             self.bias = F.linear(part, self.exact, self.bias)
         self.exact = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Packed weights can be neither copied nor stored: copies have them as they were."""
+        """Packed weights can be neither copied nor stored, so copies have unpacked ones."""
         state = super().__getstate__()
         return {**state, "weight": self.weight.to_dense(), "packed": False} if self.packed else state
 
 
 class PreciseProduct(Product):
-    """One whose result is float32: a second product finds what rounding took from the first."""
+    """A product whose result is float32: a second product recovers what rounding took from the first."""
 
     def forward(self, input: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         x = input.to(torch.bfloat16)
@@ -81,12 +81,13 @@ class PreciseProduct(Product):
 class Block16(nn.Module):
     """A block in evaluation mode, whose sums stay float32.
 
-    Most of what linear layers read, and most of the value of attention, is the same for every token, and would take
-    most of the few digits that bfloat16 has. So they read it less its mean, and what the layer makes of the mean is
-    added to its bias. Attention passes on what all values share, so that goes into the bias of the next layer; softmax
-    does not see what all keys share. The mean is that of the first window which the block is given: any would be right,
-    and windows have no influence on each other. What attention adds to the sum is far larger than what the MLP does and
-    is not rounded.
+    Most of what linear layers read, and most of the values of attention, is the same for every token. It would take
+    most of the few digits of bfloat16. So each layer reads its input minus a mean, and what the layer makes of the mean
+    goes into its bias. Attention passes on what all values share, so that goes into the bias of the next layer. Softmax
+    ignores what all keys share. The mean is that of the first window the block reads. Any mean would be right, so
+    windows have no influence on each other.
+
+    What attention adds to the sum is far larger than what the MLP adds, and is not rounded.
     """
 
     def __init__(self, block: Block, packed: bool):
@@ -133,7 +134,7 @@ class Block16(nn.Module):
 
 
 def has_packed_products() -> bool:
-    """Whether this CPU, of x86, and this torch have the products with packed weights that compiled models use."""
+    """Whether this is an x86 CPU and a torch with the products of packed weights that compiled models use."""
     names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
     return (
         platform.machine() in ("x86_64", "AMD64")

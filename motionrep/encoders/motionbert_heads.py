@@ -1,4 +1,4 @@
-"""The heads that MotionBERT publishes with its fine-tuned encoders, for exactly the weights in those files.
+"""The heads that MotionBERT publishes with its fine-tuned encoders (ICCV 2023, arXiv 2210.06551).
 
 They read the representation of `DSTformer`. Heads that motionrep trains itself are in the package `motionrep_heads`.
 """
@@ -15,9 +15,9 @@ from motionrep.geometry.rotations import rotmat_from_sixd
 
 
 class MotionBERTAction(nn.Module):
-    """Scores of action classes for a clip of several persons; an absent person is one whose input is all zeros.
+    """Scores of action classes for a clip of several persons. An absent person is one whose input is all zeros.
 
-    Published models read two persons always, and cropped both with one box.
+    Published models always read two persons, cropped with one box.
     """
 
     def __init__(self, features: int, classes: int, hidden: int = 2048):
@@ -46,9 +46,9 @@ class MotionBERTEmbedding(nn.Module):
 
 
 class MotionBERTMesh(nn.Module):
-    """Pose and shape of SMPL: `rotmat` (batch frames 24 3 3), `betas` (batch frames 10), the same in all frames.
+    """Pose and shape of SMPL: `rotmat` (batch frames 24 3 3), and `betas` (batch frames 10), equal in all frames.
 
-    `theta` (batch frames 82) is the same in the form that published evaluations use: 24 axis-angles (radians), betas.
+    `theta` (batch frames 82) has both in the form that published evaluations use: 24 axis-angles in radians, betas.
     """
 
     init_pose: Tensor
@@ -79,7 +79,10 @@ class MotionBERTMesh(nn.Module):
 
 
 def published_head(weights: Mapping[str, Tensor]) -> nn.Module:
-    """The head, with initial weights, that has the names and shapes of these (without `head.`).
+    """The one of the three heads that has these names and shapes, with initial weights.
+
+    Args:
+        weights: Their names without `head.`.
 
     Raises:
         KeyError: It is none of the three.
@@ -93,5 +96,5 @@ def published_head(weights: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _of_clip(representation: Tensor) -> Tensor:
-    """Mean over frames and persons, joints one after the other."""
+    """Mean over frames and persons, flattened joint by joint."""
     return representation.mean(2).flatten(2).mean(1)

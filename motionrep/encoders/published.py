@@ -1,4 +1,4 @@
-"""Checkpoints of published architectures: their names and shapes, and how they become encoders of this library."""
+"""Reads the checkpoints that authors of architectures publish, and turns them into encoders and heads."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -77,24 +77,21 @@ def from_published(
     published = formats[architecture]
     weights = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
     prefix = _BACKBONE if any(name.startswith(_BACKBONE) for name in weights) else ""
-    backbone = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    backbone = _below(prefix, weights)
     task_head = None
     try:
         config = published.config(backbone)
         if prefix:
             weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.smpl.")}
-            task_head = published_head(
-                {name.removeprefix("head."): tensor for name, tensor in weights.items() if name.startswith("head.")}
-            )
+            task_head = published_head(_below("head.", weights))
+            crop_ratio = 1.0 if isinstance(task_head, MotionBERTMesh) else 2.0
+            changes = {"normalisation": "crop", "crop_ratio": crop_ratio, **changes}
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(
             f"the weights are not those of a published {architecture}: missing or of unknown shape {error}; "
             f"they hold {len(weights)} names ({listed(list(weights))}). They are probably incomplete or of another "
             f"architecture (known here: {', '.join(formats)})"
         ) from error
-    if task_head is not None:
-        crop_ratio = 1.0 if isinstance(task_head, MotionBERTMesh) else 2.0
-        changes = {"normalisation": "crop", "crop_ratio": crop_ratio, **changes}
     try:
         config = replace(config, **changes)
         encoder = ENCODERS[architecture](**asdict(config))
@@ -123,6 +120,11 @@ def _fill_in(
     require_fit(architecture, weights, expected, frames)
     for part, names in parts:
         part.load_state_dict({own: weights[name] for name, own in names.items()})
+
+
+def _below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin so, without the prefix."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def _formats() -> dict[str, PublishedFormat]:

@@ -1,4 +1,4 @@
-"""What is done when: the scores of an action head over the time of a long clip."""
+"""Scores of action heads for whole clips, and over the time of long ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def scores_of_clip(head: Any, persons: MotionEmbedding | Sequence[MotionEmbeddin
     Frames in which a person was not seen do not count.
 
     Args:
-        head: As for `scores_over_time`.
+        head: As in `scores_over_time`.
 
     Raises:
         ValueError: Nobody was seen, or an embedding comes from another encoder than the head was trained on.
@@ -34,14 +34,15 @@ def scores_of_clip(head: Any, persons: MotionEmbedding | Sequence[MotionEmbeddin
 def scores_over_time(
     head: Any, persons: MotionEmbedding | Sequence[MotionEmbedding], window_s: float = 2.0, step_s: float = 0.5
 ) -> ActionTimeline:
-    """Slides a window over a clip of one or of several persons, and blends the probabilities of the windows.
+    """Probabilities of actions in every frame of a clip of one or several persons.
 
-    A frame's probabilities are a weighted mean of those of the windows around it; windows whose middle is nearer count
-    more. Windows in which nobody was seen do not count. A clip shorter than the window is one window.
+    A window slides over the clip. A frame's probabilities are a weighted mean of those of the windows around it, in
+    which windows whose middle is nearer count more. Windows in which nobody was seen do not count. A clip shorter than
+    the window is one window.
 
     Args:
-        head: A head with `labels` and an output `logit`, that takes persons: those of motionrep for actions do.
-        window_s: Length of a window; heads do best at the length they were trained on.
+        head: A head with `labels` and an output `logit` that takes several persons, as motionrep's action heads do.
+        window_s: Length of a window. Heads do best at the length they were trained on.
         step_s: Time from one window's start to the next one's, at most the window's length.
 
     Raises:

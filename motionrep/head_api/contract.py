@@ -52,14 +52,14 @@ def representation_of(
 ) -> tuple[Float[Tensor, "1 frames joints channels"], Bool[Tensor, "1 frames"]]:
     """An embedding as a batch of one: the two arguments of `Head.forward`.
 
-    Frames in which the person was not seen are not valid, unless the person never was.
+    Frames in which the person was not seen are not valid. If the person was never seen, all frames are valid.
     """
     seen = embedding.seen_frames().to(embedding.values.device)
     return embedding.values[None], (seen | ~seen.any())[None]
 
 
 def float32_inference(predict: Callable[..., R]) -> Callable[..., R]:
-    """Makes a head's `predict` compute in float32 and without gradients, also where `torch.autocast` is on."""
+    """Decorates a head's `predict` to compute in float32 and without gradients, also where `torch.autocast` is on."""
 
     @functools.wraps(predict)
     def run(head: Any, embedding: MotionEmbedding, *args: Any, **options: Any) -> R:

@@ -1,4 +1,4 @@
-"""Flip averaging: the mean of what a head says of a clip and of the clip's mirror image."""
+"""Flip averaging: the mean of a head's results for a clip and for the clip's mirror image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,19 +16,19 @@ Result = TypeVar("Result", JointMotion, BodyMotion, ActionScores, ActionTimeline
 
 
 def flip_averaged(result: Result, of_mirrored: Result) -> Result:
-    """The mean of two results of one head; as a rule it errs less than either.
+    """The mean of two results of one head, which usually errs less than either.
 
         clip = motionrep.load_keypoints("dance.json", size_px=(1920, 1080))[0]
         ways = [head.predict(motionrep.embed(one, encoder)) for one in (clip, motionrep.mirrored(clip))]
         motion = motionrep.flip_averaged(*ways)
 
-    The mirrored clip's result is mirrored back first: x negated, left and right swapped, in the names of actions too
-    (`left_...`, `right_...`). Positions, translations and betas are averaged, rotations by the chordal mean, actions by
-    their probabilities.
+    The mirrored clip's result is mirrored back first: x is negated, and left and right are swapped, also in the names
+    of actions (`left_...`, `right_...`). Positions, translations and betas are averaged. Rotations are averaged by the
+    chordal mean, actions by their probabilities.
 
     Args:
-        result: Of a clip; motions in camera axes or relative to the pelvis, bodies with SMPL's 24 joints.
-        of_mirrored: Of `mirrored(clip)`; with a camera, that was `camera.mirrored()`.
+        result: Of a clip. Motions are in camera axes or relative to the pelvis, bodies have SMPL's 24 joints.
+        of_mirrored: Of `mirrored(clip)`, with `camera.mirrored()` if there is a camera.
 
     Raises:
         TypeError: Something else than a motion, scores or a timeline, or two kinds of it.
@@ -45,7 +45,7 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
 def flip_averaged_output(
     output: Mapping[str, Tensor], of_mirrored: Mapping[str, Tensor], labels: Sequence[str] = ()
 ) -> dict[str, Tensor]:
-    """The same for what a head's `forward` gives (`head_api.Head`), batches and all; other entries are left out.
+    """The same for batches of outputs of a head's `forward` (`head_api.Head`). Unknown entries are left out.
 
     Args:
         labels: The classes of `logit`.
@@ -69,7 +69,7 @@ def _mean_actions(result: Any, of_mirrored: Any) -> Any:
 
 
 def _swapped(labels: Sequence[str]) -> list[int]:
-    """Where the class stands that each class becomes in a mirror."""
+    """The index of the class that each class becomes in a mirror."""
     return [labels.index(name if (name := mirror_name(label)) in labels else label) for label in labels]
 
 

@@ -37,8 +37,9 @@ _LIMITS = (
 
 
 def pack(
-    run: Path, kind: str, name: str, folder: Path, scores: Sequence[Path], encoder: str, after: str = "", note: str = ""
-) -> None:
+    run: Path, kind: str, name: str, folder: Path, scores: Sequence[Path], encoder: str, after: str = "",
+    note: str = "", version: int = 1,
+) -> None:  # fmt: skip
     """Writes `folder/name` from the run folder of `motionrep finetune`.
 
     Args:
@@ -48,6 +49,8 @@ def pack(
         encoder: The shipped name of the encoder that a head belongs to.
         after: What the run started from, a clause for the card.
         note: A sentence for the card, such as the hardware and the time.
+        version: One more than the last if weights of this name have shipped before; rename their folder to
+            `name@version` first.
     """
     versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
     config = (run / "config.yaml").read_text(encoding="utf-8")
@@ -66,12 +69,12 @@ def pack(
     if kind == "encoder":
         network = load_encoder(run / "encoder").half()
         network.name, network.provenance = name, provenance
-        network.save_pretrained(folder / name)
+        network.save_pretrained(folder / name, version=version)
         return
     head = load_head(run / kind).half()
     belongs = folder / encoder
     digest = load_encoder(belongs if belongs.is_dir() else encoder).digest
-    write = {"name": trained_head_name(run / kind), "encoder": encoder, "encoder_digest": digest}
+    write = {"name": trained_head_name(run / kind), "encoder": encoder, "encoder_digest": digest, "version": version}
     save_head(head, folder / name, **write)
     sha256 = hashlib.sha256((folder / name / "model.safetensors").read_bytes()).hexdigest()
     use = f'import motionrep\n\nhead = motionrep.load_head("{name}")\nresult = head.predict(embedding)'
@@ -89,6 +92,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="")
     parser.add_argument("--after", default="")
     parser.add_argument("--note", default="")
+    parser.add_argument("--version", type=int, default=1)
     pack(**vars(parser.parse_args()))
 
 

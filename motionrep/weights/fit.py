@@ -1,7 +1,4 @@
-"""Weights go into a model whole or not at all; what did not fit is listed, with the likely reason.
-
-And a head works with the weights it was trained on.
-"""
+"""Whether weights fit a model: all of them or none. An error lists what does not fit, and the likely reason."""
 
 import re
 from collections import Counter
@@ -20,14 +17,17 @@ def require_fit(
     frames: int | None = None,
     others: Callable[[], Mapping[str, Collection[str]]] = dict,
 ) -> None:
-    """Raises ValueError that lists missing and unexpected names and wrong shapes, and says why that may be; or for NaN.
+    """Raises ValueError unless names and shapes agree and all numbers are finite.
 
-    Names that differ only in the number of a layer are listed once, as `blocks.*.norm.weight x7`.
+    The message lists missing names, unexpected names and wrong shapes, and says why that may be. Names that differ only
+    in the number of a layer are listed once, as `blocks.*.norm.weight x7`.
 
     Args:
+        got: The weights by name.
+        expected: The state dict of the model.
         owner: What the weights should fit, for the message.
-        frames: The window of the model they should fit, where it has one.
-        others: Gives the names of the entries of architectures, of which the weights may be instead.
+        frames: The window of the model, if it has one.
+        others: Gives the names of all architectures' weights, to find out whose these are.
     """
     missing = [name for name in expected if name not in got]
     unexpected = [name for name in got if name not in expected]
@@ -53,7 +53,7 @@ def require_fit(
 
 
 def listed(names: Collection[str], limit: int = _LISTED) -> str:
-    """Names in one line; those that differ only in their first number stand there once, with their count."""
+    """Names in one line. Those that differ only in their first number are listed once, with their count."""
     patterns: dict[str, list[str]] = {}
     for name in names:
         patterns.setdefault(re.sub(r"(?<=\.)\d+(?=\.)", "*", name, count=1), []).append(name)
@@ -63,7 +63,7 @@ def listed(names: Collection[str], limit: int = _LISTED) -> str:
 
 
 def other_architecture(owner: str, got: Collection[str], others: Mapping[str, Collection[str]]) -> str:
-    """A sentence that names the architecture whose names are most like those of the weights, if that is not `owner`."""
+    """A sentence that names the architecture with the most similar names; empty if that is `owner` or none is close."""
     have = _patterns(got)
     alike = {name: len(have & (known := _patterns(names))) / len(have | known) for name, names in others.items()}
     best = max(alike, key=alike.__getitem__, default=owner)

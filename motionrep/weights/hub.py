@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face Hub: which names mean them, and their download."""
+"""Weights on the Hugging Face Hub: their ids, and their download."""
 
 import re
 from pathlib import Path
@@ -15,11 +15,11 @@ def is_hub_id(name: str | Path) -> bool:
 
 
 def downloaded(repository: str, kind: str, **options: Any) -> Path:
-    """The folder on this machine of a repository of the Hub.
+    """Downloads a repository of weights, unless it is in the cache, and returns its folder.
 
     Args:
         kind: What it holds, for messages: "encoder" or "head".
-        options: Those of `snapshot_download`.
+        options: Those of huggingface_hub's `snapshot_download`.
 
     Raises:
         ValueError: It cannot be read.

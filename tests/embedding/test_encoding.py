@@ -295,3 +295,13 @@ def test_a_list_or_a_name_is_not_taken_for_a_clip_or_an_encoder(monkeypatch):
         embed([_clip(3)], _echo())  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match=r"expected an encoder, as load_encoder\(\.\.\.\) gives, got 'echo'"):
         embed(_clip(3), "echo")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"expected an encoder, got Linear, which is no motionrep\.encoders\.Encoder"):
+        embed(_clip(3), nn.Linear(2, 2))  # pyright: ignore[reportArgumentType]
+
+
+def test_an_encoder_that_was_compiled_is_taken_as_it_was(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as users run it
+    clip, encoder = _clip(12), _encoder()
+    embedding = embed(clip, torch.compile(encoder))
+    assert torch.equal(embedding.values, embed(clip, encoder).values)
+    assert embedding.encoder == "ktpformer"

@@ -39,7 +39,9 @@ def labelled(tmp_path_factory):
             motion = authored_motion(name, seed, seconds=1.0, fps=15.0)
             camera = random_camera(motion, body, rng)
             paths.append(folder / name / f"{seed}.npz")
-            motionrep.save_keypoints([simulated_keypoints(in_camera(motion, body, camera), body, camera, HALPE_26, rng)], paths[-1])
+            motionrep.save_keypoints(
+                [simulated_keypoints(in_camera(motion, body, camera), body, camera, HALPE_26, rng)], paths[-1]
+            )
     return paths
 
 

@@ -228,6 +228,7 @@ def test_a_head_of_another_package_is_trained_like_ours(tmp_path):
     assert 0 < metrics["loss"] < 10
     saved = json.loads((run / "head" / "config.json").read_text())
     assert saved.pop("encoder_digest") == load_encoder(run / "encoder").digest
-    assert saved == {"head": "speed", "config": {"channels": 16, "fps": 30.0}, "encoder": "run"}
+    built = {"head": "speed", "config": {"channels": 16, "fps": 30.0}, "encoder": "run"}
+    assert saved == built | {"format": "motionrep head 1", "version": 1}
     code = "import motionrep, sys; print(type(motionrep.load_head(sys.argv[1])).__module__)"
     assert python("-c", code, run / "head").strip() == "someones_heads"
