@@ -1,4 +1,4 @@
-"""How alike clips are by their embeddings: python examples/compare_clips.py WIDTHxHEIGHT KEYPOINTS.json ..."""
+"""Compares clips by their embeddings: python examples/compare_clips.py WIDTHxHEIGHT KEYPOINTS.json ..."""
 
 import sys
 
@@ -11,7 +11,7 @@ def main(size: str, *paths: str) -> None:
     width_px, height_px = map(int, size.split("x"))
     encoder = motionrep.load_encoder("ktpformer-s")
     clips = [motionrep.load_keypoints(path, size_px=(width_px, height_px))[0] for path in paths]
-    # How the representation varies over time says more of a motion than its mean, which the camera's place moves too.
+    # The spread over time tells more of a motion than the mean, which also depends on where the camera is.
     vectors = torch.stack([motionrep.embed(clip, encoder).values.std(0).flatten() for clip in clips])
     vectors = torch.nn.functional.normalize(vectors, dim=1)
     for path, row in zip(paths, vectors @ vectors.T, strict=True):

@@ -1,4 +1,4 @@
-"""The open body in some poses and shapes: python examples/draw_open_body.py OUTPUT.png"""
+"""Draws the open body in some poses and shapes: python examples/draw_open_body.py OUTPUT.png"""
 
 import sys
 
@@ -17,7 +17,7 @@ from motionrep.rendering.surfaces import Surface
 WIDTH_PX, HEIGHT_PX, PX_PER_M, EYE_M = 1440, 405, 166.0, 40.0
 SKIN = torch.tensor([0.87, 0.80, 0.745])
 Degrees = dict[str, tuple[int, int, int]]
-# Degrees about x, y, z of the left side's joint and, mirrored, of the right one's; "+" only of the left one.
+# Degrees about x, y, z of the left joint and, mirrored, of the right one; "+" turns only the left one.
 POSES: dict[str, Degrees] = {
     "rest": {},
     "arms overhead": {"collar": (0, 0, 20), "shoulder": (0, -15, 60)},
@@ -45,7 +45,7 @@ def rotations(degrees: Degrees) -> Tensor:
 
 
 def row(bodies: list[tuple[str, Degrees, Tensor]]) -> Image.Image:
-    """Labelled bodies side by side on one floor, turned a little, from far away so that all are seen alike."""
+    """Labelled bodies side by side on one floor, slightly turned, from so far away that all look alike."""
     body = motionrep.load_body_model("open")
     turn = roma.rotvec_to_rotmat(torch.tensor([0.0, 30.0, 0.0]).deg2rad())
     spacing_px = WIDTH_PX / len(bodies)

@@ -1,7 +1,7 @@
-"""Makes the pictures of docs/gallery.md: python examples/gallery.py [FOLDER [NAME ...]]
+"""Draws the pictures of docs/gallery.md: python examples/gallery.py [FOLDER [NAME ...]]
 
-Everything is made from the motions that ship with motionrep: they are filmed by a virtual camera, and what the shipped
-networks recover from the detections is drawn.
+The motions ship with motionrep. A virtual camera and a simulated detector see them, the shipped networks recover them
+from the detections, and the results are drawn.
 """
 
 import sys
@@ -34,7 +34,7 @@ SIZE_PX = 960, 720
 
 @dataclass(frozen=True)
 class Clip:
-    """A motion as it was, in the camera's axes, what a detector saw of it, and what was recovered."""
+    """The true motion in camera axes, what a detector saw of it, and what was recovered."""
 
     truth: BodyMotion
     keypoints: Keypoints
@@ -45,7 +45,7 @@ class Clip:
 
 @cache
 def filmed(name: str) -> Clip:
-    """Four seconds of a shipped motion, filmed from the front, through the whole pipeline."""
+    """Four seconds of a shipped motion, seen from the front and recovered."""
     body, rng = load_body_model("open"), np.random.default_rng(SEED)
     world = standing_at(name, 0, 0, 35)
     pose = camera_from_world_looking(torch.tensor([0.0, 1.0, 3.3]), torch.tensor([0.0, 1.0, 0.0]))
@@ -58,7 +58,7 @@ def filmed(name: str) -> Clip:
 
 
 def standing_at(name: str, x_m: float, z_m: float, turn_deg: float) -> BodyMotion:
-    """Four seconds of a shipped motion, begun somewhere on the floor and turned about the vertical there."""
+    """Four seconds of a shipped motion that starts at a place on the floor, turned about the vertical."""
     motion = authored_motion(name, SEED, 4.0, FPS)
     facing = motion.local_rotmat[0, 0, :, 2]
     angle = torch.deg2rad(torch.tensor(turn_deg)) - torch.atan2(facing[0], facing[2])
@@ -76,7 +76,7 @@ def shown(motion, at_s: int = 1, **options) -> np.ndarray:
 
 
 def overlay() -> np.ndarray:
-    """The source video is a rendering of the true motion, which stands for one of a camera."""
+    """The source video is a rendering of the true motion, in place of a real video."""
     clip = filmed("wave")
     with TemporaryDirectory() as folder:
         video = Path(folder) / "source.mp4"
@@ -119,7 +119,7 @@ def skeleton() -> np.ndarray:
 
 
 def labels() -> np.ndarray:
-    """What the shipped action head says of a clip, every half second."""
+    """The actions that the shipped head recognises in a clip, every half second."""
     clip = filmed("sit_down")  # a class that it knows
     timeline = motionrep.load_head("action-ktpformer-s").predict_over_time(clip.embedding, 1.0)
     segments = [astuple(segment) for segment in timeline.segments()]
@@ -140,7 +140,7 @@ def backgrounds() -> np.ndarray:
 
 
 def _over_tiles(picture: np.ndarray) -> np.ndarray:
-    """What is transparent, shown as image editors do."""
+    """The picture over a checkerboard, which shows what is transparent."""
     rows, columns = np.indices(picture.shape[:2]) // 10
     tiles = np.where((rows + columns) % 2, 200, 240)[..., None]
     opacity = picture[..., 3:] / 255
@@ -148,7 +148,7 @@ def _over_tiles(picture: np.ndarray) -> np.ndarray:
 
 
 def strip() -> np.ndarray:
-    """For the README: four of the pictures, cut to their person."""
+    """Four of the pictures, cropped to the person, for the README."""
     clip = filmed("wave")
     options = {"width_px": 230, "titles": False}
     return np.concatenate([

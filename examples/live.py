@@ -1,8 +1,8 @@
-"""Live 3D poses, a line of JSON per frame: python examples/live.py WIDTHxHEIGHT LATENCY [KEYPOINTS.json]
+"""Prints live 3D poses, a line of JSON per frame: python examples/live.py WIDTHxHEIGHT LATENCY [KEYPOINTS.json]
 
-Plays the first person of a keypoint file as fast as a camera would. Without a file it reads COCO-17 keypoints from
-standard input, one line per frame at 30 frames per second, as a detector may write them: [[x, y, confidence], ...] in
-pixels, or null for a frame without anybody.
+Plays the first person of a keypoint file at the speed of a camera. Without a file it reads COCO-17 keypoints from
+standard input as a detector may write them, one line per frame at 30 frames per second: [[x, y, confidence], ...] in
+pixels, or null for a frame in which nobody is seen.
 """
 
 import json

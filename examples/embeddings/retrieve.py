@@ -1,4 +1,4 @@
-"""Clips most like the first: python examples/embeddings/retrieve.py WIDTHxHEIGHT QUERY.json CLIP.json ..."""
+"""Clips most similar to the first: python examples/embeddings/retrieve.py WIDTHxHEIGHT QUERY.json CLIP.json ..."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""How high the hands are above the pelvis, in metres."""
+"""A head that predicts how high the hands are above the pelvis, in metres."""
 
 import torch
 from torch import nn
@@ -24,7 +24,7 @@ class HandHeightHead(nn.Module):
     def forward(self, representation, valid):  # batch frames joints channels, batch frames
         return {"height_m": self.height(representation[:, :, WRISTS])[..., 0]}
 
-    def loss(self, output, batch):  # named terms; what else is in a batch: motionrep/datasets/synthesis.py
+    def loss(self, output, batch):  # named terms; motionrep/datasets/synthetic/clips.py lists what a batch has
         error_m = (output["height_m"] + batch["position_m"][:, :, WRISTS, 1]).abs()  # y points down
         return {"height": error_m[batch["valid"]].mean()}
 
