@@ -15,10 +15,10 @@ from torch import Tensor
 from motionrep.body import BodyModel, load_body_model
 from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54, SMPLX_57
 from motionrep.layouts import H36M_17, SMPL_24
+from motionrep.motion.bvh_files import read_bvh
 from motionrep.motion.editing import resample
 from motionrep.motion.exporting import export_motion
 from motionrep.motion.loading import load_motion
-from motionrep.motion.bvh_files import read_bvh
 from motionrep.motion.saving import save_motion
 from motionrep.types import BodyMotion
 

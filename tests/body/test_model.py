@@ -276,7 +276,7 @@ def test_wrong_file_names_field_and_remedy(tmp_path: Path, field: str, value: np
 
 
 def test_pickled_and_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="pass the path of a SMPL.*or the name of a body: open, smpl-neutral"):
+    with pytest.raises(FileNotFoundError, match=r"pass the path of a SMPL.*or the name of a body: open, smpl-neutral"):
         load_body_model(tmp_path / "none.npz")
     for name, message in (("smpl.pkl", "not a whole pickle"), ("smpl.npz", r"expected an \.npz")):
         (tmp_path / name).write_bytes(b"not arrays")

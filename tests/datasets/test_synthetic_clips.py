@@ -14,8 +14,8 @@ from motionrep.datasets.motion_folders import MotionClip
 from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise
 from motionrep.layouts import COCO_17, H36M_17
-from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.motion.bvh_files import read_bvh
+from motionrep.motion.readers.bvh import motion_from_bvh
 
 EXACT = DetectorNoise(strength=(1e-6, 1e-6), missing_joint=0.0, missing_frame=0.0, swap=0.0)
 KEYS = [(0, index) for index in range(12)]
