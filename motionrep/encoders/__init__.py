@@ -3,12 +3,8 @@
 `Encoder` says what an encoder is and how to add an architecture.
 """
 
-from motionrep.encoders.architectures.dstformer import DSTformer
-from motionrep.encoders.architectures.ktpformer import KTPFormer
+from motionrep.encoders.architectures import SSRSTF, DSTformer, KTPFormer, MixSTE, MotionAGFormer
 from motionrep.encoders.architectures.layers import pose3d_head
-from motionrep.encoders.architectures.mixste import MixSTE
-from motionrep.encoders.architectures.motionagformer import MotionAGFormer
-from motionrep.encoders.architectures.ssr_stf import SSRSTF
 from motionrep.encoders.base import Encoder, EncoderConfig, as_encoder, weights_digest
 from motionrep.encoders.loading import load_encoder
 from motionrep.encoders.model_cards import Provenance

@@ -10,7 +10,7 @@ from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
 from motionrep.motion.writers.table import WRITERS
 from motionrep.types import BodyMotion
-from motionrep.weights import shipped
+from motionrep.weights import find_shipped
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +72,6 @@ def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None)
 
 def _export_encoder(names: list[str], output: Path, head: str | None, motion_options: list[str]) -> None:
     from motionrep.deployment.network_export import export_encoder
-    from motionrep.head_api.contract import require_same_encoder
 
     if motion_options:
         raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
@@ -82,11 +81,9 @@ def _export_encoder(names: list[str], output: Path, head: str | None, motion_opt
         require_kind(look(names[0]), "weights", "unknown")  # published checkpoints have many forms
     network = motionrep.load_encoder(names[0])
     trained: Any = None if head is None else motionrep.load_head(head)
-    if trained is not None:
-        require_same_encoder(trained, network)
     export_encoder(network, output, trained)
     print(f"{output}: {network.name}{f' with {head}' if head else ''}, {output.stat().st_size / 1e6:.1f} MB")
 
 
 def _is_encoder(name: str) -> bool:
-    return name in shipped("encoder") or (Path(name) / "model.safetensors").is_file()
+    return find_shipped("encoder", name) is not None or (Path(name) / "model.safetensors").is_file()
