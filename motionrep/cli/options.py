@@ -7,10 +7,12 @@ from typing import Literal, NoReturn
 
 import torch
 
+from motionrep.files.kinds import names, suffixes
+
 Size = tuple[int, int]
 Axes = Literal["camera", "world"]
 Precision = Literal["float32", "bfloat16"]
-MOTION_FILES = "A .npz of motionrep or AMASS, a .bvh file, a .pkl of 3DPW or WHAM, or a .pt of GVHMR."
+MOTION_FILES = f"A motion file ({names('motion')}; {', '.join(suffixes('motion'))})."
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 def add_keypoints(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "keypoints", type=Path,
-        help="A file or folder of AlphaPose, OpenPose, COCO, MMPose, MediaPipe, YOLO or motionrep.",
+        help=f"A keypoint file or folder ({names('keypoints')}).",
     )  # fmt: skip
     add_clip(parser)
 

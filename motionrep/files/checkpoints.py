@@ -1,8 +1,8 @@
-"""Reads files of `torch.save` without running anything in them: tensors and plain containers, the rest inert.
+"""Reads files of `torch.save` without running anything in them.
 
-Published checkpoints hold optimizer states and random generators, which `torch.load(weights_only=True)` refuses and
-`weights_only=False` would let run code. Here every name in the file that is not on a short list becomes a stand-in
-that does nothing.
+Published checkpoints hold optimizer states and random generators. `torch.load(weights_only=True)` refuses those, and
+`weights_only=False` would let them run code. Here tensors and plain containers are read; every other object in the file
+becomes a stand-in that does nothing.
 """
 
 import pickle
@@ -32,7 +32,7 @@ _MALFORMED = (
 
 
 class Inert:
-    """Stands for anything that is neither a tensor nor a plain container; takes whatever is done to it in silence."""
+    """Stands for anything that is neither a tensor nor a plain container; ignores whatever is done to it."""
 
     __slots__ = ()
 
@@ -73,7 +73,7 @@ def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") 
     """The dict that a `torch.save` file holds; what is neither tensor nor plain container becomes `Inert`.
 
     Args:
-        unknown: What becomes of a file that asks for anything else: stand-ins, or an error with the name.
+        unknown: Whether other objects become stand-ins, or the file is refused with the name of what it asks for.
 
     Raises:
         ValueError: The file is truncated, is not a `torch.save` file, holds something other than a dict, or is refused.

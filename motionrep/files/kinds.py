@@ -85,8 +85,12 @@ def require_kind(contents: Contents, *wanted: Holds) -> Kind:
     if contents.fault is not None:
         raise contents.fault
     sought = " or ".join(_MEANING[holds][0] for holds in wanted)
-    known = ", ".join(dict.fromkeys(kind.name for kind in KINDS if kind.holds in wanted))
-    raise ValueError(f"{contents.path}: is {kind.name}, not {sought} of a kind that motionrep reads ({known})")
+    raise ValueError(f"{contents.path}: is {kind.name}, not {sought} of a kind that motionrep reads ({names(*wanted)})")
+
+
+def names(*holds: Holds) -> str:
+    """The kinds of files that hold something, in one line."""
+    return ", ".join(dict.fromkeys(kind.name for kind in KINDS if kind.holds in holds))
 
 
 def suffixes(*holds: Holds) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Reads pickles of arrays and plain containers without running anything in them.
 
-Every class and function that such a file names has a stand-in here that only takes down what it is given. Anything
-else is refused by its name.
+Every class and function that such a file names has a stand-in here, which only records its arguments. A file that names
+anything else is refused.
 """
 
 import io
@@ -28,15 +28,15 @@ _COMPRESSED = (
 
 
 def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lambda module, name: None) -> Any:
-    """What a pickle of Python 2 or 3, or of joblib without compression, holds; `as_array` gives its arrays.
+    """What a pickle of Python 2 or 3, or of joblib without compression, holds; see `as_array` for its arrays.
 
     Args:
         what: What the file should be, for messages: "SMPL model".
-        stand_in: What stands in for further names (module, name), or None for those to be refused.
+        stand_in: Gives the stand-in for a further name (module, name), or None to refuse it.
 
     Raises:
-        ValueError: The file is compressed, cut off or no pickle, or names anything else to be imported; nothing in it
-            was run.
+        ValueError: The file is compressed, cut off or no pickle, or asks to import anything else; nothing in it was
+            run.
     """
     content = path.read_bytes()
     if content.startswith(_COMPRESSED):
@@ -88,7 +88,7 @@ def read_outline(stream: BinaryIO | io.BufferedIOBase) -> Any:
 
 
 class Inert:
-    """What the file says about an object. A class as stand-in for a function, too: files cannot change classes."""
+    """What the file says about an object. Stands for functions too: files cannot change the attributes of a class."""
 
     arguments: tuple[Any, ...]
     state: Any = None
@@ -175,7 +175,7 @@ class _Scalar(Inert): ...
 
 
 class _JoblibArray(Inert):
-    """joblib puts the numbers of an array into the stream, right behind the object that describes it."""
+    """joblib writes the numbers of an array into the stream, right behind the object that describes it."""
 
     stream: io.BytesIO
     array: np.ndarray
@@ -207,7 +207,7 @@ class _Bytes(Inert):
 
 
 class _DefaultDict(dict[Any, Any]):
-    """Takes no factory: looking a key up calls nothing."""
+    """Has no factory, so that looking up a key calls nothing."""
 
     __slots__ = ()
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """All files below a folder, sorted, without hidden ones (macOS's `._a.bvh`) and what is in hidden folders."""
+    """All files below a folder, sorted; without hidden ones, such as macOS's `._a.bvh`, and those in hidden folders."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
@@ -20,8 +20,8 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Yields a path beside `path` to write a file or folder to; renames it to `path` at the end.
 
     The temporary name keeps the suffix, since many writers choose the format by it. When the block raises, what was
-    written is removed and an older `path` stays as it was. Parent folders are made. A folder replaces a folder with all
-    that is in it, a file never replaces a folder.
+    written is removed and an older `path` stays as it was. Parent folders are made. A folder replaces an older folder
+    and everything in it; a file never replaces a folder.
 
     Raises:
         OSError: The disk is full, the folder cannot be written to, or a folder is in the file's place; the message

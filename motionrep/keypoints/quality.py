@@ -1,4 +1,4 @@
-"""What is doubtful about the keypoints of a clip, in plain sentences."""
+"""Warns of what is doubtful about the keypoints of a clip, in plain sentences."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from motionrep.types import Keypoints
 
-Kind = Literal["unseen", "confidence", "joint", "jump", "swap", "size", "edge", "fps", "length"]
+Doubt = Literal["unseen", "confidence", "joint", "jump", "swap", "size", "edge", "fps", "length"]
 
 USUAL_FPS = (15.0, 23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 90.0, 100.0, 119.88, 120.0, 200.0, 240.0)
 LOW_CONFIDENCE = 0.4
@@ -26,19 +26,19 @@ _RUNS_NAMED = 4
 
 @dataclass(frozen=True)
 class QualityWarning:
-    """One doubt: what kind it is, and a sentence that says where, how much, and what it means for the result."""
+    """One doubt: its kind, and a sentence that says where it is, how large, and what it means for the result."""
 
-    kind: Kind
+    kind: Doubt
     sentence: str
 
 
 def quality_warnings(
     keypoints: Keypoints, window_s: float | None = None, fps_known: bool = True
 ) -> list[QualityWarning]:
-    """All doubts about a clip, the gravest kinds first; an empty list is a good clip.
+    """All doubts about a clip, the most serious kinds first; the list is empty for a good clip.
 
     Args:
-        window_s: How long a window the encoder reads; a shorter clip is filled up with its last frame.
+        window_s: Length of the encoder's window; a shorter clip is padded with its last frame.
         fps_known: False when the frame rate is an assumption.
     """
     found = [*_unseen(keypoints)]
@@ -71,7 +71,7 @@ def person_size_px(keypoints: Keypoints) -> float:
 
 
 def leaps(keypoints: Keypoints) -> Bool[Tensor, "frames joints"]:
-    """Joints that are far from where the frame before saw them: more than 0.35 times the person's size in 1/30 s.
+    """Joints that moved more than 0.35 times the person's size in 1/30 s since the frame before.
 
     The fastest hands move about a fifth of the person's size in that time. At lower frame rates the limit grows in
     proportion; at higher ones it stays, because noise does not shrink with time.
@@ -87,8 +87,8 @@ def leaps(keypoints: Keypoints) -> Bool[Tensor, "frames joints"]:
 def swaps(keypoints: Keypoints) -> Bool[Tensor, " frames"]:
     """Frames where left and right seem to have changed places since the frame before, for most pairs seen in both.
 
-    A pair speaks for it when its joints, exchanged, lie less than half as far from the frame before as they do now, and
-    they have moved, together, more than a tenth of the person's size: limbs that pass each other move less.
+    A pair counts when two things hold. Its joints would be less than half as far from the frame before if they were
+    exchanged. And together they moved more than a tenth of the person's size: limbs that pass each other move less.
     """
     layout = keypoints.layout
     pairs = [(j, m) for j, m in enumerate(layout.flip_indices) if layout.joints[j].startswith("left_")]
@@ -112,8 +112,8 @@ def _unseen(keypoints: Keypoints) -> Iterable[QualityWarning]:
     elif count:
         yield QualityWarning(
             "unseen",
-            f"Nobody was detected in {count} of {total} frames ({_spans(unseen, keypoints.fps)}); what is shown there "
-            "is made up from the frames around.",
+            f"Nobody was detected in {count} of {total} frames ({_spans(unseen, keypoints.fps)}); the result there is "
+            "interpolated from the frames around.",
         )
 
 
@@ -142,7 +142,7 @@ def _weak_joints(keypoints: Keypoints) -> Iterable[QualityWarning]:
     if names:
         yield QualityWarning(
             "joint",
-            f"Joints that are missing or unsure in much of the clip: {', '.join(names)}; their movement is guessed.",
+            f"Joints that are missing or unsure in much of the clip: {', '.join(names)}; how they move is guessed.",
         )
 
 

@@ -17,8 +17,8 @@ from motionrep.types import BodyMotion
 def resample(motion: BodyMotion, fps: float) -> BodyMotion:
     """The motion at another frame rate: rotations along the shortest arc, translation and expression linearly.
 
-    The first frame stays; new frames follow every 1/fps seconds up to the last moment of the clip, so the duration
-    between the first and the last frame shrinks by less than 1/fps. No smoothing when frames are dropped.
+    The first frame stays. New frames follow every 1/fps seconds up to the end of the clip, so the duration between the
+    first and the last frame shrinks by less than 1/fps. Nothing is smoothed when frames are dropped.
 
     Raises:
         ValueError: fps is not positive.
@@ -39,7 +39,7 @@ def resample(motion: BodyMotion, fps: float) -> BodyMotion:
 def with_betas(motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas"]) -> BodyMotion:
     """The same rotations on another shape of the same body; the path is scaled by the leg length.
 
-    A world motion keeps the height above the floor at which its lower sole's 5th percentile was.
+    A world motion keeps the height of its soles above the floor (the lower sole's 5th percentile).
 
     Raises:
         ValueError: The motion was made for another body.

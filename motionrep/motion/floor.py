@@ -1,4 +1,4 @@
-"""Where the floor is under a moving body, found from its soles."""
+"""Finds the floor under a moving body from its soles."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ _FLOOR_QUANTILE = 0.05
 def sole_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, "frames 2"]:
     """Height (y, metres) of the lowest point of the left and the right sole.
 
-    Sole points are the rest surface's lowest 1.5 cm between heel and ball, taken to be rigid with the ankle.
-    Toes do not count: in most files they do not bend, so that pushing off drives them centimetres into the floor.
+    Sole points are the lowest 1.5 cm of the rest surface between heel and ball; they are assumed to move rigidly with
+    the ankle. Toes do not count: in most files they do not bend, so pushing off drives them centimetres into the floor.
     """
     rest_joint_m = body.rest_joints(motion.betas)
     rotmat, joint_m = body_kinematics(motion.local_rotmat[:, :24], motion.translation_m, rest_joint_m)
@@ -64,9 +64,9 @@ def raised(motion: BodyMotion, height_m: Float[Tensor, ""]) -> BodyMotion:
 
 
 def level_floor(motion: BodyMotion, body: BodyModel) -> BodyMotion:
-    """Takes out a slope of the floor along z, fitted as height = a + k z to soles that stand still and flat.
+    """Removes a slope of the floor along z, fitted as height = a + k z to soles that stand still and flat.
 
-    For motions on a flat floor only. A clip whose standing feet cover less than 1.5 m of z is returned as it is.
+    For motions on a plane floor only. A clip whose standing feet cover less than 1.5 m along z is returned as it is.
     """
     if motion.frame_count < 2:
         return motion

@@ -1,4 +1,4 @@
-"""Joint angles and speeds of a motion, by anatomical names."""
+"""Measures joint angles and speeds of a motion, by anatomical names."""
 
 import math
 
@@ -33,9 +33,9 @@ def as_h36m_motion(motion: BodyMotion | JointMotion) -> JointMotion:
 
 
 def joint_angles_deg(motion: BodyMotion | JointMotion) -> dict[str, Float[Tensor, " frames"]]:
-    """Angles of the large joints over time, in degrees; the names say the side and the movement.
+    """Angles of the large joints over time, in degrees, by side and direction of movement.
 
-    All are measured between bones of the Human3.6M-17 points and do not depend on the motion's axes, but for the last:
+    All are measured between bones of the Human3.6M-17 points. Only the last one depends on the motion's axes.
 
     * `left_knee_flexion`, `left_elbow_flexion` (and right): 0 when straight, positive when bent.
     * `left_hip_flexion`: of the thigh against the trunk (thorax to pelvis), in the plane that the body's front and its
@@ -44,7 +44,7 @@ def joint_angles_deg(motion: BodyMotion | JointMotion) -> dict[str, Float[Tensor
       direction, 180 overhead.
     * `trunk_lean`: between trunk and vertical, only for motions in frame "world".
 
-    The front is across the line of the hips. An angle of bones of no length is not a number.
+    The front is perpendicular to the line of the hips and to the trunk. The angle of a bone without length is NaN.
     """
     points = as_h36m_motion(motion)
     at = {name: points.position_m[:, points.layout.index(name)] for name in points.layout.joints}
@@ -88,7 +88,7 @@ def joint_speeds_m_per_s(
 
 
 def _between_deg(one: Tensor, other: Tensor) -> Tensor:
-    """Angle between vectors, 0 to 180; by the arc tangent, which is exact also near 0 and 180."""
+    """Angle between vectors, 0 to 180; by the arc tangent, which is also accurate near 0 and 180."""
     sine = torch.linalg.cross(one, other).norm(dim=-1)
     cosine = (one * other).sum(-1)
     angle = torch.atan2(sine, cosine) * (180 / math.pi)

@@ -9,12 +9,13 @@ import torch
 import motionrep
 from motionrep.cli.options import Precision, Size, add_clip, add_computing
 from motionrep.embedding.tables import check_table_path, write_embeddings
+from motionrep.files.kinds import names
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "keypoints", type=Path, nargs="+",
-        help="Files or folders of AlphaPose, OpenPose, COCO, MMPose, MediaPipe, YOLO or motionrep.",
+        help=f"Keypoint files or folders ({names('keypoints')}).",
     )  # fmt: skip
     add_clip(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .parquet file to write.")

@@ -10,7 +10,7 @@ from motionrep.cli.options import MOTION_FILES, Axes, Precision, Size, add_clip,
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="file",
-        help=f"Keypoints, from which the motion is recovered, or a motion: {MOTION_FILES[0].lower()}{MOTION_FILES[1:]}",
+        help=f"Keypoints, from which the motion is recovered, or {MOTION_FILES[0].lower()}{MOTION_FILES[1:]}",
     )  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="PAGE.html", help="Writes one file to send, and serves nothing.")
     parser.add_argument(
