@@ -69,10 +69,10 @@ def main() -> None:
     if not names:
         parser.error(f"no encoder begins with {options.only!r} (known: {', '.join(ENCODERS)})")
     lines = [
-        f"Clips of {options.frames} frames or some fewer, in whole windows, no overlap; median of alternating repeats. "
-        "Weights are random but for the trained encoders', so distances of bfloat16 from float32 say little by "
-        "themselves: they are of the pose head's points, whose coordinates have the standard deviation given as "
-        'spread. "Plain" is ordinary float32 with attention weights written out (fused for SSR-STF). Memory is the '
+        f"Clips of {options.frames} frames or slightly fewer, in whole windows, no overlap; median of alternating "
+        'repeats. "mean" and "max" are distances of bfloat16 from float32 of the pose head\'s points. Weights are '
+        'random except for the trained encoders, so compare the distances with "spread", the standard deviation of the '
+        'coordinates. "Plain" is ordinary float32 with explicit attention weights (fused for SSR-STF). Memory is the '
         "peak of a process that embeds the clip, less what it held before.",
         "",
         f"{machine(options.device)} {options.note}".strip(),

@@ -50,8 +50,8 @@ def measure(data: Path, clip_count: int, frames: int) -> str:
     body = load_body_model("open")
     names, motions = _motions(data, clip_count, frames, body)
     lines = [
-        f"Clips {', '.join(names)}, in all {sum(motion.frame_count for motion in motions)} frames at {FPS:g} fps. "
-        "Noise is the standard deviation of each coordinate. Residual: from the points that were fitted to. "
+        f"Clips {', '.join(names)}, {sum(motion.frame_count for motion in motions)} frames at {FPS:g} fps in all. "
+        "Noise is the standard deviation of each coordinate. Residual: mean distance from the points that were fitted. "
         + cpu_time(),
         "",
         "| layout | points | residual, mm | joints, mm | PVE, mm | acceleration error (its mean), m/s² | CPU s/10 s |",
