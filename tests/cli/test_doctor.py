@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from paths import OPEN_BODY
 
-from motionrep.cli.doctor import Finding, healthy, report
+from motionrep.cli.doctor.findings import Finding, healthy, report
 
 
 def doctor(tmp_path: Path, hidden: tuple[str, ...] = ()) -> tuple[int, str]:

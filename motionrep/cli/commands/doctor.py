@@ -8,8 +8,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run() -> int:
-    """Says what is installed and what works here, and how to get the rest; status 1 if the basics do not work."""
-    from motionrep.cli.doctor import examine, healthy, report
+    """Reports what is installed and works here, and how to get the rest; status 1 if the basics do not work."""
+    from motionrep.cli.doctor.examination import examine
+    from motionrep.cli.doctor.findings import healthy, report
 
     findings = examine()
     print(report(findings))
