@@ -1,4 +1,4 @@
-"""The whole way on example clips: motion, camera, detections, embedding, mesh, video, and the error of each."""
+"""Runs the whole pipeline on example clips, from simulated detections to meshes, their errors, and a video."""
 
 import zlib
 from collections.abc import Iterator
@@ -32,10 +32,16 @@ _HEIGHT_PX = 360
 
 
 def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) -> str:
-    """Fills `output` and returns a table of what was made, with the error against the known truth.
+    """Fills a folder and returns a table of the clips with their errors against the known truth.
 
-    `output` then holds `keypoints/NAME.json` (AlphaPose format), `embeddings.parquet` (one row per frame),
+    The folder then holds `keypoints/NAME.json` (AlphaPose format), `embeddings.parquet` (one row per frame),
     `motion/NAME.npz` (recovered, camera axes), `demo.mp4`, and `demo.png` with a frame of four clips.
+
+    Args:
+        output: The folder.
+        clips: How many of the example motions.
+        seed: Decides people, cameras and detections.
+        seconds: Length of each clip.
 
     Raises:
         ValueError: More clips than there are example motions.
@@ -68,7 +74,7 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
 
 
 def _frames(recovered: list[tuple[BodyMotion, Keypoints]], pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames of all clips, one after the other; one of each clip is put aside in `pictures`."""
+    """Yields the frames of all clips, one after the other, and adds one of each clip to `pictures`."""
     total = sum(clip.frame_count for _, clip in recovered)
     with tqdm(desc="video", total=total, unit="frame", disable=None) as bar:
         for motion, clip in recovered:
@@ -80,7 +86,7 @@ def _frames(recovered: list[tuple[BodyMotion, Keypoints]], pictures: list[np.nda
 
 
 def _filmed(name: str, seed: int, seconds: float, body: BodyModel) -> tuple[BodyMotion, Keypoints]:
-    """The truth in camera axes, and what a detector reports of it."""
+    """The true motion in camera axes, and the keypoints that a simulated detector reports."""
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
     motion = authored_motion(name, seed, seconds, _FPS)
     camera = random_camera(motion, body, rng, *_SIZE_PX)

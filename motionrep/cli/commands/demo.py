@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(output: Path, clips: int, seed: int) -> None:
-    """Makes example clips, embeds them, recovers the motion, and writes a video to look at."""
+    """Makes example clips, embeds them, recovers their motion, and writes a video."""
     from motionrep.cli.demo import run_demo
 
     print(run_demo(output, clips, seed))

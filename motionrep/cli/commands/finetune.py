@@ -7,7 +7,7 @@ from motionrep.cli.training_options import parse, start
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """None: the settings are many and also stand in YAML files, so `run` reads them with a parser of its own."""
+    """Adds none: `run` has a parser of its own, since the many settings can also stand in YAML files."""
 
 
 def run(arguments: Sequence[str]) -> None:

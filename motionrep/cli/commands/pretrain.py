@@ -7,12 +7,12 @@ from motionrep.cli.training_options import parse, start
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """None, as for finetune."""
+    """Adds none, as for finetune."""
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Trains a new encoder to lift 2D keypoints, on motion files and clips of keypoints alone; settings in YAML."""
+    """Trains a new encoder to lift 2D keypoints, on motion files and keypoint clips; settings in YAML."""
     config, options = parse("pretrain", "Trains a new encoder to lift 2D keypoints, on motion files.", arguments)
     if config.new_encoder is None:
-        raise ValueError("pretrain makes a new encoder, so give 'new_encoder'; motionrep finetune goes on with one")
+        raise ValueError("pretrain trains a new encoder, so set new_encoder; motionrep finetune trains an existing one further")
     start(config, options)
