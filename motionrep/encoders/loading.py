@@ -5,6 +5,8 @@ from pathlib import Path
 from motionrep.encoders.base import Encoder, weights_digest
 from motionrep.encoders.published import load_published
 from motionrep.encoders.saving import ENCODERS
+from motionrep.files.contents import look
+from motionrep.files.kinds import require_kind
 from motionrep.files.naming import did_you_mean
 from motionrep.weights import find_shipped, shipped, shipped_versions
 from motionrep.weights.folders import digest_of, read_config, read_weights
@@ -36,6 +38,7 @@ def load_encoder(name_or_path: str | Path, revision: str | None = None) -> Encod
     if path.name in FILES and path.is_file():
         raise ValueError(f"{path}: a file of an encoder's folder; pass the folder, {path.parent}")
     if path.is_file():
+        require_kind(look(path), "weights", "unknown")  # published checkpoints have many forms
         encoder = load_published(path)[0]
         encoder.digest = weights_digest(encoder)
         return encoder

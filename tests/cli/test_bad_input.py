@@ -185,7 +185,7 @@ def test_a_head_of_another_encoder(refused, tiny, tmp_path):
 def test_a_checkpoint_of_another_architecture(refused, tiny, tmp_path):
     torch.save({"model": {"blocks.0.weight": torch.zeros(3, 3)}}, tmp_path / "other.bin")
     line = refused("embed", tiny / "clip.json", *SIZE, "--encoder", tmp_path / "other.bin")
-    assert "other.bin: the weights are of no architecture known here (ktpformer" in line
+    assert "other.bin: the weights are of no architecture known here (dstformer, ktpformer" in line
     assert "blocks.0.weight" in line
 
 
@@ -194,7 +194,7 @@ def test_an_encoder_folder_of_another_architecture(refused, tiny, tmp_path):
     config = json.loads((tmp_path / "other" / "config.json").read_text()) | {"architecture": "resnet"}
     (tmp_path / "other" / "config.json").write_text(json.dumps(config))
     line = refused("embed", tiny / "clip.json", *SIZE, "--encoder", tmp_path / "other")
-    assert "config.json: unknown architecture 'resnet' (known: ktpformer" in line
+    assert "config.json: unknown architecture 'resnet' (known: dstformer, ktpformer" in line
 
 
 def test_a_truncated_checkpoint(refused, tiny, tmp_path):

@@ -77,8 +77,6 @@ def _export_encoder(names: list[str], output: Path, head: str | None, motion_opt
         raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
     if len(names) > 1:
         raise ValueError(f"{output}: holds one encoder, got {len(names)}")
-    if Path(names[0]).exists():
-        require_kind(look(names[0]), "weights", "unknown")  # published checkpoints have many forms
     network = motionrep.load_encoder(names[0])
     trained: Any = None if head is None else motionrep.load_head(head)
     export_encoder(network, output, trained)
