@@ -265,16 +265,6 @@ def test_an_action_head_learns_the_core_classes_by_name(labelled, tmp_path):
     assert set(result["metrics"]) == {"top1", "macro_accuracy"}
 
 
-def test_an_action_head_is_evaluated_on_labelled_clips_only(data, tmp_path):
-    """Without an index the message was: none of the 0 motion clips () holds a usable run."""
-    encoder = KTPFormer(frames=8, channels=16, depth=1, heads=2, input_channels=3)
-    encoder.name = "tiny"
-    encoder.save_pretrained(tmp_path / "encoder")
-    save_head(head_class("action")(channels=16, labels=["jump", "walk"]), tmp_path / "head", "action", "tiny")
-    with pytest.raises(ValueError, match=r"no clip of a core class in split 'val'; .* index\.csv with action and core"):
-        evaluate(data, str(tmp_path / "encoder"), str(tmp_path / "head"))
-
-
 def test_labels_in_the_training_split_alone_are_refused_before_training(labelled, tmp_path):
     index = labelled / "index.csv"
     index.write_text(index.read_text().replace("val,1,0,", "val,0,0,"))
@@ -329,34 +319,6 @@ def test_both_splits_must_be_there(tmp_path):
         ValueError, match=r"1 training and 0 validation clips.*but both are needed.*An index\.csv assigns"
     ):
         train(CONFIG, [tmp_path], tmp_path / "run")
-
-
-def test_evaluation_states_metrics_units_and_protocol(run, data, tmp_path):
-    arguments = (data, str(run[0] / "encoder"), str(run[0] / "head"))
-    views = SyntheticViews(views=2)
-    result = evaluate(*arguments, output=tmp_path / "result.json", options=views)
-    assert json.loads((tmp_path / "result.json").read_text()) == result
-    assert set(result["metrics"]) == {"mpjpe", "pa_mpjpe", "accel_error"}
-    assert (
-        result["protocol"] | {"split": "val", "clips": 1, "windows": 2, "fps": 30.0, "views_per_window": 2}
-        == (result["protocol"])
-    )
-    assert evaluate(*arguments, options=views) == result
-    for changed in ({"seed": 7}, {"layout": "coco_17"}):
-        options = dataclasses.replace(views, **changed)
-        assert evaluate(*arguments, options=options)["metrics"] != result["metrics"]
-
-
-def test_the_head_of_another_encoder_is_not_evaluated(run, data, tmp_path):
-    other = KTPFormer(frames=8, channels=16, depth=1, heads=2, input_channels=3)
-    other.name = "other"
-    other.save_pretrained(tmp_path / "other")
-    with pytest.raises(ValueError, match=r"trained on encoder 'first', got 'other'"):
-        evaluate(data, str(tmp_path / "other"), str(run[0] / "head"))
-    head = load_head(run[0] / "head")
-    save_head(head, tmp_path / "head", "pose3d", "gone")
-    with pytest.raises(ValueError, match="trained on encoder 'gone'"):
-        evaluate(data, str(run[0] / "encoder"), str(tmp_path / "head"))
 
 
 def test_clips_of_keypoints_alone_take_part(data, tmp_path):
