@@ -14,5 +14,5 @@ def run(arguments: Sequence[str]) -> None:
     """Trains a new encoder to lift 2D keypoints, on motion files and keypoint clips; settings in YAML."""
     config, options = parse("pretrain", "Trains a new encoder to lift 2D keypoints, on motion files.", arguments)
     if config.new_encoder is None:
-        raise ValueError("pretrain trains a new encoder, so set new_encoder; motionrep finetune trains an existing one further")
+        raise ValueError("pretrain trains a new encoder: set new_encoder, or take finetune for one that is trained")
     start(config, options)
