@@ -61,7 +61,9 @@ class Encoder(Shareable):
                 self.require_window(keypoints)
                 return self.representation(self.embed(keypoints).relu())
 
-    `save_pretrained`, `from_pretrained` and `push_to_hub` work as in huggingface_hub.
+    `save_pretrained`, `from_pretrained` and `push_to_hub` work as in huggingface_hub. Override `layer_groups` if the
+    encoder has layers that are to be fine-tuned one by one. LoRA and fast bfloat16 need layers made of `Block`s
+    (`architectures.layers`).
 
     Attributes:
         architecture: Its key in `ENCODERS`. A class without one is not registered, and its encoders cannot be saved.

@@ -105,19 +105,19 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
             "input": self.input_declaration(),
             "provenance": asdict(self.provenance),
         }
+        weights = serialised(self.state_dict())
         with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as name:
             beside = Path(name)
-            (beside / "model.safetensors").write_bytes(serialised(self.state_dict()))
+            (beside / "model.safetensors").write_bytes(weights)
             (beside / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            (beside / "README.md").write_text(str(self.generate_model_card()), encoding="utf-8")
+            (beside / "README.md").write_text(self._card(weights), encoding="utf-8")
             for file in FILES:
                 (beside / file).replace(folder / file)
         return self.push_to_hub(repo_id or folder.name, **hub) if push_to_hub else None
 
     def generate_model_card(self, *_args: Any, **_options: Any) -> ModelCard:
         """The README.md of `save_pretrained`; huggingface_hub's arguments are ignored."""
-        sha256 = hashlib.sha256(serialised(self.state_dict())).hexdigest()
-        return ModelCard(encoder_card(self.name, self.architecture, self.input_declaration(), self.provenance, sha256))
+        return ModelCard(self._card(serialised(self.state_dict())))
 
     @classmethod
     def from_pretrained(
@@ -175,6 +175,10 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
         encoder.eval().digest = digest if changes.keys() <= {"drop_path"} else None
         encoder._loaded = (encoder.provenance, digest)
         return encoder
+
+    def _card(self, weights: bytes) -> str:
+        sha256 = hashlib.sha256(weights).hexdigest()
+        return encoder_card(self.name, self.architecture, self.input_declaration(), self.provenance, sha256)
 
     def _require_loadable(self) -> None:
         """Raises ValueError when what is saved would be loaded as another encoder, or not at all."""

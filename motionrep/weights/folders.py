@@ -4,21 +4,25 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from motionrep.files.versions import require_readable
+from motionrep.weights.versions import Kind
 
 FORMAT = 1
 
-_ENTRIES = {"encoder": ("architecture", "config"), "head": ("head", "config", "encoder")}
-_A = {"encoder": "an encoder", "head": "a head"}
+_ENTRIES: dict[Kind, tuple[str, ...]] = {
+    "encoder": ("architecture", "config"),
+    "head": ("head", "config", "encoder"),
+}
+_A: dict[Kind, str] = {"encoder": "an encoder", "head": "a head"}
 
 
-def read_config(folder: Path, kind: Literal["encoder", "head"]) -> dict[str, Any]:
+def read_config(folder: Path, kind: Kind) -> dict[str, Any]:
     """config.json of an encoder or a head.
 
     Raises:
@@ -39,12 +43,12 @@ def read_config(folder: Path, kind: Literal["encoder", "head"]) -> dict[str, Any
     return content
 
 
-def format_of(kind: Literal["encoder", "head"]) -> str:
+def format_of(kind: Kind) -> str:
     """The entry `format` of the config.json files that this version writes."""
     return f"motionrep {kind} {FORMAT}"
 
 
-def read_weights(folder: Path, kind: Literal["encoder", "head"]) -> dict[str, Tensor]:
+def read_weights(folder: Path, kind: Kind) -> dict[str, Tensor]:
     """model.safetensors on the CPU, in float32.
 
     Raises:
