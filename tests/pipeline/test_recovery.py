@@ -66,7 +66,7 @@ def test_motion_actions_and_timeline_are_the_first_of_their_kind(clip, given):
     torch.testing.assert_close(found.timeline.probability, expected)
     alone = motionrep.recover(clip, given["heads"][1:2], encoder=given["encoder"])[0]
     assert isinstance(alone.motion, JointMotion)
-    with pytest.raises(ValueError, match="no head predicts action scores: .*pose3d' gives JointMotion"):
+    with pytest.raises(ValueError, match=r"no head predicts action scores: .*pose3d' gives JointMotion"):
         _ = alone.actions
 
 
