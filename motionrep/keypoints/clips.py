@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
 from motionrep.keypoints.records import Detections
 from motionrep.keypoints.tracking import follow_people
@@ -50,35 +49,6 @@ def warn_of_another_order(detections: Detections, path: Path) -> None:
             "%s: its 17 joints were taken for COCO's, yet what would be eyes, ears and nose lie far apart; if their "
             "order is another, such as h36m_17, pass it as layout", path,
         )  # fmt: skip
-
-
-def check_size(detections: Detections, size_px: tuple[int, int], path: Path) -> None:
-    """Warns of keypoints far outside the image; ValueError where most are outside, or coordinates are not in pixels."""
-    xy_px = detections.xyc[detections.xyc[..., 2] > 0, :2]
-    if np.abs(xy_px).max() <= 1:
-        raise ValueError(
-            f"{path}: all coordinates lie within [-1, 1], pixels are needed; do not let the tool scale them"
-        )
-    swapped_px = size_px[1], size_px[0]
-    far = _share_outside(xy_px, size_px, margin=0.05)
-    would_fit = size_px != swapped_px and _share_outside(xy_px, swapped_px, margin=0.05) < far / 20
-    hint = f"; {swapped_px[0]} x {swapped_px[1]} would hold them: were height and width swapped?" if would_fit else ""
-    outside = _share_outside(xy_px, size_px)
-    if outside > 0.5:
-        raise ValueError(
-            f"{path}: {outside:.0%} of the keypoints lie outside an image of {size_px[0]} x {size_px[1]} px; "
-            f"size_px is (width, height) of the image that the detector saw{hint}"
-        )
-    if far >= 0.01:
-        logger.warning(
-            "%s: %.0f%% of the keypoints lie far outside an image of %d x %d px%s", path, 100 * far, *size_px, hint
-        )
-
-
-def _share_outside(xy_px: Float[np.ndarray, "points 2"], size_px: tuple[int, int], margin: float = 0) -> float:
-    """Which share of the points lies outside the image by more than a margin, in image sizes."""
-    allowed_px = margin * np.array(size_px)
-    return float(((xy_px < -allowed_px) | (xy_px > size_px + allowed_px)).any(1).mean())
 
 
 def _face_size(detections: Detections) -> float:

@@ -1,12 +1,19 @@
 """Loads keypoint files of 2D detectors, one clip per person."""
 
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
+
+import numpy as np
 
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
-from motionrep.keypoints.clips import check_size, person_clips, warn_of_another_order
-from motionrep.keypoints.records import KeypointOptions
+from motionrep.keypoints.clips import person_clips, warn_of_another_order
+from motionrep.keypoints.frames import FrameOrder
+from motionrep.keypoints.records import Detections, KeypointOptions
+from motionrep.keypoints.sizes import NO_SIZE, in_pixels, size_and_rate
 from motionrep.layouts import JointLayout, find_layout
 from motionrep.types import DEFAULT_FPS, Keypoints
 
@@ -18,6 +25,7 @@ def load_keypoints(
     layout: JointLayout | str | None = None,
     fps: float | None = None,
     size_px: tuple[int, int] | None = None,
+    frame_order: FrameOrder = "number",
 ) -> list[Keypoints]:
     """Every person in a keypoint file, in order of first appearance; the format is recognised by content.
 
@@ -46,7 +54,7 @@ def load_keypoints(
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such keypoint file or folder")
-    return read_keypoints(look(path), layout, fps, size_px)
+    return read_keypoints(look(path), layout, fps, size_px, frame_order)
 
 
 def read_keypoints(
@@ -54,36 +62,60 @@ def read_keypoints(
     layout: JointLayout | str | None = None,
     fps: float | None = None,
     size_px: tuple[int, int] | None = None,
+    frame_order: FrameOrder = "number",
 ) -> list[Keypoints]:
     """`load_keypoints` for a file that was looked at already."""
-    path, options = contents.path, _options(layout, fps, size_px)
+    path, options = contents.path, _options(layout, fps, size_px, frame_order)
     if _is_blank(contents):
         raise ValueError(f"{path}: holds no detections")
     kind = require_kind(contents, "keypoints")
-    if kind.needs_size and options.size_px is None:
-        raise ValueError(
-            f"{path}: does not say how large the image is; pass size_px=(width, height) in pixels "
-            "(on the command line --size 1920x1080, or --size video.mp4)"
-        )
-    if kind.takes_fps and options.fps is None:
-        logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
     found = kind.read(contents, options)
     if isinstance(found, list):  # whole clips
         return found
-    assert options.size_px is not None, "kinds whose readers give detections need it"
-    check_size(found, options.size_px, path)
     if options.layout is None:
         warn_of_another_order(found, path)
-    return person_clips(found, options.fps or DEFAULT_FPS, options.size_px, path)
+    rate_told = options.fps is not None or found.fps is not None
+    if not rate_told:
+        logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
+    return [clip for video in _videos(found) for clip in _clips(video, options, path)]
 
 
-def _options(layout: JointLayout | str | None, fps: float | None, size_px: tuple[int, int] | None) -> KeypointOptions:
+def _clips(detections: Detections, options: KeypointOptions, path: Path) -> list[Keypoints]:
+    """The people of one video."""
+    size_px, fps = size_and_rate(detections, options.size_px, options.fps, path)
+    if size_px is None:
+        raise ValueError(f"{path}: {NO_SIZE}")
+    clips = person_clips(in_pixels(detections, size_px, path), fps or DEFAULT_FPS, size_px, path)
+    video = detections.video[0]
+    return [replace(clip, person=f"{video}/{clip.person}") for clip in clips] if video else clips
+
+
+def _videos(detections: Detections) -> Iterable[Detections]:
+    """The detections of each video, in order of first appearance in the file."""
+    for video in dict.fromkeys(detections.video):
+        kept = np.flatnonzero([name == video for name in detections.video])
+        yield replace(
+            detections,
+            xyc=detections.xyc[kept],
+            frame=detections.frame[kept],
+            score=detections.score[kept],
+            person=None if detections.person is None else [detections.person[i] for i in kept],
+            video=[video] * len(kept),
+            size_px=None if detections.size_px is None else detections.size_px[kept],
+        )
+
+
+def _options(
+    layout: JointLayout | str | None, fps: float | None, size_px: tuple[int, int] | None, frame_order: FrameOrder
+) -> KeypointOptions:
     layout = find_layout(layout) if isinstance(layout, str) else layout
     if fps is not None and not 0 < fps < float("inf"):
         raise ValueError(f"fps must be a positive number of frames per second, got {fps}")
     if size_px is not None and (len(size_px) != 2 or min(size_px) <= 0):
         raise ValueError(f"size_px must be a positive width and height in pixels, got {size_px}")
-    return KeypointOptions(layout, fps, size_px)
+    if frame_order not in get_args(FrameOrder):
+        raise ValueError(f"frame_order must be one of {', '.join(get_args(FrameOrder))}, got {frame_order!r}")
+    return KeypointOptions(layout, fps, size_px, frame_order)
 
 
 def _is_blank(contents: Contents) -> bool:

@@ -1,8 +1,7 @@
 """The detections of a file, checked: frame numbers, person ids, joint layout and values."""
 
 import logging
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from motionrep.keypoints.frames import FrameOrder, place_frames
 from motionrep.layouts import COCO_17, HALPE_26, LAYOUTS, JointLayout
 
 logger = logging.getLogger(__name__)
@@ -23,12 +23,13 @@ _LARGEST = 1e9
 class KeypointOptions:
     """What the user says about a keypoint file; None where the file, or a default, counts.
 
-    `size_px` is width and height; readers of kinds with `needs_size` (`files.kinds`) always get one.
+    `size_px` is width and height. `frame_order` "file" counts frames in the file's order instead of by their numbers.
     """
 
     layout: JointLayout | None = None
     fps: float | None = None
     size_px: tuple[int, int] | None = None
+    frame_order: FrameOrder = "number"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Detections:
 
     `xyc` is x and y in pixels and confidence in [0, 1], all 0 for a joint that was not seen. `frame` is the number in
     the file. `person` is None when the file has no person ids. A detection without any seen joint is kept only when it
-    has a person id: the person was tracked but not seen. Its score is -inf.
+    has a person id: the person was tracked but not seen. Its score is -inf. `video` is "" where a file holds one video.
+    `size_px` (width and height) and `fps` are None where the file does not say them.
     """
 
     xyc: Float[np.ndarray, "detections joints 3"]
@@ -45,16 +47,19 @@ class Detections:
     score: Float[np.ndarray, " detections"]
     person: list[str] | None
     layout: JointLayout
+    video: list[str]
+    size_px: Int[np.ndarray, "detections 2"] | None = None
+    fps: float | None = None
 
 
 class Row(NamedTuple):
     """One detection as a format's reader finds it.
 
-    `frame` is the number or name of its frame, `values` x, y, confidence of each joint, flat; `score` and `person` are
-    None where the file has none.
+    `frame` is the number or name of its frame, or one `frames.InVideo`. `values` is x, y, confidence of each joint.
+    `score` and `person` are None where the file has none.
     """
 
-    frame: int | str
+    frame: Any
     values: Sequence[float]
     score: float | None
     person: str | None
@@ -64,15 +69,17 @@ def checked_detections(
     rows: Iterable[Row],
     frames: Iterable[Any] | None,
     known: dict[int, JointLayout],
-    layout: JointLayout | None,
+    options: KeypointOptions,
     path: Path,
+    sizes: Mapping[Any, tuple[int, int]] | None = None,
 ) -> Detections:
     """Checks the detections of a file and puts them in the order of their frames.
 
     Args:
         frames: All frames of the file, if some may have no detection.
         known: The format's layouts by number of joints.
-        layout: The layout that was asked for.
+        options: What the user says; its layout goes before `known`.
+        sizes: Width and height of the picture in pixels by frame, where the file says them.
 
     Raises:
         ValueError: No detection, no joint seen, an unknown layout, or a value that cannot be right; names the file and,
@@ -81,11 +88,13 @@ def checked_detections(
     rows = list(rows)
     if not rows:
         raise ValueError(f"{path}: no person was detected in any frame")
-    numbers = _frame_numbers([row.frame for row in rows] if frames is None else list(frames), path)
+    keys = [row.frame for row in rows] if frames is None else frames
+    places = place_frames(keys, options.frame_order, path)
+    turn = {key: i for i, key in enumerate(sorted(places, key=places.__getitem__))}
     rows = _with_id(rows, path)
-    rows.sort(key=lambda row: numbers[row.frame])
+    rows.sort(key=lambda row: turn[row.frame])
     values = _number_array(rows, path)
-    layout = _choose_layout(values.shape[1], known, layout, path)
+    layout = _choose_layout(values.shape[1], known, options.layout, path)
     xyc = _checked(values[:, : layout.joint_count], rows, layout, path)
 
     seen = xyc[..., 2].any(1)
@@ -99,10 +108,12 @@ def checked_detections(
     scores = [row.score if has else mean for row, has, mean in zip(rows, has_score, means, strict=True)]
     return Detections(
         xyc=xyc[kept],
-        frame=np.array([numbers[row.frame] for row in rows])[kept],
+        frame=np.array([places[row.frame].number for row in rows])[kept],
         score=np.where(seen, np.array(scores, dtype=float), -np.inf)[kept],
         person=None if person is None else [person[i] for i in kept],
         layout=layout,
+        video=[places[rows[i].frame].video for i in kept],
+        size_px=None if sizes is None else np.array([sizes[rows[i].frame] for i in kept], dtype=int),
     )
 
 
@@ -129,33 +140,6 @@ def _checked(
     xyc = np.where((odd | (xyc[..., 2] <= 0))[..., None], 0, xyc)
     xyc[..., 2] = np.minimum(xyc[..., 2], 1)  # older AlphaPose goes up to 6, COCO's visibility up to 2
     return xyc
-
-
-def _frame_numbers(keys: list[Any], path: Path) -> dict[int | str, int]:
-    """The number of each frame: itself, or of a file name the last of its integers in which all names differ.
-
-    Names without such an integer are counted in their order.
-    """
-    for key in keys:
-        if not isinstance(key, int | str):
-            raise ValueError(f"{path}: a frame must be an integer or a file name, got {key!r}")
-    keys = list(dict.fromkeys(keys))
-    found = [[int(digits) for digits in re.findall(r"\d+", re.sub(r"\.[A-Za-z]\w*$", "", str(key)))] for key in keys]
-    columns = zip(*(reversed(integers) for integers in found), strict=False)
-    numbers = next((column for column in columns if len(set(column)) == len(keys)), None)
-    if numbers is None:
-        numbers = range(len(keys))
-        if any(found):
-            logger.warning(
-                "%s: no number in the frames' names (%r, ...) differs in all of them; they are counted in their order, "
-                "and frames that are missing cannot be told", path, keys[0],
-            )  # fmt: skip
-    if max(numbers) - min(numbers) > 100 * len(keys) + 10_000 or max(numbers) >= 2**62:
-        raise ValueError(
-            f"{path}: frames run from {min(numbers)} to {max(numbers)}, yet only {len(keys)} are there; "
-            "these image ids do not count the frames of a video: number them in order"
-        )
-    return dict(zip(keys, numbers, strict=True))
 
 
 def _number_array(rows: list[Row], path: Path) -> Float[np.ndarray, "detections joints 3"]:

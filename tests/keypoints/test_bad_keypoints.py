@@ -40,7 +40,6 @@ def changed(index, value):
             "frame 1: 'x', 'y' and 'visible' must be equally long lists of numbers",
         ),
         ([[yolo(person(17)), 3]], "frame 0 has no 'keypoints' .found: int"),
-        ([[yolo(person(17) / [640, 480, 1])]], r"within \[-1, 1\], pixels are needed"),
         ([{"image_id": "0.jpg", "box": []}], "entry 0 has no 'keypoints' .found: 'image_id', 'box'"),
         ([alphapose("0.jpg", person(17)), 3], "entry 1 has no 'image_id' .found: int"),
         ([{"image_id": [0], "keypoints": []}], r"a frame must be an integer or a file name, got \[0\]"),
@@ -60,7 +59,7 @@ def changed(index, value):
         ),
         ([alphapose("0.jpg", person(25), 1)], "pass layout='openpose_25' or layout='ntu_25'"),
         ([alphapose(397133, person(17)), alphapose(37777, person(17))], "do not count the frames of a video"),
-        ([alphapose("0.jpg", person(17) / 500, 1)], r"within \[-1, 1\], pixels are needed"),
+        ([alphapose("0.jpg", (person(17) - [300, 200, 0]) / [320, 240, 1], 1)], r"within \[-1, 1\], pixels are needed"),
         ([alphapose("0.jpg", person(17, x=1900), 1)], "100% of the keypoints lie outside an image of 640 x 480 px"),
         ([{"instances": [{"keypoints": [[1.0, 2.0, 3.0]] * 17, "keypoint_scores": [1.0] * 17}]}], r"pairs \[x, y\]"),
         (

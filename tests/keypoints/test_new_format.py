@@ -18,7 +18,7 @@ def read(contents, options):
     for line in contents.path.read_text().splitlines()[1:]:
         frame, person, *numbers = line.split(",")
         rows.append(Row(int(frame), [float(number) for number in numbers], None, person))
-    return checked_detections(rows, None, {17: COCO_17}, options.layout, contents.path)
+    return checked_detections(rows, None, {17: COCO_17}, options, contents.path)
 """
 
 

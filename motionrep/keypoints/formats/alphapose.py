@@ -8,4 +8,4 @@ from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOption
 def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections of a file in AlphaPose's default format. Raises ValueError for what cannot be right."""
     rows = entry_rows(contents.value, contents.path)
-    return checked_detections(rows, None, BODY_LAYOUTS, options.layout, contents.path)
+    return checked_detections(rows, None, BODY_LAYOUTS, options, contents.path)

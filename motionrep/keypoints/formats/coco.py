@@ -14,7 +14,7 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     if isinstance(entries, dict):
         entries, frames = _annotations(entries, contents.path)
     rows = entry_rows(entries, contents.path)
-    return checked_detections(rows, frames, BODY_LAYOUTS, options.layout, contents.path)
+    return checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path)
 
 
 def entry_rows(entries: list[Any], path: Path) -> list[Row]:

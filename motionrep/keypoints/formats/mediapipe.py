@@ -7,6 +7,7 @@ from typing import Any
 from motionrep.files.contents import Contents
 from motionrep.keypoints.formats.fields import as_list, frame_keys
 from motionrep.keypoints.records import Detections, KeypointOptions, Row, checked_detections
+from motionrep.keypoints.sizes import asked_size
 from motionrep.layouts import MEDIAPIPE_33
 
 _LAYOUTS = {33: MEDIAPIPE_33}
@@ -14,9 +15,8 @@ _LAYOUTS = {33: MEDIAPIPE_33}
 
 def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections in a list of frames. Raises ValueError for what cannot be right."""
-    assert options.size_px is not None, "asked for by load_keypoints"
-    rows = _rows(contents.value, options.size_px, contents.path)
-    return checked_detections(rows, frame_keys(contents.value), _LAYOUTS, options.layout, contents.path)
+    rows = _rows(contents.value, asked_size(options, contents.path), contents.path)
+    return checked_detections(rows, frame_keys(contents.value), _LAYOUTS, options, contents.path)
 
 
 def _rows(frames: list[Any], size_px: tuple[int, int], path: Path) -> Iterator[Row]:

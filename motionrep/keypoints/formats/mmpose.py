@@ -25,7 +25,7 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
         frames, keys = [{"instances": value}], [0]
     else:
         frames, keys = value, frame_keys(value)
-    return checked_detections(_rows(frames, path), keys, BODY_LAYOUTS, options.layout, path)
+    return checked_detections(_rows(frames, path), keys, BODY_LAYOUTS, options, path)
 
 
 def _of_the_demo(content: dict[str, Any], options: KeypointOptions, path: Path) -> Detections:
@@ -33,7 +33,7 @@ def _of_the_demo(content: dict[str, Any], options: KeypointOptions, path: Path) 
     dataset = str(meta.get("dataset_name", "coco")) if isinstance(meta, dict) else "coco"
     frames = as_list(content["instance_info"], path)
     keys = frame_keys(frames)
-    found = checked_detections(_rows(frames, path), keys, _LAYOUTS.get(dataset, {}), options.layout, path)
+    found = checked_detections(_rows(frames, path), keys, _LAYOUTS.get(dataset, {}), options, path)
     # The demo lists every frame of a video and calls the first one 1.
     counts_from_1 = all(str(key).isdecimal() for key in keys) and min(map(int, keys)) == 1
     return replace(found, frame=found.frame - 1) if counts_from_1 else found

@@ -22,7 +22,7 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
         for name, frame in frames.items():
             if not is_openpose_frame(frame):
                 raise ValueError(f"{path / name}: no list 'people', which every file of an OpenPose folder has")
-    return checked_detections(_rows(frames, path), frames, _LAYOUTS, options.layout, path)
+    return checked_detections(_rows(frames, path), frames, _LAYOUTS, options, path)
 
 
 def _rows(frames: dict[str, Any], path: Path) -> Iterator[Row]:

@@ -15,7 +15,7 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections of YOLO's results. Raises ValueError for what cannot be right."""
     frames = [contents.value] if isinstance(contents.item, dict) else contents.value
     rows = _rows(frames, contents.path)
-    return checked_detections(rows, range(len(frames)), BODY_LAYOUTS, options.layout, contents.path)
+    return checked_detections(rows, range(len(frames)), BODY_LAYOUTS, options, contents.path)
 
 
 def _rows(frames: list[Any], path: Path) -> Iterator[Row]:

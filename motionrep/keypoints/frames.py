@@ -1,0 +1,201 @@
+"""Where a detection belongs: its video, and the number of its frame there."""
+
+import logging
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+logger = logging.getLogger(__name__)
+
+FrameOrder = Literal["number", "file"]
+
+_REMEDY = "if each is the next frame of the video, pass --frame-order file (in Python frame_order='file')"
+_LONG_STEP = 12  # detectors are run on every 2nd, 5th or 10th frame; longer steps are more often times
+_LONG_GAP = 1000
+
+
+class InVideo(NamedTuple):
+    """The key of a frame in a file that says of which video it is."""
+
+    video: str
+    frame: Any
+
+
+class Place(NamedTuple):
+    """Where a frame belongs; `video` is "" where a file holds one video only."""
+
+    video: str
+    number: int
+
+
+def place_frames(keys: Iterable[Any], order: FrameOrder, path: Path) -> dict[Any, Place]:
+    """The place of each frame, by its key: a number, a file name, or one of these `InVideo`.
+
+    Videos are told apart by what the file says, by the folders of the names, or by what stands before the number of the
+    frame where the numbers repeat. Of several integers in a name, the last one counts that differs in all frames and
+    goes up as frames do; names without one are counted in the file's order, and so is everything with `order` "file".
+
+    Raises:
+        ValueError: A key is neither number nor name, or the numbers do not count frames.
+    """
+    keys = list(keys)
+    for key in keys:
+        _require_name(key, order, path)
+    keys = list(dict.fromkeys(keys))
+    videos: dict[str, list[Any]] = {}
+    for key, video in zip(keys, _videos(keys), strict=True):
+        videos.setdefault(video, []).append(key)
+    if len(videos) > 1:
+        logger.warning("%s: holds %d videos (%s); each has people of its own", path, len(videos), _some(videos))
+    places = {}
+    for video, group in videos.items():
+        frames = [key.frame if isinstance(key, InVideo) else key for key in group]
+        numbers = range(len(frames)) if order == "file" else _numbers(frames, path)
+        places |= {key: Place(video, int(number)) for key, number in zip(group, numbers, strict=True)}
+    return places
+
+
+def _require_name(key: Any, order: FrameOrder, path: Path) -> None:
+    frame = key.frame if isinstance(key, InVideo) else key
+    if order == "file" and isinstance(frame, float):
+        return
+    if isinstance(frame, bool) or not isinstance(frame, int | str):
+        remedy = f"; {_REMEDY}" if isinstance(frame, float) else ""
+        raise ValueError(f"{path}: a frame must be an integer or a file name, got {frame!r}{remedy}")
+
+
+def _videos(keys: list[Any]) -> list[str]:
+    """The video of each frame; all "" where there is only one."""
+    if all(isinstance(key, InVideo) for key in keys):
+        videos = [key.video for key in keys]
+    elif not all(isinstance(key, str) for key in keys):
+        videos = [""] * len(keys)
+    elif (folders := _folders(keys)) is not None:
+        videos = folders
+    else:
+        videos = _beginnings(keys)
+    return videos if len(set(videos)) > 1 else [""] * len(keys)
+
+
+def _folders(names: list[str]) -> list[str] | None:
+    """The folder of each name where folders are videos: the numbers of the next one do not go on from the last one."""
+    split = [re.split(r"[/\\]", name) for name in names]
+    folders = ["/".join(parts[:-1]) for parts in split]
+    numbers = [_integers(parts[-1])[-1:] for parts in split]
+    if len(set(folders)) < 2 or not all(numbers):
+        return None
+    spans: dict[str, list[int]] = {}
+    for folder, number in zip(folders, numbers, strict=True):
+        spans.setdefault(folder, []).extend(number)
+    bounds = sorted((min(span), max(span)) for span in spans.values())
+    goes_on = all(last + 1 == first for (_, last), (first, _) in pairwise(bounds))
+    if goes_on:
+        return None
+    depth = min(len(parts) for parts in split) - 1  # what all folders begin with says nothing
+    shared = next((i for i in range(depth) if len({parts[i] for parts in split}) > 1), depth)
+    return ["/".join(parts[shared:-1]) for parts in split]
+
+
+def _beginnings(names: list[str]) -> list[str]:
+    """What stands before the frame's number in each name, where that number tells the frames apart only together."""
+    stems = [_stem(name) for name in names]
+    counts = max((len(re.findall(r"\d+", stem)) for stem in stems), default=0)
+    if any(len(set(column)) == len(names) for column in _columns(stems)) and not _end_in_padded(stems):
+        return [""] * len(names)
+    for place in range(counts):
+        cut = [re.match(rf"(.*?)(\d+)\D*(?:\d+\D*){{{place}}}$", stem) for stem in stems]
+        if not all(cut):
+            break
+        heads = [match[1].strip("_-. /") for match in cut if match]
+        pairs = {(head, int(match[2])) for head, match in zip(heads, cut, strict=True) if match}
+        if len(pairs) == len(names) and len(set(heads)) > 1 and all(re.search("[A-Za-z]", head) for head in heads):
+            return heads
+    return [""] * len(names)
+
+
+def _end_in_padded(stems: list[str]) -> bool:
+    """Whether all names end in a number as video tools write it, 000012, and some of these are the same."""
+    ends = [re.search(r"(?<!\d)0\d{3,}$", stem) for stem in stems]
+    return all(ends) and len({end[0] for end in ends if end}) < len(stems)
+
+
+def _numbers(frames: list[Any], path: Path) -> Sequence[int]:
+    """The number of each frame of one video."""
+    columns = [column for column in _columns([_stem(str(key)) for key in frames]) if len(set(column)) == len(frames)]
+    if not columns:
+        if any(_integers(str(key)) for key in frames):
+            logger.warning(
+                "%s: no number in the frames' names (%r, ...) differs in all of them; they are counted in their order, "
+                "and frames that are missing cannot be told", path, frames[0],
+            )  # fmt: skip
+        return range(len(frames))
+    chosen = next((column for column in columns if _counts(column)), None) or min(columns, key=_usual_step)
+    _check_gaps(chosen, path)
+    return chosen
+
+
+def _columns(stems: list[str]) -> list[tuple[int, ...]]:
+    """The integers of all names, the last ones first."""
+    return list(zip(*(reversed(_integers(stem)) for stem in stems), strict=False))
+
+
+def _counts(numbers: Sequence[int]) -> bool:
+    """Whether numbers go up as those of frames do: mostly by 1, or evenly by a few."""
+    usual = _usual_step(numbers)
+    return usual <= 1 or (usual <= _LONG_STEP and _even(numbers))
+
+
+def _steps(numbers: Sequence[int]) -> list[int]:
+    return [after - before for before, after in pairwise(sorted(numbers))]
+
+
+def _usual_step(numbers: Sequence[int]) -> float:
+    steps = _steps(numbers)
+    return float(sorted(steps)[len(steps) // 2]) if steps else 1.0
+
+
+def _even(numbers: Sequence[int]) -> bool:
+    """Whether all steps are multiples of one above 1."""
+    return int(np.gcd.reduce(np.array(_steps(numbers), dtype=object))) > 1
+
+
+def _check_gaps(numbers: Sequence[int], path: Path) -> None:
+    """Warns of numbers that leave out most frames; ValueError where they cannot count the frames of a video."""
+    steps, usual = _steps(numbers), _usual_step(numbers)
+    ascending = sorted(numbers)
+    if ascending[-1] - ascending[0] > 100 * len(ascending) + 10_000 or ascending[-1] >= 2**62:
+        raise ValueError(
+            f"{path}: frames run from {ascending[0]} to {ascending[-1]}, yet only {len(ascending)} are there; "
+            f"these numbers do not count the frames of a video; {_REMEDY}"
+        )
+    if len(steps) < 3:
+        return
+    shown = ", ".join(map(str, ascending[:4]))
+    if usual > _LONG_STEP and not _even(numbers):
+        raise ValueError(
+            f"{path}: its frames are numbered {shown}, ..., which looks like times rather than frames; {_REMEDY}"
+        )
+    if usual > 1:
+        logger.warning(
+            "%s: its frames are numbered %s, ..., and those between count as unseen; %s", path, shown, _REMEDY
+        )
+    elif (longest := max(steps)) > max(_LONG_GAP, len(numbers)):
+        at = ascending[steps.index(longest)]
+        logger.warning("%s: no frame from %d to %d is there; %s", path, at + 1, at + longest - 1, _REMEDY)
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.[A-Za-z]\w*$", "", name)
+
+
+def _integers(name: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", _stem(name))]
+
+
+def _some(names: Iterable[Hashable]) -> str:
+    listed = [repr(name) for name in names]
+    return ", ".join(listed[:4]) + (", ..." if len(listed) > 4 else "")
