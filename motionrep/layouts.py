@@ -1,10 +1,18 @@
-"""Names and order of joints in the layouts of the field, and their conversion to Human3.6M-17."""
+"""Names and order of joints in the layouts of the field, and their conversion to Human3.6M-17.
+
+`layouts.json` holds those that need no more than their bones. Their orders are those of the projects that define them:
+MMPose's `configs/_base_/datasets` (coco_wholebody, halpe, crowdpose, mpii, jhmdb, posetrack18, aic), the README of
+Halpe-FullBody (halpe_136; halpe_68 has no face), OpenPose's `poseParameters.cpp` (BODY_25B), and `k4abt_joint_id_t` of
+the Azure Kinect SDK. The sides of the face's points follow the `swap` fields of MMPose's coco_wholebody.
+"""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -20,12 +28,14 @@ class JointLayout:
     """Names of the joints of a skeleton, in the order in which files and tensors hold them.
 
     `left_x` and `right_x` are mirror images of each other. `parents` names the other end of each joint's bone; it is ""
-    for a joint without one.
+    for a joint without one. Names may be any. Those that `plain_joint_name` understands are enough for the conversion to
+    Human3.6M-17; `recipe` says how to make the others of Human3.6M's joints (weights by name of this layout's joints).
     """
 
     name: str
     joints: tuple[str, ...]
     parents: tuple[str, ...]
+    recipe: Recipe = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def joint_count(self) -> int:
@@ -50,8 +60,21 @@ class JointLayout:
 
     @cached_property
     def flip_indices(self) -> tuple[int, ...]:
-        """Index of each joint's mirror image: `mirrored = xy[..., flip_indices, :]`."""
-        return tuple(self.joints.index(mirror_name(joint)) for joint in self.joints)
+        """Index of each joint's mirror image: `mirrored = xy[..., flip_indices, :]`.
+
+        Raises:
+            ValueError: A joint of one side has no partner on the other.
+        """
+        place = {plain_joint_name(joint): j for j, joint in enumerate(self.joints)}
+        place |= {joint: j for j, joint in enumerate(self.joints)}
+        found = []
+        for j, joint in enumerate(self.joints):
+            plain = joint if mirror_name(joint) != joint else plain_joint_name(joint)
+            mirrored = mirror_name(plain)
+            if mirrored != plain and mirrored not in place:
+                raise ValueError(f"layout {self.name!r}: {joint} has no partner on the other side; leave it out")
+            found.append(j if mirrored == plain else place[mirrored])
+        return tuple(found)
 
 
 def mirror_name(joint: str) -> str:
@@ -61,6 +84,44 @@ def mirror_name(joint: str) -> str:
     if joint.startswith("right_"):
         return "left_" + joint.removeprefix("right_")
     return joint
+
+
+_SIDES = {"left": "left", "right": "right", "l": "left", "r": "right", "lt": "left", "rt": "right"}
+_MIDDLE = {
+    **dict.fromkeys(("pelvis", "hip", "hips", "midhip", "midhips", "mhip", "root", "hipcenter", "centerhip", "spinebase"), "pelvis"),
+    **dict.fromkeys(("thorax", "spineshoulder", "midshoulder", "midshoulders", "shouldercenter"), "thorax"),
+    **dict.fromkeys(("spine", "spinemid", "midspine", "belly", "torso", "abdomen"), "spine"),
+    **dict.fromkeys(("headtop", "tophead", "topofhead", "crown", "vertex", "skull"), "head_top"),
+    "upperneck": "upper_neck", "headbottom": "head_bottom",
+}  # fmt: skip
+_LIMBS = {
+    **{part: part for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "hand", "foot")},
+    **{part.replace("_", ""): part for part in ("big_toe", "small_toe", "eye_inner", "eye_outer", "hand_tip", "foot_index")},
+    **{part: part for part in ("mouth", "thumb", "index", "pinky", "clavicle", "toe", "collar")},
+    "sho": "shoulder", "elb": "elbow", "wri": "wrist", "kne": "knee", "ank": "ankle",
+    "littletoe": "small_toe", "tiphand": "hand_tip",
+}  # fmt: skip
+
+_NO_NAMES = ("joint", "keypoint", "kpt", "landmark", "type", "k4", "abt")  # k4: Azure Kinect's K4ABT_JOINT_...
+
+
+@cache
+def plain_joint_name(name: str) -> str:
+    """A joint's name as most layouts here spell it: left_shoulder for LShoulder, l_sho or "Shoulder Left", pelvis for MidHip.
+
+    A name that is not understood comes back in small letters with underscores.
+    """
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+", " ", name).lower().split()
+    words = [word for word in split if word not in _NO_NAMES] or split
+    sides = [_SIDES[word] for word in words if word in _SIDES]
+    rest = [word for word in words if word not in _SIDES]
+    if not sides and (glued := re.fullmatch(r"(left|right|l|r)(.+)", "".join(rest))) and glued[2] in _LIMBS:
+        sides, rest = [_SIDES[glued[1]]], [glued[2]]
+    elif not sides and (glued := re.fullmatch(r"(.+)(left|right)", "".join(rest))) and glued[1] in _LIMBS:
+        sides, rest = [_SIDES[glued[2]]], [glued[1]]
+    if len(sides) != 1 or not rest:
+        return _MIDDLE.get("".join(words), "_".join(words))
+    return f"{sides[0]}_{_LIMBS.get(''.join(rest), '_'.join(rest))}"
 
 
 def _layout(name: str, bones: str) -> JointLayout:
@@ -131,12 +192,21 @@ MPI_INF_3DHP_17 = _layout(
     "r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee pelvis spine<pelvis head<neck",
 )
 
+# Microsoft's Kinect v2, with which NTU RGB+D was recorded.
+KINECT_V2_25 = replace(NTU_25, name="kinect_v2_25")
+_OTHERS = [
+    _layout(name, bones)
+    for name, bones in json.loads((Path(__file__).parent / "layouts.json").read_text(encoding="utf-8")).items()
+]
+
 LAYOUTS: dict[str, JointLayout] = {
     layout.name: layout
     for layout in (
         H36M_17, COCO_17, HALPE_26, OPENPOSE_25, OPENPOSE_18, SMPL_24, NTU_25, MEDIAPIPE_33, MPI_INF_3DHP_17, MPI_INF_3DHP_28,
+        KINECT_V2_25, *_OTHERS,
     )
 }  # fmt: skip
+OPENPOSE_25B = LAYOUTS["openpose_25b"]
 
 _MID_HIPS = {"left_hip": 0.5, "right_hip": 0.5}
 _MID_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
@@ -163,7 +233,26 @@ _H36M_17_RECIPES: dict[str, Recipe] = {
     },
     "mpi_inf_3dhp_28": {"pelvis": {"pelvis": 1}, "thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
     "mpi_inf_3dhp_17": {"thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
+    "jhmdb_15": {"nose": {"head": 1}, "head": {"head": 2, "neck": -1}},  # its head is the middle of the head
+    "kinect_azure_32": {"spine": {"spine_navel": 0.5, "spine_chest": 0.5}, "head": _MID_EYES},
 }  # fmt: skip
+_H36M_17_RECIPES["kinect_v2_25"] = _H36M_17_RECIPES["ntu_25"]
+# How to make Human3.6M's joints of what another layout has, by plain names; the first that it has the joints for.
+_BY_NAME: dict[str, tuple[dict[str, float], ...]] = {
+    "pelvis": (_MID_HIPS,),
+    "thorax": ({"neck": 1}, {"head_bottom": 1}, _MID_SHOULDERS),
+    "spine": (
+        {"pelvis": 0.5, "thorax": 0.5}, {"pelvis": 0.5, "neck": 0.5},
+        {"left_hip": 0.25, "right_hip": 0.25, "neck": 0.5}, {"left_hip": 0.25, "right_hip": 0.25, "head_bottom": 0.5},
+        {"pelvis": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25}, _MID_TRUNK,
+    ),
+    "nose": (
+        {"upper_neck": 0.5, "head_top": 0.5}, {"neck": 0.5, "head_top": 0.5}, {"neck": 0.5, "head": 0.5},
+        {"thorax": 0.5, "head_top": 0.5}, {"thorax": 0.5, "head": 0.5}, {"left_ear": 0.5, "right_ear": 0.5}, _MID_EYES,
+    ),
+    "head": ({"head_top": 1}, _MID_EYES, {"left_ear": 0.5, "right_ear": 0.5}),
+}  # fmt: skip
+NEEDED_JOINTS = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 # The other conversion of COCO-17 in use, for x and for y. It is that of MHFormer's demo (CVPR 2022,
 # demo/lib/preprocess.py), from which others descend, such as MotionAGFormer's. Copies differ in how far they move the
@@ -198,21 +287,35 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def h36m_17_weights(layout: JointLayout) -> Float[Tensor, "17 joints"]:
-    """Weights that make the Human3.6M-17 points from a layout's points: `h36m = weights @ points`; rows sum to 1.
+    """Weights that make the Human3.6M-17 points from a layout's points: `h36m = weights @ points`.
+
+    Rows sum to 1; that of a joint which cannot be made is 0.
 
     Raises:
-        ValueError: No recipe is known for the layout.
+        ValueError: The layout has no shoulders or hips; or as `_recipe_weights`.
     """
-    if layout.name not in _H36M_17_RECIPES:
-        raise ValueError(f"no conversion from layout {layout.name!r} to h36m_17 (known: {', '.join(_H36M_17_RECIPES)})")
-    return _recipe_weights(_H36M_17_RECIPES[layout.name], layout)
+    known = LAYOUTS.get(layout.name) == layout and not layout.recipe
+    weights = _recipe_weights(_H36M_17_RECIPES.get(layout.name, {}) if known else layout.recipe, layout)
+    if lacking := [joint for joint in NEEDED_JOINTS if not weights[H36M_17.index(joint)].any()]:
+        raise ValueError(
+            f"no conversion from layout {layout.name!r} to h36m_17 (known: {', '.join(LAYOUTS)}): its joints "
+            f"{', '.join(layout.joints[:30])} lack {', '.join(lacking)}; give them such names, or a recipe"
+        )
+    return weights
 
 
 def _recipe_weights(recipe: Recipe, layout: JointLayout) -> Float[Tensor, "17 joints"]:
+    """Weights by recipe, or else by the joints' names. Raises ValueError for a joint that the layout lacks."""
     weights = torch.zeros(H36M_17.joint_count, layout.joint_count)
+    plain = {plain_joint_name(joint): joint for joint in reversed(layout.joints)}
     for row, joint in enumerate(H36M_17.joints):
-        for source, weight in recipe.get(joint, {joint: 1.0}).items():
-            weights[row, layout.index(source)] = weight
+        ways = [recipe[joint]] if joint in recipe else [{joint: 1.0}, *_BY_NAME.get(joint, ())]
+        for way in ways:
+            sources = {source if source in layout.joints else plain.get(source, source): w for source, w in way.items()}
+            if joint in recipe or set(sources) <= set(layout.joints):
+                for source, weight in sources.items():
+                    weights[row, layout.index(source)] = weight
+                break
     return weights
 
 
@@ -224,7 +327,8 @@ def to_h36m_17(
 ) -> tuple[Float[Tensor, "*batch 17 dim"], Float[Tensor, "*batch 17"]]:
     """Points and confidence in Human3.6M-17 order.
 
-    A point made of several joints has the smallest of their confidences. It is unseen (0) if one of them is.
+    A point made of several joints has the smallest of their confidences. It is unseen (0) if one of them is, or if the
+    layout has nothing to make it of.
 
     Args:
         coco_recipe: How spine, thorax, nose and head are made of COCO-17; encoders declare it. Other layouts have one
@@ -244,7 +348,7 @@ def to_h36m_17(
         used = weights != 0
         converted = weights @ point
     candidates = confidence.unsqueeze(-2).expand(*confidence.shape[:-1], H36M_17.joint_count, layout.joint_count)
-    lowest = candidates.masked_fill(~used, torch.inf).amin(-1)
+    lowest = candidates.masked_fill(~used, torch.inf).amin(-1).where(used.any(-1), 0)
     return converted, lowest
 
 

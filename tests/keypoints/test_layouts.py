@@ -16,6 +16,7 @@ from motionrep.layouts import (
     flip_index_tensor,
     h36m_17_weights,
     mirror_name,
+    plain_joint_name,
     to_h36m_17,
 )
 
@@ -36,7 +37,7 @@ def converted(layout: JointLayout) -> tuple[torch.Tensor, torch.Tensor]:
 
 @every_layout
 def test_the_name_ends_in_the_joint_count_and_joints_have_distinct_names(layout):
-    assert int(layout.name.rpartition("_")[2]) == layout.joint_count == len(set(layout.joints))
+    assert int(layout.name.rpartition("_")[2].rstrip("b")) == layout.joint_count == len(set(layout.joints))
     assert not [joint for joint in layout.joints if "left_" in joint[1:] or "right_" in joint[1:]]
 
 
@@ -101,6 +102,7 @@ def test_a_standing_skeleton_stays_in_order_from_head_to_hip(layout):
     heights = {
         "head_top": 1.0, "head": 0.9, "eye": 0.88, "nose": 0.85, "neck": 0.75, "spine_shoulder": 0.73, "shoulder": 0.72,
         "thorax": 0.72, "spine4": 0.7, "spine3": 0.66, "spine_mid": 0.63, "spine2": 0.62, "spine": 0.6, "spine1": 0.58,
+        "head_bottom": 0.75, "upper_neck": 0.77, "belly": 0.6, "spine_chest": 0.65, "spine_navel": 0.57,
         "pelvis": 0.5, "mid_hip": 0.5, "hip": 0.5, "knee": 0.25, "ankle": 0.0,
     }  # fmt: skip
     y = torch.tensor(
@@ -213,5 +215,110 @@ def test_unknown_names_are_answered_with_the_nearest_known_one():
 
 
 def test_a_layout_without_a_recipe_is_an_error():
-    with pytest.raises(ValueError, match=r"no conversion from layout 'hand_2' to h36m_17 \(known"):
+    with pytest.raises(ValueError, match=r"no conversion from layout 'hand_2' to h36m_17 \(known.*lack left_shoulder"):
         h36m_17_weights(JointLayout("hand_2", ("wrist", "tip"), ("", "wrist")))
+
+
+@pytest.mark.parametrize(
+    ("plain", "spelled"),
+    [
+        (
+            "left_shoulder",
+            "left_shoulder LeftShoulder l_shoulder Left|Shoulder lshoulder shoulder_left LShoulder LEFT_SHOULDER leftShoulder "
+            "ShoulderLeft Left-Shoulder L_Sho lsho leftshoulder K4ABT_JOINT_SHOULDER_LEFT JointType_ShoulderLeft Lt.Shoulder",
+        ),
+        ("right_knee", "RKnee Rknee r_knee KneeRight right|knee rknee R.Knee"),
+        ("left_ear", "LEar lear EAR_LEFT"),
+        ("right_ear", "REar rear r_ear"),
+        ("left_big_toe", "LBigToe left_big_toe lbigtoe BigToeLeft"),
+        ("left_eye_inner", "LEFT_EYE_INNER left|eye|(inner) left_eye_inner"),
+        ("left_mouth", "mouth_left MOUTH_LEFT left_mouth"),
+        ("pelvis", "pelvis MidHip mid_hip Hip hip root hip_center SpineBase"),
+        ("head_top", "head_top HeadTop top_head crown"),
+        ("upper_neck", "UpperNeck upper_neck"),
+        ("neck", "Neck neck"),
+        ("left_thumb1", "left_thumb1"),
+        ("face_3", "face-3"),
+    ],
+)
+def test_the_spellings_of_a_joint(plain, spelled):
+    assert {plain_joint_name(name.replace("|", " ")) for name in spelled.split()} == {plain}
+
+
+def test_orders_of_other_projects():
+    """Golden: MMPose's dataset files, the README of Halpe-FullBody, OpenPose's poseParameters.cpp, k4abt_joint_id_t."""
+
+    def at(name: str, **places: int) -> None:
+        layout = find_layout(name)
+        assert {joint: layout.index(joint) for joint in places} == places
+
+    at("crowdpose_14", left_shoulder=0, right_hip=7, right_ankle=11, head_top=12, neck=13)
+    at(
+        "mpii_16",
+        right_ankle=0,
+        left_hip=3,
+        pelvis=6,
+        thorax=7,
+        upper_neck=8,
+        head_top=9,
+        right_wrist=10,
+        left_shoulder=13,
+    )
+    at("jhmdb_15", neck=0, belly=1, head=2, right_shoulder=3, left_hip=6, right_elbow=7, left_ankle=14)
+    at("posetrack_17", nose=0, head_bottom=1, head_top=2, left_ear=3, left_shoulder=5, right_ankle=16)
+    at("aic_14", right_shoulder=0, left_shoulder=3, right_hip=6, left_ankle=11, head_top=12, neck=13)
+    at("openpose_25b", nose=0, left_eye=1, left_shoulder=5, upper_neck=17, head_top=18, left_big_toe=19, right_heel=24)
+    at("kinect_azure_32", neck=3, left_shoulder=5, right_shoulder=12, left_hip=18, right_hip=22, head=26, right_ear=31)
+    at("kinect_v2_25", left_shoulder=4, left_hip=12, right_hip=16, spine_shoulder=20)
+    at(
+        "coco_wholebody_133",
+        right_ankle=16,
+        left_big_toe=17,
+        right_heel=22,
+        chin=31,
+        left_hand_root=91,
+        right_hand_root=112,
+    )
+    at("halpe_136", right_heel=25, chin=34, left_hand_root=94, right_hand_root=115)
+    at("halpe_68", right_heel=25, left_hand_root=26, right_hand_root=47)
+    face = [
+        find_layout("coco_wholebody_133").flip_indices[23 + i] - 23 for i in (0, 17, 27, 31, 36, 41, 48, 55, 60, 67)
+    ]
+    assert face == [16, 26, 27, 35, 45, 46, 54, 59, 64, 65]
+
+
+def test_joints_named_as_in_coco_or_human36m_are_enough():
+    """CrowdPose's joints as somebody names them: nose between neck and head, the rest from hips and shoulders."""
+    limbs = [side + part for part in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle") for side in "LR"]
+    layout = JointLayout("mine", (*limbs, "head", "neck"), ("",) * 14)
+    points, h36m = converted(layout)
+    for joint, sources in {"thorax": ["neck"], "head": ["head"], "nose": ["neck", "head"], "pelvis": ["LHip", "RHip"],
+                           "left_knee": ["LKnee"]}.items():  # fmt: skip
+        torch.testing.assert_close(of(H36M_17, h36m, joint), mid(layout, points, *sources))
+    assert [layout.joints[i] for i in layout.flip_indices][:2] == ["RShoulder", "LShoulder"]
+
+
+def test_a_joint_that_cannot_be_made_is_unseen():
+    layout = JointLayout("trunk_4", ("left_shoulder", "right_shoulder", "left_hip", "right_hip"), ("",) * 4)
+    point, confidence = to_h36m_17(torch.ones(4, 2), torch.ones(4), layout)
+    seen = {joint for joint, c in zip(H36M_17.joints, confidence, strict=True) if c == 1}
+    assert seen == {"pelvis", "spine", "thorax", "left_hip", "right_hip", "left_shoulder", "right_shoulder"}
+    assert not point[confidence == 0].any()
+
+
+def test_a_recipe_says_how_to_make_joints_that_have_other_names():
+    joints = ("left_shoulder", "right_shoulder", "a", "b", "c", "front", "back")
+    recipe = {"left_hip": {"a": 1.0}, "right_hip": {"b": 1.0}, "head": {"front": 0.75, "back": 0.25}}
+    layout = JointLayout("odd", joints, ("",) * 7, recipe)
+    points, h36m = converted(layout)
+    torch.testing.assert_close(of(H36M_17, h36m, "right_hip"), of(layout, points, "b"))
+    torch.testing.assert_close(
+        of(H36M_17, h36m, "head"), 0.75 * of(layout, points, "front") + 0.25 * of(layout, points, "back")
+    )
+    with pytest.raises(ValueError, match="has no joint 'd'"):
+        h36m_17_weights(JointLayout("odd", joints, ("",) * 7, {"left_hip": {"d": 1.0}}))
+
+
+def test_a_joint_of_one_side_alone_has_no_mirror_image():
+    with pytest.raises(ValueError, match="'one_hand': left_hand_tip has no partner"):
+        _ = JointLayout("one_hand", ("left_wrist", "right_wrist", "left_hand_tip"), ("",) * 3).flip_indices
