@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from motionrep.body import BodyModel, load_body_model
+    from motionrep.body import BodyModel, BodyMotion, load_body_model
     from motionrep.deployment.latency import embed_with_latency
     from motionrep.deployment.stream import Stream, StreamedFrame
     from motionrep.embedding import embed, mirrored
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from motionrep.motion.saving import save_motion
     from motionrep.pipeline import Recovered, Recoverer, load_networks, recover
     from motionrep.rendering import RenderOptions, render, render_frames
-    from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MeshMotion, MotionEmbedding
+    from motionrep.types import ActionScores, JointMotion, Keypoints, MeshMotion, MotionEmbedding
     from motionrep.viewing import ViewedMotion, Viewer, save_page, view
 
 __version__ = version("motionrep")
 
 # Where each public name lives. Nothing is imported before it is used: torch alone takes more than a second.
 _NAMES = {
-    "body": ("BodyModel", "load_body_model"),
+    "body": ("BodyModel", "BodyMotion", "load_body_model"),  # motions find their surface when bodies are loaded
     "deployment.latency": ("embed_with_latency",),
     "deployment.stream": ("Stream", "StreamedFrame"),
     "embedding": ("embed", "mirrored"),
@@ -62,7 +62,7 @@ _NAMES = {
     "motion.saving": ("save_motion",),
     "pipeline": ("Recovered", "Recoverer", "load_networks", "recover"),
     "rendering": ("RenderOptions", "render", "render_frames"),
-    "types": ("ActionScores", "BodyMotion", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding"),
+    "types": ("ActionScores", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding"),
     "viewing": ("ViewedMotion", "Viewer", "save_page", "view"),
 }
 _MODULE_OF = {name: f"motionrep.{module}" for module, names in _NAMES.items() for name in names}

@@ -7,6 +7,7 @@ All tensors are float32, and so become NumPy arrays and other dtypes. They are o
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any, Literal, TypeVar
@@ -209,6 +210,25 @@ class BodyMotion(_Movable):
             first_frame=self.first_frame + slice(start, stop).indices(self.frame_count)[0],
         )
 
+    def mesh(self) -> "MeshMotion":
+        """The surface: `vertex_m` for every frame, and `faces`. The body is loaded by the name in `body_model`.
+
+        A frame of the open body takes 84 kB. Of a clip too long for the memory, take `motion.cut(start, stop).mesh()`.
+
+        Raises:
+            FileNotFoundError: The body is one that users have to obtain, and is not there.
+            ValueError: The body has other joints or expression coefficients.
+        """
+        return _body_functions()[0](self)
+
+    def joints(self, layout: JointLayout | str = SMPL_24) -> "JointMotion":
+        """The points of a layout on the body, by default SMPL's 24 joints; `motionrep.body.points` says where they sit.
+
+        Raises:
+            FileNotFoundError, ValueError: As `mesh`; or the body has no points of that layout.
+        """
+        return _body_functions()[1](self, find_layout(layout) if isinstance(layout, str) else layout)
+
 
 @dataclass(frozen=True)
 class MeshMotion(_Movable):
@@ -222,6 +242,10 @@ class MeshMotion(_Movable):
     fps: float
     frame: Literal["camera", "world"]
     first_frame: int = 0
+
+    @property
+    def frame_count(self) -> int:
+        return self.vertex_m.shape[0]
 
     def __post_init__(self) -> None:
         _hold_float32(self, "vertex_m")
@@ -297,6 +321,22 @@ class ActionTimeline(_Movable):
                 segments.append(ActionSegment(start / self.fps, end / self.fps, label, probability))
             start = end
         return segments
+
+
+SurfaceOf = Callable[[BodyMotion], MeshMotion]
+JointsOf = Callable[[BodyMotion, JointLayout], JointMotion]
+_BODY_FUNCTIONS: list[tuple[SurfaceOf, JointsOf]] = []
+
+
+def pose_bodies_with(surface_of: SurfaceOf, joints_of: JointsOf) -> None:
+    """Says how a `BodyMotion` finds its surface and joints. `motionrep.body` calls it: this file imports no bodies."""
+    _BODY_FUNCTIONS[:] = [(surface_of, joints_of)]
+
+
+def _body_functions() -> tuple[SurfaceOf, JointsOf]:
+    if not _BODY_FUNCTIONS:
+        raise RuntimeError("mesh and joints need the bodies, which are not loaded; add `import motionrep.body`")
+    return _BODY_FUNCTIONS[0]
 
 
 def as_float32(values: Any) -> Tensor:

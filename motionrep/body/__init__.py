@@ -2,6 +2,8 @@
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
+from motionrep.body.posing import joints_of, surface_of
 from motionrep.body.regressors import load_h36m_regressor
+from motionrep.types import BodyMotion
 
-__all__ = ["BodyModel", "load_body_model", "load_h36m_regressor"]
+__all__ = ["BodyModel", "BodyMotion", "joints_of", "load_body_model", "load_h36m_regressor", "surface_of"]

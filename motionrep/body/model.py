@@ -1,5 +1,7 @@
 """The body model: poses and shapes a body of SMPL's format by linear blend skinning."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -9,9 +11,9 @@ from motionrep.body.points import LANDMARKS, layout_regressors
 from motionrep.body.skeletons import BODY_SKELETONS, on_smpl_24
 from motionrep.body.skinning import SkinnedSurface
 from motionrep.layouts import SMPL_24, JointLayout
-from motionrep.types import BodyMotion, MeshMotion
+from motionrep.types import BodyMotion, JointMotion, MeshMotion
 
-_MESH_FRAMES_AT_ONCE = 64
+_FRAMES_AT_ONCE = 64
 _BODY_JOINTS = SMPL_24.joint_count
 
 
@@ -202,18 +204,35 @@ class BodyModel(nn.Module):
         Raises:
             ValueError: The motion was made for another body.
         """
+        vertex_m = self.template_vertex_m.new_empty(motion.frame_count, *self.template_vertex_m.shape)
+        with torch.no_grad():
+            for frames, part in self._parts(motion):
+                vertex_m[frames] = self.vertices(part.local_rotmat, part.betas, part.translation_m, part.expression)
+        return MeshMotion(vertex_m, self.faces, motion.fps, motion.frame, motion.first_frame)
+
+    def joint_motion(self, motion: BodyMotion, layout: JointLayout = SMPL_24) -> JointMotion:
+        """The `points` of a whole clip, made a few frames at a time and without gradients.
+
+        Raises:
+            ValueError: The body has no recipe for the layout; or the motion was made for another body.
+        """
+        point_m = self.template_vertex_m.new_empty(motion.frame_count, layout.joint_count, 3)
+        with torch.no_grad():
+            for frames, part in self._parts(motion):
+                pose = (part.local_rotmat, part.betas, part.translation_m, part.expression)
+                point_m[frames] = self.points(layout, *pose)
+        return JointMotion(point_m, layout, motion.fps, motion.frame, motion.first_frame)
+
+    def _parts(self, motion: BodyMotion) -> Iterator[tuple[slice, BodyMotion]]:
+        """A few frames of a motion of this body after the other."""
         if motion.body_model != self.name:
             raise ValueError(
                 f"the motion is for body {motion.body_model!r}, this is {self.name!r}, and betas of one body mean "
                 f"nothing on another; use load_body_model({motion.body_model!r}), or replace body_model and betas"
             )
-        with torch.no_grad():
-            starts = range(0, motion.frame_count, _MESH_FRAMES_AT_ONCE)
-            parts = [motion.cut(start, start + _MESH_FRAMES_AT_ONCE) for start in starts]
-            chunks = [
-                self.vertices(part.local_rotmat, part.betas, part.translation_m, part.expression) for part in parts
-            ]
-        return MeshMotion(torch.cat(chunks), self.faces, motion.fps, motion.frame, motion.first_frame)
+        for start in range(0, motion.frame_count, _FRAMES_AT_ONCE):
+            stop = min(start + _FRAMES_AT_ONCE, motion.frame_count)
+            yield slice(start, stop), motion.cut(start, stop)
 
     def _shape(self, betas: Tensor, expression: Tensor | None) -> Tensor:
         """Coefficients of the shape: betas, or expression and betas."""

@@ -1,6 +1,8 @@
 """Body models: skinning, points of other layouts, the open body's proportions, what a wrong file is told."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +188,55 @@ def test_mesh_refuses_the_motion_of_another_body(open_body: BodyModel) -> None:
     rotmat, betas, translation_m = random_pose(1)
     with pytest.raises(ValueError, match="betas of one body mean nothing"):
         open_body.mesh(BodyMotion(rotmat, translation_m, betas[0], "smpl.npz", 30.0, "world"))
+
+
+def test_a_motion_has_its_mesh_and_joints_in_hand(body: BodyModel) -> None:
+    """Longer than what is made at once, and cut out of a file."""
+    rotmat, betas, translation_m = random_pose(150)
+    betas = betas[0]
+    motion = BodyMotion(rotmat, translation_m, betas, body.name, 25.0, "camera", first_frame=7)
+    mesh, joints, points = motion.mesh(), motion.joints(), motion.joints("h36m_17")
+    torch.testing.assert_close(mesh.vertex_m, body.vertices(rotmat, betas, translation_m), atol=1e-6, rtol=0)
+    assert torch.equal(mesh.faces, body.faces)
+    torch.testing.assert_close(joints.position_m, body.joints(rotmat, betas, translation_m), atol=1e-6, rtol=0)
+    torch.testing.assert_close(points.position_m, body.points(H36M_17, rotmat, betas, translation_m), atol=1e-6, rtol=0)
+    assert (joints.layout, points.layout) == (SMPL_24, H36M_17)
+    for made in (mesh, joints, points):
+        assert (made.frame_count, made.fps, made.frame, made.first_frame) == (150, 25.0, "camera", 7)
+    part = motion.cut(100, 110)
+    assert torch.equal(part.mesh().vertex_m, part.cut(0).mesh().vertex_m)
+    torch.testing.assert_close(part.mesh().vertex_m, mesh.vertex_m[100:110], atol=1e-6, rtol=0)
+    assert (part.mesh().first_frame, part.joints().first_frame) == (107, 107)
+    assert motion.cut(150).mesh().vertex_m.shape == (0, *body.template_vertex_m.shape)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS_OF_A_BODY, ids=lambda layout: layout.name)
+def test_joints_of_a_motion_come_in_every_layout(body: BodyModel, layout: JointLayout) -> None:
+    rotmat, betas, translation_m = random_pose(2)
+    motion = BodyMotion(rotmat, translation_m, betas[0], body.name, 25.0, "world")
+    expected = body.points(layout, rotmat, betas[0], translation_m)
+    torch.testing.assert_close(motion.joints(layout.name).position_m, expected, atol=1e-6, rtol=0)
+
+
+def test_joints_in_a_layout_that_is_not_known_are_refused() -> None:
+    rotmat, betas, translation_m = random_pose(1)
+    motion = BodyMotion(rotmat, translation_m, betas[0], "open", 25.0, "world")
+    with pytest.raises(ValueError, match="h36m_17"):
+        motion.joints("h36m_16")
+    with pytest.raises(ValueError, match=r"no points of layout 'mine' \(known: h36m_17"):
+        motion.joints(JointLayout("mine", ("pelvis",), ("",)))
+
+
+def test_a_motion_of_arrays_finds_its_body() -> None:
+    """Nothing but the public name was imported."""
+    code = """
+import numpy as np
+import motionrep
+motion = motionrep.BodyMotion(np.eye(3)[None, None].repeat(24, 1), np.zeros((1, 3)), np.zeros(10), "open", 30, "world")
+print(tuple(motion.mesh().vertex_m.shape), tuple(motion.joints().position_m.shape))
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["(1,", "6999,", "3)", "(1,", "24,", "3)"]
 
 
 def test_left_is_at_positive_x_in_every_layout(body: BodyModel) -> None:
