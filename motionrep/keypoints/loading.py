@@ -12,9 +12,10 @@ from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
 from motionrep.keypoints.clips import person_clips, warn_of_another_order
 from motionrep.keypoints.frames import FrameOrder
+from motionrep.keypoints.naming import asked_layout
 from motionrep.keypoints.records import Detections, KeypointOptions
 from motionrep.keypoints.sizes import NO_SIZE, in_pixels, size_and_rate
-from motionrep.layouts import JointLayout, find_layout
+from motionrep.layouts import JointLayout
 from motionrep.types import DEFAULT_FPS, Keypoints
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def _videos(detections: Detections) -> Iterable[Detections]:
 def _options(
     layout: JointLayout | str | None, fps: float | None, size_px: tuple[int, int] | None, frame_order: FrameOrder
 ) -> KeypointOptions:
-    layout = find_layout(layout) if isinstance(layout, str) else layout
+    layout = asked_layout(layout)
     if fps is not None and not 0 < fps < float("inf"):
         raise ValueError(f"fps must be a positive number of frames per second, got {fps}")
     if size_px is not None and (len(size_px) != 2 or min(size_px) <= 0):

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from motionrep.keypoints.frames import FrameOrder, place_frames
-from motionrep.layouts import COCO_17, HALPE_26, LAYOUTS, JointLayout
+from motionrep.keypoints.naming import BODY_LAYOUTS as BODY_LAYOUTS
+from motionrep.keypoints.naming import layout_from_names
+from motionrep.layouts import LAYOUTS, JointLayout
 
 logger = logging.getLogger(__name__)
 
-# Layout by number of joints. COCO-WholeBody's 133 points start with COCO's 17, Halpe's 136 with its body's 26.
-BODY_LAYOUTS = {17: COCO_17, 26: HALPE_26, 133: COCO_17, 136: HALPE_26}
 _LARGEST = 1e9
 
 
@@ -72,6 +72,7 @@ def checked_detections(
     options: KeypointOptions,
     path: Path,
     sizes: Mapping[Any, tuple[int, int]] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Detections:
     """Checks the detections of a file and puts them in the order of their frames.
 
@@ -80,6 +81,7 @@ def checked_detections(
         known: The format's layouts by number of joints.
         options: What the user says; its layout goes before `known`.
         sizes: Width and height of the picture in pixels by frame, where the file says them.
+        names: Of the joints, where the file has them (`naming.layout_from_names`); they go before the number of joints.
 
     Raises:
         ValueError: No detection, no joint seen, an unknown layout, or a value that cannot be right; names the file and,
@@ -94,8 +96,8 @@ def checked_detections(
     rows = _with_id(rows, path)
     rows.sort(key=lambda row: turn[row.frame])
     values = _number_array(rows, path)
-    layout = _choose_layout(values.shape[1], known, options.layout, path)
-    xyc = _checked(values[:, : layout.joint_count], rows, layout, path)
+    layout, values = _in_layout(values, known, names, options.layout, path)
+    xyc = _checked(values, rows, layout, path)
 
     seen = xyc[..., 2].any(1)
     if not seen.any():
@@ -162,15 +164,39 @@ def _number_array(rows: list[Row], path: Path) -> Float[np.ndarray, "detections 
         raise ValueError(f"{path}: keypoints hold something that is not a number: {error}") from error
 
 
+def _in_layout(
+    values: Float[np.ndarray, "detections points 3"],
+    known: dict[int, JointLayout],
+    names: Sequence[str] | None,
+    asked: JointLayout | None,
+    path: Path,
+) -> tuple[JointLayout, Float[np.ndarray, "detections joints 3"]]:
+    """The layout, and the values of its joints, 0 for those that the file lacks."""
+    named = layout_from_names(names, path, asked) if names else None
+    if named is None:
+        layout = _choose_layout(values.shape[1], known, asked, path)
+        return layout, values[:, : layout.joint_count]
+    if len(names or ()) != values.shape[1]:
+        raise ValueError(
+            f"{path}: names {len(names or ())} joints, but has {values.shape[1]} per person; "
+            "the names should be those of its keypoints"
+        )
+    columns = np.array(named.columns)
+    return named.layout, np.where((columns >= 0)[:, None], values[:, columns], 0)
+
+
 def _choose_layout(
     joint_count: int, known: dict[int, JointLayout], layout: JointLayout | None, path: Path
 ) -> JointLayout:
     chosen = known.get(joint_count) if layout is None else layout
+    starts_with_it = chosen in (known.get(joint_count), BODY_LAYOUTS.get(joint_count))
     if chosen is None:
         fitting = [name for name, choice in LAYOUTS.items() if choice.joint_count == joint_count]
-        choices = " or ".join(f"layout={name!r}" for name in fitting) or f"a JointLayout (known: {', '.join(LAYOUTS)})"
+        choices = " or ".join(f"layout={name!r}" for name in fitting) or (
+            f"layout='my.json', a file that names them ({{\"joints\": [...]}}; known layouts: {', '.join(LAYOUTS)})"
+        )
         raise ValueError(f"{path}: the order of its {joint_count} joints is not known; pass {choices}")
-    if joint_count != chosen.joint_count and chosen != known.get(joint_count):
+    if joint_count != chosen.joint_count and not starts_with_it:
         raise ValueError(
             f"{path}: {joint_count} joints per person, layout {chosen.name!r} has {chosen.joint_count}; "
             f"pass layout= as the detector wrote it (known: {', '.join(LAYOUTS)})"

@@ -55,7 +55,7 @@ def changed(index, value):
         (changed((16, 2), np.inf), "frame '7.jpg', joint 'right_ankle': confidence is inf"),
         (
             [alphapose("0.jpg", person(21), 1)],
-            "order of its 21 joints is not known; pass a JointLayout .known: h36m_17",
+            r"order of its 21 joints is not known; pass layout='my.json', .*known layouts: h36m_17",
         ),
         ([alphapose("0.jpg", person(25), 1)], "pass layout='openpose_25' or layout='ntu_25'"),
         ([alphapose(397133, person(17)), alphapose(37777, person(17))], "do not count the frames of a video"),

@@ -128,7 +128,7 @@ def test_mmpose_names_the_layout(tmp_path, dataset, joints, layout):
 
 
 def test_mmpose_trained_on_another_set_of_17_points_is_not_taken_for_coco(tmp_path):
-    content = {"meta_info": {"dataset_name": "posetrack18"}, "instance_info": [mmpose_frame(1, person(17))]}
+    content = {"meta_info": {"dataset_name": "ap10k"}, "instance_info": [mmpose_frame(1, person(17))]}
     with pytest.raises(
         ValueError, match=r"order of its 17 joints is not known; pass layout='h36m_17' or layout='coco_17'"
     ):

@@ -10,10 +10,13 @@ import numpy as np
 from motionrep.files.contents import Contents
 from motionrep.keypoints.formats.fields import as_list, field, frame_keys, person_id
 from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOptions, Row, checked_detections
-from motionrep.layouts import H36M_17
+from motionrep.layouts import H36M_17, LAYOUTS
 
 # Files may name the data set of their detector; others with 17 points (PoseTrack, animals) have other orders.
-_LAYOUTS = dict.fromkeys(("coco", "coco_wholebody", "halpe", "halpe26"), BODY_LAYOUTS) | {"h36m": {17: H36M_17}}
+_LAYOUTS = dict.fromkeys(("coco", "coco_wholebody", "halpe", "halpe26"), BODY_LAYOUTS) | {
+    "h36m": {17: H36M_17}, "crowdpose": {14: LAYOUTS["crowdpose_14"]}, "mpii": {16: LAYOUTS["mpii_16"]},
+    "jhmdb": {15: LAYOUTS["jhmdb_15"]}, "posetrack18": {17: LAYOUTS["posetrack_17"]}, "aic": {14: LAYOUTS["aic_14"]},
+}  # fmt: skip
 
 
 def read(contents: Contents, options: KeypointOptions) -> Detections:
@@ -31,12 +34,20 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
 def _of_the_demo(content: dict[str, Any], options: KeypointOptions, path: Path) -> Detections:
     meta = content.get("meta_info")
     dataset = str(meta.get("dataset_name", "coco")) if isinstance(meta, dict) else "coco"
+    names = _names(meta.get("keypoint_id2name")) if isinstance(meta, dict) else None
     frames = as_list(content["instance_info"], path)
     keys = frame_keys(frames)
-    found = checked_detections(_rows(frames, path), keys, _LAYOUTS.get(dataset, {}), options, path)
+    found = checked_detections(_rows(frames, path), keys, _LAYOUTS.get(dataset, {}), options, path, names=names)
     # The demo lists every frame of a video and calls the first one 1.
     counts_from_1 = all(str(key).isdecimal() for key in keys) and min(map(int, keys)) == 1
     return replace(found, frame=found.frame - 1) if counts_from_1 else found
+
+
+def _names(id2name: Any) -> list[str] | None:
+    """The names of the joints in their order; JSON has made text of the numbers."""
+    if not isinstance(id2name, dict) or {str(key) for key in id2name} != {str(i) for i in range(len(id2name))}:
+        return None
+    return [str(name) for _, name in sorted(id2name.items(), key=lambda item: int(item[0]))]
 
 
 def _rows(frames: list[Any], path: Path) -> Iterator[Row]:
