@@ -35,7 +35,7 @@ from motionrep.layouts import HALPE_26
 from motionrep.motion.axes import in_camera
 from motionrep.rendering.backdrop import make_backdrop
 from motionrep.rendering.backends.choice import Renderer, renderer
-from motionrep.rendering.options import View
+from motionrep.rendering.looks import View
 from motionrep.rendering.surfaces import Surface
 
 SIZES = ((640, 480), (1280, 720))

@@ -2,18 +2,51 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from motionrep.cli.options import Axes
-from motionrep.files.contents import Contents
+from motionrep.cli.options import Axes, Size
+from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of, require_kind
-from motionrep.types import BodyMotion, JointMotion, Keypoints
+
+if TYPE_CHECKING:
+    from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 
-def one_of(people: list[Keypoints], person: int, path: Path) -> Keypoints:
+def look_at_keypoints(path: Path, size: Size | None) -> Contents:
+    """A keypoint file that is there, and whose picture size is known.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: It does not say the size, and --size was not given.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such keypoint file or folder")
+    contents = look(path)
+    if size is None and kind_of(contents).needs_size:
+        raise ValueError(
+            f"{path}: does not say how large the picture is; pass its size as --size 1920x1080, or the video as "
+            "--size video.mp4"
+        )
+    return contents
+
+
+def require_folder(output: Path) -> None:
+    """Raises ValueError where --output is to be a folder and is a file."""
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {output}: is a file; give a folder for the results")
+
+
+def one_of(people: "list[Keypoints]", person: int, path: Path) -> "Keypoints":
     """The person that --person names, of those of a keypoint file."""
     if not 0 <= person < len(people):
         raise ValueError(f"{path}: holds {len(people)} person(s), so --person must be 0 to {len(people) - 1}")
     return people[person]
+
+
+def require_suffix(output: Path, what: str, *suffixes: str) -> None:
+    """Raises ValueError unless the name of --output ends as one of the suffixes."""
+    if output.suffix.lower() not in suffixes:
+        raise ValueError(f"{output}: {what} are written as {', '.join(suffixes)}, give the file that suffix")
 
 
 def name_of(path: Path, index: int, count: int) -> str:
@@ -21,12 +54,12 @@ def name_of(path: Path, index: int, count: int) -> str:
     return path.stem if count == 1 else f"{path.stem}, person {index}"
 
 
-def read_shown(contents: Contents, frame: Axes | None, fps: float | None) -> Sequence[BodyMotion | JointMotion]:
+def read_shown(contents: Contents, frame: Axes | None, fps: float | None) -> "Sequence[BodyMotion | JointMotion]":
     """The motions of a file, of bodies or of joints; `fps` counts only for kinds of files that take it."""
-    from motionrep.motion.loading import load_joint_motion, read_motions  # brings roma, which takes as long as torch
+    kind = require_kind(contents, "motion", "joints")
+    from motionrep.motion.loading import load_joint_motion, read_motions
     from motionrep.motion.records import MotionOptions
 
-    kind = require_kind(contents, "motion", "joints")
     if kind.holds == "joints":
         return [load_joint_motion(contents.path)]
     return read_motions(contents, MotionOptions(frame=frame, fps=fps if kind.takes_fps else None))

@@ -23,7 +23,7 @@ from motionrep.cli.commands import (
     view,
 )
 from motionrep.cli.commands import list as list_
-from motionrep.cli.options import Parser
+from motionrep.cli.options import Parser, resolved
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo, "embed": embed, "predict": predict, "render": render, "view": view, "report": report,
@@ -41,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("motionrep").setLevel(logging.INFO)
     try:
         return _run(arguments)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if with_traceback:
             raise
-        print("motionrep: interrupted", file=sys.stderr)
+        print(f"motionrep: {str(stop) or 'interrupted'}", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
         if with_traceback:
@@ -63,7 +63,7 @@ def _run(arguments: list[str]) -> int:
     if command is None:
         parser.print_help()
         return 0
-    return COMMANDS[command].run(**options) or 0
+    return COMMANDS[command].run(**resolved(options)) or 0
 
 
 def _parser() -> Parser:
@@ -71,12 +71,19 @@ def _parser() -> Parser:
     parser = Parser(
         prog="motionrep",
         description="2D human keypoints in; embeddings, 3D poses, body meshes, actions and videos out.",
-        epilog="motionrep COMMAND --help explains a command. --traceback shows where an error came from.",
-        allow_abbrev=False,
+        epilog=f"{_EXAMPLES}\nmotionrep COMMAND --help explains a command. --traceback shows where an error came from.",
     )
     parser.add_argument("--version", action="version", version=f"motionrep {version('motionrep')}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, command in COMMANDS.items():
-        text = command.run.__doc__ or ""
-        command.add_options(subparsers.add_parser(name, help=text, description=text, allow_abbrev=False))
+        text, examples = command.run.__doc__ or "", getattr(command, "EXAMPLES", "")
+        epilog = f"examples:\n{examples}" if examples else None
+        command.add_options(subparsers.add_parser(name, help=text, description=text, epilog=epilog))
     return parser
+
+
+_EXAMPLES = """examples:
+  motionrep demo
+  motionrep predict dance.json --size 1920x1080 --output results --video
+  motionrep view dance.json walk.bvh --size 1920x1080
+"""

@@ -1,44 +1,96 @@
 """Motions of the files a command was given: read, or recovered from keypoints."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from motionrep.cli.inputs import name_of, read_shown, refuse_clip_options
+from motionrep.cli.inputs import look_at_keypoints, name_of, read_shown, refuse_clip_options
 from motionrep.cli.options import Axes, Precision, Size
-from motionrep.files.contents import look
+from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of
-from motionrep.keypoints.loading import read_keypoints
-from motionrep.pipeline import Recoverer, load_networks
+from motionrep.weights import DEFAULT_HEAD
 
 if TYPE_CHECKING:
+    from motionrep.pipeline import Recoverer
     from motionrep.viewing import ViewedMotion
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The options of a command about how keypoints become motions."""
+
+    heads: Sequence[str] | None
+    encoder: str | None
+    camera: str | None
+    layout: str | None
+    fps: float | None
+    size: Size | None
+    device: str
+    precision: Precision
+
+    def recoverer(self) -> "Recoverer":
+        """The networks, loaded."""
+        import torch
+
+        from motionrep.pipeline import Recoverer, load_networks
+
+        networks = load_networks(self.heads or [DEFAULT_HEAD], self.encoder, self.device)
+        return Recoverer(*networks, device=self.device, dtype=getattr(torch, self.precision), progress=True)
 
 
 def viewed_motions(
-    paths: Sequence[Path], head: str, encoder: str | None, frame: Axes | None, layout: str | None, fps: float | None,
-    size: Size | None, device: str, precision: Precision,
-) -> "list[ViewedMotion]":  # fmt: skip
-    """Everybody in all the files, named after the file; keypoints are embedded and go through the head."""
+    paths: Sequence[Path], recovery: Recovery, person: int | None, frame: Axes | None
+) -> "list[ViewedMotion]":
+    """The persons of all the files, named after the file; keypoints are embedded and go through the heads."""
+    files = [look(path) for path in paths]
+    motions = [file for file in files if kind_of(file).holds in ("motion", "joints")]
+    if len(motions) == len(files):
+        refuse_clip_options(
+            files, layout=recovery.layout, size=recovery.size, encoder=recovery.encoder, camera=recovery.camera,
+            head=recovery.heads, fps=recovery.fps,
+        )  # fmt: skip
+    for file in files:
+        if file not in motions:
+            look_at_keypoints(file.path, recovery.size)
+    found: list[ViewedMotion] = []
+    recoverer = recovery.recoverer() if len(motions) < len(files) else None
+    for file in files:
+        if file in motions:
+            found += _read(file, frame, recovery.fps, person)
+        elif recoverer is not None:
+            found += _recovered(file, recovery, recoverer, person)
+    return found
+
+
+def _read(file: Contents, frame: Axes | None, fps: float | None, person: int | None) -> "list[ViewedMotion]":
+    from motionrep.motion.loading import one_motion
     from motionrep.viewing import ViewedMotion
 
-    files = [look(path) for path in paths]
-    if all(kind_of(file).holds in ("motion", "joints") for file in files):
-        refuse_clip_options(files, layout=layout, size=size, encoder=encoder, fps=fps)
-    found: list[ViewedMotion] = []
-    recoverer: Recoverer | None = None
-    for path, file in zip(paths, files, strict=True):
-        if kind_of(file).holds in ("motion", "joints"):
-            motions = read_shown(file, frame, fps)
-            found += [ViewedMotion(name_of(path, index, len(motions)), motion) for index, motion in enumerate(motions)]
-            continue
-        people = read_keypoints(file, layout, fps, size)
-        recoverer = recoverer or Recoverer(
-            *load_networks([head], encoder, device), device=device, dtype=getattr(torch, precision), progress=True
-        )
-        for index, person in enumerate(people):
-            recovered = recoverer(person, index)
-            found.append(ViewedMotion(name_of(path, index, len(people)), recovered.motion, person, recovered.embedding))
+    motions = read_shown(file, frame, fps)
+    chosen = {index: motion for index, motion in enumerate(motions) if person in (None, index)}
+    if not chosen:
+        one_motion(motions, person, file.path)  # says which there are
+    return [ViewedMotion(name_of(file.path, index, len(motions)), motion) for index, motion in chosen.items()]
+
+
+def _recovered(file: Contents, recovery: Recovery, recoverer: "Recoverer", person: int | None) -> "list[ViewedMotion]":
+    from motionrep.keypoints.loading import read_keypoints
+    from motionrep.pipeline.people import chosen
+    from motionrep.types import BodyMotion, JointMotion
+    from motionrep.viewing import ViewedMotion
+
+    people = read_keypoints(file, recovery.layout, recovery.fps, recovery.size)
+    taken = chosen(people, person)
+    if recovery.camera is not None:
+        recoverer = recoverer.with_camera(recovery.camera, list(taken.values()))
+    found = []
+    for index, clip in taken.items():
+        recovered, name = recoverer(clip, index), name_of(file.path, index, len(people))
+        shown = {
+            head: result for head, result in recovered.results.items() if isinstance(result, BodyMotion | JointMotion)
+        } or {"": recovered.motion}  # which says what there is instead
+        for head, motion in shown.items():
+            label = name if len(shown) == 1 else f"{name}, {head}"
+            found.append(ViewedMotion(label, motion, clip, recovered.embedding))
     return found

@@ -1,67 +1,130 @@
-"""The options that several commands share, and what is said when they are wrong."""
+"""The options that several commands share, and what is said when they are wrong.
+
+Nothing here imports torch before the arguments are right.
+"""
 
 import argparse
 import re
 from pathlib import Path
-from typing import Literal, NoReturn
-
-import torch
+from typing import Any, Literal, NoReturn
 
 from motionrep.files.kinds import names, suffixes
+from motionrep.weights import DEFAULT_HEAD
 
 Size = tuple[int, int]
 Axes = Literal["camera", "world"]
 Precision = Literal["float32", "bfloat16"]
 MOTION_FILES = f"A motion file ({names('motion')}; {', '.join(suffixes('motion'))})."
+WEIGHTS = "Shipped name, folder or Hub id"
+_RARE = "rare options"
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises instead of leaving the process, so that all bad input ends in the same place."""
+    """A parser of one command.
+
+    It raises instead of leaving the process, so that all bad input ends in the same place. `--help` leaves out the
+    options of `rare`, `--help-all` shows them.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+        self._rare: argparse._ArgumentGroup | None = None
+        if self.add_help:
+            self.add_argument("--help-all", action=_HelpAll, help="show the rare options as well and exit")
+
+    @property
+    def rare(self) -> "argparse._ArgumentGroup":
+        """The group of the options that only `--help-all` shows."""
+        if self._rare is None:
+            self._rare = self.add_argument_group(_RARE)
+        return self._rare
+
+    def format_help(self) -> str:
+        """The help without the rare options."""
+        actions = [] if self._rare is None else self._rare._group_actions
+        texts = [action.help for action in actions]
+        for action in actions:
+            action.help = argparse.SUPPRESS
+        try:
+            return super().format_help()
+        finally:
+            for action, text in zip(actions, texts, strict=True):
+                action.help = text
+
+    def format_whole_help(self) -> str:
+        """The help with the rare options, these last."""
+        self._action_groups.sort(key=lambda group: group is self._rare)
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
-def add_keypoints(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "keypoints", type=Path,
-        help=f"A keypoint file or folder ({names('keypoints')}).",
-    )  # fmt: skip
+class _HelpAll(argparse.Action):
+    def __init__(self, option_strings: Any, dest: str, help: str) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        assert isinstance(parser, Parser)
+        print(parser.format_whole_help(), end="")
+        parser.exit()
+
+
+def add_keypoints(parser: Parser) -> None:
+    parser.add_argument("keypoints", type=Path, help=f"A keypoint file or folder ({names('keypoints')}).")
     add_clip(parser)
 
 
-def add_clip(parser: argparse.ArgumentParser) -> None:
+def add_clip(parser: Parser) -> None:
     """What many keypoint files do not tell."""
     group = parser.add_argument_group("what the keypoint file does not tell")
     group.add_argument(
         "--size", type=_size, metavar="WIDTHxHEIGHT",
-        help="Size of the video's picture in pixels, as 1920x1080, or the video file itself.",
+        help="Size of the video's picture in pixels, as 1920x1080, or the video file itself (default: the file's).",
     )  # fmt: skip
-    group.add_argument("--fps", type=float, help="Frames per second of the video; left out, the file's or 30.")
-    group.add_argument("--layout", help="Joint layout, see motionrep list; left out, recognised by the file.")
+    group.add_argument("--fps", type=float, help="Frames per second of the video (default: the file's, or 30).")
+    group.add_argument("--layout", help="Joint layout, see motionrep list (default: recognised by the file).")
 
 
-def add_choice(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """What to take from files of several persons, and in whose axes."""
-    parser.add_argument("--person", type=int, help=f"Which person of the motion file {more}to take, from 0.")
-    parser.add_argument(
-        "--frame", choices=("camera", "world"), help="Axes to take of 3DPW, WHAM and GVHMR; left out, the world's."
+def add_person(parser: Parser, file: str = "the file", left_out: str = "everybody") -> None:
+    parser.add_argument("--person", type=int, help=f"Which person of {file} to take, from 0 (default: {left_out}).")
+
+
+def add_frame(parser: Parser) -> None:
+    parser.rare.add_argument(
+        "--frame", choices=("camera", "world"), help="Axes to take of 3DPW, WHAM and GVHMR (default: world)."
     )
 
 
-def add_computing(parser: argparse.ArgumentParser) -> None:
+def add_heads(parser: Parser) -> None:
+    parser.add_argument(
+        "--head", action="append", dest="heads",
+        help=f"{WEIGHTS}; give it again for more heads of the encoder (default: {DEFAULT_HEAD}).",
+    )  # fmt: skip
+    parser.rare.add_argument("--encoder", help=f"{WEIGHTS} (default: the one the head was trained on).")
+
+
+def add_camera(parser: Parser, also: str = "") -> None:
+    parser.add_argument(
+        "--camera",
+        help="A .json of the camera that took the video; `fit` estimates its field of view, `weak` takes one from "
+        f"very far away (default: one of 50 degrees).{also}",
+    )  # fmt: skip
+
+
+def add_computing(parser: Parser) -> None:
     add_device(parser)
     add_precision(parser)
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", type=_device, default="cpu", help="cpu, cuda or cuda:1 (default %(default)s).")
+def add_device(parser: Parser) -> None:
+    parser.add_argument("--device", default="cpu", help="Where to compute: cpu, cuda or cuda:1 (default: %(default)s).")
 
 
-def add_precision(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def add_precision(parser: Parser) -> None:
+    parser.rare.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="float32",
-        help="Arithmetic of the encoder (default %(default)s).",
+        help="Arithmetic of the encoder (default: %(default)s).",
     )  # fmt: skip
 
 
@@ -71,17 +134,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _size(text: str) -> tuple[int, int]:
-    if match := re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text):
-        return int(match[1]), int(match[2])
-    if not Path(text).is_file():
-        raise argparse.ArgumentTypeError(
-            f"expected a video file, or WIDTHxHEIGHT in pixels such as 1920x1080, got {text!r}"
-        )
-    try:
-        return size_of_video(Path(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def resolved(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with what takes more than reading them: the size of a video, and whether the device is there.
+
+    Raises:
+        ValueError: A file that is no video, or a device that cannot compute.
+    """
+    if isinstance(options.get("size"), Path):
+        options |= {"size": size_of_video(options["size"])}
+    if options.get("device", "cpu") != "cpu":
+        _require_device(options["device"])
+    return options
 
 
 def size_of_video(path: Path) -> Size:
@@ -92,9 +155,20 @@ def size_of_video(path: Path) -> Size:
     return video.width_px, video.height_px
 
 
-def _device(name: str) -> str:
+def _size(text: str) -> Size | Path:
+    if match := re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text):
+        return int(match[1]), int(match[2])
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(
+            f"expected a video file, or WIDTHxHEIGHT in pixels such as 1920x1080, got {text!r}"
+        )
+    return Path(text)
+
+
+def _require_device(name: str) -> None:
+    import torch
+
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA fails an assertion
-        raise argparse.ArgumentTypeError(f"cannot compute on {name!r}: {str(error).splitlines()[0]}") from error
-    return name
+        raise ValueError(f"--device: cannot compute on {name!r}: {str(error).splitlines()[0]}") from error

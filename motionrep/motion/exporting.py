@@ -26,8 +26,10 @@ def export_motion(
     unit: Literal["m", "cm"] = "m",
     up: Literal["y", "z"] = "y",
     fps: float | int | None = None,
-) -> None:
-    """Writes motion to a file that other programs open; the suffix says which kind (`writers.table.WRITERS`).
+) -> Path:
+    """Writes motion to a file that other programs open, and returns its path, or that of the folder of files.
+
+    The suffix says which kind of file (`writers.table.WRITERS`):
 
     * `.glb`: skinned, animated bodies, as many as given. Joints have the names of `SMPL_24`, or of all the body's
       joints when the motion has them (`BodyModel.joint_names`). The surface is the body's own, without SMPL's pose
@@ -35,7 +37,8 @@ def export_motion(
       as in their video; until then they hold their first pose.
     * `.bvh`: the skeleton in its rest pose and its motion, joints as in .glb. `load_motion` reads it again when y is
       up; betas are lost.
-    * `.obj`, `.ply`: one mesh for each frame: `out/walk.obj` becomes `out/walk_000000.obj`, `out/walk_000001.obj` ...
+    * `.obj`, `.ply`: a folder with a mesh for each frame: `walk.obj` becomes `walk/walk_000000.obj`,
+      `walk/walk_000001.obj` ...
     * `.npz`: AMASS's layout, always in metres and z up. A body that is not SMPL's, such as the open one, becomes the
       mean SMPL body. Gender is that of a name such as smplh-male. Expression and the turn of `left_hand` and
       `right_hand` are lost; `save_motion` keeps everything.
@@ -64,7 +67,9 @@ def export_motion(
         for motion, begin_s in zip(people, begins_s, strict=True)
     )
     scene = Scene(shown, _UNITS_PER_M[unit], TURN_TO_UP[up])
-    import_module(WRITERS[path.suffix.lower()].module).write(scene, path)
+    made = path.with_suffix("") if WRITERS[path.suffix.lower()].file_per_frame else path
+    import_module(WRITERS[path.suffix.lower()].module).write(scene, path if made == path else made / path.name)
+    return made
 
 
 def _check(people: list[BodyMotion], path: Path, unit: str, up: str) -> None:
@@ -78,6 +83,11 @@ def _check(people: list[BodyMotion], path: Path, unit: str, up: str) -> None:
         raise ValueError(f"{path}: {suffix} holds one person, got {len(people)}; use {several}, or one file for each")
     if len({motion.frame for motion in people}) > 1:
         raise ValueError(f"{path}: some motions are in frame 'camera', others in 'world'; they must share one")
+    if WRITERS[suffix].file_per_frame and path.with_suffix("").is_file():
+        raise ValueError(
+            f"{path}: becomes a folder with a {suffix} for each frame, and {path.with_suffix('')} is a file; give "
+            "another name"
+        )
     if unit not in _UNITS_PER_M or up not in TURN_TO_UP:
         raise ValueError(f"unit must be m or cm and up must be y or z, got {unit!r} and {up!r}")
     if unit not in WRITERS[suffix].units:

@@ -10,8 +10,7 @@ from torch import nn
 from motionrep.encoders import Encoder, load_encoder
 from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.loading import encoder_of, load_head
-
-DEFAULT_HEAD = "mesh-ktpformer-s"
+from motionrep.weights import DEFAULT_HEAD
 
 
 def load_networks(

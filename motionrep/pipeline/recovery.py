@@ -15,10 +15,11 @@ from motionrep.encoders import Encoder
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import JointLayout
 from motionrep.pipeline.cameras import camera_of, places_people
-from motionrep.pipeline.networks import DEFAULT_HEAD, load_networks
+from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.people import chosen, clips_of
 from motionrep.pipeline.result import Recovered
 from motionrep.types import ActionTimeline, BodyMotion, Keypoints, MotionEmbedding
+from motionrep.weights import DEFAULT_HEAD
 
 logger = logging.getLogger(__name__)
 

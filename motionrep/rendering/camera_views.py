@@ -13,7 +13,7 @@ from motionrep.rendering.backdrop import Backdrop, make_backdrop
 from motionrep.rendering.backends.choice import Renderer
 from motionrep.rendering.drawables import Drawable
 from motionrep.rendering.error_colors import error_color, point_error_mm
-from motionrep.rendering.options import Background, View
+from motionrep.rendering.looks import Background, View
 from motionrep.rendering.skeleton import Color, draw_keypoints
 from motionrep.rendering.stage import Stage, azimuth_deg, fitted, placed_camera
 from motionrep.rendering.surfaces import Surface

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.layouts import H36M_17, SMPL_24, JointLayout, to_h36m_17
-from motionrep.rendering.options import Show
+from motionrep.rendering.looks import Show
 from motionrep.rendering.skeleton import Color, stick_figure, stick_figure_vertices
 from motionrep.types import BodyMotion, JointMotion, MeshMotion
 

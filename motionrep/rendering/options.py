@@ -4,16 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import TypedDict, Unpack, get_args
 
 from motionrep.files.naming import did_you_mean
 from motionrep.rendering.backends.choice import require_backend
 from motionrep.rendering.labels import checked_labels
-
-View = Literal["video", "keypoints", "overlay", "camera", "side", "turntable"]
-Arrange = Literal["together", "apart"]
-Show = Literal["surface", "skeleton"]
-Background = Literal["studio", "white", "transparent"]
+from motionrep.rendering.looks import Arrange, Background, Show, View
 
 _OTHER_ARGUMENTS = ("keypoints", "camera", "video", "compare_to", "options")
 
@@ -48,7 +44,7 @@ class RenderOptions:
             are repeated or left out.
         speed: 0.5 is slow motion.
         supersample: Samples per pixel along x and y. 1 is fast and jagged, 2 is smooth.
-        backend: Which rasteriser draws, a name in `backends.choice.BACKENDS`. "auto" is "pyrender" where OpenGL runs
+        backend: Which rasteriser draws, a name in `backends.BACKENDS`. "auto" is "pyrender" where OpenGL runs
             on a GPU, and otherwise "raster".
         device: Where torch computes, such as "cuda".
 

@@ -13,7 +13,8 @@ from motionrep.rendering.drawables import Drawable, in_clip, make_drawable
 from motionrep.rendering.error_colors import require_comparable, scale_top_mm
 from motionrep.rendering.inputs import RenderInput
 from motionrep.rendering.labels import checked_labels
-from motionrep.rendering.options import RenderOptions, View
+from motionrep.rendering.looks import View
+from motionrep.rendering.options import RenderOptions
 from motionrep.rendering.sheet import Sheet, Strip, error_scale, label_strip, legend, letter_unit
 from motionrep.rendering.skeleton import Color, person_color
 from motionrep.rendering.stage import sampled_frames, stage_for

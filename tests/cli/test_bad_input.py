@@ -141,8 +141,8 @@ def test_missing_argument(capsys):
 
 
 def test_unknown_layout(refused, tiny):
-    line = refused("embed", tiny / "clip.json", *SIZE, "--layout", "halpe_62")
-    assert "'halpe_62'" in line
+    line = refused("embed", tiny / "clip.json", *SIZE, "--layout", "halpe26")
+    assert "'halpe26'" in line
     assert "did you mean 'halpe_26'?" in line
 
 

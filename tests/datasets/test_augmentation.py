@@ -10,7 +10,8 @@ import torch
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.datasets.synthetic.augmentation import LEGS, Augmentation, masked, random_camera_move, with_turned_limbs
+from motionrep.datasets.synthetic.augmentation import Augmentation
+from motionrep.datasets.synthetic.clip_changes import LEGS, masked, random_camera_move, with_turned_limbs
 from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise
 from motionrep.evaluation.metrics import mpjpe_mm

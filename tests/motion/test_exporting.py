@@ -136,7 +136,11 @@ def test_glb_of_one_frame_and_of_another_frame_rate(tmp_path, walk, body):
 def test_unit_and_upward_axis(tmp_path, walk, body, suffix):
     export_motion(walk, tmp_path / f"walk.{suffix}", unit="cm", up="z")
     expected = 100 * surface_m(walk, body)[4] @ Z_UP.T
-    shown = Glb(tmp_path / "walk.glb").surfaces(4)[0] if suffix == "glb" else read_obj(tmp_path / "walk_000004.obj")[0]
+    shown = (
+        Glb(tmp_path / "walk.glb").surfaces(4)[0]
+        if suffix == "glb"
+        else read_obj(tmp_path / "walk" / "walk_000004.obj")[0]
+    )
     np.testing.assert_allclose(shown, expected, atol=1e-3)
     assert 140 < np.ptp(shown[:, 2]) < 210
 
@@ -150,7 +154,9 @@ def test_motion_in_the_cameras_axes_is_turned_upright(tmp_path, walk, body, suff
     else:
         expected = surface_m(walk, body)[2]
         shown = (
-            Glb(tmp_path / "walk.glb").surfaces(2)[0] if suffix == "glb" else read_obj(tmp_path / "walk_000002.obj")[0]
+            Glb(tmp_path / "walk.glb").surfaces(2)[0]
+            if suffix == "glb"
+            else read_obj(tmp_path / "walk" / "walk_000002.obj")[0]
         )
     np.testing.assert_allclose(shown, expected * [1, -1, -1], atol=1e-4)
 
@@ -224,8 +230,8 @@ def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(("suffix", "read"), [("obj", read_obj), ("ply", read_ply)])
 def test_meshes_are_numbered(tmp_path, walk, body, suffix, read):
-    folder = tmp_path / "new"
-    export_motion(walk, folder / f"frame.{suffix}")
+    folder = tmp_path / "new" / "frame"
+    assert export_motion(walk, tmp_path / "new" / f"frame.{suffix}") == folder
     assert len(list(folder.iterdir())) == walk.frame_count == 21
     for frame in (0, 20):
         vertex_m, faces = read(folder / f"frame_{frame:06d}.{suffix}")
@@ -234,12 +240,18 @@ def test_meshes_are_numbered(tmp_path, walk, body, suffix, read):
 
 
 def test_frames_of_a_longer_export_go_and_other_files_stay(tmp_path, walk):
-    (tmp_path / "[a]_notes.obj").write_text("mine")
+    (tmp_path / "[a]").mkdir()
+    (tmp_path / "[a]" / "[a]_notes.obj").write_text("mine")
     export_motion(walk, tmp_path / "[a].obj", fps=10)
     export_motion(walk, tmp_path / "[a].obj", fps=5)
-    assert sorted(file.name for file in tmp_path.iterdir()) == [
+    assert sorted(file.name for file in (tmp_path / "[a]").iterdir()) == [
         "[a]_000000.obj", "[a]_000001.obj", "[a]_000002.obj", "[a]_000003.obj", "[a]_notes.obj",
     ]  # fmt: skip
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(
+        ValueError, match=r"taken\.obj: becomes a folder with a \.obj for each frame, and .*taken is a file"
+    ):
+        export_motion(walk, tmp_path / "taken.obj")
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,34 @@
 """`motionrep convert`."""
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import motionrep
-from motionrep.cli.inputs import refuse_clip_options
-from motionrep.cli.options import Axes, Size, add_choice, add_clip
+from motionrep.cli.inputs import look_at_keypoints, refuse_clip_options
+from motionrep.cli.options import Axes, Parser, Size, add_clip, add_frame, add_person
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of, require_kind
-from motionrep.keypoints.loading import read_keypoints
-from motionrep.types import BodyMotion
+
+if TYPE_CHECKING:
+    from motionrep.types import BodyMotion
+
+EXAMPLES = """\
+  motionrep convert walk.bvh --output walk.npz
+  motionrep convert dance.json --size 1920x1080 --fps 30 --output dance.npz
+  motionrep convert walk.npz --body smpl-neutral --output smpl.npz    # the motion on another body
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     parser.add_argument("source", type=Path, help="A keypoint file or folder, or a motion file.")
     parser.add_argument("--output", type=Path, required=True, help="The .npz, or for keypoints .json, to write.")
-    parser.add_argument("--body", help="The body that shall make the motion, by name or a SMPL file.")
-    add_choice(parser)
-    parser.add_argument("--skeleton", type=Path, help="A .json with the names of a .bvh file's joints.")
+    parser.add_argument(
+        "--body", help="The body that shall make the motion, by name or a SMPL file (default: the motion's, or open)."
+    )
+    add_person(parser, "the motion file", "its only one")
+    add_frame(parser)
+    parser.rare.add_argument(
+        "--skeleton", type=Path, help="A .json with the names of a .bvh file's joints (default: known by name)."
+    )
     add_clip(parser)
 
 
@@ -31,6 +42,10 @@ def run(
         of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton}
         if given := [name for name, value in of_motion.items() if value is not None]:
             raise ValueError(f"{source}: holds keypoints, and --{given[0]} is for motions; motionrep predict makes one")
+        look_at_keypoints(source, size)
+        import motionrep
+        from motionrep.keypoints.loading import read_keypoints
+
         people = read_keypoints(contents, layout, fps, size)
         motionrep.save_keypoints(people, output)
         begin = min(person.first_frame for person in people)
@@ -43,6 +58,8 @@ def run(
     refuse_clip_options([contents], layout=layout, size=size, fps=fps)
     if skeleton is not None and kind.name != "BVH":
         raise ValueError(f"{source}: --skeleton says how the joints of a .bvh drive the body; leave it out")
+    import motionrep
+
     motion = _motion(contents, body, skeleton, person, frame, fps)
     if body is not None and motion.body_model != body:
         from motionrep.fitting.transfer import transfer
@@ -57,9 +74,9 @@ def run(
 def _motion(
     contents: Contents, body: str | None, skeleton: Path | None, person: int | None, frame: Axes | None,
     fps: float | None,
-) -> BodyMotion:  # fmt: skip
+) -> "BodyMotion":  # fmt: skip
     """The motion of one person; motionrep's own .npz keeps the body that it was made for."""
-    from motionrep.motion.loading import one_motion, read_motions  # brings roma, which takes as long as torch
+    from motionrep.motion.loading import one_motion, read_motions
     from motionrep.motion.records import MotionOptions
     from motionrep.motion.retargeting.skeletons import read_skeleton
 

@@ -1,16 +1,23 @@
 """`motionrep demo`."""
 
-import argparse
 from pathlib import Path
 
+from motionrep.cli.options import Parser
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = """\
+  motionrep demo
+  motionrep demo --clips 2 --output outputs/short
+  motionrep demo --seed 1
+"""
+
+
+def add_options(parser: Parser) -> None:
     parser.add_argument(
-        "--output", type=Path, default=Path("outputs/demo"), help="Folder for the files made (default %(default)s)."
+        "--output", type=Path, default=Path("outputs/demo"), help="Folder for the files made (default: %(default)s)."
     )
-    parser.add_argument("--clips", type=int, default=8, help="How many of the example motions (default %(default)s).")
+    parser.add_argument("--clips", type=int, default=8, help="How many of the example motions (default: %(default)s).")
     parser.add_argument(
-        "--seed", type=int, default=0, help="Decides people, cameras, detections (default %(default)s)."
+        "--seed", type=int, default=0, help="Decides people, cameras, detections (default: %(default)s)."
     )
 
 

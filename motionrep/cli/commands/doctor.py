@@ -1,9 +1,15 @@
 """`motionrep doctor`."""
 
-import argparse
+from motionrep.cli.options import Parser
+
+EXAMPLES = """\
+  motionrep doctor
+  motionrep doctor > doctor.txt                         # for a report of a fault
+  motionrep doctor || echo "the basics do not work"     # the status is 1 then
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """It has none."""
 
 

@@ -1,53 +1,63 @@
 """`motionrep embed`."""
 
-import argparse
 from pathlib import Path
 from typing import Literal
 
-import torch
-
-import motionrep
-from motionrep.cli.options import Precision, Size, add_clip, add_computing
-from motionrep.embedding.tables import check_table_path, write_embeddings
+from motionrep.cli.extras import require
+from motionrep.cli.inputs import look_at_keypoints, one_of, require_suffix
+from motionrep.cli.options import WEIGHTS, Parser, Precision, Size, add_clip, add_computing, add_person
 from motionrep.files.kinds import names
+from motionrep.weights import DEFAULT_ENCODER
+
+EXAMPLES = """\
+  motionrep embed dance.json --size 1920x1080 --output dance.parquet
+  motionrep embed clips/*.json --size 1920x1080 --level clip --output clips.parquet
+  motionrep embed dance.npz --encoder ssr-stf-s --flip --output dance.parquet
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "keypoints", type=Path, nargs="+",
-        help=f"Keypoint files or folders ({names('keypoints')}).",
-    )  # fmt: skip
+def add_options(parser: Parser) -> None:
+    parser.add_argument("keypoints", type=Path, nargs="+", help=f"Keypoint files or folders ({names('keypoints')}).")
     add_clip(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .parquet file to write.")
+    add_person(parser, "every file")
     parser.add_argument(
-        "--encoder", default="ktpformer-s",
-        help="A shipped encoder, a folder, a published checkpoint, or a Hugging Face Hub id (default %(default)s).",
+        "--encoder", default=DEFAULT_ENCODER,
+        help=f"{WEIGHTS}, or a published checkpoint (default: %(default)s).",
     )  # fmt: skip
     parser.add_argument(
         "--level", choices=("clip", "frame", "joint"), default="frame",
-        help="What gets a row of the table (default %(default)s).",
+        help="What gets a row of the table (default: %(default)s).",
     )  # fmt: skip
     parser.add_argument("--flip", action="store_true", help="Averages with the embedding of the mirrored clip.")
     add_computing(parser)
 
 
 def run(
-    keypoints: list[Path], output: Path, encoder: str, level: Literal["clip", "frame", "joint"], layout: str | None,
-    fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
+    keypoints: list[Path], output: Path, person: int | None, encoder: str, level: Literal["clip", "frame", "joint"],
+    layout: str | None, fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
 ) -> None:  # fmt: skip
     """Writes the motion embeddings of every person in keypoint files as a Parquet table."""
-    check_table_path(output)
-    names = _names(keypoints)
-    files = [(name, person) for path, name in zip(keypoints, names, strict=True)
-             for person in motionrep.load_keypoints(path, layout, fps, size)]  # fmt: skip
-    people = [person for _, person in files]
+    require_suffix(output, "embeddings", ".parquet")
+    require("tables", f"{output}: Parquet", "pyarrow")
+    files = [look_at_keypoints(path, size) for path in keypoints]
+    import torch
+
+    import motionrep
+    from motionrep.embedding.tables import write_embeddings
+    from motionrep.keypoints.loading import read_keypoints
+
+    people, clips = [], []
+    for contents, name in zip(files, _names(keypoints), strict=True):
+        found = read_keypoints(contents, layout, fps, size)
+        taken = found if person is None else [one_of(found, person, contents.path)]
+        people += taken
+        clips += [name] * len(taken)
     network = motionrep.load_encoder(encoder)
     dtype = getattr(torch, precision)
-    embeddings = [
-        motionrep.embed(person, network, flip=flip, device=device, dtype=dtype, progress=True) for person in people
-    ]
-    write_embeddings(embeddings, output, level, [name for name, _ in files])
-    frames = sum(person.frame_count for person in people)
+    embeddings = [motionrep.embed(one, network, flip=flip, device=device, dtype=dtype, progress=True) for one in people]
+    write_embeddings(embeddings, output, level, clips)
+    frames = sum(one.frame_count for one in people)
     print(f"{output}: {len(people)} person(s), {frames} frames, {network.channels} channels")
 
 

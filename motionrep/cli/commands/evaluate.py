@@ -4,14 +4,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from motionrep.cli.options import Precision, add_device, add_precision, positive
+from motionrep.cli.options import WEIGHTS, Parser, Precision, add_device, add_precision, positive
 from motionrep.evaluation.protocols.registry import PROTOCOLS
+from motionrep.weights import DEFAULT_ENCODER, DEFAULT_HEAD
 
-_HEAD = "mesh-ktpformer-s"
+EXAMPLES = """\
+  motionrep evaluate --data MOTIONS
+  motionrep evaluate --data MOTIONS --encoder runs/mine/encoder --head runs/mine/head --output metrics.json
+  motionrep evaluate --protocol 3dpw --data 3DPW --encoder ssr-stf-s --head mesh-ssr-stf-s
+"""
 _SIMULATED = ("split", "layout", "views", "seed")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True,
         help="Folder with an index.csv, or of .bvh, .npz and other motion files; with --protocol what that reads.",
@@ -21,28 +26,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--protocol", choices=PROTOCOLS,
         help=f"A published protocol instead of simulated cameras, see docs/protocols.md. {titles}.",
     )  # fmt: skip
-    parser.add_argument(
-        "--encoder", default="ktpformer-s", help="Shipped name, folder or Hub id (default %(default)s)."
-    )
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER, help=f"{WEIGHTS} (default: %(default)s).")
     headless = ", ".join(name for name, protocol in PROTOCOLS.items() if not protocol.needs_head)
-    parser.add_argument("--head", help=f"Shipped name, folder or Hub id (default {_HEAD}); none with {headless}.")
-    parser.add_argument("--output", type=Path, help="JSON file to write the result to.")
-    parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default val).")
+    parser.add_argument("--head", help=f"{WEIGHTS} (default: {DEFAULT_HEAD}; none with {headless}).")
+    parser.add_argument("--output", type=Path, help="JSON file to write the result to (default: none).")
+    parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default: val).")
     parser.add_argument(
-        "--layout", help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default h36m_17)."
-    )  # fmt: skip
-    parser.add_argument("--views", type=positive, help="Random cameras, bodies, detections per window (default 4).")
-    parser.add_argument("--seed", type=int, help="Seed of everything random (default 1000).")
+        "--layout", help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default: h36m_17)."
+    )
+    parser.add_argument("--views", type=positive, help="Random cameras, bodies, detections per window (default: 4).")
+    parser.rare.add_argument("--seed", type=int, help="Seed of everything random (default: 1000).")
     parser.add_argument(
         "--flip", action=argparse.BooleanOptionalAction,
         help="Averages with what is made of the mirrored clip (default: only in published protocols).",
     )  # fmt: skip
     add_precision(parser)
     add_device(parser)
-    group = parser.add_argument_group("with --protocol")
     for name, text in _protocol_options().items():
-        group.add_argument(f"--{name.replace('_', '-')}", help=text)
-    group.add_argument("--overlap", type=float, help="Share of a window that the next one repeats (default 0).")
+        parser.rare.add_argument(f"--{name.replace('_', '-')}", help=text)
+    parser.rare.add_argument(
+        "--overlap", type=float, help="With --protocol, the share of a window that the next one repeats (default: 0)."
+    )
 
 
 def run(
@@ -59,14 +63,14 @@ def run(
         from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 
         views = SyntheticViews(precision=precision, flip=bool(flip), **given)
-        result = evaluate(data, encoder, head or _HEAD, output, views)
+        result = evaluate(data, encoder, head or DEFAULT_HEAD, output, views)
     else:
         _refuse(given, set(given) & set(_SIMULATED), f"is for simulated cameras, not for --protocol {protocol}")
         from motionrep.evaluation.published import evaluate_protocol
 
         overlap = given.pop("overlap", 0.0)
         result = evaluate_protocol(
-            protocol, data, encoder, head or (_HEAD if PROTOCOLS[protocol].needs_head else None), output,
+            protocol, data, encoder, head or (DEFAULT_HEAD if PROTOCOLS[protocol].needs_head else None), output,
             flip=flip is not False, overlap=overlap, device=device, precision=precision, options=given,
         )  # fmt: skip
     for name, value in result["metrics"].items():

@@ -1,33 +1,43 @@
 """`motionrep export`."""
 
-import argparse
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import motionrep
-from motionrep.cli.options import MOTION_FILES, Axes, add_choice
+from motionrep.cli.extras import require
+from motionrep.cli.options import MOTION_FILES, WEIGHTS, Axes, Parser, add_frame, add_person
 from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
 from motionrep.motion.writers.table import WRITERS
-from motionrep.types import BodyMotion
 from motionrep.weights import find_shipped
 
+if TYPE_CHECKING:
+    from motionrep.types import BodyMotion
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = """\
+  motionrep export results/dance_0.npz --output dance.glb
+  motionrep export results/dance_0.npz --unit cm --up z --output dance.bvh
+  motionrep export ktpformer-s --head pose3d-ktpformer-s --output pose3d.onnx
+"""
+_FRAME_BY_FRAME = ", ".join(suffix for suffix, writer in WRITERS.items() if writer.file_per_frame)
+
+
+def add_options(parser: Parser) -> None:
     parser.add_argument(
-        "sources", metavar="source", nargs="+",
-        help=f"{MOTION_FILES[:-1]}, several share one .glb; or an encoder.",
-    )  # fmt: skip
+        "sources", metavar="source", nargs="+", help=f"{MOTION_FILES[:-1]}, several share one .glb; or an encoder."
+    )
     parser.add_argument(
         "--output", type=Path, required=True,
-        help=f"For motion {', '.join(WRITERS)} (.npz is AMASS's; .obj and .ply are one file for each frame), for an "
-        "encoder .onnx or .pt2.",
+        help=f"For motion {', '.join(WRITERS)} (.npz is AMASS's; {_FRAME_BY_FRAME}: dance.obj becomes the folder dance "
+        "with a file for each frame), for an encoder .onnx or .pt2.",
     )  # fmt: skip
-    add_choice(parser)
-    parser.add_argument("--head", help="With an encoder: the head to put behind it, a shipped one or a folder.")
-    parser.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default %(default)s).")
-    parser.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default %(default)s).")
-    parser.add_argument("--fps", type=float, help="Frames per second of the file; left out, the motion's.")
+    add_person(parser)
+    add_frame(parser)
+    parser.add_argument(
+        "--head", help=f"With an encoder, the head to put behind it: {WEIGHTS.lower()} (default: none)."
+    )
+    parser.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default: %(default)s).")
+    parser.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default: %(default)s).")
+    parser.add_argument("--fps", type=float, help="Frames per second of the file (default: the motion's).")
 
 
 def run(
@@ -44,21 +54,26 @@ def run(
         raise ValueError(f"{output}: --head belongs to an encoder, which is exported to .onnx or .pt2")
     if encoders := [name for name in sources if _is_encoder(name)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
-    motions = [Path(name) for name in sources]
-    loaded = [motion for path in motions for motion in _load(path, person, frame, fps)]
-    motionrep.export_motion(loaded, output, unit=unit, up=up, fps=fps)
-    print(f"{output}: {len(loaded)} person(s)")
+    suffix = output.suffix.lower()
+    if suffix not in WRITERS:
+        raise ValueError(f"{output}: unknown kind of file {suffix!r}; motion is exported to {', '.join(WRITERS)}")
+    loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps)]
+    from motionrep.motion.exporting import export_motion
+
+    made = export_motion(loaded, output, unit=unit, up=up, fps=fps)
+    files = f", {len(list(made.glob(f'*{suffix}')))} files" if made.is_dir() else ""
+    print(f"{made}: {len(loaded)} person(s){files}")
 
 
-def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> list[BodyMotion]:
+def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> "list[BodyMotion]":
     """One person, or all persons of a file who can be shown together."""
-    from motionrep.motion.loading import one_motion, read_motions  # brings roma, which takes as long as torch
-    from motionrep.motion.records import MotionOptions
-
     contents = look(path)
     kind = require_kind(contents, "motion")
     if kind.takes_fps and fps is not None:
         raise ValueError(f"{path}: --fps is the frame rate of the export here; convert it first with --fps")
+    from motionrep.motion.loading import one_motion, read_motions
+    from motionrep.motion.records import MotionOptions
+
     motions = read_motions(contents, MotionOptions(frame=frame))
     if person is not None:
         return [one_motion(motions, person, path)]
@@ -71,12 +86,15 @@ def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None)
 
 
 def _export_encoder(names: list[str], output: Path, head: str | None, motion_options: list[str]) -> None:
-    from motionrep.deployment.network_export import export_encoder
-
     if motion_options:
         raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
     if len(names) > 1:
         raise ValueError(f"{output}: holds one encoder, got {len(names)}")
+    if output.suffix.lower() == ".onnx":
+        require("export", "ONNX", "onnx", "onnxscript")
+    import motionrep
+    from motionrep.deployment.network_export import export_encoder
+
     network = motionrep.load_encoder(names[0])
     trained: Any = None if head is None else motionrep.load_head(head)
     export_encoder(network, output, trained)

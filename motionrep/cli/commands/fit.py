@@ -1,28 +1,35 @@
 """`motionrep fit`."""
 
-import argparse
 import math
 from pathlib import Path
 from typing import Literal
 
-import torch
+from motionrep.cli.options import Parser
+from motionrep.files.contents import look
+from motionrep.files.kinds import require_kind
 
-import motionrep
+EXAMPLES = """\
+  motionrep fit joints.npy --layout h36m_17 --unit mm --output body.npz
+  motionrep fit markers.trc --output body.npz
+  motionrep fit joints.npz --body smpl-neutral --axes z-up --fps 50 --output body.npz
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     parser.add_argument("joints", type=Path, help="A .npz of motionrep, a .npy or .npz array, or a .trc file.")
     parser.add_argument("--output", type=Path, required=True, help="The .npz to write, which render and export read.")
-    parser.add_argument("--body", default="open", help="A body by name or a SMPL file (default %(default)s).")
-    parser.add_argument("--betas", type=float, nargs="+", metavar="BETA", help="The body's shape, if it is known.")
+    parser.add_argument("--body", default="open", help="A body by name or a SMPL file (default: %(default)s).")
+    parser.rare.add_argument(
+        "--betas", type=float, nargs="+", metavar="BETA", help="The body's shape (default: fitted as well)."
+    )
     group = parser.add_argument_group("what an array does not tell")
-    group.add_argument("--layout", help="Joint layout, see motionrep list; left out, by the number or names of joints.")
-    group.add_argument("--fps", type=float, help="Frames per second; left out, the file's or 30.")
-    group.add_argument("--unit", choices=("m", "cm", "mm"), help="Unit of length; left out, the file's or m.")
+    group.add_argument("--layout", help="Joint layout, see motionrep list (default: by the number or names of joints).")
+    group.add_argument("--fps", type=float, help="Frames per second (default: the file's, or 30).")
+    group.add_argument("--unit", choices=("m", "cm", "mm"), help="Unit of length (default: the file's, or m).")
     group.add_argument(
         "--axes", choices=("y-up", "z-up", "camera", "root"),
         help="A world by its upward axis; camera: x right, y down, z forward; root: the same around the pelvis "
-        "(left out, y-up).",
+        "(default: the file's, or y-up).",
     )  # fmt: skip
 
 
@@ -31,10 +38,13 @@ def run(
     axes: Literal["y-up", "z-up", "camera", "root"] | None, betas: list[float] | None,
 ) -> None:  # fmt: skip
     """Moves a body so that it follows 3D joints of any detector or motion capture."""
-    from motionrep.fitting.joints import fit_body
-    from motionrep.motion.joint_loading import load_joints
+    require_kind(look(joints), "joints")
+    import torch
 
-    motion, confidence = load_joints(joints, layout, fps, unit, axes)
+    import motionrep
+    from motionrep.fitting.joints import fit_body
+
+    motion, confidence = motionrep.load_joints(joints, layout, fps, unit, axes)
     fitted = fit_body(
         motion, motionrep.load_body_model(body), confidence, None if betas is None else torch.tensor(betas)
     )

@@ -1,19 +1,25 @@
 """`motionrep list`."""
 
-import argparse
+from motionrep.cli.options import Parser
 
-from motionrep.encoders import ENCODERS
-from motionrep.head_api.loading import head_entry_points
-from motionrep.layouts import LAYOUTS
-from motionrep.weights import shipped
+EXAMPLES = """\
+  motionrep list
+  motionrep list | grep heads
+  motionrep list | grep layouts
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """It has none."""
 
 
 def run() -> None:
     """Lists encoders, heads, shipped weights and joint layouts."""
+    from motionrep.encoders import ENCODERS
+    from motionrep.head_api.loading import head_entry_points
+    from motionrep.layouts import LAYOUTS
+    from motionrep.weights import shipped
+
     for title, names in (
         ("encoder architectures", ENCODERS),
         ("heads", sorted(head_entry_points())),

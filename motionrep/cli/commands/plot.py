@@ -1,31 +1,40 @@
 """`motionrep plot`."""
 
-import argparse
 import csv
 from pathlib import Path
 from typing import Any, Literal
 
-from motionrep.embedding.tables import read_embeddings
-from motionrep.viewing.embedding_map import cross_validated, draw_confusion, draw_map
+from motionrep.cli.extras import require
+from motionrep.cli.inputs import require_suffix
+from motionrep.cli.options import Parser
+from motionrep.files.contents import look
+from motionrep.files.kinds import require_kind
+
+EXAMPLES = """\
+  motionrep plot dance.parquet --label person --output map.png
+  motionrep plot clips.parquet --label action --labels actions.csv --output map.svg
+  motionrep plot clips.parquet --label action --labels actions.csv --picture confusion --output confusion.png
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     parser.add_argument("embeddings", type=Path, help="A .parquet file of motionrep embed.")
     parser.add_argument("--output", type=Path, required=True, help="The .png, .pdf or .svg file to write.")
-    parser.add_argument("--label", default="clip", help="The column that says what a row is (default %(default)s).")
+    parser.add_argument("--label", default="clip", help="The column that says what a row is (default: %(default)s).")
     parser.add_argument(
-        "--labels", type=Path, metavar="CSV", help="A table with that column and `clip`, where the first has it not."
-    )
-    parser.add_argument(
-        "--picture", choices=("map", "confusion"), default="map",
-        help="Rows in the plane, alike ones near each other, or which labels are confused (default %(default)s).",
+        "--labels", type=Path, metavar="CSV",
+        help="A table with that column and `clip`, where the first has it not (default: none).",
     )  # fmt: skip
     parser.add_argument(
-        "--method", choices=("tsne", "umap"), default="tsne", help="How the map is made (default %(default)s)."
+        "--picture", choices=("map", "confusion"), default="map",
+        help="Rows in the plane, alike ones near each other, or which labels are confused (default: %(default)s).",
+    )  # fmt: skip
+    parser.rare.add_argument(
+        "--method", choices=("tsne", "umap"), default="tsne", help="How the map is made (default: %(default)s)."
     )
-    parser.add_argument(
+    parser.rare.add_argument(
         "--predicted",
-        help="For a confusion matrix, the column of predictions; left out, a linear probe is cross-validated.",
+        help="For a confusion matrix, the column of predictions (default: a linear probe is cross-validated).",
     )
 
 
@@ -34,13 +43,22 @@ def run(
     method: Literal["tsne", "umap"], predicted: str | None,
 ) -> None:  # fmt: skip
     """Draws embeddings: a map (t-SNE or UMAP) coloured by a label, or a confusion matrix."""
+    require_suffix(output, "pictures", ".png", ".pdf", ".svg")
+    if picture == "map" and predicted is not None:
+        raise ValueError(f"{output}: --predicted belongs to --picture confusion; leave it out")
+    require_kind(look(embeddings), "embeddings")
+    require("report", "motionrep plot", "matplotlib")
+    require("tables", f"{embeddings}: Parquet", "pyarrow")
+    if (picture == "map" and method == "tsne") or (picture == "confusion" and predicted is None):
+        require("train", f"--picture {picture}", "sklearn")
+    from motionrep.embedding.tables import read_embeddings
+    from motionrep.viewing.embedding_map import cross_validated, draw_confusion, draw_map
+
     values, columns = read_embeddings(embeddings)
     if labels is not None:
         columns[label] = _of_clips(labels, label, columns.get("clip", []))
     truth = _column(columns, label, embeddings)
     if picture == "map":
-        if predicted is not None:
-            raise ValueError(f"{output}: --predicted belongs to --picture confusion; leave it out")
         draw_map(values, truth, output, method, f"{len(values)} embeddings by {label}")
         print(f"{output}: {len(values)} rows, {len(set(truth))} labels")
         return

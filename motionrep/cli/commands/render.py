@@ -1,74 +1,98 @@
 """`motionrep render`."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-import motionrep
-from motionrep.cli.inputs import one_of, read_shown, refuse_clip_options
-from motionrep.cli.options import MOTION_FILES, Axes, Size, add_choice, add_clip, add_device, size_of_video
+from motionrep.cli.extras import require, require_video
+from motionrep.cli.inputs import look_at_keypoints, one_of, read_shown, refuse_clip_options
+from motionrep.cli.options import (
+    MOTION_FILES,
+    Axes,
+    Parser,
+    Size,
+    add_clip,
+    add_device,
+    add_frame,
+    add_person,
+    size_of_video,
+)
 from motionrep.files.contents import look
-from motionrep.files.kinds import kind_of
-from motionrep.geometry.camera_files import read_camera
-from motionrep.keypoints.loading import read_keypoints
-from motionrep.rendering import RenderOptions
-from motionrep.rendering.backends.choice import BACKENDS, renderer
-from motionrep.rendering.options import Arrange, Background, Show, View
-from motionrep.types import BodyMotion, JointMotion, Keypoints
+from motionrep.files.kinds import kind_of, require_kind
+from motionrep.rendering.backends import BACKENDS
+from motionrep.rendering.looks import Arrange, Background, Show, View
 
-Motion = BodyMotion | JointMotion
+if TYPE_CHECKING:
+    from motionrep.types import BodyMotion, JointMotion, Keypoints
+
+EXAMPLES = """\
+  motionrep render results/dance_0.npz --output dance.mp4
+  motionrep render results/dance_0.npz --keypoints dance.json --video dance.mp4 --views overlay side --output both.mp4
+  motionrep render results/dance_0.npz --compare truth.npz --views camera --output errors.gif
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     parser.add_argument("motion", type=Path, nargs="+", help=f"{MOTION_FILES} Several are drawn in colours.")
     parser.add_argument(
         "--output", type=Path, required=True, help="An .mp4, .webm or .gif file, or a folder for pictures."
     )
-    parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from, to show beside it.")
-    parser.add_argument("--video", type=Path, help="The video the keypoints were found in, to lay the motion over.")
+    parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from (default: none).")
+    parser.add_argument("--video", type=Path, help="The video the keypoints were found in (default: none).")
     parser.add_argument(
-        "--camera",
-        type=Path,
-        help="A .json of the camera that the motion was predicted with; predict --camera writes it.",
-    )
-    parser.add_argument("--audio", action="store_true", help="Keep the sound of --video.")
-    parser.add_argument("--compare", type=Path, help="Motion file; its distance is shown in colours.")
+        "--camera", type=Path,
+        help="A .json of the camera that took the video; predict --camera writes it (default: one of 50 degrees).",
+    )  # fmt: skip
+    parser.rare.add_argument("--audio", action="store_true", help="Keep the sound of --video.")
     parser.add_argument(
-        "--labels", type=Path, help="Actions over time: the .json that motionrep predict writes with an action head."
+        "--compare", type=Path, help="A motion file whose distance is shown in colours (default: none)."
     )
-    add_choice(parser, "or of the keypoint file ")
+    parser.rare.add_argument(
+        "--labels", type=Path,
+        help="Actions over time: the .json that motionrep predict writes with an action head (default: none).",
+    )  # fmt: skip
+    add_person(parser, "the motion file or of the keypoint file", "their only one")
+    add_frame(parser)
     _add_look(parser)
     add_clip(parser)
     add_device(parser)
 
 
-def _add_look(parser: argparse.ArgumentParser) -> None:
+def _add_look(parser: Parser) -> None:
     """Options that `run` gets as `drawing`: all are fields of `RenderOptions`, except for the frame rate."""
     look = parser.add_argument_group("what it looks like")
-    look.add_argument("--views", nargs="+", choices=get_args(View), help="Left out, camera (or overlay) and side.")
-    look.add_argument("--arrange", choices=get_args(Arrange), default="together", help="Of several motions.")
-    look.add_argument("--names", nargs="+", default=[], help="Of the motions, for a legend.")
-    look.add_argument("--show", choices=get_args(Show), default="surface")
-    look.add_argument("--background", choices=get_args(Background), default="studio")
-    look.add_argument("--no-titles", dest="titles", action="store_false", help="Leave out the text below the views.")
     look.add_argument(
-        "--width", dest="width_px", metavar="WIDTH", type=int,
-        help="Width of a view in pixels; left out, that of the image it shows.",
+        "--views", nargs="+", choices=get_args(View),
+        help="From left to right (default: keypoints, if there are any, camera, or overlay with a video, and side).",
+    )  # fmt: skip
+    look.add_argument("--show", choices=get_args(Show), default="surface", help="Of a body (default: %(default)s).")
+    look.add_argument(
+        "--background", choices=get_args(Background), default="studio",
+        help="Behind the persons (default: %(default)s).",
     )  # fmt: skip
     look.add_argument(
         "--height", dest="height_px", metavar="HEIGHT", type=int, default=480,
-        help="Height of a view in pixels (default %(default)s).",
+        help="Height of a view in pixels (default: %(default)s).",
     )  # fmt: skip
-    look.add_argument("--output-fps", type=float, help="Frames per second to write; left out, the motion's.")
-    look.add_argument("--speed", type=float, default=1.0, help="0.5 is slow motion (default %(default)s).")
-    look.add_argument(
+    look.add_argument("--speed", type=float, default=1.0, help="0.5 is slow motion (default: %(default)s).")
+    rare = parser.rare
+    rare.add_argument(
+        "--arrange", choices=get_args(Arrange), default="together", help="Of several motions (default: %(default)s)."
+    )
+    rare.add_argument("--names", nargs="+", default=[], help="Of the motions, for a legend (default: no legend).")
+    rare.add_argument("--no-titles", dest="titles", action="store_false", help="Leave out the text below the views.")
+    rare.add_argument(
+        "--width", dest="width_px", metavar="WIDTH", type=int,
+        help="Width of a view in pixels (default: that of the image it shows).",
+    )  # fmt: skip
+    rare.add_argument("--output-fps", type=float, help="Frames per second to write (default: the motion's).")
+    rare.add_argument(
         "--supersample", type=int, default=2,
-        help="Samples per pixel along each side; 1 is fast and jagged, 2 is smooth (default %(default)s).",
+        help="Samples per pixel along each side; 1 is fast and jagged, 2 is smooth (default: %(default)s).",
     )  # fmt: skip
-    look.add_argument(
-        "--backend", choices=("auto", *BACKENDS), default="auto", help="Which rasteriser draws (default %(default)s)."
+    rare.add_argument(
+        "--backend", choices=("auto", *BACKENDS), default="auto", help="Which rasteriser draws (default: %(default)s)."
     )
 
 
@@ -78,34 +102,51 @@ def run(
     fps: float | None, size: Size | None, output_fps: float | None, **drawing: Any,
 ) -> None:  # fmt: skip
     """Renders motion files as a video, or as pictures."""
+    files = [look(path) for path in (*motion, *([compare] if compare else []))]
+    for file in files:
+        require_kind(file, "motion", "joints")
+    if keypoints is None:
+        refuse_clip_options(files, layout=layout, size=size, fps=fps)
+    require_video(output)
+    if video is not None:
+        require("video", "--video", "av")
+    from motionrep.geometry.camera_files import read_camera
+    from motionrep.rendering import RenderOptions, render
+    from motionrep.rendering.backends.choice import renderer
+
     options = RenderOptions(**drawing, fps=output_fps)
     try:
         renderer(options.backend, options.device)
     except RuntimeError as error:
         raise ValueError(f"--backend {options.backend}: {error}") from error
-    files = [look(path) for path in (*motion, *([compare] if compare else []))]
-    if keypoints is None:
-        refuse_clip_options(files, layout=layout, size=size, fps=fps)
     shown = [_chosen(file.path, read_shown(file, frame, fps), person, keypoints is not None) for file in files]
     reference = shown.pop() if compare else None
     clips = None
     if keypoints is not None:
-        detected = look(keypoints)
-        if size is None and video is not None and kind_of(detected).needs_size:
-            size = size_of_video(video)
-        clips = _clips(keypoints, read_keypoints(detected, layout, fps, size), person, motion)
+        clips = _clips(keypoints, _read(keypoints, video, layout, fps, size), person, motion)
     size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
     taken_by = None if camera is None else read_camera(camera, *size_px)
     begin_s = min(one.first_frame / one.fps for one in clips or shown)
     print(
-        motionrep.render(
+        render(
             shown, output, keypoints=clips, camera=taken_by, video=video, compare_to=reference, audio=audio,
             progress=True, options=options, labels=_labels(labels, begin_s) if labels else (),
         )
     )  # fmt: skip
 
 
-def _clips(keypoints: Path, people: list[Keypoints], person: int | None, motion: list[Path]) -> list[Keypoints]:
+def _read(
+    keypoints: Path, video: Path | None, layout: str | None, fps: float | None, size: Size | None
+) -> "list[Keypoints]":
+    """The persons of a keypoint file; the video knows the size of the picture."""
+    from motionrep.keypoints.loading import read_keypoints
+
+    if size is None and video is not None and keypoints.exists() and kind_of(keypoints).needs_size:
+        size = size_of_video(video)
+    return read_keypoints(look_at_keypoints(keypoints, size), layout, fps, size)
+
+
+def _clips(keypoints: Path, people: "list[Keypoints]", person: int | None, motion: list[Path]) -> "list[Keypoints]":
     """The persons of a keypoint file who belong to the motions."""
     if person is None and len(motion) > 1:
         return people
@@ -116,9 +157,11 @@ def _clips(keypoints: Path, people: list[Keypoints], person: int | None, motion:
     return [one_of(people, person or 0, keypoints)]
 
 
-def _chosen(path: Path, motions: Sequence[Motion], person: int | None, with_keypoints: bool) -> Motion:
+def _chosen(
+    path: Path, motions: "Sequence[BodyMotion | JointMotion]", person: int | None, with_keypoints: bool
+) -> "BodyMotion | JointMotion":
     """The motion of one person; where keypoints are shown as well, --person may be for these alone."""
-    from motionrep.motion.loading import one_motion  # brings roma, which takes as long as torch
+    from motionrep.motion.loading import one_motion
 
     if len(motions) == 1 and with_keypoints:
         return motions[0]

@@ -1,58 +1,68 @@
 """`motionrep report`."""
 
-import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from motionrep.cli.inputs import name_of
-from motionrep.cli.options import Precision, Size, add_computing, add_keypoints
-from motionrep.files.contents import look
+from motionrep.cli.extras import require
+from motionrep.cli.inputs import look_at_keypoints, name_of, require_suffix
+from motionrep.cli.motions import Recovery
+from motionrep.cli.options import (
+    WEIGHTS,
+    Parser,
+    add_camera,
+    add_computing,
+    add_heads,
+    add_keypoints,
+    add_person,
+)
 from motionrep.files.kinds import kind_of
-from motionrep.keypoints.loading import read_keypoints
-from motionrep.pipeline import Recoverer, load_networks
+from motionrep.weights import DEFAULT_HEAD
+
+EXAMPLES = """\
+  motionrep report dance.json --size 1920x1080 --output dance.html
+  motionrep report dance.json --size dance.mp4 --person 0 --output dance.html
+  motionrep report dance.npz --action none --output dance.html    # without actions
+"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     add_keypoints(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .html file to write.")
-    parser.add_argument(
-        "--head", default="mesh-ktpformer-s", help="Shipped name, folder or Hub id (default %(default)s)."
-    )
+    add_person(parser)
+    add_heads(parser)
     parser.add_argument(
         "--action", default="action-ktpformer-s",
-        help="Shipped name, folder or Hub id, or none for a report without actions (default %(default)s).",
+        help=f"One more head, for actions: {WEIGHTS.lower()}, or none (default: %(default)s).",
     )  # fmt: skip
-    parser.add_argument("--encoder", help="Shipped name, folder or Hub id; left out, the one the head was trained on.")
+    add_camera(parser)
     add_computing(parser)
 
 
-def run(
-    keypoints: Path, output: Path, head: str, action: str, encoder: str | None, layout: str | None, fps: float | None,
-    size: Size | None, device: str, precision: Precision,
-) -> None:  # fmt: skip
+def run(keypoints: Path, output: Path, person: int | None, action: str, **options: Any) -> None:
     """Writes one page about a clip: video, 3D view, joint angles, speeds, actions, and what is doubtful."""
-    from motionrep.viewing.report import STEP_S, WINDOW_S, analyse, check_report_path, save_report
+    require_suffix(output, "reports", ".html", ".htm")
+    require("report", "motionrep report", "matplotlib", "viser", "av")
+    given = Recovery(**options)
+    contents = look_at_keypoints(keypoints, given.size)
+    from motionrep.keypoints.loading import read_keypoints
+    from motionrep.pipeline.people import chosen
+    from motionrep.types import ActionScores
+    from motionrep.viewing.report import STEP_S, WINDOW_S, analyse, save_report
 
-    check_report_path(output)
-    contents = look(keypoints)
-    people = read_keypoints(contents, layout, fps, size)
-    heads = [head] if action == "none" else [head, action]
-    recoverer = Recoverer(
-        *load_networks(heads, encoder, device), window_s=WINDOW_S, step_s=STEP_S, device=device,
-        dtype=getattr(torch, precision), progress=True,
-    )  # fmt: skip
-    fps_known = fps is not None or not kind_of(contents).takes_fps
-    reports = [
-        analyse(
-            name_of(keypoints, index, len(people)),
-            recoverer(person, index),
-            recoverer.encoder,
-            action != "none",
-            fps_known,
-        )
-        for index, person in enumerate(people)
-    ]
+    people = read_keypoints(contents, given.layout, given.fps, given.size)
+    clips = chosen(people, person)
+    heads = [*(given.heads or [DEFAULT_HEAD]), *([] if action == "none" else [action])]
+    recoverer = replace(replace(given, heads=heads).recoverer(), window_s=WINDOW_S, step_s=STEP_S)
+    if given.camera is not None:
+        recoverer = recoverer.with_camera(given.camera, list(clips.values()))
+    fps_known = given.fps is not None or not kind_of(contents).takes_fps
+    reports = []
+    for index, clip in clips.items():
+        recovered = recoverer(clip, index)
+        with_actions = action != "none" or any(isinstance(one, ActionScores) for one in recovered.results.values())
+        label = name_of(keypoints, index, len(people))
+        reports.append(analyse(label, recovered, recoverer.encoder, with_actions, fps_known))
     page = save_report(keypoints.name, reports, output)
     for one in reports:
         print(f"{one.label}: {len(one.doubts)} warning(s)")

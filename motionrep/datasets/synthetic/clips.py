@@ -26,15 +26,9 @@ from torch.utils.data import Dataset
 from motionrep.body import BodyModel, load_body_model
 from motionrep.body.translation import translation_for_betas
 from motionrep.datasets.motion_folders import MotionClip
-from motionrep.datasets.synthetic.augmentation import (
-    LEGS,
-    Augmentation,
-    CameraMove,
-    masked,
-    random_camera_move,
-    with_turned_limbs,
-)
+from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.datasets.synthetic.bone_lengths import OtherBones
+from motionrep.datasets.synthetic.clip_changes import LEGS, CameraMove, masked, random_camera_move, with_turned_limbs
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
 from motionrep.datasets.synthetic.runs import Run, chances, every_place, usable_runs
 from motionrep.datasets.synthetic.views import View, cameras

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from motionrep.datasets.synthetic.augmentation import Augmentation, masked
+from motionrep.datasets.synthetic.augmentation import Augmentation
+from motionrep.datasets.synthetic.clip_changes import masked
 from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import H36M_17, flip_index_tensor

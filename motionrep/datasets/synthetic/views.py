@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.datasets.synthetic.augmentation import CameraMove
+from motionrep.datasets.synthetic.clip_changes import CameraMove
 from motionrep.datasets.synthetic.runs import Run
 from motionrep.layouts import JointLayout
 

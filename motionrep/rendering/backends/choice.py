@@ -1,12 +1,13 @@
-"""Which back end draws: the table of back ends, and the choice among them.
+"""Which back end draws: the choice among those of `BACKENDS`.
 
 All back ends get the same lit vertices, and what they draw is laid over the same floor and shadow. Their pictures
-therefore differ only where edges are smoothed. A new back end is one file beside this one and one line in `BACKENDS`.
+therefore differ only where edges are smoothed.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -14,22 +15,15 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from motionrep.rendering.backdrop import Backdrop
+from motionrep.rendering.backends import BACKENDS
 from motionrep.rendering.backends.probe import tried_once
-from motionrep.rendering.backends.pyrender_layer import open_pyrender, require_pyrender
-from motionrep.rendering.backends.pytorch3d_fragments import open_pytorch3d
-from motionrep.rendering.backends.raster_layer import open_raster, raster_layer
+from motionrep.rendering.backends.pyrender_layer import require_pyrender
+from motionrep.rendering.backends.raster_layer import raster_layer
 from motionrep.rendering.scene import draw
 from motionrep.rendering.surfaces import Layer, Surface
 
 logger = logging.getLogger(__name__)
 
-# Each opens its back end for surfaces on a device: what it draws with, in words, and its layer. It raises ImportError
-# if the back end is not installed, and RuntimeError if it does not work here.
-BACKENDS: dict[str, Callable[[torch.device], tuple[str, Layer]]] = {
-    "raster": open_raster,
-    "pyrender": open_pyrender,
-    "pytorch3d": open_pytorch3d,
-}
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software")
 
 
@@ -68,9 +62,11 @@ def renderer(name: str = "auto", device: torch.device | str = "cpu") -> Renderer
     if name == "auto":
         reason = _against_opengl(torch.device(device))
         chosen = Renderer("raster", reason, raster_layer) if reason else renderer("pyrender")
-        logger.info("drawing with %s: %s", chosen.name, chosen.why)
+        logger.debug("drawing with %s: %s", chosen.name, chosen.why)
         return chosen
-    works_with, layer = BACKENDS[name](torch.device(device))
+    module, _, function = BACKENDS[name].partition(":")
+    opened: Callable[[torch.device], tuple[str, Layer]] = getattr(import_module(module), function)
+    works_with, layer = opened(torch.device(device))
     return Renderer(name, works_with, layer)
 
 
