@@ -54,13 +54,17 @@ def in_clip(drawable: Drawable, begin: int, frame_count: int) -> Drawable:
     )  # fmt: skip
 
 
-def make_drawable(motion: Motion, show: Show, color: Color | None, device: torch.device) -> Drawable:
+def make_drawable(
+    motion: Motion, show: Show, color: Color | None, device: torch.device, by_joints: bool = False
+) -> Drawable:
     """What is drawn of a motion.
 
     Args:
         show: "skeleton" draws the 24 SMPL joints of a body as a stick figure. Joint motions always are stick figures.
         color: Of the surface or of the whole figure. None gives surfaces the colour of skin, and stick figures blue
             left and red right limbs.
+        by_joints: Measures the surface of a body by its 24 SMPL joints, which all bodies have. Each vertex belongs to
+            the joint that moves it most.
 
     Raises:
         ValueError: "skeleton" of a mesh, whose joints are not known.
@@ -68,7 +72,7 @@ def make_drawable(motion: Motion, show: Show, color: Color | None, device: torch
     if isinstance(motion, JointMotion):
         return _of_joints(motion, color, device)
     if isinstance(motion, BodyMotion):
-        return _of_body(motion, show, color, device)
+        return _of_body(motion, show, color, device, by_joints)
     if show == "skeleton":
         raise ValueError("a MeshMotion has no joints to draw; pass the BodyMotion or JointMotion, or show='surface'")
 
@@ -84,7 +88,7 @@ def make_drawable(motion: Motion, show: Show, color: Color | None, device: torch
     )
 
 
-def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.device) -> Drawable:
+def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.device, by_joints: bool) -> Drawable:
     body = load_body_model(motion.body_model, len(motion.betas)).to(device)
     betas = motion.betas.to(device)
 
@@ -116,8 +120,18 @@ def _of_body(motion: BodyMotion, show: Show, color: Color | None, device: torch.
         return Drawable(faces, tint, figure, joints, owner, pelvis_m, up, front, _always(pelvis_m))
     count = len(body.template_vertex_m)
     flat = torch.tensor(color or _BODY_COLOR, device=device).expand(count, 3)
-    owner = torch.arange(count, device=device)
-    return Drawable(body.faces.long(), flat, surface, surface, owner, pelvis_m, up, front, _always(pelvis_m))
+    points, owner = (joints, _moved_by(body)) if by_joints else (surface, torch.arange(count, device=device))
+    return Drawable(body.faces.long(), flat, surface, points, owner, pelvis_m, up, front, _always(pelvis_m))
+
+
+def _moved_by(body: BodyModel) -> Int[Tensor, " vertices"]:
+    """The joint of SMPL's 24 that moves each vertex most; fingers and face belong to the hands and the head."""
+    own = []
+    for joint in range(body.joint_count):
+        while joint >= SMPL_24.joint_count:
+            joint = body.parents[joint]
+        own.append(joint)
+    return torch.tensor(own, device=body.faces.device)[body.skin_weights.argmax(1)]
 
 
 def _rest_pelvis_m(body: BodyModel, motion: BodyMotion) -> Tensor:

@@ -27,7 +27,7 @@ def require_comparable(drawable: Drawable, reference: Drawable) -> None:
     if drawable.faces.shape != reference.faces.shape or not torch.equal(drawable.faces, reference.faces):
         raise ValueError(
             f"compare_to has {len(reference.color)} vertices and other faces than the motion ({len(drawable.color)}); "
-            "give both the same body model or joint layout, or pass show='skeleton' for different bodies"
+            "give both the same body model or joint layout"
         )
 
 

@@ -1,7 +1,7 @@
 """What is drawn: motions with the keypoints, camera, video and reference of the same clip, checked together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from motionrep.geometry.cameras import PinholeCamera
@@ -72,6 +72,7 @@ def render_input(
     if not motions:
         raise ValueError("no motion to draw; pass one or a list of them")
     counts = [_frame_count(one) for one in motions]
+    clips = _cut_to_motions(clips, motions, counts)
     begins = [one.first_frame for one in clips or motions]
     if len(clips) == 1 < len(motions):
         if len(set(counts)) > 1:
@@ -86,6 +87,25 @@ def render_input(
     _require_keypoints_of(clips, counts)
     source = None if video is None else open_source_video(video)
     return RenderInput(motions, clips, camera, source, compare_to, begins, count)
+
+
+def _cut_to_motions(clips: list[Keypoints], motions: list[Motion], counts: list[int]) -> list[Keypoints]:
+    """The frames of the clips that the motions show, by `first_frame`, where a motion was cut out of its clip.
+
+    A motion of as many frames as its clip is that clip's, whatever its first frame is called.
+    """
+    first_frames = {motion.first_frame for motion in motions}
+    if len(clips) != len(motions) and (len(clips) != 1 or len(first_frames) > 1):
+        return clips
+    return [_cut(clip, motion.first_frame, count) for clip, motion, count in zip(clips, motions, counts, strict=False)]
+
+
+def _cut(clip: Keypoints, first_frame: int, count: int) -> Keypoints:
+    begin = first_frame - clip.first_frame
+    if count == clip.frame_count or begin < 0 or begin + count > clip.frame_count:
+        return clip
+    own = slice(begin, begin + count)
+    return replace(clip, xy_px=clip.xy_px[own], confidence=clip.confidence[own], first_frame=first_frame)
 
 
 def _require_same_clip(motions: list[Motion], compare_to: Motion | None, frame_count: int) -> None:
@@ -111,7 +131,11 @@ def _require_keypoints_of(clips: list[Keypoints], counts: list[int]) -> None:
         raise ValueError(f"{len(clips)} clips of keypoints for {len(counts)} motion(s); pass one, or one for each")
     for clip, frames in zip(clips, counts, strict=False):
         if clip.frame_count != frames:
-            raise ValueError(f"keypoints have {clip.frame_count} frames, the motion has {frames}; pass the same clip")
+            last = clip.first_frame + clip.frame_count - 1
+            raise ValueError(
+                f"keypoints have {clip.frame_count} frames, the motion has {frames}, which are no part of the "
+                f"keypoints' {clip.first_frame} to {last} by its first_frame; pass the same clip"
+            )
         if (clip.width_px, clip.height_px) != (clips[0].width_px, clips[0].height_px):
             raise ValueError("keypoints of several persons must be from the same video")
 

@@ -85,6 +85,7 @@ def render_frames(
         video: The file in which the keypoints were found. Its frames appear at their own times. The motion begins at
             frame `first_frame` of the video, that of the keypoints or, without keypoints, its own.
         compare_to: Colours every vertex, or joint, by its distance from this motion, with both pelvises in one place.
+            The surfaces of two different bodies are coloured by the distance of their joints.
         options: How everything is drawn; see `RenderOptions`.
         changes: Single options, which replace those of `options`: `render_frames(motion, views=["side"])`.
 

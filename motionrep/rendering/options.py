@@ -25,8 +25,8 @@ class RenderOptions:
         "side" stands 90 degrees to the right of the front. "turntable" goes round once in about 6 seconds.
 
     Attributes:
-        views: The panels, from left to right. None means "camera" (or "overlay" with a video) and "side". If keypoints
-            are given and "keypoints" is not among the views, it is put first.
+        views: The panels, from left to right. None means "keypoints" if there are any, "camera" (or "overlay" with a
+            video) and "side".
         arrange: "together" draws all motions in one picture. "apart" draws one picture each, side by side.
         show: "skeleton" draws the joints of a body instead of its surface.
         background: "studio" is grey with a checkered floor. "white" and "transparent" have only the shadow.

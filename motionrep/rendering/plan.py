@@ -20,7 +20,7 @@ from motionrep.rendering.skeleton import Color, person_color
 from motionrep.rendering.stage import sampled_frames, stage_for
 from motionrep.rendering.video.reading import SourceVideo
 from motionrep.rendering.video.timing import Timing, make_timing
-from motionrep.types import JointMotion
+from motionrep.types import BodyMotion, JointMotion
 
 logger = logging.getLogger(__name__)
 
@@ -82,16 +82,15 @@ def plan_render(given: RenderInput, options: RenderOptions) -> RenderPlan:
 def _views(given: RenderInput, options: RenderOptions) -> tuple[View, ...]:
     views = options.views
     if views is None:
-        views = ("camera" if given.source is None else "overlay", "side")
+        seen: tuple[View, ...] = ("keypoints",) if given.keypoints else ()
+        views = (*seen, "camera" if given.source is None else "overlay", "side")
     for view in views:
         if given.source is None and view in ("video", "overlay"):
             raise ValueError(f"view {view!r} shows the source video; pass video=")
         if not given.keypoints and view == "keypoints":
             raise ValueError("view 'keypoints' shows the input; pass keypoints=")
-    if given.keypoints and "keypoints" not in views:
-        views = ("keypoints", *views)
     if not views:
-        raise ValueError("nothing to draw: no views and no keypoints")
+        raise ValueError("nothing to draw: no views; leave the option out for the usual ones")
     return tuple(views)
 
 
@@ -114,11 +113,21 @@ def _camera(given: RenderInput, views: Sequence[View], image_px: tuple[int, int]
     return camera
 
 
+def _by_joints(given: RenderInput, options: RenderOptions) -> bool:
+    """Whether surfaces of different bodies are compared, which have only their joints in common."""
+    compared = [*given.motions, *([] if given.compare_to is None else [given.compare_to])]
+    if given.compare_to is None or options.show == "skeleton" or not all(isinstance(m, BodyMotion) for m in compared):
+        return False
+    return len({motion.body_model for motion in compared if isinstance(motion, BodyMotion)}) > 1
+
+
 def _people(given: RenderInput, options: RenderOptions, views: Sequence[View], device: torch.device) -> list[Drawable]:
-    return [
-        in_clip(make_drawable(motion, options.show, color, device), begin - given.first_frame, given.frame_count)
-        for motion, color, begin in zip(given.motions, _colors(given, views), given.begins, strict=True)
+    drawables = [
+        make_drawable(motion, options.show, color, device, _by_joints(given, options))
+        for motion, color in zip(given.motions, _colors(given, views), strict=True)
     ]
+    begins = [begin - given.first_frame for begin in given.begins]
+    return [in_clip(one, begin, given.frame_count) for one, begin in zip(drawables, begins, strict=True)]
 
 
 def _colors(given: RenderInput, views: Sequence[View]) -> list[Color | None]:
@@ -135,9 +144,13 @@ def _reference(
         if options.error_scale_mm is not None:
             raise ValueError("error_scale_mm is for compare_to=, the motion to measure the error against")
         return None
-    reference = make_drawable(given.compare_to, options.show, None, device)
+    by_joints = _by_joints(given, options)
+    reference = make_drawable(given.compare_to, options.show, None, device, by_joints)
+    if by_joints:
+        logger.info("compare_to is of another body: the colours show the distance of the nearest of 24 joints")
     for person in people:
-        require_comparable(person, reference)
+        if not by_joints:
+            require_comparable(person, reference)
     sampled = sampled_frames(len(reference.pelvis_m))
     return Reference(reference, options.error_scale_mm or scale_top_mm(people, reference, sampled))
 
