@@ -27,6 +27,7 @@ def load_keypoints(
     fps: float | None = None,
     size_px: tuple[int, int] | None = None,
     frame_order: FrameOrder = "number",
+    all_persons: bool = False,
 ) -> list[Keypoints]:
     """Every person in a keypoint file, in order of first appearance; the format is recognised by content.
 
@@ -55,7 +56,7 @@ def load_keypoints(
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such keypoint file or folder")
-    return read_keypoints(look(path), layout, fps, size_px, frame_order)
+    return read_keypoints(look(path), layout, fps, size_px, frame_order, all_persons)
 
 
 def read_keypoints(
@@ -64,6 +65,7 @@ def read_keypoints(
     fps: float | None = None,
     size_px: tuple[int, int] | None = None,
     frame_order: FrameOrder = "number",
+    all_persons: bool = False,
 ) -> list[Keypoints]:
     """`load_keypoints` for a file that was looked at already."""
     path, options = contents.path, _options(layout, fps, size_px, frame_order)
@@ -78,15 +80,15 @@ def read_keypoints(
     rate_told = options.fps is not None or found.fps is not None
     if not rate_told:
         logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)
-    return [clip for video in _videos(found) for clip in _clips(video, options, path)]
+    return [clip for video in _videos(found) for clip in _clips(video, options, all_persons, path)]
 
 
-def _clips(detections: Detections, options: KeypointOptions, path: Path) -> list[Keypoints]:
+def _clips(detections: Detections, options: KeypointOptions, all_persons: bool, path: Path) -> list[Keypoints]:
     """The people of one video."""
     size_px, fps = size_and_rate(detections, options.size_px, options.fps, path)
     if size_px is None:
         raise ValueError(f"{path}: {NO_SIZE}")
-    clips = person_clips(in_pixels(detections, size_px, path), fps or DEFAULT_FPS, size_px, path)
+    clips = person_clips(in_pixels(detections, size_px, path), fps or DEFAULT_FPS, size_px, path, all_persons)
     video = detections.video[0]
     return [replace(clip, person=f"{video}/{clip.person}") for clip in clips] if video else clips
 

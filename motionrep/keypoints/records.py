@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from motionrep.keypoints.frames import FrameOrder, place_frames
 from motionrep.keypoints.naming import BODY_LAYOUTS as BODY_LAYOUTS
 from motionrep.keypoints.naming import layout_from_names
+from motionrep.keypoints.unseen import unseen_points
 from motionrep.layouts import LAYOUTS, JointLayout
 
 logger = logging.getLogger(__name__)
@@ -133,13 +134,14 @@ def _checked(
             f"{path}: frame {rows[i].frame!r}, joint {layout.joints[joint]!r}: {('x', 'y', 'confidence')[axis]} is "
             f"{xyc[i, joint, axis]:g}; a joint that was not seen has 0, 0, 0"
         )
+    unseen = unseen_points(xyc[..., :2], xyc[..., 2])
     odd = np.isnan(xyc).any(-1) | (xyc[..., 2] < -0.01)
     if odd.any():
         logger.warning(
             "%s: %d of %d joints have a confidence below 0, or NaN, and are taken as not seen", path,
             odd.sum(), odd.size,
         )  # fmt: skip
-    xyc = np.where((odd | (xyc[..., 2] <= 0))[..., None], 0, xyc)
+    xyc = np.where(unseen[..., None], 0, xyc)
     xyc[..., 2] = np.minimum(xyc[..., 2], 1)  # older AlphaPose goes up to 6, COCO's visibility up to 2
     return xyc
 

@@ -14,6 +14,7 @@ _LONGEST_STEP = 1.0
 _LONGEST_GAP_S = 1.0
 _SAME = 0.1
 _STANDING_COSTS = 0.1  # without it, two who meet would each seem to stand where the other arrives
+_MIRRORED_COSTS = 1.2  # times the distance; a detector that exchanges left and right does not make somebody else
 _SURE = 0.3  # joints count for the size from this share of the best joint's confidence on
 
 
@@ -24,9 +25,10 @@ class _People:
     point_px: Complex[np.ndarray, "people joints"]
     weight: Float[np.ndarray, "people joints"]
     size_px: Float[np.ndarray, " people"]
+    flip: tuple[int, ...]
 
     def __getitem__(self, rows: list[int]) -> "_People":
-        return _People(self.point_px[rows], self.weight[rows], self.size_px[rows])
+        return _People(self.point_px[rows], self.weight[rows], self.size_px[rows], self.flip)
 
 
 @dataclass(eq=False)
@@ -44,20 +46,24 @@ def follow_people(
     frame: Int[np.ndarray, " detections"],
     score: Float[np.ndarray, " detections"],
     fps: float,
+    flip: tuple[int, ...] | None = None,
 ) -> list[str]:
     """A name for each detection: of the person that it belongs to, counted from "0" in order of appearance.
 
     A detection goes to the nearest person. Nearest means to where that person was last seen, or would be at an even
-    speed. Distances are means over the joints, weighted by the square of their confidence, in sizes of the person. A
-    detection starts a new person when it is farther than 0.3 sizes from everybody (at 30 frames per second; 3 more for
-    each second that the other was not seen, 1 at most), or when nobody was there for a second. A new detection within
-    0.1 of another one of its frame is treated as its duplicate. It gets the same name; the one with the highest score
-    says where the person is.
+    speed. Distances are means over the joints, weighted by the square of their confidence, in sizes of the person; the
+    smaller one counts of those with left and right as detected and exchanged, the latter times 1.2. A detection starts a
+    new person when it is farther than 0.3 sizes from everybody (at 30 frames per second; 3 more for each second that
+    the other was not seen, 1 at most), or when nobody was there for a second. A new detection within 0.1 of another one
+    of its frame is treated as its duplicate. It gets the same name; the one with the highest score says where the
+    person is.
 
     Args:
         xyc: x and y in pixels and confidence, 0 for a joint that was not seen; ordered by frame.
+        flip: `layout.flip_indices`; None never compares with exchanged sides.
     """
-    people = _People(xyc[..., 0] + 1j * xyc[..., 1], xyc[..., 2] ** 2, _sizes_px(xyc))
+    point_px = xyc[..., 0] + 1j * xyc[..., 1]
+    people = _People(point_px, xyc[..., 2] ** 2, _sizes_px(xyc), flip or tuple(range(xyc.shape[1])))
     names = [""] * len(xyc)
     tracks: list[_Track] = []
     created = 0
@@ -86,7 +92,7 @@ def _known(people: _People, rows: list[int], tracks: list[_Track], now: int, fps
     frames = np.array([now - track.frame for track in tracks])
     shift_px = np.array([0] * len(tracks) + [track.step_px * (now - track.frame) for track in tracks])
     last = people[[track.row for track in tracks] * 2]
-    expected = _People(last.point_px + shift_px[:, None], last.weight, last.size_px)
+    expected = _People(last.point_px + shift_px[:, None], last.weight, last.size_px, last.flip)
     standing, moving = np.split(_distances(people[rows], expected), 2, axis=1)
     allowed = np.clip(_STEP + _STEP_PER_S * (frames / fps - 1 / 30), _STEP, _LONGEST_STEP)
     possible = np.minimum(moving, standing) <= allowed
@@ -113,6 +119,13 @@ def _move(track: _Track, row: int, now: int, people: _People) -> None:
 
 
 def _distances(some: _People, others: _People) -> Float[np.ndarray, "some others"]:
+    """`_mean_distances`, also with left and right exchanged."""
+    flip = list(some.flip)
+    exchanged = _People(some.point_px[:, flip], some.weight[:, flip], some.size_px, some.flip)
+    return np.minimum(_mean_distances(some, others), _MIRRORED_COSTS * _mean_distances(exchanged, others))
+
+
+def _mean_distances(some: _People, others: _People) -> Float[np.ndarray, "some others"]:
     """Mean distance of the joints in sizes of the larger person; joints count by the product of both weights."""
     weight = some.weight[:, None] * others.weight
     distance_px = np.abs(some.point_px[:, None] - others.point_px)  # some others joints

@@ -1,0 +1,60 @@
+"""Finds the frames in which a detector exchanged left and right of a person, and exchanges them back."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+_CLEARLY = 0.5  # joints move less than this part of what they would move with the sides as they are
+_EXCHANGED_COSTS_PER_S = 0.2  # of the person's size; keeps what the detector says where both ways are as smooth
+
+
+def exchanged_sides(
+    xyc: Float[np.ndarray, "frames joints 3"], seconds: Float[np.ndarray, " frames"], flip: tuple[int, ...]
+) -> Bool[np.ndarray, " frames"]:
+    """Frames of one person in which left and right are the other way round than in most.
+
+    The way through the clip is taken on which joints move least from frame to frame, relative to the whole person; each
+    frame that is exchanged costs a little, so a person who turns round, or whose sides cannot be told apart, stays. The
+    sides change only where joints then move less than half as far.
+
+    Args:
+        xyc: x, y in pixels and confidence in the frames where the person was detected.
+        seconds: Times of these frames.
+        flip: `layout.flip_indices`.
+    """
+    if len(xyc) < 3:
+        return np.zeros(len(xyc), dtype=bool)
+    ways = np.stack([xyc, xyc[:, list(flip)]])
+    points, weight = ways[..., 0] + 1j * ways[..., 1], np.square(ways[..., 2])
+    size_px = _median_size_px(xyc)
+    stay, change = (_step(points, weight, other) / size_px for other in (0, 1))
+    change = np.where(change < _CLEARLY * stay, change, np.inf)
+    frame_s = np.median(np.diff(seconds))
+    price = np.array([0.0, _EXCHANGED_COSTS_PER_S * frame_s])
+    cost, came_from = price.copy(), np.zeros((len(xyc), 2), dtype=int)
+    for frame in range(1, len(xyc)):
+        # total[now, before]: keeping the way costs `stay`, changing it `change`, whichever way it is
+        total = cost[None] + np.where(np.eye(2, dtype=bool), stay[frame - 1], change[frame - 1])
+        came_from[frame] = total.argmin(1)
+        cost = total.min(1) + price
+    exchanged = np.zeros(len(xyc), dtype=bool)
+    way = int(cost.argmin())
+    for frame in range(len(xyc) - 1, -1, -1):
+        exchanged[frame] = way == 1
+        way = came_from[frame, way]
+    return exchanged
+
+
+def _step(points: np.ndarray, weight: np.ndarray, other: int) -> np.ndarray:
+    """Mean distance in pixels that joints move from each frame to the next beyond what the whole person moves."""
+    both = weight[0, :-1] * weight[other, 1:]
+    total = np.maximum(both.sum(1), 1e-12)
+    moved = points[other, 1:] - points[0, :-1]
+    whole = (both * moved).sum(1) / total
+    return (both * np.abs(moved - whole[:, None])).sum(1) / total
+
+
+def _median_size_px(xyc: np.ndarray) -> float:
+    seen = xyc[..., 2:] > 0
+    low, high = (np.where(seen, xyc[..., :2], missing) for missing in (np.inf, -np.inf))
+    size_px = (high.max(1) - low.min(1)).max(-1)
+    return max(float(np.median(size_px[np.isfinite(size_px)])) if np.isfinite(size_px).any() else 1.0, 1.0)
