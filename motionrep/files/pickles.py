@@ -4,10 +4,13 @@ Every class and function that such a file names has a stand-in here, which only 
 anything else is refused.
 """
 
+import bz2
 import io
+import lzma
 import pickle
 import re
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -21,27 +24,59 @@ MALFORMED = (
     pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError,
     RecursionError,
 )  # fmt: skip
-# How files of zlib, gzip, bz2, xz, lzma and lz4 begin, by which joblib compresses.
-_COMPRESSED = (
-    b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"]\x00\x00", b"\x04\x22M\x18",
-)  # fmt: skip
+# How files begin that joblib compressed by zlib, gzip, bz2, xz, lzma and lz4, and what undoes it.
+_UNPACKERS: dict[tuple[bytes, ...], Callable[[], Any] | None] = {
+    (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b"): lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 32),
+    (b"BZh",): bz2.BZ2Decompressor,
+    (b"\xfd7zXZ", b"]\x00\x00"): lzma.LZMADecompressor,
+    (b"\x04\x22M\x18",): None,
+}
+COMPRESSED = tuple(mark for marks in _UNPACKERS for mark in marks)
+_MOST_BYTES = 2**31  # a small file can unpack to any size
 
 
 def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lambda module, name: None) -> Any:
-    """What a pickle of Python 2 or 3, or of joblib without compression, holds; see `as_array` for its arrays.
+    """What a pickle of Python 2 or 3, or of joblib, holds; see `as_array` for its arrays.
 
     Args:
         what: What the file should be, for messages: "SMPL model".
         stand_in: Gives the stand-in for a further name (module, name), or None to refuse it.
 
     Raises:
-        ValueError: The file is compressed, cut off or no pickle, or asks to import anything else; nothing in it was
-            run.
+        ValueError: The file is compressed by lz4, cut off or no pickle, or asks to import anything else; nothing in it
+            was run.
     """
+    return _read(unpacked(path), path, what, stand_in)
+
+
+def unpacked(path: Path) -> bytes:
+    """The content of a file, without the compression of joblib. Raises ValueError as `read_pickle`."""
     content = path.read_bytes()
-    if content.startswith(_COMPRESSED):
-        raise ValueError(f"{path}: is compressed, as joblib.dump(..., compress=...) does; save it without compression")
-    return _read(content, path, what, stand_in)
+    if not content.startswith(COMPRESSED):
+        return content
+    unpacker = next(unpacker for marks, unpacker in _UNPACKERS.items() if content.startswith(marks))
+    if unpacker is None:
+        raise ValueError(f"{path}: is compressed by lz4, which needs a library; save it with compress=3")
+    try:
+        plain = unpacker().decompress(content, _MOST_BYTES)
+    except (zlib.error, lzma.LZMAError, OSError) as error:
+        raise ValueError(f"{path}: its compression is damaged ({error}); get it again") from error
+    if len(plain) >= _MOST_BYTES:
+        raise ValueError(f"{path}: unpacks to more than {_MOST_BYTES / 2**30:g} GiB; save it without compression")
+    return plain
+
+
+def read_npy_object(path: Path, what: str) -> Any:
+    """The Python object that `np.save(path, object)` wrote, as `read_npz_object`. Raises ValueError likewise."""
+    try:
+        with path.open("rb") as file:
+            header = read_header(file)
+            if header.dtype.kind != "O" or header.shape != ():
+                raise ValueError(f"it should be one object (a dict), it is {header.dtype} of shape {header.shape}")
+            content = file.read()
+    except BROKEN_NPZ as error:
+        raise ValueError(f"{path}: {error}") from error
+    return _only_item(_read(content, path, what, lambda module, name: None), path)
 
 
 def read_npz_object(path: Path, key: str, what: str) -> Any:
@@ -71,11 +106,14 @@ def read_npz_object(path: Path, key: str, what: str) -> Any:
                 content = file.read()
     except BROKEN_NPZ as error:
         raise ValueError(f"{path}: {error}") from error
-    value = _read(content, path, what, lambda module, name: None)
+    return _only_item(_read(content, path, what, lambda module, name: None), path)
+
+
+def _only_item(value: Any, path: Path) -> Any:
     try:
         return value.state[-1][0]
     except MALFORMED as error:
-        raise ValueError(f"{path}: {key!r} is not as NumPy writes an object ({error}); get the file again") from error
+        raise ValueError(f"{path}: is not as NumPy writes an object ({error}); get the file again") from error
 
 
 def read_outline(stream: BinaryIO | io.BufferedIOBase) -> Any:

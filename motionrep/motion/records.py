@@ -1,6 +1,8 @@
 """What readers of motion files are asked for, and joints as a file has them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,6 +13,7 @@ from motionrep.motion.retargeting.skeletons import SkeletonMap
 
 Unit = Literal["m", "cm", "mm"]
 Axes = Literal["y-up", "z-up", "camera", "root"]
+MarkerMap = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,30 @@ class JointOptions:
     fps: float | None = None
     unit: Unit | None = None
     axes: Axes | None = None
+    person: int | None = None
+    markers: MarkerMap | None = None
 
 
 @dataclass(frozen=True)
 class RecordedJoints:
     """Joints in the axes and the unit of their file: positions and, where there is a fourth number, confidence.
 
-    NaN is a missing joint. `fps` and `unit` are None where the file does not tell.
+    NaN is a missing joint. `fps`, `unit` and `axes` are None where the file does not tell. `usual_fps` is then the
+    frame rate that such files have by convention, and who has it.
     """
 
     values: Float[np.ndarray, "frames joints numbers"]
     layout: JointLayout
     fps: float | None = None
     unit: Unit | None = None
+    axes: Axes | None = None
+    usual_fps: tuple[float, str] | None = None
+
+
+def chosen(path: Path, count: int, person: int | None, what: str = "persons") -> int:
+    """The index of the person (or sample) that was chosen, or of the only one. Raises ValueError for none of them."""
+    if person is None and count > 1:
+        raise ValueError(f"{path}: holds {count} {what}; choose one with person= (--person), 0 to {count - 1}")
+    if person is not None and not 0 <= person < count:
+        raise ValueError(f"{path}: holds {count} {what}, so person must be 0 to {count - 1}")
+    return person or 0

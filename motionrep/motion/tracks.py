@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motionrep.body.model import BodyModel
+from motionrep.body.registry import BODIES
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.body.translation import translation_from_mid_hips
 from motionrep.layouts import SMPL_24
@@ -23,7 +24,7 @@ from motionrep.types import BodyMotion
 logger = logging.getLogger(__name__)
 
 Generation = Literal["smpl", "smplx"]
-PlaceOf = Literal["vertices", "hips"]
+PlaceOf = Literal["vertices", "hips", "pelvis"]
 
 # Where the mean body has its pelvis (metres): what SMPL's translation is added to. Needed where the motion is put on
 # another body than the one it was made for.
@@ -50,7 +51,8 @@ class TrackArrays:
     """The numbers of one person as a file has them; their shapes are not checked yet.
 
     `poses` are axis-angles in radians, (frames, 3 for each joint). `place` (frames, 3), in metres, is SMPL's
-    translation ("vertices"), or the middle of the two hip joints ("hips"). `betas` are one vector, or one per frame.
+    translation ("vertices"), the middle of the two hip joints ("hips"), or the pelvis joint. `betas` are one vector, or
+    one per frame.
     """
 
     poses: np.ndarray
@@ -64,9 +66,8 @@ class Track:
     """Pose, place and shape of one person, in the conventions of SMPL, SMPL-H or SMPL-X.
 
     `rotvec` turns SMPL's first 22 or all 24 joints, or those of a body with fingers (axis-angle, radians). `place_m` is
-    SMPL's translation ("vertices"), or where the middle of the two hip joints is ("hips"). `frame_numbers` increase; a
-    gap is a time in which the person was not seen. Betas may change from frame to frame. `generation` says whose betas
-    they are ("smpl" also for SMPL-H).
+    as in `TrackArrays`. `frame_numbers` increase; a gap is a time in which the person was not seen. Betas may change
+    from frame to frame. `generation` says whose betas they are ("smpl" also for SMPL-H).
     """
 
     person: str
@@ -120,6 +121,25 @@ def checked_track(
     )
 
 
+def fps_or_usual(path: Path, fps: float | None, usual: float) -> float:
+    """The frame rate that was given; the usual one, with a warning, where nobody says."""
+    if fps is None:
+        logger.warning("%s does not say its frame rate; taking %g frames per second", path, usual)
+    return usual if fps is None else fps
+
+
+def warn_of_another_gender(path: Path, gender: str | None, body_model: str) -> None:
+    """Where a file means SMPL of one gender, and it is put on SMPL of another."""
+    kind, _, named = body_model.partition("-")
+    wanted = f"{kind}-{gender}"
+    if {body_model, wanted} <= BODIES.keys() and named.partition("-")[0] != gender:
+        logger.warning(
+            "%s: its betas are those of the %s body and mean another shape on %s; pass body_model=%r, as for "
+            "load_body_model",
+            path, gender, body_model, wanted,
+        )  # fmt: skip
+
+
 def is_made_for(generation: Generation, body: BodyModel) -> bool:
     """Whether betas of a generation mean something on a body; a body that is neither's is taken at its user's word."""
     others = [count for name, count in _VERTEX_COUNT.items() if name != generation]
@@ -166,6 +186,8 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
     local_rotmat[:, :joints] = roma.rotvec_to_rotmat(track.rotvec[:, :joints].double()).float()
     if track.place_of == "hips":
         translation_m = translation_from_mid_hips(track.place_m, local_rotmat[:, 0], rest_joint_m)
+    elif track.place_of == "pelvis":
+        translation_m = track.place_m - rest_joint_m[0]
     else:  # the root turns about the pelvis, so that is the point to carry over
         pelvis_m = body.rest_joints(betas)[:, 0] if made_for else track.place_m.new_tensor(PELVIS_M[track.generation])
         translation_m = track.place_m + pelvis_m - rest_joint_m[0]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from python2_pickles import python2_pickle
 
+from motionrep.files.pickles import as_array, read_pickle
 from motionrep.motion.loading import load_motions
 
 
@@ -47,10 +48,20 @@ def test_only_names_on_the_list_are_known(tmp_path, name):
 
 
 @pytest.mark.parametrize("method", ["zlib", "gzip", "bz2", "xz", "lzma"])
-def test_a_file_that_joblib_compressed_is_called_so(tmp_path, method):
-    joblib.dump({0: {"pose": np.zeros((2, 72))}}, tmp_path / "results.pkl", compress=(method, 3))
-    with pytest.raises(ValueError, match=r"results\.pkl: is compressed, .*save it without compression"):
-        load_motions(tmp_path / "results.pkl")
+def test_a_file_that_joblib_compressed_is_read(tmp_path, method):
+    """PHALP's results are compressed, and were refused."""
+    path, pose = tmp_path / "results.pkl", np.arange(144.0).reshape(2, 72)
+    joblib.dump({0: {"pose": pose}}, path, compress=(method, 3))
+    np.testing.assert_array_equal(as_array(read_pickle(path, "test")[0]["pose"]), pose)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError, match=r"results\.pkl: "):
+        read_pickle(path, "test")
+
+
+def test_a_file_that_lz4_compressed_is_called_so(tmp_path):
+    (tmp_path / "results.pkl").write_bytes(b"\x04\x22M\x18 and so on")
+    with pytest.raises(ValueError, match=r"results\.pkl: is compressed by lz4.*save it with compress=3"):
+        read_pickle(tmp_path / "results.pkl", "test")
 
 
 def test_objects_in_joblib_arrays_are_not_read(tmp_path):

@@ -3,19 +3,18 @@ import copy
 import pickle
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import roma
 import torch
+from body_motions import DOWN_UP, SMPL_PELVIS_M, assert_same, joints, on_smpl, rotvec, turned
 from hypothesis import given
 from hypothesis import strategies as st
 from paths import WALK_BVH
 from python2_pickles import python2_pickle
 
-import motionrep.body.loading
 from motionrep.body.loading import load_body_model
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.cli.main import main
@@ -30,59 +29,6 @@ from motionrep.motion.readers import amass
 from motionrep.motion.records import MotionOptions
 from motionrep.motion.tracks import Track, TrackAxes, motion_from_track
 from motionrep.types import BodyMotion
-
-SMPL_PELVIS_M = torch.tensor([-0.002, -0.223, 0.028])
-DOWN_UP = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # half a turn about x: a camera's axes and the world's
-
-
-@pytest.fixture(scope="module")
-def walk():
-    return load_motion(WALK_BVH).cut(10)
-
-
-@pytest.fixture(scope="module")
-def open_body():
-    return load_body_model("open")
-
-
-@pytest.fixture(scope="module")
-def smpl(open_body, tmp_path_factory):
-    """A body that is not the open one: its pelvis lies where SMPL's is, and its betas are its own."""
-    with np.load(Path(motionrep.body.loading.__file__).with_name("open_body.npz"), allow_pickle=False) as file:
-        fields = dict(file)
-    fields["v_template"] = fields["v_template"] + SMPL_PELVIS_M.numpy()
-    path = tmp_path_factory.mktemp("body") / "smpl_like.npz"
-    np.savez(path, **fields)
-    return load_body_model(path)
-
-
-def rotvec(motion: BodyMotion) -> np.ndarray:
-    return roma.rotmat_to_rotvec(motion.local_rotmat.double()).flatten(1).numpy()
-
-
-def joints(motion: BodyMotion, body) -> torch.Tensor:
-    return body.joints(motion.local_rotmat, motion.betas, motion.translation_m)
-
-
-def on_smpl(motion: BodyMotion, smpl) -> BodyMotion:
-    """The same pelvis path on a body whose pelvis rests elsewhere."""
-    return replace(motion, translation_m=motion.translation_m - smpl.rest_joints(motion.betas)[0], body_model=smpl.name)
-
-
-def turned(motion: BodyMotion, turn: torch.Tensor, shift_m: torch.Tensor, body, frame="camera") -> BodyMotion:
-    """Body and path in other axes; what is turned is the pelvis' place, not the translation."""
-    pelvis_m = body.rest_joints(motion.betas)[0]
-    place_m = ((motion.translation_m + pelvis_m)[:, None] @ turn.mT)[:, 0] + shift_m - pelvis_m
-    local_rotmat = torch.cat([(turn @ motion.local_rotmat[:, 0])[:, None], motion.local_rotmat[:, 1:]], 1)
-    return replace(motion, local_rotmat=local_rotmat, translation_m=place_m, frame=frame)
-
-
-def assert_same(got: BodyMotion, expected: BodyMotion, atol: float = 2e-5):
-    assert (got.frame, got.fps, got.frame_count) == (expected.frame, expected.fps, expected.frame_count)
-    torch.testing.assert_close(got.local_rotmat, expected.local_rotmat, atol=atol, rtol=0)
-    torch.testing.assert_close(got.translation_m, expected.translation_m, atol=atol, rtol=0)
-    torch.testing.assert_close(got.betas, expected.betas, atol=1e-6, rtol=0)
-
 
 # 3DPW
 
@@ -360,7 +306,7 @@ def test_frames_and_rates_that_a_file_does_not_have_are_refused(tmp_path, couple
 
 def test_wham_without_its_fields(tmp_path):
     joblib.dump({0: {"poses_body": np.zeros((2, 23, 3, 3))}}, tmp_path / "wham.pkl")
-    with pytest.raises(ValueError, match=r"is a pickle .* whose items have the fields 'poses_body', not a motion"):
+    with pytest.raises(ValueError, match=r"whose items have the fields 'poses_body' \(2, 23, 3, 3\), not a motion"):
         load_motions(tmp_path / "wham.pkl")
     joblib.dump({0: {"pose_world": np.zeros((2, 72))}}, tmp_path / "wham.pkl")
     with pytest.raises(ValueError, match="person 0 lacks trans_world, betas, frame_ids"):

@@ -1,20 +1,16 @@
 """AMASS .npz: one person, turned from z up to y up."""
 
-import logging
 import math
 
 import numpy as np
 import torch
 
-from motionrep.body.registry import BODIES
 from motionrep.body.skeletons import FILE_ORDERS
 from motionrep.files.arrays import Arrays, open_npz
 from motionrep.files.contents import Contents
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.records import MotionOptions
-from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track
-
-logger = logging.getLogger(__name__)
+from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track, warn_of_another_gender
 
 _BETAS = 10
 _RATES = ("mocap_framerate", "mocap_frame_rate")
@@ -34,8 +30,8 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
         ValueError: Fields are missing, of the wrong shape, or no positive frame rate.
     """
     with open_npz(contents.path) as arrays:
-        track, gender = _track(arrays), _gender(arrays)
-    _warn_of_another_gender(contents, gender, options.body_model)
+        track, gender = _track(arrays), gender_of(arrays)
+    warn_of_another_gender(contents.path, gender, options.body_model)
     return [track]
 
 
@@ -55,15 +51,21 @@ def _track(arrays: Arrays) -> Track:
             f"trans (frames, 3), got {poses.shape} and {trans.shape}"
         )
     generation, _ = _POSES[poses.shape[1]]
-    joints = poses.shape[1] // 3
-    order = FILE_ORDERS.get(joints + 2)  # where the file's joints stand on a body, which has SMPL's two hands as well
-    if order is not None:
-        on_body = np.zeros((len(poses), joints + 2, 3))
-        on_body[:, order] = poses.reshape(len(poses), joints, 3)
-        poses = on_body.reshape(len(poses), -1)
+    poses = on_body(poses)
     betas = arrays["betas"] if "betas" in arrays else np.zeros(_BETAS)
     axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
     return checked_track(path, "0", TrackArrays(poses, trans, betas), generation, _fps(arrays, rate), axes)
+
+
+def on_body(poses: np.ndarray) -> np.ndarray:
+    """The joints of a file in the order of a body, which has SMPL's two hands as well; bodies without fingers stay."""
+    joints = poses.shape[1] // 3
+    order = FILE_ORDERS.get(joints + 2)
+    if order is None:
+        return poses
+    ordered = np.zeros((len(poses), joints + 2, 3))
+    ordered[:, order] = poses.reshape(len(poses), joints, 3)
+    return ordered.reshape(len(poses), -1)
 
 
 def _fps(arrays: Arrays, name: str) -> float:
@@ -78,21 +80,10 @@ def _fps(arrays: Arrays, name: str) -> float:
     return fps
 
 
-def _gender(arrays: Arrays) -> str | None:
+def gender_of(arrays: Arrays) -> str | None:
     """The gender of the body that the file means, in small letters; None when it does not say."""
     try:
         gender = arrays["gender"].ravel() if "gender" in arrays else np.zeros(0)
         return gender.astype("U").item().lower() if gender.dtype.kind in "SU" and gender.size == 1 else None
     except ValueError:  # a Python object, or text that is none; the motion can be read without it
         return None
-
-
-def _warn_of_another_gender(contents: Contents, gender: str | None, body_model: str) -> None:
-    kind, _, named = body_model.partition("-")
-    wanted = f"{kind}-{gender}"
-    if {body_model, wanted} <= BODIES.keys() and named.partition("-")[0] != gender:
-        logger.warning(
-            "%s: its betas are those of the %s body and mean another shape on %s; pass body_model=%r, as for "
-            "load_body_model",
-            contents.path, gender, body_model, wanted,
-        )  # fmt: skip

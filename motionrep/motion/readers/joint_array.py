@@ -6,24 +6,36 @@ import numpy as np
 
 from motionrep.files.arrays import BROKEN_NPZ
 from motionrep.files.contents import Contents
-from motionrep.layouts import LAYOUTS, JointLayout, find_layout
-from motionrep.motion.records import JointOptions, RecordedJoints
+from motionrep.layouts import LAYOUTS, SMPL_24, JointLayout, find_layout
+from motionrep.motion.records import JointOptions, RecordedJoints, chosen
+
+SMPL_BODY = 22  # joints that SMPL, SMPL-H and SMPL-X share, which stand first in all of them
+_SMPL_COUNTS = (SMPL_BODY, 52)
+HUMANML3D_FPS = (20.0, ", as HumanML3D and what is trained on it have")
+_PIXELS = 20.0  # nobody is that large in metres, and every picture in pixels
 
 
 def read(contents: Contents, options: JointOptions) -> RecordedJoints:
-    """The array (frames, joints, 3), or 4 with confidence. Without a layout, the only one with as many joints.
+    """The array (frames, joints, 3), or 4 with confidence; of (samples, frames, joints, 3), one sample.
+
+    22 and 52 joints are SMPL's and SMPL-H's: HumanML3D's new_joints and joints, T2M-GPT's motion.npy, MoMask's joints.
 
     Raises:
-        ValueError: The file is broken, or its layout is not known.
+        ValueError: The file is broken, its layout is not known, or it holds keypoints of a picture.
     """
     path = contents.path
-    name = next(name for name, header in contents.arrays.items() if len(header.shape) == 3)
+    name = next(name for name, header in contents.arrays.items() if len(header.shape) in (3, 4))
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = {name: loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except (OSError, *BROKEN_NPZ) as error:
         raise ValueError(f"{path}: not a file of plain numbers ({error}); save the array again with np.save") from error
     values = arrays[name].astype(np.float64)
+    if values.ndim == 4:
+        values = values[chosen(path, len(values), options.person, "samples")]
+    else:
+        chosen(path, 1, options.person)
+    _require_3d(path, values)
     if "confidence" in arrays:
         confidence = arrays["confidence"]
         if confidence.shape != values.shape[:2]:
@@ -31,7 +43,29 @@ def read(contents: Contents, options: JointOptions) -> RecordedJoints:
         values = np.concatenate([values[..., :3], confidence[..., None]], -1)
     fps = arrays.get("fps")
     fps = float(fps) if fps is not None and fps.size == 1 else None
+    if values.shape[1] in _SMPL_COUNTS and options.layout in (None, SMPL_24.name):
+        return RecordedJoints(on_smpl_24(values), SMPL_24, fps, usual_fps=HUMANML3D_FPS)
     return RecordedJoints(values, _layout_of(path, values.shape[1], options.layout), fps)
+
+
+def on_smpl_24(values: np.ndarray) -> np.ndarray:
+    """SMPL's 24 joints of the first 22; the hands are missing, and so are the fingers of more than 22."""
+    padded = np.full((len(values), SMPL_24.joint_count, values.shape[2]), np.nan)
+    padded[:, :SMPL_BODY] = values[:, :SMPL_BODY]
+    return padded
+
+
+def _require_3d(path: Path, values: np.ndarray) -> None:
+    """Keypoints of a picture have as many numbers, the third of which is a confidence."""
+    with np.errstate(invalid="ignore"):
+        third = values[..., 2]
+        looks_2d = values.shape[2] == 3 and (np.isnan(third) | ((third >= 0) & (third <= 1))).all()
+        wide = np.nanmax(np.abs(values[..., :2]), initial=0) > _PIXELS
+    if looks_2d and wide and np.nanmax(third, initial=0) > 0:
+        raise ValueError(
+            f"{path}: the third numbers lie between 0 and 1 and the others reach {np.nanmax(values[..., :2]):.0f}, so "
+            "these are keypoints of a picture with their confidence, not 3D joints; make a motionrep.Keypoints of them"
+        )
 
 
 def _layout_of(path: Path, joint_count: int, layout: str | None) -> JointLayout:

@@ -1,25 +1,19 @@
 """WHAM results (`wham_output.pkl` of --save_pkl): each person in a world of its own, or in the camera."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
 from motionrep.files.contents import Contents
 from motionrep.files.pickles import array_of
 from motionrep.motion.records import MotionOptions
-from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track
-
-logger = logging.getLogger(__name__)
+from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track, fps_or_usual
 
 _FPS = 30.0  # where nobody says
 
 
 def read(contents: Contents, options: MotionOptions) -> list[Track]:
     """Every person of a video. Raises ValueError for a broken file."""
-    fps = options.fps
-    if fps is None:
-        logger.warning("%s does not say its frame rate; taking %g frames per second", contents.path, _FPS)
-        fps = _FPS
+    fps = fps_or_usual(contents.path, options.fps, _FPS)
     axes = TrackAxes(options.frame or "world", "own")
     return [_person(contents.path, person, fields, axes, fps) for person, fields in contents.value.items()]
 

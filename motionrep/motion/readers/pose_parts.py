@@ -1,0 +1,85 @@
+"""SMPL-H or SMPL-X in parts (.npz with root_orient and pose_body), as VPoser's, GMR's and PBHC's users have it."""
+
+import logging
+
+import numpy as np
+import torch
+
+from motionrep.files.arrays import Arrays, open_npz
+from motionrep.files.contents import Contents
+from motionrep.geometry.rotations import y_up_turn
+from motionrep.motion.readers.amass import gender_of, on_body
+from motionrep.motion.records import MotionOptions
+from motionrep.motion.tracks import (
+    Generation,
+    Track,
+    TrackArrays,
+    TrackAxes,
+    checked_track,
+    fps_or_usual,
+    warn_of_another_gender,
+)
+
+logger = logging.getLogger(__name__)
+
+_BODY, _FINGERS, _FACE = 66, 90, 9
+_RATES = ("mocap_frame_rate", "mocap_framerate", "fps")
+
+
+def read(contents: Contents, options: MotionOptions) -> list[Track]:
+    """The one person, in AMASS's axes (z up). SMPL-X unless `surface_model_type` says otherwise, with a warning.
+
+    Raises:
+        ValueError: Fields are missing or of the wrong shape, or the file has another frame rate than was asked for.
+    """
+    path = contents.path
+    with open_npz(path) as arrays:
+        rate = next((name for name in _RATES if name in arrays), None)
+        fps = options.fps
+        if rate is not None:
+            fps = float(arrays[rate].astype(np.float64).item()) if arrays[rate].size == 1 else np.nan
+            if not 0 < fps < np.inf:
+                raise ValueError(f"{path}: field {rate!r} must be one positive number, frames per second, got {fps}")
+            if options.fps not in (None, fps):
+                raise ValueError(f"{path}: already has a frame rate ({fps:g} fps); remove fps={options.fps:g} (--fps)")
+        generation = _generation(arrays)
+        poses, trans = _poses(arrays), arrays["trans"]
+        betas = arrays["betas"] if "betas" in arrays else np.zeros(10)
+        warn_of_another_gender(path, gender_of(arrays), options.body_model)
+    axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
+    rated = fps_or_usual(path, fps, 30.0)
+    return [checked_track(path, "0", TrackArrays(poses, trans, betas), generation, rated, axes)]
+
+
+def _generation(arrays: Arrays) -> Generation:
+    said = str(arrays["surface_model_type"]).lower() if "surface_model_type" in arrays else ""
+    if said in ("smplx", "smplh", "smpl"):
+        return "smplx" if said == "smplx" else "smpl"
+    logger.warning("%s does not say whether its betas are SMPL-X's or SMPL-H's; taking SMPL-X", arrays.path)
+    return "smplx"
+
+
+def _poses(arrays: Arrays) -> np.ndarray:
+    """Axis-angles of the body, with the fingers and the face where the file has them."""
+    frames = len(arrays["root_orient"])
+    body = _joined(arrays, frames, ("root_orient", "pose_body"))
+    if body.shape[1] < _BODY:
+        raise ValueError(
+            f"{arrays.path}: expected root_orient (frames, 3) and pose_body (frames, 63), got "
+            f"{arrays['root_orient'].shape} and {arrays['pose_body'].shape}"
+        )
+    body = body[:, :_BODY]  # SMPL's pose_body has two rigid hands more
+    hands = next((names for names in (("pose_hand",), ("left_hand_pose", "right_hand_pose")) if names[0] in arrays), ())
+    fingers = _joined(arrays, frames, hands) if hands else np.zeros((frames, 0))
+    if fingers.shape[1] != _FINGERS:
+        return body
+    face = [name for name in ("pose_jaw", "pose_eye") if name in arrays]
+    turned = _joined(arrays, frames, tuple(face)) if face else np.zeros((frames, 0))
+    return on_body(np.concatenate([body, turned, fingers] if turned.shape[1] == _FACE else [body, fingers], 1))
+
+
+def _joined(arrays: Arrays, frames: int, names: tuple[str, ...]) -> np.ndarray:
+    parts = [arrays[name].reshape(len(arrays[name]), -1) for name in names]
+    if any(len(part) != frames for part in parts):
+        raise ValueError(f"{arrays.path}: {', '.join(names)} have {', '.join(str(len(it)) for it in parts)} frames")
+    return np.concatenate(parts, 1)

@@ -1,0 +1,87 @@
+"""Results of SAM 3D Body: what `process_one_image` returns, for one picture or for the frames of a video, as saved.
+
+People save it as a pickle, or by np.save or np.savez: a list of persons, a list or dict of frames with such lists, or
+one person's fields.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motionrep.files.arrays import open_npz
+from motionrep.files.contents import Contents
+from motionrep.files.pickles import array_of
+from motionrep.layouts import HALPE_26
+from motionrep.motion.records import JointOptions, RecordedJoints, chosen
+
+logger = logging.getLogger(__name__)
+
+_JOINTS, _PLACE = "pred_keypoints_3d", "pred_cam_t"
+# The first of its 70 keypoints, and those that come after the fingers; the others have no place in Halpe-26.
+_ORDER = tuple(
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_hip right_hip "
+    "left_knee right_knee left_ankle right_ankle left_big_toe left_small_toe left_heel right_big_toe right_small_toe "
+    "right_heel".split()  # noqa: SIM905
+)
+_KEYPOINTS = 70
+_AFTER = {"right_wrist": 41, "left_wrist": 62, "neck": 69}
+
+
+def read(contents: Contents, options: JointOptions) -> RecordedJoints:
+    """One person's keypoints in the camera, in metres. Other persons are those at another place in each frame's list.
+
+    Raises:
+        ValueError: A broken file, or several persons and none chosen.
+    """
+    path = contents.path
+    frames = [_people(path, frame) for frame in _frames(contents)]
+    most = max((len(people) for people in frames), default=0)
+    if not most:
+        raise ValueError(f"{path}: nobody is there in any frame")
+    person = chosen(path, most, options.person)
+    if most > 1 and len(frames) > 1:
+        logger.warning("%s does not say who is who; taking number %d of each frame's list", path, person)
+    if options.layout not in (None, HALPE_26.name):
+        raise ValueError(f"{path}: is read as {HALPE_26.name}; leave layout={options.layout!r} out")
+    values = np.full((len(frames), HALPE_26.joint_count, 3), np.nan)
+    places = dict(enumerate(_ORDER)) | {index: joint for joint, index in _AFTER.items()}
+    for number, people in enumerate(frames):
+        if person < len(people):
+            for index, joint in places.items():
+                values[number, HALPE_26.index(joint)] = people[person][index]
+    return RecordedJoints(values, HALPE_26, axes="camera")
+
+
+def _frames(contents: Contents) -> list[Any]:
+    if contents.container == "npz":
+        with open_npz(contents.path) as arrays:
+            fields = {name: arrays[name] for name in (_JOINTS, _PLACE)}
+        if fields[_JOINTS].ndim == 3:  # one person over time
+            return [{name: value[number] for name, value in fields.items()} for number in range(len(fields[_JOINTS]))]
+        return [fields]
+    value = contents.value
+    if isinstance(value, dict):
+        return [value] if _JOINTS in value else [value[name] for name in sorted(value, key=str)]
+    is_one_picture = all(isinstance(item, dict) for item in value) and len(value) > 0
+    return [value] if is_one_picture else list(value)
+
+
+def _people(path: Path, frame: Any) -> list[np.ndarray]:
+    """The keypoints of each person of a frame, in the camera."""
+    found = []
+    for person in [frame] if isinstance(frame, dict) else frame or []:
+        if not isinstance(person, dict) or not {_JOINTS, _PLACE} <= person.keys():
+            raise ValueError(f"{path}: each person should have {_JOINTS} and {_PLACE}, as SAM 3D Body returns them")
+        fields = (person[_JOINTS], person[_PLACE])
+        joints, place = (
+            it if isinstance(it, np.ndarray) else array_of(path, name, it)
+            for name, it in zip((_JOINTS, _PLACE), fields, strict=True)
+        )
+        if joints.shape != (_KEYPOINTS, 3) or place.shape != (3,):
+            raise ValueError(
+                f"{path}: expected {_JOINTS} ({_KEYPOINTS}, 3) and {_PLACE} (3), got {joints.shape} and {place.shape}"
+            )
+        found.append(joints.astype(np.float64) + place)
+    return found
