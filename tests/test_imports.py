@@ -14,7 +14,7 @@ PACKAGE = ROOT / "motionrep"
 # the command line.
 ORDER = (
     "windows", "layouts", "files", "weights", "types", "geometry", "keypoints", "body", "encoders", "embedding",
-    "motion", "rendering", "head_api", "fitting", "datasets", "pipeline", "evaluation", "training", "viewing",
+    "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline", "evaluation", "training", "viewing",
     "deployment", "__init__", "cli", "__main__",
 )  # fmt: skip
 # What these may not import, though it stands lower.
@@ -23,6 +23,7 @@ WALLS = {
     "layouts": ORDER,
     "datasets": ("encoders", "embedding", "head_api"),
     "rendering": ("encoders", "embedding"),
+    "detection": ("body", "encoders", "embedding", "motion"),
     "pipeline": ("datasets",),
     "viewing": ("datasets", "evaluation", "training"),
 }

@@ -1,0 +1,1 @@
+"""Keypoints from videos and pictures."""

@@ -1,0 +1,94 @@
+"""BlazePose, run on whole videos."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from motionrep.detection.blazepose.following import Follower, Track
+from motionrep.detection.blazepose.landmarks import LandmarkFinder
+from motionrep.detection.blazepose.network import load_network
+from motionrep.detection.blazepose.people import PersonFinder
+from motionrep.detection.sides import unswapped
+from motionrep.keypoints.tracking import follow_people
+from motionrep.layouts import MEDIAPIPE_33
+from motionrep.types import Keypoints
+
+_WEIGHTS = Path(__file__).parents[1] / "weights"
+_SHORTEST_S = 0.1
+
+
+class BlazePose:
+    """MediaPipe's BlazePose: a person detector, and landmarks in the region of each person.
+
+    A joint's confidence is the network's visibility times its presence. Keypoints are not smoothed.
+
+    Args:
+        landmarks: Size of the landmark network.
+        together: Frames that are looked at together; the person detector looks at one of them.
+    """
+
+    def __init__(
+        self, landmarks: Literal["full", "heavy"] = "heavy", device: str | torch.device = "cpu", together: int = 8
+    ) -> None:
+        self.device, self.together = torch.device(device), together
+        self.people = PersonFinder(load_network(_WEIGHTS / "blazepose-people").to(self.device))
+        self.landmarks = LandmarkFinder(load_network(_WEIGHTS / f"blazepose-{landmarks}").to(self.device))
+
+    def detect(self, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], fps: float) -> list[Keypoints]:
+        """One clip for each person, in order of appearance; none if nobody is seen."""
+        follower, size_px = Follower(self.people, self.landmarks), (0, 0)
+        pictures = iter(pictures)
+        while some := list(islice(pictures, self.together)):
+            size_px = some[0].shape[1], some[0].shape[0]
+            follower.follow(list(self._tensors(some)))
+        return _clips([*follower.ended, *follower.tracks], fps, size_px)
+
+    def _tensors(self, pictures: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
+        for picture in pictures:
+            yield torch.from_numpy(picture).to(self.device).permute(2, 0, 1).float() / 255
+
+
+def full(device: str | torch.device = "cpu") -> BlazePose:
+    """The smaller landmark network: four times as fast, and less exact."""
+    return BlazePose("full", device)
+
+
+def heavy(device: str | torch.device = "cpu") -> BlazePose:
+    """The larger landmark network."""
+    return BlazePose("heavy", device)
+
+
+def _clips(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[Keypoints]:
+    """Joins the parts of persons who were lost in between, and leaves out who was seen for a moment only."""
+    tracks = [track for track in tracks if track.frames]
+    if not tracks:
+        return []
+    xyc = np.concatenate([unswapped(_joined(track.xyc), track.frames, MEDIAPIPE_33) for track in tracks])
+    frame = np.concatenate([track.frames for track in tracks])
+    score = _joined([part for track in tracks for part in track.score])
+    order = np.argsort(frame, kind="stable")
+    xyc, frame, score = xyc[order], frame[order], score[order]
+    names = np.array(follow_people(xyc, frame, score, fps))
+    shortest = min(_SHORTEST_S * fps, 1 + float(frame.max() - frame.min()))
+    clips: list[Keypoints] = []
+    for name in dict.fromkeys(names.tolist()):
+        rows = (names == name).nonzero()[0]
+        rows = rows[np.argsort(score[rows], kind="stable")]  # of two in one frame, the surer one is written last
+        first, count = int(frame[rows].min()), int(np.ptp(frame[rows])) + 1
+        clip = np.zeros((count, MEDIAPIPE_33.joint_count, 3))
+        clip[frame[rows] - first] = xyc[rows]
+        seen = np.unique(frame[rows])
+        if len(seen) >= shortest:
+            clip[seen - first] = unswapped(clip[seen - first], seen.tolist(), MEDIAPIPE_33)
+            tensors = torch.from_numpy(clip[..., :2]), torch.from_numpy(clip[..., 2])
+            clips.append(Keypoints(*tensors, MEDIAPIPE_33, fps, *size_px, str(len(clips)), first))
+    return clips
+
+
+def _joined(parts: list[torch.Tensor]) -> Float[np.ndarray, "..."]:
+    return torch.cat(parts).double().numpy()

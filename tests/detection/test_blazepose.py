@@ -1,0 +1,111 @@
+"""BlazePose on films of rendered people, whose points are known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from filmed_people import film
+
+from motionrep.detection.blazepose.detector import full
+from motionrep.detection.blazepose.regions import between, crops, region_of, smoothed, to_picture
+from motionrep.detection.sides import unswapped
+from motionrep.layouts import MEDIAPIPE_33
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return full()
+
+
+@pytest.fixture(scope="module")
+def walk():
+    return film(("walk",), fps=12.0)
+
+
+def test_a_walk_is_found_in_every_frame(detector, walk):
+    (clip,) = detector.detect(walk.pictures, walk.fps)
+    assert (clip.first_frame, clip.frame_count, clip.layout, clip.fps) == (0, len(walk.pictures), MEDIAPIPE_33, 12.0)
+    assert (clip.width_px, clip.height_px) == (320, 240)
+    error_px = walk.errors_px(0, clip.xy_px)
+    assert error_px.mean() < 3
+    assert np.percentile(error_px, 95) < 8
+    assert clip.confidence.mean() > 0.8
+
+
+def test_two_people_are_two_clips_in_the_right_places(detector):
+    both = film(("walk", "squat"), seconds=1.0, fps=8.0, width_px=320)
+    clips = detector.detect(both.pictures, both.fps)
+    assert len(clips) == 2
+    errors_px = [[both.errors_px(i, clip.xy_px).mean() for clip in clips] for i in (0, 1)]
+    assert max(min(of_person) for of_person in errors_px) < 4
+    assert np.argmin(errors_px[0]) != np.argmin(errors_px[1])
+
+
+def test_who_comes_and_goes_is_unseen_meanwhile(detector, walk):
+    """Frames 8 to 13 are empty. The person is the same afterwards, and its frames keep their numbers."""
+    empty = [np.full_like(walk.pictures[0], 235)] * 6
+    (clip,) = detector.detect([*walk.pictures[:8], *empty, *walk.pictures[8:]], walk.fps)
+    seen = (clip.confidence > 0).any(-1)
+    assert seen.tolist() == [True] * 8 + [False] * 6 + [True] * (len(walk.pictures) - 8)
+    assert walk.errors_px(0, clip.xy_px[seen]).mean() < 3
+
+
+def test_a_turned_person_is_found(detector, walk):
+    turned = [np.ascontiguousarray(np.rot90(picture)) for picture in walk.pictures[:6]]
+    (clip,) = detector.detect(turned, walk.fps)
+    assert (clip.width_px, clip.height_px) == (240, 320)
+    x, y = clip.xy_px.unbind(-1)
+    upright = torch.stack([320 - y, x], -1)
+    assert (np.linalg.norm(upright.numpy()[:, 11:29] - walk.truth_px[0, :6, 11:29], axis=-1)).mean() < 4
+
+
+def test_nobody_is_no_clip(detector):
+    assert detector.detect([np.full((90, 160, 3), 128, np.uint8)] * 3, 30.0) == []
+    assert detector.detect([], 30.0) == []
+
+
+def test_one_frame_is_enough(detector, walk):
+    (clip,) = detector.detect(walk.pictures[:1], walk.fps)
+    assert clip.frame_count == 1
+
+
+def test_regions():
+    region = region_of(torch.tensor([100.0, 50.0]), torch.tensor([100.0, 10.0]))
+    assert region.tolist() == [100, 50, 100, 0]
+    lying = region_of(torch.tensor([100.0, 50.0]), torch.tensor([140.0, 50.0]))
+    assert float(lying[3]) == pytest.approx(math.pi / 2)
+    assert to_picture(torch.tensor([[0.5, 0.0], [1.0, 0.5]]), lying).allclose(torch.tensor([[150.0, 50], [100, 100]]))
+
+
+def test_a_crop_shows_what_lies_in_its_region():
+    picture = torch.arange(64.0).reshape(1, 8, 8).expand(3, -1, -1)
+    upright = torch.tensor([[4.0, 4.0, 4.0, 0.0]])
+    assert crops(picture, upright, 4)[0].allclose(picture[:, 2:6, 2:6])
+    turned = torch.tensor([[4.0, 4.0, 4.0, math.pi / 2]])  # up in the region is right in the picture
+    assert crops(picture, turned, 4)[0].allclose(picture[:, 2:6, 2:6].rot90(1, (1, 2)), atol=1e-4)
+
+
+def test_regions_turn_the_shorter_way():
+    start, end = torch.tensor([0.0, 0, 10, 3.0]), torch.tensor([8.0, 0, 10, -3.0])
+    middle = between(start, end, torch.tensor([0.5]))[0]
+    assert middle[0] == 4
+    assert float(middle[3]) == pytest.approx(math.pi, abs=1e-3)
+    mean = smoothed(torch.stack([start, end]))
+    assert (mean[:, 3].abs() > 3).all()
+
+
+def test_sides_that_a_detector_exchanged_are_put_back():
+    """Frames 5 to 8 and 20 have left and right exchanged. A clip that turns its back is left as it is."""
+    rng = np.random.default_rng(0)
+    place = rng.uniform(0, 300, (33, 2))
+    at = np.linspace(0, 60, 30)[:, None, None]
+    clip = np.concatenate([place + at + rng.normal(0, 1, (30, 33, 2)), np.ones((30, 33, 1))], -1)
+    wrong = clip.copy()
+    for frame in (5, 6, 7, 8, 20):
+        wrong[frame] = clip[frame, list(MEDIAPIPE_33.flip_indices)]
+    assert np.array_equal(unswapped(wrong, range(30), MEDIAPIPE_33), clip)
+    assert np.array_equal(unswapped(clip, range(30), MEDIAPIPE_33), clip)
+    turning = clip.copy()
+    turning[..., 0] = 200 + (place[:, 0] - 150) * np.cos(np.linspace(0, math.pi, 30))[:, None]
+    assert np.array_equal(unswapped(turning, range(30), MEDIAPIPE_33), turning)
