@@ -121,5 +121,16 @@ def read_header(file: IO[bytes] | io.BufferedIOBase) -> ArrayHeader:
     return ArrayHeader(shape, dtype)
 
 
+def read_array(path: Path, name: str) -> np.ndarray:
+    """The array of a .npy file, or one of an .npz by its name. Raises ValueError where it cannot be read."""
+    if name:
+        with open_npz(path) as arrays:
+            return arrays[name]
+    try:
+        return np.load(path, allow_pickle=False)
+    except BROKEN_NPZ as error:
+        raise ValueError(f"{path}: not a readable .npy file ({error}); get it again") from error
+
+
 def unreadable_npz(path: Path, why: object) -> str:
     return f"{path}: not a readable .npz file ({why}); it was cut off or is of another kind, get it again"

@@ -8,13 +8,15 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from motionrep.files.arrays import BROKEN_NPZ, ArrayHeader, npy_header, npz_headers, npz_names, npz_text
-from motionrep.files.pickles import MALFORMED, read_outline, read_pickle
+from motionrep.files.pickles import MALFORMED, Inert, as_array, read_npy_object, read_outline, read_pickle, unpacked
+from motionrep.files.texts import read_json, read_table, read_text
 
 _HEAD_BYTES = 512
 _TAIL_BYTES = 65536
@@ -24,6 +26,7 @@ _MARKS = (
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),  # before torch 1.6
     *((0, bytes([0x80, protocol]), "pickle") for protocol in (2, 3, 4, 5)),
     (0, b"PAR1", "parquet"), (0, b"glTF", "glb"), (0, b"Kaydara FBX", "fbx"),
+    (0, b"\x89HDF\r\n\x1a\n", "hdf5"), (0, b"MATLAB 5.0", "matlab"), (8, b"WEBP", "webp"),
     (4, b"ftyp", "mp4"), (0, b"\x1aE\xdf\xa3", "webm"), (8, b"AVI ", "avi"),
     (0, b"\x89PNG", "png"), (0, b"\xff\xd8\xff", "jpg"), (0, b"GIF8", "gif"),
 )  # fmt: skip
@@ -31,6 +34,7 @@ _TEXT_MARKS = ((b"{", "json"), (b"[", "json"), (b"HIERARCHY", "bvh"), (b"PathFil
 # Where the first bytes say nothing, as in empty or broken files, the suffix does.
 _SUFFIXES = {
     ".json": "json", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle", ".bvh": "bvh", ".trc": "trc",
+    ".csv": "csv", ".tsv": "csv", ".c3d": "c3d",
     ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".parquet": "parquet",
 }  # fmt: skip
 _NAMES_SHOWN = 6
@@ -40,8 +44,8 @@ _NAMES_SHOWN = 6
 class Contents:
     """A file or folder, and what is in it as far as somebody asked.
 
-    `container` is how the file is built: "json", "npz", "npy", "pickle" (also joblib's), "torch" (torch.save),
-    "safetensors", "parquet", "zip", "bvh", "trc", "mp4", "png", ..., "text" or "binary" for others, and "folder".
+    `container` is how the file is built: "json", "npz", "npy", "pickle" (also joblib's), "torch" (torch.save), "bvh",
+    "safetensors", "parquet", "zip", "trc", "c3d", "mp4", "png", ..., "text" or "binary" for others, and "folder".
     """
 
     path: Path
@@ -49,7 +53,8 @@ class Contents:
 
     @property
     def value(self) -> Any:
-        """What a JSON file or a pickle holds; of a folder its .json files by name.
+        """What a JSON file, a pickle or a .npy of one Python object holds; of a folder its .json files by name, or
+        its .txt files; the rows of a .csv; the text of any other text.
 
         A JSON list of texts that are JSON themselves gives what these hold. Pickles have stand-ins for arrays, see
         `files.pickles.as_array`.
@@ -72,6 +77,8 @@ class Contents:
         if self.container == "folder":
             return tuple(sorted(file.name for file in self.path.iterdir() if not file.name.startswith(".")))
         value = self._outlined
+        if self.container == "csv":
+            return tuple(value[0]) if value else ()
         return tuple(map(str, value)) if isinstance(value, dict) else ()
 
     @cached_property
@@ -109,12 +116,17 @@ class Contents:
         )
         if self.container == "npy" and (header := self.arrays.get("")) is not None:
             kind = header.dtype if header.dtype.kind != "O" else "Python objects, which are never unpickled"
-            return f"{called} with an array of shape {header.shape} of {kind}"
+            if not self.fields:
+                return f"{called} with an array of shape {header.shape} of {kind}"
         if self.fields:
-            called += f" with the {'files' if self.container == 'folder' else 'fields'} {_listed(self.fields)}"
+            shapes = {name: header.shape for name, header in self.arrays.items()} or _shapes(self._outlined)
+            names = _listed(self.fields, shapes)
+            called += f" with the {_PARTS.get(self.container, 'fields')} {names}"
         elif self.container in ("json", "pickle") and self.fault is None:
             called += f" with a {type(self.value).__name__}"
-        return called + (f", whose items have the fields {_listed(self.item_fields)}" if self.item_fields else "")
+        return called + (
+            f", whose items have the fields {_listed(self.item_fields, _shapes(self.item))}" if self.item_fields else ""
+        )
 
     @cached_property
     def _outcome(self) -> Any:
@@ -131,7 +143,7 @@ class Contents:
             return self._outcome
         if self.container == "pickle":
             try:
-                return read_outline(io.BytesIO(self.path.read_bytes()))
+                return read_outline(io.BytesIO(unpacked(self.path)))
             except MALFORMED:
                 pass
         return None
@@ -180,27 +192,10 @@ def _kind_of_zip(path: Path, by_suffix: str | None) -> str:
 
 
 def _folder(path: Path) -> dict[str, Any]:
-    files = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
-    return {file.name: _json(file) for file in files}
-
-
-def _json(path: Path) -> Any:
-    value = _parsed(path.read_bytes(), path)
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return [_parsed(item, path) for item in value]
-    return value
-
-
-def _parsed(content: bytes | str, path: Path) -> Any:
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}: not valid JSON, {error.msg} at line {error.lineno}, column {error.colno}; "
-            "the file is empty, cut off or of another kind"
-        ) from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not valid JSON ({error}); the file is damaged or of another kind") from error
+    for pattern, read in (("*.json", read_json), ("*.txt", read_text)):
+        if files := sorted(file for file in path.glob(pattern) if file.is_file() and not file.name.startswith(".")):
+            return {file.name: read(file) for file in files}
+    return {}
 
 
 def _npz(path: Path) -> dict[str, None]:
@@ -209,6 +204,12 @@ def _npz(path: Path) -> dict[str, None]:
 
 def _pickle(path: Path) -> Any:
     return read_pickle(path, "file of numbers")
+
+
+def _npy(path: Path) -> Any:
+    """The object of a .npy that holds one, such as a dict; None for arrays."""
+    header = npy_header(path)
+    return read_npy_object(path, "file of numbers") if header.dtype.kind == "O" and not header.shape else None
 
 
 def _torch(path: Path) -> Any:
@@ -242,17 +243,31 @@ def _parquet(path: Path) -> dict[str, None]:
         return {"embedding": None} if b"embedding" in file.read() else {}
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: tuple[str, ...], shapes: dict[str, tuple[int, ...]]) -> str:
     more = f", and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(map(repr, names[:_NAMES_SHOWN])) + more
+    return (
+        ", ".join(f"{name!r} {shapes[name]}" if name in shapes else repr(name) for name in names[:_NAMES_SHOWN]) + more
+    )
+
+
+def _shapes(value: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of a pickled dict by name."""
+    shapes = {}
+    for name, item in value.items() if isinstance(value, dict) else ():
+        if isinstance(item, Inert):
+            with suppress(*MALFORMED):
+                shapes[str(name)] = as_array(item).shape
+    return shapes
 
 
 _READERS: dict[str, Callable[[Path], Any]] = {
-    "folder": _folder, "json": _json, "npz": _npz, "pickle": _pickle, "torch": _torch, "safetensors": _safetensors,
+    "folder": _folder, "json": read_json, "csv": read_table, "text": read_text, "npz": _npz, "npy": _npy,
+    "pickle": _pickle, "torch": _torch, "safetensors": _safetensors,
     "parquet": _parquet,
 }  # fmt: skip
+_PARTS = {"folder": "files", "csv": "columns"}
 _CALLED = {
     "folder": "a folder", "json": "a JSON file", "npz": "an .npz file", "npy": "a .npy file", "pickle": "a pickle",
     "torch": "a file of torch.save", "zip": "a zip archive", "bvh": "a .bvh file",
-    "trc": "a .trc file",
+    "trc": "a .trc file", "hdf5": "an HDF5 file", "matlab": "a MATLAB file", "c3d": "a .c3d file",
 }  # fmt: skip

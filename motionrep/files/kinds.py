@@ -14,15 +14,31 @@ from motionrep.files.recognising import (
     Question,
     declares,
     either,
+    files_have,
     has,
     is_checkpoint,
     is_container,
     is_joint_array,
-    is_mediapipe,
-    is_openpose,
-    is_ultralytics,
+    is_phalp,
+    is_romp,
+    is_sam3d_body,
     is_wham,
     items_have,
+)
+from motionrep.files.recognising_keypoints import (
+    is_deeplabcut,
+    is_folder_of_pictures,
+    is_keypoint_table,
+    is_kinetics,
+    is_mediapipe,
+    is_nested_points,
+    is_ntu,
+    is_openpose,
+    is_point_array,
+    is_poseflow,
+    is_ultralytics,
+    is_videopose3d,
+    is_yolo_labels,
 )
 
 Holds = Literal[
@@ -118,10 +134,10 @@ _MEANING: dict[Holds, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def _detector(name: str, module: str, recognise: Question) -> Kind:
-    """JSON of a 2D detector, which tells neither the frame rate nor the size of the picture."""
+def _detector(name: str, module: str, recognise: Question, suffixes: tuple[str, ...] = (".json",)) -> Kind:
+    """A file of a 2D detector, which need not tell the frame rate or the size of the picture."""
     reader = f"motionrep.keypoints.formats.{module}"
-    return Kind(name, "keypoints", reader, recognise, (".json",), takes_fps=True, needs_size=True)
+    return Kind(name, "keypoints", reader, recognise, suffixes, takes_fps=True, needs_size=True)
 
 
 _MOTION = "motionrep.motion.readers"
@@ -137,11 +153,21 @@ KINDS: tuple[Kind, ...] = (
          declares("motionrep keypoints", "0.xy_px"), (".npz",)),
     _detector("OpenPose", "openpose", is_openpose),
     _detector("MMPose", "mmpose", either(has("json", "instance_info"), items_have("instances"),
-                                         items_have("keypoint_scores"))),
+                                         items_have("keypoint_scores"), files_have("instance_info"),
+                                         files_have("keypoint_scores"))),
     _detector("Ultralytics YOLO", "ultralytics", is_ultralytics),
-    _detector("AlphaPose", "alphapose", either(items_have("image_id", "box"), items_have("image_id", "idx"))),
+    _detector("AlphaPose", "alphapose", either(items_have("image_id", "box"), items_have("image_id", "idx"),
+                                             files_have("image_id", "keypoints"), is_poseflow)),
     _detector("COCO", "coco", either(items_have("image_id"), has("json", "images", "annotations"))),
     _detector("MediaPipe", "mediapipe", is_mediapipe),
+    _detector("Kinetics-skeleton", "kinetics", is_kinetics),
+    _detector("lists of points in JSON", "nested", is_nested_points),
+    _detector("YOLO labels", "yolo_labels", is_yolo_labels, (".txt",)),
+    _detector("DeepLabCut", "deeplabcut", is_deeplabcut, (".csv",)),
+    _detector("table of keypoints", "table", is_keypoint_table, (".csv", ".tsv")),
+    _detector("VideoPose3D", "videopose3d", is_videopose3d, (".npz",)),
+    _detector("array of 2D points", "point_array", is_point_array, (".npy", ".npz")),
+    Kind("NTU skeleton", "keypoints", "motionrep.keypoints.formats.ntu", is_ntu, (".skeleton",)),
     Kind("motionrep body motion", "motion", f"{_MOTION}.own", declares("motionrep body motion", "local_rotmat"),
          (".npz",)),
     Kind("BVH", "motion", f"{_MOTION}.bvh", is_container("bvh"), (".bvh",)),
@@ -149,12 +175,25 @@ KINDS: tuple[Kind, ...] = (
     Kind("3DPW", "motion", f"{_MOTION}.threedpw", has("pickle", "poses", "trans", "cam_poses"), (".pkl",),
          takes_fps=True),
     Kind("WHAM", "motion", f"{_MOTION}.wham", is_wham, (".pkl",), takes_fps=True, own_worlds=True),
-    Kind("GVHMR", "motion", f"{_MOTION}.gvhmr", has("torch", "smpl_params_global"), (".pt",)),
+    Kind("GVHMR", "motion", f"{_MOTION}.gvhmr",
+         either(*(has(it, "smpl_params_global") for it in ("torch", "pickle"))), (".pt", ".pkl")),
+    Kind("SMPL-X in parts", "motion", f"{_MOTION}.pose_parts", has("npz", "root_orient", "pose_body", "trans"),
+         (".npz",), takes_fps=True),
+    Kind("AIST++", "motion", f"{_MOTION}.aist", has("pickle", "smpl_poses", "smpl_trans", "smpl_scaling"), (".pkl",)),
+    Kind("PHALP and 4D-Humans", "motion", f"{_MOTION}.phalp", is_phalp, (".pkl",), takes_fps=True),
+    Kind("ROMP", "motion", f"{_MOTION}.romp", is_romp, (".npz",), takes_fps=True),
+    Kind("GLAMR", "motion", f"{_MOTION}.glamr", has("pickle", "person_data", "cam_pose"), (".pkl",)),
+    Kind("DeepMimic", "motion", f"{_MOTION}.deepmimic", has("json", "Frames", "Loop"), (".txt", ".json")),
     Kind("motionrep joint motion", "joints", f"{_MOTION}.own_joints", declares("motionrep joint motion", "position_m"),
          (".npz",)),
+    Kind("results of MDM", "joints", f"{_MOTION}.generated_joints", has("npy", "motion", "lengths"), (".npy",),
+         takes_fps=True),
+    Kind("SAM 3D Body", "joints", f"{_MOTION}.sam3d_body", is_sam3d_body, (".pkl", ".npy", ".npz"), takes_fps=True),
+    Kind("C3D markers", "joints", f"{_MOTION}.c3d", is_container("c3d"), (".c3d",), takes_fps=True),
     Kind("OpenSim markers", "joints", f"{_MOTION}.opensim", is_container("trc"), (".trc",), takes_fps=True),
     Kind("array of shape (frames, joints, 3 or 4)", "joints", f"{_MOTION}.joint_array", is_joint_array,
          (".npy", ".npz"), takes_fps=True),
     Kind("video file", "video", None, is_container("mp4", "webm", "avi"), (".mp4", ".mov", ".webm", ".mkv", ".avi")),
+    Kind("folder of pictures", "picture", None, is_folder_of_pictures),
     Kind("image file", "picture", None, is_container("png", "jpg", "gif"), (".png", ".jpg", ".jpeg", ".gif")),
 )  # fmt: skip

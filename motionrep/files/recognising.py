@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from motionrep.files.contents import Contents
+from motionrep.files.pickles import read_npz_object
 
 Question = Callable[[Contents], bool]
 
@@ -43,32 +44,16 @@ def is_json_list(file: Contents) -> bool:
     return file.container == "json" and file.fault is None and isinstance(file.value, list)
 
 
-def is_openpose(file: Contents) -> bool:
-    """A frame of OpenPose, or of AlphaPose's `open` or `cmu` format; or a dict or folder of such frames by name."""
-    if file.container not in ("json", "folder") or file.fault is not None or not isinstance(file.value, dict):
-        return False
-    return any(is_openpose_frame(frame) for frame in (file.value, *file.value.values()))
+def files_have(*names: str) -> Question:
+    """Whether the first JSON file of a folder that is not empty has all these fields, or its first item has."""
 
+    def question(file: Contents) -> bool:
+        first = file.item if file.container == "folder" and file.fault is None else None
+        if isinstance(first, list):
+            first = next((item for item in first if item), None)
+        return isinstance(first, dict) and {*names} <= first.keys()
 
-def is_openpose_frame(frame: object) -> bool:
-    return isinstance(frame, dict) and ("people" in frame or "bodies" in frame)
-
-
-def is_ultralytics(file: Contents) -> bool:
-    """A list of detections, or of such lists, whose keypoints are a dict."""
-    first = file.item[0] if isinstance(file.item, list) and file.item else file.item
-    return is_json_list(file) and isinstance(first, dict) and isinstance(first.get("keypoints"), dict)
-
-
-def is_mediapipe(file: Contents) -> bool:
-    """A list of frames: dicts with landmarks, or lists of landmarks, one or one for each person."""
-    if not is_json_list(file):
-        return False
-    first = file.item
-    while isinstance(first, list) and first:
-        first = first[0]
-    is_landmark = isinstance(file.item, list) and isinstance(first, dict) and {"x", "y"} <= first.keys()
-    return is_landmark or bool({"landmarks", "pose_landmarks"} & {*file.item_fields})
+    return question
 
 
 def is_wham(file: Contents) -> bool:
@@ -76,9 +61,44 @@ def is_wham(file: Contents) -> bool:
     return file.container == "pickle" and bool({"pose_world", "trans_world"} & {*file.item_fields})
 
 
+def is_phalp(file: Contents) -> bool:
+    """A pickled dict of frames that list SMPL's parameters of the persons in them."""
+    return file.container == "pickle" and {"smpl", "tid", "camera"} <= {*file.item_fields}
+
+
+def is_romp(file: Contents) -> bool:
+    """An .npz whose `results` are a dict of frames, or one frame, with SMPL's parameters of the persons in them."""
+    header = file.arrays.get("results")
+    if file.container != "npz" or header is None or header.dtype.kind != "O":
+        return False
+    try:
+        results = read_npz_object(file.path, "results", "file of ROMP's results")
+    except (OSError, ValueError):
+        return False
+    if not isinstance(results, dict):
+        return False
+    frames = [frame[0] if isinstance(frame, list) and frame else frame for frame in (results, *results.values())]
+    fields = ({"smpl_thetas", "poses", "pose"}, {"smpl_betas", "betas"}, {"cam_trans", "trans"})
+    return any(isinstance(frame, dict) and all(names & frame.keys() for names in fields) for frame in frames)
+
+
+def is_sam3d_body(file: Contents) -> bool:
+    """SAM 3D Body's fields of a person, of the persons of a picture, or of the persons of each frame."""
+    if file.container not in ("pickle", "npy", "npz"):
+        return False
+    first = file.item[0] if isinstance(file.item, list) and file.item else file.item
+    fields = (file.fields, file.item_fields, first if isinstance(first, dict) else ())
+    return any({"pred_keypoints_3d", "pred_cam_t"} <= {*names} for names in fields)
+
+
 def is_joint_array(file: Contents) -> bool:
-    """One array of numbers (frames, joints, 3 or 4) in a .npy or .npz."""
-    found = [it for it in file.arrays.values() if len(it.shape) == 3 and it.shape[2] in (3, 4) and 0 not in it.shape]
+    """One array of numbers (frames, joints, 3 or 4) in a .npy or .npz; or samples of SMPL's 22 or 52 joints."""
+
+    def is_one(shape: tuple[int, ...]) -> bool:
+        joints = (len(shape) == 3 and shape[2] in (3, 4)) or (len(shape) == 4 and shape[2:] in ((22, 3), (52, 3)))
+        return joints and 0 not in shape
+
+    found = [it for it in file.arrays.values() if is_one(it.shape)]
     return len(found) == 1 and found[0].dtype.kind in "fiu"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from keypoint_files import alphapose, coco, landmarks, mmpose_frame, openpose_people, person, written, yolo
+from keypoint_files import alphapose, coco, flat, landmarks, mmpose_frame, openpose_people, person, written, yolo
 from paths import OPEN_BODY, WALK_BVH
 from python2_pickles import python2_pickle
 from safetensors.torch import save_file
@@ -36,6 +36,17 @@ JOINTS = JointMotion(torch.rand(3, 17, 3), H36M_17, 30.0, "root")
 
 def json_file(content):
     return lambda folder: written(folder, content)
+
+
+def json_folder(content):
+    """A file for each of two pictures."""
+
+    def write(folder: Path) -> Path:
+        for name in "ab":
+            written(folder, content, f"{name}.json")
+        return folder
+
+    return write
 
 
 def npz_file(**arrays):
@@ -95,7 +106,9 @@ def openpose_folder(folder: Path) -> Path:
 
 
 EMBEDDING = MotionEmbedding(torch.rand(3, 17, 4), CLIP.as_h36m_17(), "some")
+COLUMNS = ",".join(f"{axis}{joint}" for joint in range(9) for axis in "xy")
 POSES = np.zeros((2, 72))
+RESULTS = {"motion": np.zeros((1, 22, 3, 4)), "lengths": np.array([4]), "text": ["a person stands"]}
 ARRAY = "array of shape (frames, joints, 3 or 4)"
 # One or more files of every kind: (name, what it holds, how to write it).
 EXAMPLES = [
@@ -123,6 +136,22 @@ EXAMPLES = [
     ("COCO", "keypoints", json_file({"images": [{"id": 1}], "annotations": []})),
     ("MediaPipe", "keypoints", json_file([None, landmarks(person(33))])),
     ("MediaPipe", "keypoints", json_file([{"pose_landmarks": [landmarks(person(33))]}])),
+    ("AlphaPose", "keypoints", json_file({"0.jpg": [{"keypoints": flat(person(17)), "scores": 2.0, "idx": 1}]})),
+    ("AlphaPose", "keypoints", json_folder([alphapose("0.jpg", person(17))])),
+    ("MMPose", "keypoints", json_folder({"instance_info": mmpose_frame(0, person(17))["instances"]})),
+    ("Ultralytics YOLO", "keypoints", json_folder([yolo(person(17))])),
+    ("Kinetics-skeleton", "keypoints", json_file({"data": [{"frame_index": 1, "skeleton": []}], "label": "jump"})),
+    ("lists of points in JSON", "keypoints", json_file([person(17).tolist()])),
+    ("lists of points in JSON", "keypoints", json_file({"keypoints": [[person(17)[:, :2].tolist()]]})),
+    ("YOLO labels", "keypoints", bytes_file("v_1.txt", b"0 0.5 0.5 0.2 0.4" + b" 0.5 0.5 0.9" * 17)),
+    ("DeepLabCut", "keypoints", bytes_file("a.csv", b"scorer,DLC,DLC\nbodyparts,nose,nose\ncoords,x,y\n0,1,2\n")),
+    ("table of keypoints", "keypoints", bytes_file("a.csv", COLUMNS.encode())),
+    ("table of keypoints", "keypoints", bytes_file("a.csv", ",".join(["1.5"] * 34).encode())),
+    ("VideoPose3D", "keypoints", npz_file(positions_2d=np.array({"a": {}}, dtype=object), metadata=np.array({}))),
+    ("array of 2D points", "keypoints", saved(lambda path: np.save(path, np.ones((5, 17, 2))), "x.npy")),
+    ("array of 2D points", "keypoints", npz_file(points=np.full((5, 17, 3), [99, 99, 1]))),
+    ("NTU skeleton", "keypoints", bytes_file("S001.skeleton", b"1\n1\n7 0 1 1 1 1 0 0.1 -0.2 2\n25\n")),
+    ("folder of pictures", "picture", lambda folder: bytes_file("000001.jpg", b"\xff\xd8\xff")(folder).parent),
     ("motionrep body motion", "motion", saved(lambda path: save_motion(BODY, path), "body.npz")),
     ("BVH", "motion", copied(WALK_BVH)),
     ("BVH", "motion", bytes_file("walk.txt", b"\xef\xbb\xbf\r\nHIERARCHY\r\nROOT hip")),
@@ -130,6 +159,17 @@ EXAMPLES = [
     ("3DPW", "motion", pickle_file({"poses": [POSES], "trans": [POSES[:, :3]], "cam_poses": np.zeros((2, 4, 4))})),
     ("WHAM", "motion", pickle_file({0: {"pose_world": POSES, "trans_world": POSES[:, :3], "frame_ids": POSES}})),
     ("GVHMR", "motion", torch_file({"smpl_params_global": {"body_pose": torch.zeros(2, 63)}, "K_fullimg": 1})),
+    ("GVHMR", "motion", pickle_file({"smpl_params_global": {"body_pose": POSES}, "smpl_params_incam": {}})),
+    ("SMPL-X in parts", "motion", npz_file(root_orient=POSES[:, :3], pose_body=POSES[:, :63], trans=POSES[:, :3])),
+    ("AIST++", "motion", pickle_file({"smpl_poses": POSES, "smpl_trans": POSES[:, :3], "smpl_scaling": POSES[:1, 0]})),
+    ("PHALP and 4D-Humans", "motion", pickle_file({"0.jpg": {"time": 0, "tid": [], "smpl": [], "camera": []}})),
+    ("ROMP", "motion", npz_file(results=np.array({"0.png": {"smpl_thetas": 0, "smpl_betas": 0, "cam_trans": 0}}))),
+    ("ROMP", "motion", npz_file(results=np.array({"0.png": [{"poses": 0, "betas": 0, "trans": 0}]}))),
+    ("GLAMR", "motion", pickle_file({"person_data": {0: {"smpl_pose": POSES}}, "cam_pose": np.zeros((2, 4, 4))})),
+    ("DeepMimic", "motion", bytes_file("humanoid3d_walk.txt", b'{"Loop": "wrap", "Frames": [[0.03]]}')),
+    ("results of MDM", "joints", saved(lambda path: np.save(path, RESULTS), "results.npy")),
+    ("SAM 3D Body", "joints", pickle_file([[{"pred_keypoints_3d": POSES, "pred_cam_t": POSES}]])),
+    ("C3D markers", "joints", bytes_file("walk.c3d", b"\x02P\x00\x00")),
     ("motionrep joint motion", "joints", saved(lambda path: save_motion(JOINTS, path), "joints.npz")),
     ("OpenSim markers", "joints", bytes_file("clip.trc", b"PathFileType\t4\t(X/Y/Z)\tclip.trc\n")),
     (ARRAY, "joints", saved(lambda path: np.save(path, np.zeros((5, 17, 3))), "joints.npy")),
@@ -168,17 +208,17 @@ def test_a_file_is_of_one_kind_and_other_readers_say_which(tmp_path, name, holds
 @pytest.mark.parametrize(
     ("write", "described"),
     [
-        (npz_file(positions_2d=np.zeros(3), ids=np.zeros(2)), "an .npz file with the fields 'positions_2d', 'ids'"),
+        (npz_file(positions_2d=np.zeros(3), ids=np.zeros(2)), "an .npz file with the fields 'positions_2d' (3,), 'ids' (2,)"),
         (saved(lambda path: np.save(path, POSES), "x.npy"), "a .npy file with an array of shape (2, 72) of float64"),
-        (pickle_file({"pred_cam": np.zeros(3)}), "a pickle with the fields 'pred_cam'"),
-        (pickle_file({7: {"verts": np.zeros(3)}}), "a pickle with the fields '7', whose items have the fields 'verts'"),
+        (pickle_file({"pred_cam": np.zeros(3)}), "a pickle with the fields 'pred_cam' (3,)"),
+        (pickle_file({7: {"verts": np.zeros(3)}}), "a pickle with the fields '7', whose items have the fields 'verts' (3,)"),
         (pickle_file([1, 2]), "a pickle with a list"),
         (torch_file({"pred_cam": torch.zeros(3)}), "a file of torch.save with the fields 'pred_cam'"),
         (torch_file([torch.zeros(3)]), "a file of torch.save"),
         (json_file({"a": 1, "b": 2}), "a JSON file with the fields 'a', 'b'"),
         (json_file([{"a": 1}]), "a JSON file with a list, whose items have the fields 'a'"),
         (json_file(3), "a JSON file with a int"),
-        (bytes_file("table.csv", b"frame,x,y\n"), "a .csv file"),
+        (bytes_file("table.csv", b"frame,x,y\n"), "a .csv file with the columns 'frame', 'x', 'y'"),
         (bytes_file("clip.fbx", b"Kaydara FBX Binary  \x00"), "a .fbx file"),
         (bytes_file("weights.bin", b"\x00\x01\x02\x03" * 9), "a .bin file"),
         (bytes_file("nothing", b""), "a file of unknown kind"),
@@ -260,6 +300,6 @@ def test_nothing_there_is_said(tmp_path):
 
 
 def test_suffixes_of_what_files_hold():
-    assert suffixes("motion") == (".bvh", ".npz", ".pkl", ".pt")
-    assert suffixes("keypoints") == (".json", ".npz")
-    assert suffixes("joints", "video")[:2] == (".avi", ".mkv")
+    assert suffixes("motion") == (".bvh", ".json", ".npz", ".pkl", ".pt", ".txt")
+    assert suffixes("keypoints") == (".csv", ".json", ".npy", ".npz", ".skeleton", ".tsv", ".txt")
+    assert suffixes("joints", "video")[:3] == (".avi", ".c3d", ".mkv")

@@ -146,7 +146,7 @@ def test_arguments_that_cannot_be_right_are_errors(tmp_path, options, message):
     [
         (b"", "not valid JSON, Expecting value at line 1, column 1"),
         (b'[{"image_id": 1,\n "keypoints": [1,', "not valid JSON, Expecting value at line 2, column 18"),
-        (b"\x93NUMPY\x01\x00\xff\xfe", "is a .npy file, not keypoints of a kind that motionrep reads"),
+        (b"\x93NUMPY\x01\x00\xff\xfe", "not a readable .npy file"),
         (b'["\xff"]', "not valid JSON .*the file is damaged or of another kind"),
     ],
 )

@@ -59,5 +59,8 @@ def test_a_new_format_is_read_checked_and_converted(table, tmp_path, capsys):
 
 
 def test_without_its_line_the_format_is_unknown(table):
-    with pytest.raises(ValueError, match=r"clip\.csv: is a \.csv file, not keypoints of a kind that motionrep reads"):
+    with pytest.raises(
+        ValueError,
+        match=r"clip\.csv: is a \.csv file with the columns 'frame', .*, not keypoints of a kind that motionrep reads",
+    ):
         motionrep.load_keypoints(table, size_px=(640, 480))

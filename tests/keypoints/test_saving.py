@@ -56,7 +56,7 @@ def test_arguments_go_before_what_the_npz_says_and_a_warning_tells(tmp_path, cap
 def test_other_npz_files_are_errors(tmp_path):
     np.savez(tmp_path / "other.npz", positions_2d=np.zeros(3))
     with pytest.raises(
-        ValueError, match=r"other\.npz: is an .npz file with the fields 'positions_2d', not keypoints of a kind"
+        ValueError, match=r"other\.npz: is an .npz file with the fields 'positions_2d' \(3,\), not keypoints of a kind"
     ):
         load_keypoints(tmp_path / "other.npz")
     np.savez(tmp_path / "half.npz", **{"0.xy_px": np.zeros((2, 17, 2))})

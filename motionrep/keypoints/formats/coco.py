@@ -1,11 +1,14 @@
 """COCO's results (a list of detections) and annotations (a dict with `images` and `annotations`)."""
 
 import logging
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from motionrep.files.contents import Contents
-from motionrep.keypoints.formats.fields import as_list, field, person_id
+from motionrep.keypoints.formats.fields import as_list, field, flat_values, picture_size, track_of, video_of
+from motionrep.keypoints.frames import InVideo
 from motionrep.keypoints.naming import has_needed_joints
 from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOptions, Row, checked_detections
 
@@ -14,21 +17,27 @@ logger = logging.getLogger(__name__)
 
 def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections of a file of COCO's. Raises ValueError for what cannot be right."""
-    entries, frames, names = contents.value, None, None
+    entries, frames, names, sizes, fps = contents.value, None, None, None, None
     if isinstance(entries, dict):
         names, of_people = _names(entries, contents.path)
-        entries, frames = _annotations(entries | {"annotations": of_people}, contents.path)
+        fps = _frame_rate(entries.get("videos"))
+        entries, frames, sizes = _annotations(entries | {"annotations": of_people}, contents.path)
     rows = entry_rows(entries, contents.path)
-    return checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path, names=names)
+    return replace(checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path, sizes, names), fps=fps)
 
 
 def entry_rows(entries: list[Any], path: Path) -> list[Row]:
-    """The detections of a list with `image_id` and `keypoints`, and with `idx` or `track_id` where it was tracked."""
+    """The detections of a list with `image_id` and `keypoints`, and with a track's id where it was tracked."""
     rows = []
     for i, entry in enumerate(entries):
         where = f"{path}: entry {i}"
-        person = person_id(entry.get("idx", entry.get("track_id"))) if isinstance(entry, dict) else None
-        rows.append(Row(field(entry, "image_id", where), field(entry, "keypoints", where), entry.get("score"), person))
+        frame, values = field(entry, "image_id", where), flat_values(field(entry, "keypoints", where))
+        if (video := video_of(entry)) is not None:
+            frame = InVideo(video, frame)
+        rows.append(Row(frame, values, entry.get("score"), track_of(entry)))
+    numbered = rows and all("instance_id" in entry and not {"track_id", "idx"} & entry.keys() for entry in entries)
+    if numbered and len({row.person for row in rows}) == len(rows):  # some tools number detections, not people
+        return [row._replace(person=None) for row in rows]
     return rows
 
 
@@ -55,17 +64,54 @@ def _names(content: dict[str, Any], path: Path) -> tuple[list[str] | None, list[
     return list(people[0]), [entry for entry, names in zip(annotations, of, strict=True) if names == people[0]]
 
 
-def _annotations(content: dict[str, Any], path: Path) -> tuple[list[Any], list[Any]]:
-    """The annotations with the file name in place of the image id, and the names of all images."""
-    name_of = {}
-    for i, image in enumerate(as_list(content["images"], path)):
-        number = field(image, "id", f"{path}: image {i}")
-        name_of[str(number)] = image.get("file_name", number)
+def _annotations(content: dict[str, Any], path: Path) -> tuple[list[Any], list[Any], dict[Any, tuple[int, int]] | None]:
+    """The annotations with the frame in place of the image id, all frames, and the sizes of their pictures."""
+    images = as_list(content["images"], path)
+    frame_of, sizes = {}, {}
+    for i, image in enumerate(images):
+        number = str(field(image, "id", f"{path}: image {i}"))
+        frame_of[number] = _frame(image)
+        size_px = picture_size(image)
+        if size_px is not None:
+            sizes[frame_of[number]] = size_px
+    if len(set(map(repr, frame_of.values()))) < len(frame_of):
+        frame_of, sizes = _told_apart(frame_of), {}
     entries = []
     for i, entry in enumerate(as_list(content["annotations"], path)):
         number = field(entry, "image_id", f"{path}: annotation {i}")
-        if str(number) not in name_of:
+        if str(number) not in frame_of:
             raise ValueError(f"{path}: annotation {i} is of image {number!r}, which 'images' does not list")
         if entry.get("keypoints"):  # others are boxes of things
-            entries.append(entry | {"image_id": name_of[str(number)]})
-    return entries, list(name_of.values())
+            entries.append(entry | {"image_id": frame_of[str(number)], "video_id": None})
+    return entries, list(frame_of.values()), sizes if len(sizes) == len(frame_of) else None
+
+
+def _frame(image: dict[str, Any]) -> Any:
+    """A picture's file name, or number, and its video where the file says it."""
+    name = image.get("file_name")
+    counted = image.get("frame_id", image.get("frame_index"))
+    if counted is not None and not re.search(r"\d", str(name or "")):
+        name = counted
+    frame = image["id"] if name is None else name
+    video = video_of(image)
+    if video is None:
+        return frame
+    return InVideo(video, re.split(r"[/\\]", frame)[-1] if isinstance(frame, str) else frame)
+
+
+def _told_apart(frame_of: dict[str, Any]) -> dict[str, Any]:
+    """The frames of videos whose pictures are called the same: each video begins where a name comes back."""
+    video, seen, apart = 0, set(), {}
+    for number, frame in frame_of.items():
+        if repr(frame) in seen:
+            video, seen = video + 1, set()
+        seen.add(repr(frame))
+        apart[number] = InVideo(str(video), frame.frame if isinstance(frame, InVideo) else frame)
+    return apart
+
+
+def _frame_rate(videos: Any) -> float | None:
+    """The rate of the list `videos` of some annotation tools, where all are the same."""
+    found = {video.get("fps", video.get("frame_rate")) for video in videos or () if isinstance(video, dict)}
+    rate = found.pop() if len(found) == 1 else None
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < 10_000 else None

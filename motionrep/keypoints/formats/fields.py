@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+_TRACKS = ("track_id", "idx", "tracking_id", "instance_id", "person_id")
+_VIDEOS = ("video_id", "vid_id", "video", "video_name")
+
 
 def field(entry: Any, name: str, where: str) -> Any:
     if not isinstance(entry, dict) or name not in entry:
@@ -24,6 +29,41 @@ def frame_keys(frames: list[Any]) -> list[Any]:
     ]
 
 
+def track_of(entry: Any) -> str | None:
+    """The id of a person whom a tool followed, wherever it puts that; None where it followed nobody."""
+    if not isinstance(entry, dict):
+        return None
+    for name in _TRACKS:
+        if (found := person_id(entry.get(name))) is not None:
+            return found
+    return track_of(entry["attributes"]) if "attributes" in entry else None
+
+
+def video_of(entry: Any) -> str | None:
+    """The video that a detection or picture says it is of."""
+    found = [entry[name] for name in _VIDEOS if isinstance(entry, dict) and entry.get(name) not in (None, "")]
+    return str(found[0]) if found and isinstance(found[0], int | str) else None
+
+
+def picture_size(entry: Any) -> tuple[int, int] | None:
+    """Width and height in pixels where a picture's entry says them."""
+    for width, height in (("width", "height"), ("canvas_width", "canvas_height")):
+        sides = [entry.get(width), entry.get(height)] if isinstance(entry, dict) else []
+        if len(sides) == 2 and all(isinstance(side, int | float) and 0 < side < 1e6 for side in sides):
+            return int(sides[0]), int(sides[1])
+    return None
+
+
+def flat_values(keypoints: Any) -> Any:
+    """x, y, confidence of each joint in one list, where a tool writes [[x, y, c], ...] or [[x, y], ...]."""
+    if not isinstance(keypoints, list) or not keypoints or not all(isinstance(point, list) for point in keypoints):
+        return keypoints
+    sizes = {len(point) for point in keypoints}
+    if sizes == {2}:
+        return [value for point in keypoints for value in (*point, 1.0)]
+    return [value for point in keypoints for value in point] if sizes == {3} else keypoints
+
+
 def person_id(value: Any) -> str | None:
     """Ids come as 3, 3.0, [3] or [[3.0], [3.0]]; OpenPose writes -1 for "not tracked"."""
     while isinstance(value, list) and value:
@@ -33,3 +73,12 @@ def person_id(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value) if value >= 0 else None
     return value if isinstance(value, str) else None
+
+
+def with_confidence(points: np.ndarray) -> np.ndarray:
+    """x, y, confidence of points; those without a confidence have 1, or 0 where they are 0, 0 or NaN."""
+    if points.shape[-1] == 3:
+        return points.astype(float)
+    xy = points.astype(float)
+    unseen = (xy == 0).all(-1) | ~np.isfinite(xy).all(-1)
+    return np.concatenate([np.where(unseen[..., None], 0, xy), ~unseen[..., None]], axis=-1)

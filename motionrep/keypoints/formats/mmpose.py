@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motionrep.files.contents import Contents
-from motionrep.keypoints.formats.fields import as_list, field, frame_keys, person_id
+from motionrep.keypoints.formats.fields import as_list, field, frame_keys, track_of
 from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOptions, Row, checked_detections
 from motionrep.layouts import H36M_17, LAYOUTS
 
@@ -22,6 +22,8 @@ _LAYOUTS = dict.fromkeys(("coco", "coco_wholebody", "halpe", "halpe26"), BODY_LA
 def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections of MMPose's files. Raises ValueError for what cannot be right."""
     path, value = contents.path, contents.value
+    if contents.container == "folder":
+        return _of_pictures(value, options, path)
     if isinstance(value, dict):
         return _of_the_demo(value, options, path)
     if "keypoint_scores" in contents.item_fields:
@@ -36,11 +38,27 @@ def _of_the_demo(content: dict[str, Any], options: KeypointOptions, path: Path) 
     dataset = str(meta.get("dataset_name", "coco")) if isinstance(meta, dict) else "coco"
     names = _names(meta.get("keypoint_id2name")) if isinstance(meta, dict) else None
     frames = as_list(content["instance_info"], path)
+    if frames and all(isinstance(item, dict) and "keypoint_scores" in item for item in frames):
+        frames = [{"instances": frames}]  # those of a picture
     keys = frame_keys(frames)
     found = checked_detections(_rows(frames, path), keys, _LAYOUTS.get(dataset, {}), options, path, names=names)
     # The demo lists every frame of a video and calls the first one 1.
     counts_from_1 = all(str(key).isdecimal() for key in keys) and min(map(int, keys)) == 1
     return replace(found, frame=found.frame - 1) if counts_from_1 else found
+
+
+def _of_pictures(files: dict[str, Any], options: KeypointOptions, path: Path) -> Detections:
+    """A folder with a file for each picture, as MMPose's inferencer and Sapiens write them."""
+    frames, names = [], None
+    for name, value in files.items():
+        content = value if isinstance(value, dict) else {"instance_info": value}
+        instances = as_list(field(content, "instance_info", f"{path / name}"), f"{path / name}")
+        if any(isinstance(instance, dict) and "instances" in instance for instance in instances):
+            raise ValueError(f"{path / name}: holds the frames of a whole video; read the files one by one")
+        frames.append({"frame": name, "instances": instances})
+        meta = content.get("meta_info")
+        names = names or (_names(meta.get("keypoint_id2name")) if isinstance(meta, dict) else None)
+    return checked_detections(_rows(frames, path), frame_keys(frames), BODY_LAYOUTS, options, path, names=names)
 
 
 def _names(id2name: Any) -> list[str] | None:
@@ -62,4 +80,4 @@ def _rows(frames: list[Any], path: Path) -> Iterator[Row]:
             if xyc.shape[1] != 3:
                 raise ValueError(f"{where}: 'keypoints' must be pairs [x, y], one for each of the 'keypoint_scores'")
             score = instance.get("bbox_score")
-            yield Row(key, xyc.ravel().tolist(), score, person_id(instance.get("track_id")))
+            yield Row(key, xyc.ravel().tolist(), score, track_of(instance))

@@ -1,16 +1,19 @@
-"""OpenPose: a folder with a file per frame, or one frame. And AlphaPose's formats `open` and `cmu`: dicts of frames."""
+"""OpenPose: a folder with a file per frame, one frame, or a list of frames as drawing tools write.
 
-from collections.abc import Iterator
+And AlphaPose's formats `open` and `cmu`: dicts of frames.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from motionrep.files.contents import Contents
-from motionrep.files.recognising import is_openpose_frame
-from motionrep.keypoints.formats.fields import as_list, field, person_id
+from motionrep.files.recognising_keypoints import is_openpose_frame
+from motionrep.keypoints.formats.fields import as_list, field, flat_values, picture_size, track_of
 from motionrep.keypoints.records import Detections, KeypointOptions, Row, checked_detections
-from motionrep.layouts import OPENPOSE_18, OPENPOSE_25
+from motionrep.layouts import HALPE_26, OPENPOSE_18, OPENPOSE_25
 
-_LAYOUTS = {18: OPENPOSE_18, 25: OPENPOSE_25}
+_LAYOUTS = {18: OPENPOSE_18, 25: OPENPOSE_25, 26: HALPE_26}
 
 
 def read(contents: Contents, options: KeypointOptions) -> Detections:
@@ -18,18 +21,25 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     path, frames = contents.path, contents.value
     if is_openpose_frame(frames):
         frames = {path.name: frames}
+    if isinstance(frames, list):
+        frames = dict(enumerate(frames))
     if contents.container == "folder":
         for name, frame in frames.items():
             if not is_openpose_frame(frame):
                 raise ValueError(f"{path / name}: no list 'people', which every file of an OpenPose folder has")
-    return checked_detections(_rows(frames, path), frames, _LAYOUTS, options, path)
+    sizes = {name: size_px for name, frame in frames.items() if (size_px := picture_size(frame)) is not None}
+    return checked_detections(
+        _rows(frames, path), frames, _LAYOUTS, options, path, sizes if len(sizes) == len(frames) else None
+    )
 
 
-def _rows(frames: dict[str, Any], path: Path) -> Iterator[Row]:
+def _rows(frames: Mapping[Any, Any], path: Path) -> Iterator[Row]:
     for name, frame in frames.items():
         where = f"{path}: frame {name!r}"
         people = frame.get("people", frame.get("bodies")) if is_openpose_frame(frame) else None
         for person in as_list(people, where):
+            if person == {}:  # tools that follow people keep the place of one who is missing
+                continue
             values = field(person, "joints" if "bodies" in frame else "pose_keypoints_2d", where)
             if values:  # empty when only hands or a face were found
-                yield Row(name, values, None, person_id(person.get("person_id")))
+                yield Row(name, flat_values(values), None, track_of(person))

@@ -1,0 +1,145 @@
+"""Questions about keypoint files, as those of `files.recognising`."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from motionrep.files.arrays import read_array
+from motionrep.files.columns import columns_of
+from motionrep.files.contents import Contents
+from motionrep.files.recognising import has, is_json_list
+
+
+def is_openpose(file: Contents) -> bool:
+    """A frame of OpenPose, or of AlphaPose's `open` or `cmu` format; or a list, dict or folder of such frames."""
+    if file.container not in ("json", "folder") or file.fault is not None:
+        return False
+    value = file.value
+    frames = value if isinstance(value, list) else (value, *value.values()) if isinstance(value, dict) else ()
+    return any(is_openpose_frame(frame) for frame in frames)
+
+
+def is_openpose_frame(frame: object) -> bool:
+    return isinstance(frame, dict) and ("people" in frame or "bodies" in frame)
+
+
+def is_ultralytics(file: Contents) -> bool:
+    """A list of detections, or of such lists, or a folder of them, whose keypoints are a dict."""
+    first = file.item[0] if isinstance(file.item, list) and file.item else file.item
+    is_list = is_json_list(file) or (file.container == "folder" and file.fault is None)
+    return is_list and isinstance(first, dict) and isinstance(first.get("keypoints"), dict)
+
+
+def is_mediapipe(file: Contents) -> bool:
+    """A list of frames: dicts with landmarks, or lists of landmarks, one or one for each person."""
+    if not is_json_list(file):
+        return False
+    first = file.item
+    while isinstance(first, list) and first:
+        first = first[0]
+    is_landmark = isinstance(file.item, list) and isinstance(first, dict) and {"x", "y"} <= first.keys()
+    return is_landmark or bool({"landmarks", "pose_landmarks"} & {*file.item_fields})
+
+
+def is_poseflow(file: Contents) -> bool:
+    """A dict with a list of detections for each picture."""
+    if file.container != "json" or file.fault is not None or not isinstance(file.value, dict):
+        return False
+    first = file.item[0] if isinstance(file.item, list) else None
+    return isinstance(first, dict) and "keypoints" in first and ("scores" in first or "idx" in first)
+
+
+def is_kinetics(file: Contents) -> bool:
+    """A dict whose `data` are frames with a `skeleton`."""
+    data = file.value.get("data") if has("json", "data")(file) and isinstance(file.value, dict) else None
+    return isinstance(data, list) and any(isinstance(frame, dict) and "skeleton" in frame for frame in data)
+
+
+def is_videopose3d(file: Contents) -> bool:
+    header = file.arrays.get("positions_2d") if file.container == "npz" else None
+    return header is not None and header.dtype.kind == "O"
+
+
+def is_ntu(file: Contents) -> bool:
+    """Text that counts frames, then bodies, then has the ten numbers of a body."""
+    if file.container != "text" or file.fault is not None:
+        return False
+    lines = [line.split() for line in file.value[:2000].splitlines()[:60]]
+    counted = len(lines) > 2 and all(len(line) == 1 and line[0].isdecimal() for line in lines[:2])
+    return counted and next((len(line) == 10 for line in lines[2:] if len(line) > 1), file.path.suffix == ".skeleton")
+
+
+def is_yolo_labels(file: Contents) -> bool:
+    """Text, or a folder of it, whose lines are a class, a box in fractions, and the numbers of five joints or more."""
+    if file.container not in ("text", "folder") or file.fault is not None:
+        return False
+    text = file.value if file.container == "text" else file.item
+    first = text.strip().split("\n")[0].split() if isinstance(text, str) else []
+    try:
+        numbers = [float(word) for word in first]
+    except ValueError:
+        return False
+    return len(numbers) >= 15 and numbers[0].is_integer() and all(0 <= side <= 1 for side in numbers[1:5])
+
+
+def is_deeplabcut(file: Contents) -> bool:
+    if file.container != "csv" or file.fault is not None:
+        return False
+    return {"bodyparts", "coords"} <= {row[0].lower() for row in file.value[:4]}
+
+
+def is_keypoint_table(file: Contents) -> bool:
+    """A table whose columns are called like nose_x and nose_y, or one of numbers only."""
+    if file.container != "csv" or file.fault is not None or not file.value:
+        return False
+    header = file.value[0]
+    numbers = len(header) >= 10 and all(re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?|nan|", cell.lower()) for cell in header)
+    return columns_of(header) is not None or numbers
+
+
+def is_nested_points(file: Contents) -> bool:
+    """JSON of bare lists of points."""
+    if file.container != "json" or file.fault is not None:
+        return False
+    values = list(file.value.values()) if isinstance(file.value, dict) else [file.value]
+    return sum(depth_of(value) > 0 for value in values) == 1
+
+
+def depth_of(value: Any) -> int:
+    """How deep lists of points are: 2 for the joints of one frame, 3 for frames, 4 with people; 0 for other values."""
+    sizes = []
+    while isinstance(value, list) and value:
+        sizes.append(len(value))
+        value = next((item for item in value if isinstance(item, int | float) or item), None)
+    points = 2 <= len(sizes) <= 4 and sizes[-1] in (2, 3) and sizes[-2] >= 5
+    return len(sizes) if points and isinstance(value, int | float) else 0
+
+
+def is_point_array(file: Contents) -> bool:
+    return points_of(file) is not None
+
+
+def points_of(file: Contents) -> np.ndarray | None:
+    """The one array (frames, joints, 2) of a .npy or .npz, or (frames, joints, 3) of pixels and confidence."""
+    found = {
+        name: it for name, it in file.arrays.items()
+        if len(it.shape) == 3 and it.shape[2] in (2, 3) and it.shape[1] >= 5 and it.shape[0] and it.dtype.kind in "fiu"
+    }  # fmt: skip
+    if file.declared is not None or len(found) != 1 or sum(len(it.shape) == 3 for it in file.arrays.values()) > 1:
+        return None
+    ((name, header),) = found.items()
+    try:
+        points = read_array(file.path, name)
+    except ValueError:
+        return None
+    if header.shape[2] == 2:
+        return points
+    confidence, xy = points[..., 2], np.abs(points[..., :2])
+    in_pixels = np.nanmax(xy, initial=0) > 20  # metres stay below
+    return points if in_pixels and (confidence >= 0).all() and (confidence <= 1.01).all() else None
+
+
+def is_folder_of_pictures(file: Contents) -> bool:
+    pictures = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+    return file.container == "folder" and any(name.lower().endswith(pictures) for name in file.fields[:50])
