@@ -1,5 +1,6 @@
 """Parses BVH motion capture files: the skeleton and its motion, as the file has them."""
 
+import logging
 import math
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,7 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+logger = logging.getLogger(__name__)
+
 _CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
+_SPELT = {channel.lower(): channel for channel in _CHANNELS}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class BvhMotion:
                 f"{tuple(self.local_rotmat.shape)} do not fit {joints} joints"
             )
 
+    def zero_offset(self) -> Float[Tensor, "joints 3"]:
+        """The offsets; a joint whose offset is zero but which position channels move lies at its median position."""
+        own = self.local_position.median(0).values
+        unsaid = ~self.offset.any(-1) & (torch.tensor(self.parents) >= 0)
+        return torch.where(unsaid[:, None], own, self.offset)
+
 
 @dataclass
 class _Joint:
@@ -54,8 +64,9 @@ def read_bvh(path: Path) -> BvhMotion:
     """Reads a BVH file.
 
     Channels listed A B C mean R = R_A R_B R_C on column vectors, in degrees, per joint as its CHANNELS line says.
-    Line ends may be mixed, and a byte-order mark may come first. A frame time that is 1/n, rounded to as many decimals
-    as the file has, gives fps = n.
+    Keywords and channels may be in capitals or small letters, line ends may be mixed, and a byte-order mark may come
+    first. One frame more than announced is read, with a warning: Rokoko Studio writes such files. A frame time that is
+    1/n, rounded to as many decimals as the file has, gives fps = n.
 
     Raises:
         ValueError: The file breaks the format, was cut off, or holds a number that is not finite; names file and line.
@@ -87,13 +98,14 @@ def _read_hierarchy(path: Path, lines: list[str]) -> list[_Joint]:
         words = line.replace("{", " { ").replace("}", " } ").split()
         while words:
             word = words.pop(0)
-            if word in ("ROOT", "JOINT", "End"):
+            keyword = word.upper()
+            if keyword in ("ROOT", "JOINT", "END"):
                 parent = open_joints[-1] if open_joints else -1
-                if (word == "ROOT") != (parent < 0) or (word == "ROOT" and joints):
+                if (keyword == "ROOT") != (parent < 0) or (keyword == "ROOT" and joints):
                     raise ValueError(f"{where}: {word} where {'a ROOT' if parent < 0 else 'a JOINT'} was expected")
                 name = " ".join(words[: words.index("{")] if "{" in words else words)
                 words = words[words.index("{") :] if "{" in words else []
-                named = _Joint(_end_name(joints, parent) if word == "End" else name, parent)
+                named = _Joint(_end_name(joints, parent) if keyword == "END" else name, parent)
                 if not named.name or any(named.name == joint.name for joint in joints):
                     raise ValueError(f"{where}: joint names must be there and differ, got {named.name!r}")
             elif word == "{" and named is not None:
@@ -104,13 +116,13 @@ def _read_hierarchy(path: Path, lines: list[str]) -> list[_Joint]:
                 if joints[open_joints[-1]].offset is None:
                     raise ValueError(f"{where}: joint {joints[open_joints[-1]].name!r} has no OFFSET")
                 open_joints.pop()
-            elif word == "OFFSET" and open_joints:
+            elif keyword == "OFFSET" and open_joints:
                 joints[open_joints[-1]].offset = _numbers(where, word, words, 3)
                 words = []
-            elif word == "CHANNELS" and open_joints:
+            elif keyword == "CHANNELS" and open_joints:
                 joints[open_joints[-1]].channels = _channels(where, words)
                 words = []
-            elif word.upper() != "HIERARCHY":
+            elif keyword != "HIERARCHY":
                 raise ValueError(f"{where}: {word!r} was not expected here")
     if open_joints or not joints:
         raise ValueError(f"{path}, line {len(lines) + 1}: MOTION comes before the HIERARCHY is complete")
@@ -130,9 +142,9 @@ def _channels(where: str, words: list[str]) -> list[str]:
     channels = words[1:]
     if not words or not words[0].isdigit() or int(words[0]) != len(channels):
         raise ValueError(f"{where}: CHANNELS announces {words[0] if words else 'nothing'} but names {len(channels)}")
-    if unknown := [channel for channel in channels if channel not in _CHANNELS]:
+    if unknown := [channel for channel in channels if channel.lower() not in _SPELT]:
         raise ValueError(f"{where}: unknown channel {unknown[0]!r} (known: {', '.join(sorted(_CHANNELS))})")
-    return channels
+    return [_SPELT[channel.lower()] for channel in channels]
 
 
 def _numbers(where: str, what: str, words: list[str], count: int) -> list[float]:
@@ -177,6 +189,9 @@ def _fps(frame_time_s: Decimal) -> float:
 
 def _read_values(path: Path, lines: list[str], first: int, frame_count: int, channel_count: int) -> np.ndarray:
     numbered = [(number, line) for number, line in enumerate(lines[first:], first + 1) if line.strip()]
+    if len(numbered) == frame_count + 1:
+        logger.warning("%s: holds %d frames, 'Frames:' announces %d; all are read", path, frame_count + 1, frame_count)
+        frame_count += 1
     if len(numbered) != frame_count:
         raise ValueError(
             f"{path}, line {len(lines)}: {len(numbered)} frames in the file, 'Frames:' announces {frame_count}; "

@@ -108,7 +108,7 @@ def test_braces_may_stand_on_the_line_of_the_joint(write):
         ("1 2 3 90 0 90 0 0 0", "1 2 3 90 0 90 0 0 x", "line 19: a frame of this skeleton needs 9 finite"),
         ("0 0 0 0 0 0 90 90 0", "0 0 0 nan 0 0 90 90 0", "line 20: a frame of this skeleton needs 9 finite"),
         ("Frames: 2", "Frames: 3", "2 frames in the file, 'Frames:' announces 3"),
-        ("Frames: 2", "Frames: 1", "2 frames in the file, 'Frames:' announces 1"),
+        ("0 0 0 0 0 0 90 90 0", "0 0 0 0 0 0 90 90 0\n" * 3, "4 frames in the file, 'Frames:' announces 2"),
         ("Frames: 2", "Frames: 0", "Frames and Frame Time must be positive"),
         ("0.0333333", "zero", "line 18: Frame Time needs 1 finite"),
         ("}\nMOTION", "MOTION", "MOTION comes before the HIERARCHY is complete"),
@@ -119,6 +119,28 @@ def test_a_broken_file_names_file_and_line(write, old, new, message):
     assert old in ARM
     with pytest.raises(ValueError, match=r"clip\.bvh.*" + message.replace(".", r"\.")):
         read_bvh(write(ARM.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Zposition", "ZPosition"), ("Yrotation", "YROTATION"), ("End Site", "END SITE"), ("End Site", "end site"),
+        ("ROOT", "Root"), ("JOINT", "Joint"), ("OFFSET", "Offset"), ("CHANNELS", "channels"),
+    ],
+)  # fmt: skip
+def test_keywords_may_be_spelt_with_other_capitals(write, old, new):
+    """Blender reads them; they were refused."""
+    other, usual = read_bvh(write(ARM.replace(old, new))), read_bvh(write(ARM))
+    assert other.joints == usual.joints
+    assert torch.equal(other.local_position, usual.local_position)
+    assert torch.equal(other.local_rotmat, usual.local_rotmat)
+
+
+def test_one_frame_more_than_announced_is_read_with_a_warning(write, caplog):
+    """Rokoko Studio's exports are so (AnimatedDrawings, examples/bvh/rokoko); they were refused."""
+    bvh = read_bvh(write(ARM.replace("Frames: 2", "Frames: 1")))
+    assert torch.equal(bvh.local_rotmat, read_bvh(write(ARM)).local_rotmat)
+    assert "clip.bvh: holds 2 frames, 'Frames:' announces 1" in caplog.text
 
 
 @pytest.mark.parametrize("cut", [len(ARM) - 8, ARM.index("Frame Time"), ARM.index("MOTION"), 60, 0])

@@ -22,69 +22,22 @@ from torch.nn.functional import normalize
 
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.layouts import SMPL_24
-from motionrep.motion.bvh_files import BvhMotion
+from motionrep.motion.retargeting.figure import Skeleton, lies_along_axis
 from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
 
-_SPINE = ("spine1", "spine2", "spine3")
 _LEGS = [(f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in ("left", "right")]
 _ARMS = [(f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist") for side in ("left", "right")]
 _FRONT = torch.tensor([0.0, 0.0, 1.0])
 _STRAIGHT_DEG = 45.0  # a limb of a standing figure bends less in the zero pose
-_ALONG_AXIS_DEG = 5.0
 _SAME_AXES_DEG = 20.0
 _STRAIGHT_IN_ZERO_POSE_DEG = 10.0
-_NEUTRAL_TWIST_DEG = 70.0
+_NEUTRAL_TWIST_DEG, _NEUTRAL_SWING_DEG = 70.0, 60.0
+_BENDING = ("elbow", "knee", "shoulder", "hip")  # joints that may be bent or raised throughout a motion
+_SAME_ARM_DEG = 5.0
+_AS_BODY_DEG = 25.0
 _RESTING_SHARE, _RESTING_STEP = 0.3, 0.03  # of the frames; of the leg's length from frame to frame
 _MOST_PITCH_DEG = 40.0
 _LEAST_BEND = 0.05  # least mean sine of the bend from which a limb's front is found
-
-
-class Skeleton:
-    """A file's skeleton, with world rotations and positions of its joints, by the body's joint names."""
-
-    def __init__(
-        self,
-        bvh: BvhMotion,
-        table: SkeletonMap,
-        rotmat: Float[Tensor, "frames joints 3 3"],
-        position: Float[Tensor, "frames joints 3"],
-        zero_position: Float[Tensor, "joints 3"],
-    ) -> None:
-        self.index = {ours: bvh.joints.index(theirs) for ours, theirs in table.joints.items()}
-        self.rotmat, self.position, self.zero_position = rotmat, position, zero_position
-        self.ends = {ours: bvh.joints.index(theirs) for ours, theirs in table.bone_ends.items()}
-        spine = [joint for joint in _SPINE if joint in self.index]
-        self.chain = ["pelvis", *spine, *(joint for joint in ("neck", "head") if joint in self.index)]
-        self.chest = self.chain[len(spine)]
-        for joint, end in zip(self.chain, self.chain[1:], strict=False):
-            self.ends.setdefault(joint, self.index[end])
-        for joint, end in BONE_END.items():
-            if end in self.index and joint in self.index:
-                self.ends.setdefault(joint, self.index[end])
-        for side in ("left", "right"):
-            if {f"{side}_collar", f"{side}_shoulder"} <= self.index.keys():
-                self.ends[f"{side}_collar"] = self.index[f"{side}_shoulder"]
-        for joint in ("head", "left_ankle", "right_ankle"):
-            if joint in self.index and joint not in self.ends:
-                children = [child for child, parent in enumerate(bvh.parents) if parent == self.index[joint]]
-                if len(children) == 1 and bool(bvh.offset[children[0]].any()):
-                    self.ends[joint] = children[0]
-
-        # Whether most joints have an axis along their bone.
-        limbs = [joint for joint in self.ends if joint.endswith(("hip", "knee", "shoulder", "elbow"))]
-        bones = (self.in_joint(joint, self.between(self.index[joint], self.ends[joint])) for joint in limbs)
-        self.on_axes = 2 * sum(_lies_along_axis(normalize(bone, dim=0)) for bone in bones) > len(limbs)
-
-    def to_end(self, joint: str) -> Float[Tensor, "frames 3"] | None:
-        """The vector of a joint's bone in the world; None for a joint without one."""
-        return self.between(self.index[joint], self.ends[joint]) if joint in self.ends else None
-
-    def between(self, start: int, end: int) -> Float[Tensor, "frames 3"]:
-        return self.position[:, end] - self.position[:, start]
-
-    def in_joint(self, joint: str, vector: Float[Tensor, "frames 3"]) -> Float[Tensor, "3"]:
-        """Mean of a vector in the joint's own axes."""
-        return (self.rotmat[:, self.index[joint]].mT @ vector[..., None])[..., 0].mean(0)
 
 
 def body_axes(
@@ -99,21 +52,28 @@ def body_axes(
     Raises:
         ValueError: The skeleton has no width or height, or the frame of reference is not in the file.
     """
+    standing = axes_of_figure(reference_position(skeleton, table), skeleton)
     if isinstance(table.reference, int):
-        if not 0 <= table.reference < len(skeleton.position):
-            raise ValueError(f"reference frame {table.reference} is not one of {len(skeleton.position)} frames")
-        standing = _axes_of_figure(skeleton.position[table.reference], skeleton)
         return {joint: skeleton.rotmat[table.reference, index].mT @ standing for joint, index in skeleton.index.items()}
-    standing = _axes_of_figure(skeleton.zero_position, skeleton)
-    if _stands(skeleton.zero_position, skeleton, standing):
-        return dict.fromkeys(skeleton.index, standing)
+    if stands(skeleton.zero_position, skeleton, standing):
+        wrists = _wrists_of_lowered_arms(skeleton, rest, standing)
+        return dict.fromkeys(skeleton.index, standing) | wrists
     axes = _from_anatomy(skeleton, {joint: rest[SMPL_24.index(joint)] for joint in SMPL_24.joints})
     for ankle in ("left_ankle", "right_ankle"):
         axes[ankle] = _with_flat_sole(skeleton, ankle, axes[ankle], up)
     return axes
 
 
-def _axes_of_figure(position: Float[Tensor, "joints 3"], skeleton: Skeleton) -> Float[Tensor, "3 3"]:
+def reference_position(skeleton: Skeleton, table: SkeletonMap) -> Float[Tensor, "joints 3"]:
+    """The joints in the pose that shall be the body's at rest. Raises ValueError for a frame that is not there."""
+    if not isinstance(table.reference, int):
+        return skeleton.zero_position
+    if not 0 <= table.reference < len(skeleton.position):
+        raise ValueError(f"reference frame {table.reference} is not one of {len(skeleton.position)} frames")
+    return skeleton.position[table.reference]
+
+
+def axes_of_figure(position: Float[Tensor, "joints 3"], skeleton: Skeleton) -> Float[Tensor, "3 3"]:
     """Left, up and front of a figure as columns, snapped to the file's axes if they are near."""
     left = position[skeleton.index["left_hip"]] - position[skeleton.index["right_hip"]]
     top = skeleton.index[skeleton.chain[-1]] if len(skeleton.chain) > 1 else skeleton.index["pelvis"]
@@ -121,28 +81,70 @@ def _axes_of_figure(position: Float[Tensor, "joints 3"], skeleton: Skeleton) -> 
     return _snapped(_axes(left, position[top] - feet))
 
 
-def _stands(position: Float[Tensor, "joints 3"], skeleton: Skeleton, axes: Float[Tensor, "3 3"]) -> bool:
+def rests_as_body(skeleton: Skeleton, table: SkeletonMap, rest: Float[Tensor, "24 3"]) -> bool:
+    """Whether all rotations zero give the body's rest pose, y up, facing z; `table.bone_ends` may point elsewhere."""
+    standing = axes_of_figure(skeleton.zero_position, skeleton)
+    if not (bool(standing.equal(torch.eye(3))) and stands(skeleton.zero_position, skeleton, standing)):
+        return False
+    bones = [(joint, end) for joint, end in BONE_END.items() if joint not in table.bone_ends and "ankle" not in joint]
+    for joint, end in bones:
+        if {joint, end} <= skeleton.index.keys():
+            theirs = skeleton.zero_position[skeleton.index[end]] - skeleton.zero_position[skeleton.index[joint]]
+            ours = rest[SMPL_24.index(end)] - rest[SMPL_24.index(joint)]
+            if float(torch.cosine_similarity(ours, theirs, dim=0)) < math.cos(math.radians(_AS_BODY_DEG)):
+                return False
+    return True
+
+
+def upright(position: Float[Tensor, "joints 3"], skeleton: Skeleton, axes: Float[Tensor, "3 3"]) -> bool:
+    """Whether straight legs point down and the head is above the pelvis."""
+    own = {joint: position[index] @ axes for joint, index in skeleton.index.items()}  # in left, up, front
+    down, limit = torch.tensor([0.0, -1.0, 0.0]), math.cos(math.radians(_STRAIGHT_DEG))
+    bones = [own[skeleton.chain[-1]] - own["pelvis"]] if len(skeleton.chain) > 1 else []
+    directions = [-normalize(bone, dim=0) for bone in bones]
+    for hip, knee, ankle in _LEGS:
+        directions += [normalize(bone, dim=0) for bone in (own[knee] - own[hip], own[ankle] - own[knee])]
+    return all(bool(direction @ down > limit) for direction in directions)
+
+
+def stands(position: Float[Tensor, "joints 3"], skeleton: Skeleton, axes: Float[Tensor, "3 3"]) -> bool:
     """Whether the legs point down, the arms down or to their own side, and limbs are straight."""
     own = {joint: position[index] @ axes for joint, index in skeleton.index.items()}  # in left, up, front
-    head = own[skeleton.chain[-1]] - own["pelvis"]
-    bones = [(own[hip], own[knee], own[ankle]) for hip, knee, ankle in _LEGS]
-    down, limit = torch.tensor([0.0, -1.0, 0.0]), math.cos(math.radians(_STRAIGHT_DEG))
-    upright = bool(-(normalize(head, dim=0) @ down) > limit) or len(skeleton.chain) == 1
-    for top, middle, end in bones:
-        upright &= all(bool(normalize(bone, dim=0) @ down > limit) for bone in (middle - top, end - middle))
+    limit = math.cos(math.radians(_STRAIGHT_DEG))
+    standing = upright(position, skeleton, axes)
     for (shoulder, elbow, wrist), side in zip(_ARMS, (1.0, -1.0), strict=True):
         if {shoulder, elbow, wrist} <= own.keys():
             upper, lower = normalize(own[elbow] - own[shoulder], dim=0), normalize(own[wrist] - own[elbow], dim=0)
             outward = upper[0] * side
-            upright &= bool(upper @ lower > limit) and bool(upper[2].abs() < limit) and bool(outward > -0.1)
-    return upright
+            standing &= bool(upper @ lower > limit) and bool(upper[2].abs() < limit) and bool(outward > -0.1)
+    return standing
+
+
+def _wrists_of_lowered_arms(
+    skeleton: Skeleton, rest: Float[Tensor, "24 3"], standing: Float[Tensor, "3 3"]
+) -> dict[str, Tensor]:
+    """Axes of the wrists where the arms of a standing zero pose do not point as the body's do at rest."""
+    found = {}
+    for arm in _ARMS:
+        shoulder, elbow, wrist = arm
+        if not skeleton.index.keys() >= set(arm):
+            continue
+        axes, along = standing, True
+        for joint, end in ((shoulder, elbow), (elbow, wrist)):
+            ours = axes @ (rest[SMPL_24.index(end)] - rest[SMPL_24.index(joint)])
+            theirs = skeleton.zero_position[skeleton.index[end]] - skeleton.zero_position[skeleton.index[joint]]
+            along &= bool(torch.cosine_similarity(ours, theirs, dim=0) > math.cos(math.radians(_SAME_ARM_DEG)))
+            axes = smallest_rotation(ours, theirs) @ axes
+        if not along:
+            found[wrist] = axes
+    return found
 
 
 def _from_anatomy(skeleton: Skeleton, rest: dict[str, Tensor]) -> dict[str, Tensor]:
     axes: dict[str, Tensor] = {}
     hips = skeleton.between(skeleton.index["right_hip"], skeleton.index["left_hip"])
     middle = skeleton.position[:, [skeleton.index["left_hip"], skeleton.index["right_hip"]]].mean(1)
-    above = skeleton.chain[1] if len(skeleton.chain) > 1 else "pelvis"
+    above = skeleton.next_in_chain("pelvis") or "pelvis"
     axes["pelvis"] = _pair(
         skeleton,
         (rest["left_hip"] - rest["right_hip"], rest[above] - (rest["left_hip"] + rest["right_hip"]) / 2),
@@ -194,7 +196,9 @@ def _of_chest(skeleton: Skeleton, rest: dict[str, Tensor], joint: str, carried: 
     if kind is None or bone is None:
         return carried
     theirs = skeleton.between(skeleton.index[f"right_{kind}"], skeleton.index[f"left_{kind}"])
-    end = skeleton.chain[skeleton.chain.index(joint) + 1]
+    end = skeleton.next_in_chain(joint)
+    if end is None:
+        return carried
     return _pair(
         skeleton,
         (rest[f"left_{kind}"] - rest[f"right_{kind}"], rest[end] - rest[joint]),
@@ -245,15 +249,16 @@ def _bone_on_body(skeleton: Skeleton, rest: dict[str, Tensor], joint: str) -> Te
     if joint == "head":
         return torch.eye(3)[1]
     if joint in skeleton.chain:
-        place = skeleton.chain.index(joint) + 1
-        end = skeleton.chain[place] if place < len(skeleton.chain) else None
+        end = skeleton.next_in_chain(joint)
     else:
         end = joint.replace("collar", "shoulder") if joint.endswith("collar") else BONE_END.get(joint)
     return None if end is None else rest[end] - rest[joint]
 
 
 def _is_neutral_at_zero(skeleton: Skeleton, parent: str, joint: str, mean: Float[Tensor, "3 3"]) -> bool:
-    """Whether the limb is straight in the zero pose and twists little in the motion."""
+    """Whether the limb is straight in the zero pose, and twists and, if it is no hinge, swings little in the motion."""
+    if not joint.endswith(_BENDING) and float(roma.rotmat_to_rotvec(mean).norm()) > math.radians(_NEUTRAL_SWING_DEG):
+        return False
     if skeleton.ends.get(parent) != skeleton.index[joint]:
         return False
     zero = skeleton.zero_position
@@ -301,7 +306,7 @@ def _snapped(turn: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:
 def _on_axes(turn: Float[Tensor, "3 3"], own: Float[Tensor, "3"], bone: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
     """Turned about a bone that lies along an axis of its joint, until the body's axes lie along the other axes."""
     bone = normalize(bone, dim=0)
-    if not _lies_along_axis(bone):
+    if not lies_along_axis(bone):
         return turn
     across = torch.zeros(3)
     across[int(own.abs().argmin())] = 1.0  # the body's axis most nearly perpendicular to its bone
@@ -312,7 +317,3 @@ def _on_axes(turn: Float[Tensor, "3 3"], own: Float[Tensor, "3"], bone: Float[Te
     theirs = normalize(theirs - (theirs @ bone) * bone, dim=0)
     angle_rad = torch.atan2(torch.linalg.cross(ours, theirs) @ bone, ours @ theirs)
     return roma.rotvec_to_rotmat(angle_rad * bone) @ turn
-
-
-def _lies_along_axis(direction: Float[Tensor, "3"]) -> bool:
-    return float(direction.abs().max()) > math.cos(math.radians(_ALONG_AXIS_DEG))

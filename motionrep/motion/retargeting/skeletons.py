@@ -33,12 +33,12 @@ class SkeletonMap:
             such as arms at 45 degrees instead of a T-pose.
         reference: The pose in which the file's skeleton stands as the body does at rest, in a T-pose:
             "zero": all rotations are zero, y is up and the figure faces +z. Joints without a bone end are assumed to
-            have the body's orientation there.
+            have the body's orientation there. A file whose zero pose is another one is read as "found".
             "found": none; the axes are found from the skeleton and its motion (`rest_axes`). The zero pose may be no
             human pose, bones may lie along any axis of their joints, z may be up, and the figure may face anywhere.
             Bone ends are needed only for the wrists: a hand without one keeps the forearm's direction.
             A number: that frame of the file. Many files begin with a T-pose, but frame 0 is not assumed to be one.
-        up: The file's axis that points up; None finds it from the motion (for "zero" it is y).
+        up: The file's axis that points up; None finds it (`up.up_of`).
         wrist_twist: What becomes of the twist of the wrists (`to_body.retarget`).
     """
 
@@ -94,7 +94,8 @@ def read_skeleton(path: Path) -> SkeletonMap:
 def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
     """The known skeleton that uses most of the given joints, with their names as they are spelt there.
 
-    Upper and lower case, spaces, dots and underscores are ignored. All names may have the same prefix, as in
+    Pelvis, hips, knees and ankles must be there. Other joints of a known skeleton may be missing, and a file may have
+    more. Upper and lower case, spaces, dots and underscores are ignored. All names may have the same prefix, as in
     "mixamorig:Hips".
 
     Raises:
@@ -110,7 +111,7 @@ def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
             "bone_ends={limb joint: joint of the file its bone points to}, reference='found'), or on the command line "
             "motionrep convert --skeleton with a .json of these fields"
         )
-    best = max(found, key=lambda match: len(match.joints))
+    best = max(found, key=lambda match: (len(match.joints) + len(match.bone_ends), -_left_out(match)))
     used = {*best.joints.values(), *best.bone_ends.values()}
     spelt = {_plain(joint) for joint in used}
     rivals = [match.joints["pelvis"] for match in found if match.name == best.name and match is not best]
@@ -124,15 +125,23 @@ def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
 
 
 def _matches(known: SkeletonMap, joints: tuple[str, ...], plain: list[str]) -> list[SkeletonMap]:
-    """The skeleton in the file's spelling, once for each prefix with which the file has all its names."""
+    """What the file has of the skeleton, in its spelling, once for each prefix with which it has what is required."""
     spelling = dict(zip(reversed(plain), reversed(joints), strict=True))  # the first of two that look alike
     matches = []
     for prefix in _prefixes(known, plain):
-        names = {name: spelling.get(prefix + _plain(name)) for name in _names(known)}
-        if all(name is not None for name in names.values()):
-            renamed = ({ours: str(names[theirs]) for ours, theirs in table.items()} for table in _tables(known))
-            matches.append(replace(known, joints=next(renamed), bone_ends=next(renamed)))
+        spelt, ends = (
+            {ours: spelling[name] for ours, theirs in table.items() if (name := prefix + _plain(theirs)) in spelling}
+            for table in _tables(known)
+        )
+        if all(joint in spelt for joint in _REQUIRED):
+            ends = {joint: end for joint, end in ends.items() if joint in spelt}
+            matches.append(replace(known, joints=spelt, bone_ends=ends))
     return matches
+
+
+def _left_out(match: SkeletonMap) -> int:
+    """How many names of the known skeleton a file lacks."""
+    return len(_names(SKELETONS[match.name])) - len(_names(match))
 
 
 def _lacking(known: SkeletonMap, plain: list[str]) -> list[str]:
@@ -192,8 +201,17 @@ CMU_DAZ = SkeletonMap(
     bone_ends=_sides({"*_hip": "*Shin", "*_knee": "*Foot", "*_ankle": "*Foot end"}, "l", "r")
     | _sides({"*_shoulder": "*ForeArm", "*_elbow": "*Hand", "*_wrist": "*Mid1"}, "l", "r"),
 )
-# What `motionrep.motion.exporting` writes: the body's own joints in its own rest pose.
+# What `motionrep.motion.exporting` writes: the body's own joints in its own rest pose. MoMask and smpl2bvh say palm for
+# the hand, the .fbx of SMPL says "f_avg_L_Hip".
 SMPL_BODY = SkeletonMap(name="smpl_24", joints={joint: joint for joint in SMPL_24.joints}, wrist_twist="kept")
+SMPL_PALMS = replace(
+    SMPL_BODY, name="smpl_palms", joints=SMPL_BODY.joints | {"left_hand": "left_palm", "right_hand": "right_palm"}
+)
+SMPL_LETTERS = replace(
+    SMPL_BODY,
+    name="smpl_letters",
+    joints={joint: joint.replace("left_", "L_").replace("right_", "R_") for joint in SMPL_24.joints},
+)
 # The "MotionBuilder-friendly" conversion of the CMU database (cgspeed.com, 2008).
 CMU_MOTIONBUILDER = _human_ik("cmu_motionbuilder", "LowerBack Spine Spine1", "ToeBase", **{"*_wrist": "*HandIndex1"})
 MIXAMO = _human_ik("mixamo", "Spine Spine1 Spine2", "ToeBase", **{"*_wrist": "*HandMiddle1"})
@@ -240,10 +258,46 @@ BIPED = SkeletonMap(
     | _sides({"*_wrist": "* Hand"}, "L", "R"),
     reference="found",
 )
+# NVIDIA's SOMA, as in kimodo and BONES-SEED: a Leg is a thigh there, and a root at the origin is above the hips.
+SOMA = SkeletonMap(
+    name="soma",
+    joints={"pelvis": "Hips", **_spine("Spine1 Spine2 Chest"), "neck": "Neck1", "head": "Head"}
+    | _sides(
+        {
+            "*_hip": "*Leg", "*_knee": "*Shin", "*_ankle": "*Foot", "*_foot": "*ToeBase",
+            "*_collar": "*Shoulder", "*_shoulder": "*Arm", "*_elbow": "*ForeArm", "*_wrist": "*Hand",
+        }
+    ),
+    bone_ends=_sides({"*_wrist": "*HandMiddle2"}),
+    reference="found",
+)  # fmt: skip
+_BLENDER = _sides(
+    {
+        "*_hip": "thigh.*", "*_knee": "shin.*", "*_ankle": "foot.*", "*_foot": "toe.*",
+        "*_collar": "shoulder.*", "*_shoulder": "upper_arm.*", "*_elbow": "forearm.*", "*_wrist": "hand.*",
+    },
+    "L",
+    "R",
+)  # fmt: skip
+# FreeMoCap's rig for Blender; some of its files have no hands, and the forearm ends in an End Site.
+FREEMOCAP = SkeletonMap(
+    name="freemocap",
+    joints={"pelvis": "pelvis", **_spine("spine spine.001"), "neck": "neck", "head": "face"} | _BLENDER,
+    bone_ends=_sides({"*_wrist": "f_middle.01.*"}, "L", "R"),
+    reference="found",
+)
+# Blender's Rigify, whose pelvis is the first joint of the spine.
+RIGIFY = SkeletonMap(
+    name="rigify",
+    joints={"pelvis": "spine", **_spine("spine.001 spine.002 spine.003"), "neck": "spine.004", "head": "spine.006"}
+    | _BLENDER,
+    bone_ends=_sides({"*_wrist": "f_middle.01.*"}, "L", "R"),
+    reference="found",
+)
 SKELETONS: dict[str, SkeletonMap] = {
     skeleton.name: skeleton
     for skeleton in (
         CMU_DAZ, SMPL_BODY, CMU_MOTIONBUILDER, MIXAMO, MIXAMO_WITHOUT_FINGERS, LAFAN1, HUMAN_IK, HUMAN_IK_LONG,
-        BANDAI_NAMCO, XSENS, CLASSIC, BIPED,
+        BANDAI_NAMCO, XSENS, CLASSIC, BIPED, SMPL_PALMS, SMPL_LETTERS, SOMA, FREEMOCAP, RIGIFY,
     )
 }  # fmt: skip

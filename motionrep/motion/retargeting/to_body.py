@@ -5,20 +5,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motionrep.body.kinematics import forward_kinematics
 from motionrep.body.model import BodyModel
 from motionrep.body.translation import LEGS, leg_length, translation_from_mid_hips
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.layouts import SMPL_24
 from motionrep.motion.bvh_files import BvhMotion
-from motionrep.motion.retargeting.rest_axes import Skeleton, body_axes
+from motionrep.motion.retargeting.checking import corrected, whole
+from motionrep.motion.retargeting.figure import Skeleton
+from motionrep.motion.retargeting.rest_axes import body_axes, rests_as_body
 from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
+from motionrep.motion.retargeting.up import up_of
 
 # Bones that are turned to point as the file's do where the body's axes are found.
 _LIMBS = tuple(joint for joint in BONE_END if not joint.endswith("ankle"))
 _POINTED_FOOT_DEG = 35.0  # a foot whose bone is this far from the body's is not flat on the floor in the zero pose
-_CLEARLY_UP = 0.8
 
 
 def retarget(
@@ -33,8 +34,10 @@ def retarget(
     Half of each wrist's twist about the forearm is moved to the elbow, as in a real forearm, since skinning pinches a
     wrist that twists alone. The hand's world rotation stays. The map may say that the twist is kept.
 
+    The result is compared with the file's joint positions, and what points elsewhere is corrected (`checking`).
+
     Raises:
-        ValueError: The file lacks joints of the map.
+        ValueError: The file lacks joints of the map, or the body still points elsewhere than the file's joints.
     """
     if lacking := skeleton.missing_from(bvh.joints):
         raise ValueError(
@@ -43,24 +46,24 @@ def retarget(
         )
     file_index = {ours: bvh.joints.index(theirs) for ours, theirs in skeleton.joints.items()}
     rest = body.rest_joints(torch.zeros(body.beta_count))
-    file_zero = forward_kinematics(torch.eye(3).expand(len(bvh.joints), 3, 3), bvh.offset, bvh.parents)[1]
-    file_rotmat, file_position = forward_kinematics(bvh.local_rotmat, bvh.local_position, bvh.parents)
-    if skeleton.reference == "zero":
-        rotmats = _from_zero_pose(bvh, skeleton, file_rotmat, file_zero, rest)
+    theirs = Skeleton(bvh, skeleton)
+    file_zero, file_position = theirs.zero_position, theirs.position
+    if skeleton.reference == "zero" and rests_as_body(theirs, skeleton, rest):
+        turn = torch.eye(3) if skeleton.up is None else y_up_turn(up_of(theirs, skeleton))
+        rotmats = _from_zero_pose(bvh, skeleton, turn @ theirs.rotmat, file_zero, rest)
         file_legs = torch.stack([file_zero[file_index[SMPL_24.joints[joint]]] for joint in LEGS])
     else:
-        theirs = Skeleton(bvh, skeleton, file_rotmat, file_position, file_zero)
-        turn = y_up_turn(_up(theirs, skeleton))
+        turn = y_up_turn(up_of(theirs, skeleton))
         rotmats = _from_found_axes(theirs, skeleton, rest, turn)
-        file_position = file_position @ turn.mT
         file_legs = file_position[:, [file_index[SMPL_24.joints[joint]] for joint in LEGS]]
+    file_position = file_position @ turn.mT
 
-    world_rotmat: list[Tensor] = []
-    local_rotmat: list[Tensor] = []
-    for joint, parent in zip(SMPL_24.joints, SMPL_24.parent_indices, strict=True):
-        rotmat = rotmats[joint] if joint in rotmats else world_rotmat[parent]
-        world_rotmat.append(rotmat)
-        local_rotmat.append(world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat)
+    rotmats = whole(corrected(rotmats, theirs, rest, turn))
+    world_rotmat = [rotmats[joint] for joint in SMPL_24.joints]
+    local_rotmat = [
+        world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat
+        for rotmat, parent in zip(world_rotmat, SMPL_24.parent_indices, strict=True)
+    ]
 
     scale = leg_length(rest[LEGS]) / leg_length(file_legs).mean()
     mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
@@ -103,16 +106,6 @@ def _from_found_axes(
                 rotmat = smallest_rotation(ours, bone) @ rotmat
         rotmats[joint] = turn @ rotmat
     return rotmats
-
-
-def _up(theirs: Skeleton, skeleton: SkeletonMap) -> Float[Tensor, "3"]:
-    """The axis along which the figure mostly stands, if that is clear; y otherwise."""
-    y, z = torch.eye(3)[1:]
-    if skeleton.up is not None:
-        return y if skeleton.up == "y" else z
-    feet = theirs.position[:, [theirs.index["left_ankle"], theirs.index["right_ankle"]]].mean(1)
-    up = torch.nn.functional.normalize(theirs.position[:, theirs.index[theirs.chain[-1]]] - feet, dim=-1).mean(0)
-    return up if bool(up[1:].abs().max() > _CLEARLY_UP) else y
 
 
 def _share_wrist_twist(
