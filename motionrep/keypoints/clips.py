@@ -1,4 +1,4 @@
-"""From the detections of a file to one clip per person; doubts whether layout and image size can be right."""
+"""From the detections of a file to one clip per person."""
 
 import logging
 from dataclasses import replace
@@ -13,7 +13,7 @@ from motionrep.keypoints.records import Detections
 from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.tracking import follow_people
 from motionrep.keypoints.unseen import unseen_points
-from motionrep.layouts import COCO_17, JointLayout
+from motionrep.layouts import JointLayout
 from motionrep.types import Keypoints
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 # Persons left out: hardly ever seen; or seen for a part of the time and with half the confidence of the main person.
 _BRIEF_SHARE, _BRIEF_S = 0.05, 1.0
 _FAINT_SHARE, _FAINT_S, _FAINT = 0.25, 3.0, 0.5
-_LARGEST_FACE = 0.3  # of whole people at most 0.2; joints in Human3.6M order look like 0.33 to 0.55
 
 
 def person_clips(
@@ -123,22 +122,3 @@ def _without_ghosts(clips: list[Keypoints], path: Path) -> list[Keypoints]:
             "--all-persons (all_persons=True) keeps them", path, ghost.sum(), len(clips),
         )  # fmt: skip
     return [clip for clip, left_out in zip(clips, ghost, strict=True) if not left_out]
-
-
-def warn_of_another_order(detections: Detections, path: Path) -> None:
-    """Warns where 17 joints were taken for COCO's but look as if they were in Human3.6M's order."""
-    if detections.layout == COCO_17 and _face_size(detections) > _LARGEST_FACE:
-        logger.warning(
-            "%s: its 17 joints were taken for COCO's, yet what would be eyes, ears and nose lie far apart; if their "
-            "order is another, such as h36m_17, pass it as layout", path,
-        )  # fmt: skip
-
-
-def _face_size(detections: Detections) -> float:
-    """Longer side of the box of COCO's five points of the face over that of all points; the median over detections."""
-    xy_px = np.where(detections.xyc[..., 2:] > 0, detections.xyc[..., :2], np.nan)
-    whole = np.isfinite(xy_px).all((1, 2))
-    if not whole.any():
-        return 0.0
-    face, body = (np.ptp(points, axis=1).max(1) for points in (xy_px[whole, :5], xy_px[whole]))
-    return float(np.median(face / np.maximum(body, 1)))

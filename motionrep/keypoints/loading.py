@@ -10,7 +10,7 @@ import numpy as np
 
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
-from motionrep.keypoints.clips import person_clips, warn_of_another_order
+from motionrep.keypoints.clips import person_clips
 from motionrep.keypoints.frames import FrameOrder
 from motionrep.keypoints.naming import asked_layout
 from motionrep.keypoints.records import Detections, KeypointOptions
@@ -75,8 +75,6 @@ def read_keypoints(
     found = kind.read(contents, options)
     if isinstance(found, list):  # whole clips
         return found
-    if options.layout is None:
-        warn_of_another_order(found, path)
     rate_told = options.fps is not None or found.fps is not None
     if not rate_told:
         logger.warning("%s does not say its frame rate; taking %g frames per second", path, DEFAULT_FPS)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from motionrep.keypoints.frames import FrameOrder, place_frames
 from motionrep.keypoints.naming import BODY_LAYOUTS as BODY_LAYOUTS
 from motionrep.keypoints.naming import layout_from_names
+from motionrep.keypoints.orders import order_of
 from motionrep.keypoints.unseen import unseen_points
 from motionrep.layouts import LAYOUTS, JointLayout
 
@@ -177,6 +178,8 @@ def _in_layout(
     named = layout_from_names(names, path, asked) if names else None
     if named is None:
         layout = _choose_layout(values.shape[1], known, asked, path)
+        if asked is None:
+            layout = order_of(values, layout, path)
         return layout, values[:, : layout.joint_count]
     if len(names or ()) != values.shape[1]:
         raise ValueError(

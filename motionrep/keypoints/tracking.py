@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 # Distances are in sizes of the person, the longer side of the box.
 _STEP = 0.3
@@ -14,7 +13,7 @@ _LONGEST_STEP = 1.0
 _LONGEST_GAP_S = 1.0
 _SAME = 0.1
 _STANDING_COSTS = 0.1  # without it, two who meet would each seem to stand where the other arrives
-_MIRRORED_COSTS = 1.2  # times the distance; a detector that exchanges left and right does not make somebody else
+_MIRRORED_COSTS = 1.2  # times the distance, so that sides as detected go first
 _SURE = 0.3  # joints count for the size from this share of the best joint's confidence on
 
 
@@ -51,12 +50,12 @@ def follow_people(
     """A name for each detection: of the person that it belongs to, counted from "0" in order of appearance.
 
     A detection goes to the nearest person. Nearest means to where that person was last seen, or would be at an even
-    speed. Distances are means over the joints, weighted by the square of their confidence, in sizes of the person; the
-    smaller one counts of those with left and right as detected and exchanged, the latter times 1.2. A detection starts a
-    new person when it is farther than 0.3 sizes from everybody (at 30 frames per second; 3 more for each second that
-    the other was not seen, 1 at most), or when nobody was there for a second. A new detection within 0.1 of another one
-    of its frame is treated as its duplicate. It gets the same name; the one with the highest score says where the
-    person is.
+    speed. Distances are means over the joints, weighted by the square of their confidence, in sizes of the person;
+    the smaller one counts of those with left and right as detected and exchanged, the latter times 1.2. A detection
+    starts a new person when it is farther than 0.3 sizes from everybody (at 30 frames per second; 3 more for each
+    second that the other was not seen, 1 at most), or when nobody was there for a second. A new detection within 0.1 of
+    another one of its frame is treated as its duplicate. It gets the same name; the one with the highest score says
+    where the person is.
 
     Args:
         xyc: x and y in pixels and confidence, 0 for a joint that was not seen; ordered by frame.
@@ -97,6 +96,8 @@ def _known(people: _People, rows: list[int], tracks: list[_Track], now: int, fps
     allowed = np.clip(_STEP + _STEP_PER_S * (frames / fps - 1 / 30), _STEP, _LONGEST_STEP)
     possible = np.minimum(moving, standing) <= allowed
     cost = np.where(possible, np.minimum(moving, standing + _STANDING_COSTS), allowed + _STANDING_COSTS)
+    from scipy.optimize import linear_sum_assignment  # scipy takes a third as long to import as torch
+
     pairs = zip(*linear_sum_assignment(np.sqrt(cost)), strict=True)  # roots: rather one who stays than two who move
     return {rows[i]: tracks[k] for i, k in pairs if possible[i, k]}
 
