@@ -47,7 +47,7 @@ class JointTree(nn.Module):
         self, local_rotmat: Float[Tensor, "*#batch joints 3 3"], rest_joint_m: Float[Tensor, "*#batch joints 3"]
     ) -> Float[Tensor, "*#batch joints 4 4"]:
         """Transform of each joint from its own axes, which at rest are parallel to the body's, to the posed body's."""
-        batch = torch.broadcast_shapes(local_rotmat.shape[:-3], rest_joint_m.shape[:-2])
+        batch = common_batch(local_rotmat.shape[:-3], rest_joint_m.shape[:-2])
         offset_m = rest_joint_m - rest_joint_m.index_select(-2, self.parent)
         offset_m[..., 0, :] = rest_joint_m[..., 0, :]
         local = torch.cat([local_rotmat.expand(*batch, -1, 3, 3), offset_m.expand(*batch, -1, 3).unsqueeze(-1)], -1)
@@ -95,3 +95,8 @@ def body_kinematics(
     offset = rest_joint_m - torch.cat([torch.zeros_like(rest_joint_m[:1]), rest_joint_m[list(parents[1:])]])
     rotmat, position_m = forward_kinematics(local_rotmat, offset, parents)
     return rotmat, position_m + translation_m[..., None, :]
+
+
+def common_batch(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that others broadcast to; `torch.broadcast_shapes` imports sympy, which takes half as long as torch."""
+    return tuple(torch.broadcast_tensors(*(torch.empty(shape) for shape in shapes))[0].shape)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from motionrep.body.kinematics import JointTree
+from motionrep.body.kinematics import JointTree, common_batch
 from motionrep.body.points import LANDMARKS, layout_regressors
 from motionrep.body.skeletons import BODY_SKELETONS, on_smpl_24
 from motionrep.body.skinning import SkinnedSurface
@@ -243,7 +243,7 @@ class BodyModel(nn.Module):
         if expression.shape[-1] != self.expression_count:
             takes = f"{self.expression_count} expression coefficients" if self.expression_count else "no expression"
             raise ValueError(f"body {self.name!r} takes {takes}, got {expression.shape[-1]}")
-        batch = torch.broadcast_shapes(betas.shape[:-1], expression.shape[:-1])
+        batch = common_batch(betas.shape[:-1], expression.shape[:-1])
         return torch.cat([expression.expand(*batch, -1), betas.expand(*batch, -1)], -1)
 
     def _first_direction(self, expression: Tensor | None) -> int:
@@ -276,7 +276,7 @@ class BodyModel(nn.Module):
         world: Tensor,
     ) -> Tensor:
         """Posed vertices of the whole surface or of the landmarks."""
-        batch = torch.broadcast_shapes(world.shape[:-3], translation_m.shape[:-1])
+        batch = common_batch(world.shape[:-3], translation_m.shape[:-1])
 
         def rows(tensor: Tensor, kept: int) -> Tensor:
             """One row for each body of the batch; `kept` axes stay."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.linalg import solveh_banded
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -147,6 +145,8 @@ def translation_from_keypoints(
         for offset, coefficient in enumerate(coefficients):
             bands[k, offset : frames - 2 + offset] += coefficient * stiffness if frames > 2 else 0
     bands[0] += 1e-9
+    from scipy.linalg import solveh_banded  # scipy takes a third as long to import as torch
+
     solution = solveh_banded(bands.reshape(7, -1)[: 3 * frames], right.reshape(-1), lower=True)
     return torch.from_numpy(solution.reshape(frames, 3)).to(point_m)
 
@@ -187,6 +187,8 @@ def fitted_camera(
         moved_m = point_m + translation_from_keypoints(point_m, xy_px, confidence, camera)[:, None]
         squared = (project(moved_m, camera) - xy_px).square().sum(-1) / tolerance_px**2
         return float((confidence * squared / (squared + 1)).sum())
+
+    from scipy.optimize import minimize_scalar
 
     best = minimize_scalar(error, bounds=_FITTED_HFOV_DEG, method="bounded", options={"xatol": 0.5})
     return PinholeCamera.from_hfov(width_px, height_px, float(best.x))
