@@ -1,5 +1,6 @@
 """Motions as one HTML file that plays by itself, without a network."""
 
+import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ def save_page(motions: Sequence[ViewedMotion], path: Path | str) -> Path:
     """Writes a page with the motions side by side, a time line and a speed menu; returns its path.
 
     The page is one file that makes no network request. The button at the bottom right opens the scene tree, which
-    hides mesh, skeleton, keypoints and names. At most 30 frames per second are kept: of faster motions every n-th.
+    shows and hides mesh, skeleton, keypoints and names. At most 30 frames per second are kept: of faster motions every
+    n-th.
 
     Raises:
         ValueError: No motions, or the name does not end in .html.
@@ -26,9 +28,9 @@ def save_page(motions: Sequence[ViewedMotion], path: Path | str) -> Path:
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{path}: a page is saved as .html, give the file that suffix")
-    html = page_html(motions)
+    page = page_html(motions)
     with written_beside(path) as beside:
-        beside.write_text(html, encoding="utf-8")
+        beside.write_text(page, encoding="utf-8")
     return path
 
 
@@ -36,10 +38,15 @@ def page_html(motions: Sequence[ViewedMotion]) -> str:
     """The page of `save_page` as a string."""
     with closing(open_server("127.0.0.1", 0)) as server:
         scene = Scene(server, motions)
+        for figure in scene.figures:
+            figure.skeleton.visible = figure.mesh is None  # it would show through where a browser draws the mesh late
         recording = server.get_scene_serializer()
         fastest = max(figure.fps for figure in scene.figures)
         fps = fastest / math.ceil(fastest / _FASTEST_FPS - 1e-6)
         for tick in range(max(1, math.ceil(scene.seconds * fps - 1e-6))):
             scene.show(tick / fps)
             recording.insert_sleep(1 / fps)
-        return recording.as_html()
+        title = html.escape(", ".join(figure.placed.viewed.label for figure in scene.figures))
+        page = recording.as_html().replace("<title>Viser</title>", f"<title>{title}</title>", 1)
+        head = page.index("</title>") + len("</title>")
+        return page[:head] + scene.overview.script() + page[head:]

@@ -31,6 +31,11 @@ iframe { height: 30rem; background: #f6f7f9; border-radius: 6px; } img.square { 
 .facts, .note { color: #57606a; } .note { font-size: .85rem; } .doubts { background: #fff8e6; border-radius: 6px; }
 .doubts { padding: .7rem 1rem .7rem 2rem; } .fine { background: #eaf6ec; border-radius: 6px; padding: .7rem 1rem; }
 table { border-collapse: collapse; } td, th { padding: .15rem 1rem .15rem 0; text-align: left; }
+td:first-child { white-space: nowrap; } h1, h2, .facts, li { overflow-wrap: anywhere; }
+@media (max-width: 44rem) {
+  body { margin: 1rem auto; } iframe { height: 24rem; }
+  .wide { overflow-x: auto; } .wide img, .wide video { width: 52rem; }
+}
 """
 
 
@@ -109,8 +114,8 @@ def _page(title: str, people: Sequence[PersonReport]) -> str:
         f'<h1>{html.escape(title)}</h1><p class="facts">{html.escape(facts)}</p>'
         f"<h2>In space</h2>"
         f'<iframe title="3D view" sandbox="allow-scripts" srcdoc="{html.escape(view)}"></iframe>'
-        f'<p class="note">Drag to rotate, scroll to zoom. The button at the bottom right hides mesh, skeleton or '
-        f"keypoints. Without a known camera, distances are correct only up to a factor.</p>"
+        f'<p class="note">Drag to rotate, scroll to zoom. The button at the bottom right shows and hides mesh, '
+        f"skeleton and keypoints. Without a known camera, distances are correct only up to a factor.</p>"
         f"{sections}</body></html>\n"
     )
 
@@ -132,7 +137,7 @@ def _section(one: PersonReport) -> str:
         "<h3>Confidence of the detector</h3>",
         _image(confidence_svg(frame_confidence(one.keypoints), confidence.amin(1), fps, LOW_CONFIDENCE), "confidence"),
         "<h3>Similarity of moments</h3>",
-        _image(similarity_svg(self_similarity(moments(one.embedding)), seconds), "self-similarity", "square"),
+        _image(similarity_svg(self_similarity(moments(one.embedding)), seconds), "self-similarity", square=True),
         '<p class="note">Cosine similarity of the embeddings of two moments, without the mean of the clip. Repeated '
         "movements show as lines parallel to the diagonal.</p>",
     ]
@@ -163,11 +168,14 @@ def _actions(actions: ActionTimeline) -> str:
 def _video(one: PersonReport) -> str:
     with tempfile.TemporaryDirectory() as folder:
         movie = render(one.motion, Path(folder) / "clip.mp4", keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX)
-        return f'<video controls loop muted preload="auto" src="{_data_uri("video/mp4", movie.read_bytes())}"></video>'
+        source = _data_uri("video/mp4", movie.read_bytes())
+        return f'<div class="wide"><video controls loop muted preload="auto" src="{source}"></video></div>'
 
 
-def _image(svg: str, alt: str, kind: str = "wide") -> str:
-    return f'<img class="{kind}" alt="{html.escape(alt)}" src="{_data_uri("image/svg+xml", svg.encode())}">'
+def _image(svg: str, alt: str, square: bool = False) -> str:
+    """Wide pictures are scrolled sideways on a phone, where their letters would be too small."""
+    source = f'alt="{html.escape(alt)}" src="{_data_uri("image/svg+xml", svg.encode())}"'
+    return f'<img class="square" {source}>' if square else f'<div class="wide"><img {source}></div>'
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from motionrep.viewing.arrangement import PlacedMotion, ViewedMotion, side_by_side
+from motionrep.viewing.arrangement import ViewedMotion, side_by_side
 from motionrep.viewing.figures import Figure
+from motionrep.viewing.overview import FIELD_OF_VIEW_RAD, overview
 
-FIELD_OF_VIEW_RAD = 0.7
-_MARGIN = 1.15
-_ASPECT = 1.3  # of the part of a browser window that the controls leave free
+_ASPECT = 1.3  # until the shape of the window is known
 
 
 class Scene:
@@ -26,24 +23,13 @@ class Scene:
         )  # fmt: skip
         self.figures = [Figure(server.scene, one, number) for number, one in enumerate(placed, 1)]
         self.seconds = max(figure.begin_s + figure.frame_count / figure.fps for figure in self.figures)
-        self.eye_m, self.look_at_m = _overview(placed)
+        self.overview = overview(placed)
         camera = server.initial_camera
-        camera.position, camera.look_at, camera.fov = self.eye_m, self.look_at_m, FIELD_OF_VIEW_RAD
+        camera.position, camera.look_at = self.overview.camera(_ASPECT)
+        camera.fov = FIELD_OF_VIEW_RAD
 
     def show(self, time_s: float) -> None:
         """Sets every figure to its own frame at a time."""
         with self.server.atomic():
             for figure in self.figures:
                 figure.show(figure.frame_at(time_s))
-
-
-def _overview(placed: Sequence[PlacedMotion]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Position and target of a camera in front that sees the whole row."""
-    left = min(float(one.panel.origin_m[0] if one.panel else one.low_m[0]) for one in placed)
-    right = max(float(one.high_m[0]) for one in placed)
-    top = max(float(one.high_m[1]) for one in placed)
-    front = max(float(one.high_m[2]) for one in placed)
-    half = np.tan(FIELD_OF_VIEW_RAD / 2)
-    distance = _MARGIN * max(top / 2 / half, (right - left) / 2 / (half * _ASPECT)) + front
-    middle = ((left + right) / 2, top / 2, 0.0)
-    return (middle[0], top / 2 + 0.12 * float(distance), float(distance)), middle

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from motionrep.viewing.arrangement import ViewedMotion
-from motionrep.viewing.scene import FIELD_OF_VIEW_RAD, Scene
+from motionrep.viewing.framing import Framing
+from motionrep.viewing.scene import Scene
 from motionrep.viewing.server import open_server, quiet
 from motionrep.viewing.similarity import moments, similarity_to
 
@@ -45,6 +46,7 @@ class Viewer:
         self._playing, self._closed = threading.Event(), threading.Event()
         try:
             self._scene = Scene(self._server, motions)
+            self._framing = Framing(self._server, self._scene.overview)
             self._add_controls()
             self._similarities = list(self._add_similarities())
             self._show(0.0)
@@ -105,7 +107,7 @@ class Viewer:
                 keypoints.on_update(lambda _: _set_visible(nodes, keypoints.value))
             names = gui.add_checkbox("Names", True)
             names.on_update(lambda _: _set_visible([figure.label for figure in figures], names.value))
-        gui.add_button("Reset camera").on_click(lambda _: self._reset_camera())
+        gui.add_button("Reset camera").on_click(lambda _: self._framing.reset())
 
     def _toggle(self) -> None:
         """Shows mesh and skeleton as the boxes say; with both on, the skeleton shows through the mesh."""
@@ -114,12 +116,6 @@ class Viewer:
             if figure.mesh is not None:
                 figure.mesh.visible = self._mesh.value
                 figure.mesh.opacity = _CLEAR_OPACITY if self._skeleton.value else None
-
-    def _reset_camera(self) -> None:
-        for client in self._server.get_clients().values():
-            client.camera.up_direction = (0.0, 1.0, 0.0)
-            client.camera.fov = FIELD_OF_VIEW_RAD
-            client.camera.position, client.camera.look_at = self._scene.eye_m, self._scene.look_at_m
 
     def _add_similarities(self) -> Iterator[Callable[[float], None]]:
         """Adds a plot for each motion with an embedding; yields functions that set the plots to a time."""

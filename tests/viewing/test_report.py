@@ -272,6 +272,11 @@ def test_the_report_opens_in_a_browser_with_video_plots_and_view(page):
         widths = tab.evaluate("[...document.querySelectorAll('img')].map(picture => picture.naturalWidth)")
         assert len(widths) == 5
         assert min(widths) > 200
+        tab.set_viewport_size({"width": 390, "height": 844})  # a phone: nothing sticks out, plots stay readable
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        drawn = tab.evaluate("[...document.querySelectorAll('.wide > *')].map(one => one.clientWidth)")
+        assert len(drawn) == 5
+        assert min(drawn) > 800
         assert errors == []
         assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
         chromium.close()

@@ -1,7 +1,6 @@
 """The viewer: where motions stand, what is sent to the browser, and, in a headless Chromium, what it shows."""
 
 import io
-import shutil
 import signal
 import socket
 import subprocess
@@ -31,11 +30,6 @@ from motionrep.viewing.arrangement import ViewedMotion, side_by_side, standing
 from motionrep.viewing.figures import strongest_weights
 from motionrep.viewing.similarity import moments, self_similarity, similarity_to
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox", "--use-angle=swiftshader", "--use-gl=angle", "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist", "--disable-background-networking", "--disable-dev-shm-usage",
-]  # fmt: skip
 PATIENCE_S = 120.0
 
 
@@ -254,18 +248,6 @@ def test_the_command_serves_until_it_is_interrupted():
 
 
 # In the browser -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    pytest.importorskip("viser", reason="needs the extra view")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 class _Tab:
