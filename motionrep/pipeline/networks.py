@@ -32,7 +32,7 @@ def load_networks(
         raise ValueError(f"heads is empty; name at least one, such as {DEFAULT_HEAD!r}")
     trained = {_name(head): head if isinstance(head, nn.Module) else load_head(head) for head in heads}
     if encoder is None:
-        names = {_encoder_name(head, name) for name, head in trained.items()}
+        names = {encoder_name(head, name) for name, head in trained.items()}
         if len(names) > 1:
             raise ValueError(
                 f"the heads were trained on different encoders ({', '.join(sorted(names))}); run one after the other"
@@ -46,8 +46,16 @@ def load_networks(
     return network.to(device), trained
 
 
-def _encoder_name(trained: Any, head: str) -> str:
-    """The shipped encoder that a head was trained on, or the published checkpoint that holds both."""
+def encoder_name(trained: Any, head: str) -> str:
+    """The shipped encoder that a head was trained on, or the published checkpoint that holds both.
+
+    Args:
+        trained: The head, loaded.
+        head: What `load_head` took.
+
+    Raises:
+        ValueError: The encoder does not ship.
+    """
     if Path(head).is_file():
         return head
     if (name := encoder_of(trained)) is None:

@@ -12,6 +12,7 @@ from motionrep.datasets.keypoint_folders import load_keypoint_folder
 from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
 from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.keypoint_clips import KeypointClips, MixedClips
+from motionrep.files.progress import duration
 from motionrep.training.config import FinetuneConfig
 from motionrep.types import Keypoints
 
@@ -56,6 +57,25 @@ def motion_clips(config: FinetuneConfig, data: Sequence[Path]) -> MotionClips:
             "assigns clips to them (README). Without one, about one file in eight validates, by a hash of its path"
         )
     return MotionClips(labels, share_of(train, config.clips_share, by_action=bool(labels)), val)
+
+
+def told(clips: MotionClips, people: Sequence[Keypoints], data: Sequence[Path]) -> list[str]:
+    """What was read and how it is split, in lines for the user."""
+    folders = ", ".join(map(str, data))
+    lines = [f"read {folders}: {_counted(clips.train)} to train on, {_counted(clips.val)} to validate on"]
+    if clips.labels:
+        lines.append(f"{len(clips.labels)} classes: {', '.join(clips.labels)}")
+    if people:
+        length = duration(sum(person.frame_count / person.fps for person in people))
+        lines.append(f"{len(people)} keypoint clips without poses ({length}) to train on")
+    return lines
+
+
+def _counted(clips: Sequence[MotionClip]) -> str:
+    length = duration(sum(clip.motion.frame_count / clip.motion.fps for clip in clips))
+    subjects = {clip.subject for clip in clips} - {""}
+    of = f" of {len(subjects)} subject{'s' * (len(subjects) > 1)}" if subjects else ""
+    return f"{len(clips)} clip{'s' * (len(clips) > 1)}{of} ({length})"
 
 
 def share_of(clips: list[MotionClip], share: float, by_action: bool) -> list[MotionClip]:

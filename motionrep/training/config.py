@@ -49,7 +49,8 @@ class FinetuneConfig:
         optimizer: Optimiser of the encoder. `muon` orthogonalises the steps of its weight matrices, at ten times
             `encoder_lr`, and leaves the other weights to AdamW. From scratch it was well ahead of `adamw` after three
             minutes.
-        precision: Arithmetic of the encoder; bfloat16 is faster on processors that multiply it, such as those with AMX.
+        precision: Arithmetic of the encoder. bfloat16 is faster on processors that multiply it, such as those with AMX,
+            and many times slower on others. `auto` measures which is faster here.
         clip_norm: Largest norm of the gradients; larger ones are scaled down.
         validation_views: Random cameras for each validation window.
         patience: Epochs without improvement after which training stops; null for never.
@@ -81,7 +82,7 @@ class FinetuneConfig:
     lr_decay: float | None = None
     weight_decay: float = 0.01
     optimizer: Literal["muon", "adamw"] = "muon"
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     clip_norm: float = 1.0
     validation_views: int = 1
     patience: int | None = None

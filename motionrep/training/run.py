@@ -1,5 +1,6 @@
 """Training: an encoder and heads on clips synthesised from motion files. Needs the extra `train`."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 from motionrep.encoders import weights_digest
 from motionrep.files.writing import write_json
 from motionrep.head_api.loading import save_head
-from motionrep.training.clips import keypoint_clips, motion_clips, training_set, validation_set
+from motionrep.pipeline.run_folders import write_encoder_reference
+from motionrep.training.clips import keypoint_clips, motion_clips, told, training_set, validation_set
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.encoded_once import EncodedOnce
 from motionrep.training.module import TrainingModule
@@ -26,10 +28,13 @@ from motionrep.training.run_folder import (
     require_free,
     require_same_clips,
     require_same_settings,
+    settled_precision,
     write_run_files,
 )
 from motionrep.training.trainable import finish
 from motionrep.training.trainer import EpochKeys, trainer_for
+
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -41,10 +46,11 @@ def train(
     devices: int = 1,
     nodes: int = 1,
 ) -> dict[str, float]:
-    """Trains, and writes the best epoch's `head/` and, unless it is frozen, `encoder/` into the run folder.
+    """Trains, and writes the best epoch's `head/` and `encoder/` into the run folder.
 
     The run folder also holds config.yaml, versions.json, metrics.csv (every epoch), metrics.json (the best one), the
-    checkpoints to resume from, and `head_NAME/` for each of `more_heads`.
+    checkpoints to resume from, and `head_NAME/` for each of `more_heads`. Of a frozen encoder it holds `encoder.json`,
+    which says which one it is.
 
     Args:
         config: What to train.
@@ -74,6 +80,8 @@ def train(
     used = [*clips.train, *clips.val]
     if resume:
         require_same_clips(used, people, output / "versions.json")
+    precision, reason = settled_precision(config, output, resume)
+    config = replace(config, precision=precision)
     fps = config.fps or encoder.fps or USUAL_FPS
     train_set = training_set(config, clips, people, encoder.frames, fps)
     val_set = validation_set(config, clips, encoder.frames, fps)
@@ -82,6 +90,8 @@ def train(
         train_set, val_set = _encoded_once(module, train_set, val_set)
     trainer, best = trainer_for(config, output, None if last is None else read_last(last), devices, nodes)
     if trainer.is_global_zero:
+        for line in (*told(clips, people, data), reason):
+            logger.info(line)
         write_run_files(replace(config, fps=fps), used, people, output)
     _fit(trainer, module, train_set, val_set, last)
     checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
@@ -139,12 +149,15 @@ def _save(module: TrainingModule, output: Path, scores: dict[str, float]) -> Non
     """Writes the best epoch's encoder, unless it was frozen, its heads and its scores."""
     encoder = module.encoder
     finish(encoder, module.prepared[0])
-    if module.config.tune != "frozen":
+    digest = weights_digest(encoder)
+    if module.config.tune == "frozen":
+        write_encoder_reference(encoder, str(module.config.encoder), digest, output)
+    else:
         encoder.name = output.resolve().name
         encoder.save_pretrained(output / "encoder")
     for number, (name, head) in enumerate(module.heads.items()):
         folder = output / (f"head_{name}" if number else "head")
-        save_head(head, folder, name, encoder.name, encoder_digest=weights_digest(encoder))
+        save_head(head, folder, name, encoder.name, encoder_digest=digest)
     write_json(scores, output / "metrics.json")
 
 

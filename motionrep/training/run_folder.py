@@ -21,34 +21,54 @@ from motionrep.datasets.motion_folders import MotionClip
 from motionrep.encoders import Encoder, Provenance
 from motionrep.files.writing import write_json, written_beside
 from motionrep.training.config import FinetuneConfig
+from motionrep.training.precision import Precision, measured_choice
 from motionrep.types import Keypoints
 
 
 def last_checkpoint(output: Path, resume: bool) -> Path | None:
-    """The checkpoint to go on from; None for a new run.
+    """The checkpoint to go on from.
+
+    Returns:
+        None for a new run, and for one that ended before its first epoch did, which begins again.
 
     Raises:
         ValueError: There is nothing to resume, or a new run would overwrite another one.
     """
     last = output / "checkpoints" / "last.ckpt"
-    if resume and not last.is_file():
+    if resume and not last.is_file() and not (output / "config.yaml").is_file():
         raise ValueError(f"{output}: nothing to resume, {last} does not exist; leave out --resume to start")
     if not resume and last.is_file():
         raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
-    return last if resume else None
+    return last if last.is_file() else None
+
+
+def settled_precision(config: FinetuneConfig, output: Path, resume: bool) -> tuple[Precision, str]:
+    """The precision that a run takes, and a line that says why.
+
+    A resumed run keeps its precision, also on a machine where the other one would be faster.
+    """
+    if config.precision != "auto":
+        return config.precision, f"precision {config.precision}: as the settings say"
+    if not resume:
+        choice = measured_choice()
+        return choice.precision, choice.sentence
+    path = output / "config.yaml"
+    started = FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert started.precision != "auto", "a run folder holds what was taken"
+    return started.precision, f"precision {started.precision}: the run was started with it ({path})"
 
 
 def require_same_settings(config: FinetuneConfig, path: Path) -> None:
     """Raises ValueError when a run would be resumed with settings that differ from config.yaml.
 
-    The file holds the frame rate that the run uses, also where the settings leave it open.
+    The file holds the frame rate and the precision that the run uses, also where the settings leave them open.
     """
     try:
         started = asdict(FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8"))))
     except ValueError as error:
         raise ValueError(f"{path}: settings of another version of motionrep ({error}); use another --output") from error
     changed = [f"{name} {started[name]!r} is now {value!r}" for name, value in asdict(config).items()
-               if started[name] != value and (name, value) != ("fps", None)]  # fmt: skip
+               if started[name] != value and (name, value) not in (("fps", None), ("precision", "auto"))]  # fmt: skip
     if changed:
         raise ValueError(f"{path}: a run goes on as it was started, but {'; '.join(changed)}; use another --output")
 
@@ -146,9 +166,21 @@ def epoch_table(output: Path, finished: int | None) -> CSVLogger:
     path = output / "metrics.csv"
     if finished is not None and path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < finished]
-    table = CSVLogger(output, name="", version="")
+            rows = list(csv.DictReader(file))
+        if any(row["epoch"] == "0" for row in rows):  # motionrep 0.1.0 counted from 0
+            rows = [row | {"epoch": str(int(row["epoch"]) + 1)} for row in rows]
+        rows = [row for row in rows if int(row["epoch"]) <= finished]
+    table = _EpochTable(output, name="", version="")
     if rank_zero_only.rank == 0:  # the other processes have no table
         table.experiment.metrics.extend(rows)
         table.experiment.save()
     return table
+
+
+class _EpochTable(CSVLogger):
+    """Counts epochs from 1, where Lightning counts from 0."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        later = {"epoch": int(metrics["epoch"]) + 1} if "epoch" in metrics else {}
+        super().log_metrics(dict(metrics) | later, step)

@@ -1,6 +1,5 @@
 """Lightning's trainer for a run: its epochs, checkpoints, logs and the order of the samples."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -10,14 +9,13 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from motionrep.files.writing import written_beside
 from motionrep.training.config import FinetuneConfig
-from motionrep.training.module import TrainingModule
 from motionrep.training.run_folder import epoch_table
-
-logger = logging.getLogger(__name__)
+from motionrep.training.waiting import Waiting
 
 
 def trainer_for(
@@ -40,7 +38,7 @@ def trainer_for(
         save_last=True,
         save_top_k=config.keep_best,
     )
-    callbacks: list[Callback] = [best, _EpochLines()]
+    callbacks: list[Callback] = [best, Waiting()]
     if config.patience is not None:
         callbacks.append(EarlyStopping("judged", patience=config.patience, mode="min"))
     loggers: list[Any] = [epoch_table(output, finished)]
@@ -60,6 +58,7 @@ def trainer_for(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_model_summary=False,
+        enable_progress_bar=False,  # `Waiting` has bars of its own
     )
     return trainer, best
 
@@ -106,7 +105,13 @@ class _AtomicCheckpoints(TorchCheckpointIO):
 
 
 class _BestEpochs(ModelCheckpoint):
-    """Knows the best epochs also after the run folder has moved, which Lightning's own callback does not."""
+    """Knows the best epochs also after the run folder has moved, which Lightning's own callback does not.
+
+    The names of its files count epochs from 1.
+    """
+
+    def format_checkpoint_name(self, metrics: dict[str, Tensor], *args: Any, **options: Any) -> str:
+        return super().format_checkpoint_name(metrics | {"epoch": metrics["epoch"] + 1}, *args, **options)
 
     @property
     def state_key(self) -> str:
@@ -120,11 +125,3 @@ class _BestEpochs(ModelCheckpoint):
         for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
             moved[name] = here(state_dict[name])
         super().load_state_dict(state_dict | moved)
-
-
-class _EpochLines(Callback):
-    """Logs a line of validation scores after every epoch."""
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        scores = "  ".join(f"{name} {value:.4g}" for name, value in cast(TrainingModule, pl_module).scores.items())
-        logger.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, scores)

@@ -1,0 +1,33 @@
+"""Scores as people read them. Files keep the units that they document."""
+
+from collections.abc import Mapping
+
+from motionrep.evaluation.scores import UNITS
+
+_SHARES = ("top1", "top5", "macro_accuracy")
+
+
+def worded(name: str, value: float, unit: str = "") -> str:
+    """A number and its unit: accelerations in m/s^2, accuracies in %, as in "42.0 mm".
+
+    Args:
+        name: Of the metric, which may have the name of a head before it.
+        unit: Unit of the value; "" takes the metric's usual one, if it has one.
+    """
+    unit = unit or next((UNITS[metric] for metric in UNITS if _is(name, metric)), "")
+    if unit == "mm/s^2":
+        value, unit = value / 1000, "m/s^2"
+    elif not unit and any(_is(name, metric) for metric in _SHARES):
+        value, unit = 100 * value, "%"
+    digits = f"{value:.4g}" if not unit else f"{value:.1f}" if unit in ("mm", "%") else f"{value:.2f}"
+    return f"{digits} {unit}".rstrip()
+
+
+def scores_line(scores: Mapping[str, float]) -> str:
+    """Scores with the library's own units, in one line."""
+    return ", ".join(f"{name} {worded(name, value)}" for name, value in scores.items())
+
+
+def _is(name: str, metric: str) -> bool:
+    """Whether this is the metric, or that of a head that comes before it as in "pose3d_mpjpe"."""
+    return name == metric or name.endswith(f"_{metric}")

@@ -1,0 +1,29 @@
+"""What is told while one waits: a progress bar, and durations in words."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress_bar(
+    items: Iterable[T] | None, what: str, unit: str, shown: bool = True, total: int | None = None
+) -> "tqdm[T]":
+    """A bar on the standard error that tells the time left and disappears in the end; nothing unless on a terminal.
+
+    Args:
+        items: What to go through; None where the caller says how far it is, by `update`.
+        shown: False for no bar at all.
+        total: How many items, if they do not tell.
+    """
+    return tqdm(items, desc=what, unit=unit, total=total, leave=False, disable=None if shown else True)
+
+
+def duration(seconds: float) -> str:
+    """As "40 s", "12 min" or "3 h 20 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

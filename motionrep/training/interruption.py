@@ -1,0 +1,61 @@
+"""Ends a run within seconds after Ctrl-C, wherever the run is."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_GRACE_S = 3.0
+_STATUS = 130  # what shells expect of a program that Ctrl-C ended
+
+
+@contextmanager
+def interruptible(last_words: Callable[[], str]) -> Iterator[None]:
+    """Raises KeyboardInterrupt at the end of the block if there was a SIGINT in it, also if one was swallowed.
+
+    Python hears of a signal only between two of its own instructions, and a step of torch can take a minute. So a
+    thread listens as well. If the block still runs three seconds after the signal, the thread says the last words and
+    ends the process. Files lose nothing by that: those of a run are written beside and renamed.
+
+    Outside the main thread of Python, which alone receives signals, this does nothing.
+
+    Args:
+        last_words: Tells the user what happened and how to go on; also the text of the KeyboardInterrupt.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard, done = threading.Event(), threading.Event()
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+
+    def listen() -> None:
+        while received := ear.recv(1):
+            if received[0] == signal.SIGINT:
+                heard.set()
+                if not done.wait(_GRACE_S):
+                    sys.stderr.write(f"\nmotionrep: {last_words()}\n")
+                    sys.stderr.flush()
+                    os._exit(_STATUS)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    earlier_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    earlier_fd = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    interrupted = False
+    try:
+        yield
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        signal.set_wakeup_fd(earlier_fd)
+        done.set()
+        mouth.close()  # ends the thread
+        listener.join()
+        ear.close()
+        signal.signal(signal.SIGINT, earlier_handler)
+    if interrupted or heard.is_set():
+        raise KeyboardInterrupt(last_words())
