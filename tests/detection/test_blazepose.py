@@ -9,7 +9,6 @@ from filmed_people import film
 
 from motionrep.detection.blazepose.detector import full
 from motionrep.detection.blazepose.regions import between, crops, region_of, smoothed, to_picture
-from motionrep.detection.sides import unswapped
 from motionrep.layouts import MEDIAPIPE_33
 
 
@@ -93,19 +92,3 @@ def test_regions_turn_the_shorter_way():
     assert float(middle[3]) == pytest.approx(math.pi, abs=1e-3)
     mean = smoothed(torch.stack([start, end]))
     assert (mean[:, 3].abs() > 3).all()
-
-
-def test_sides_that_a_detector_exchanged_are_put_back():
-    """Frames 5 to 8 and 20 have left and right exchanged. A clip that turns its back is left as it is."""
-    rng = np.random.default_rng(0)
-    place = rng.uniform(0, 300, (33, 2))
-    at = np.linspace(0, 60, 30)[:, None, None]
-    clip = np.concatenate([place + at + rng.normal(0, 1, (30, 33, 2)), np.ones((30, 33, 1))], -1)
-    wrong = clip.copy()
-    for frame in (5, 6, 7, 8, 20):
-        wrong[frame] = clip[frame, list(MEDIAPIPE_33.flip_indices)]
-    assert np.array_equal(unswapped(wrong, range(30), MEDIAPIPE_33), clip)
-    assert np.array_equal(unswapped(clip, range(30), MEDIAPIPE_33), clip)
-    turning = clip.copy()
-    turning[..., 0] = 200 + (place[:, 0] - 150) * np.cos(np.linspace(0, math.pi, 30))[:, None]
-    assert np.array_equal(unswapped(turning, range(30), MEDIAPIPE_33), turning)

@@ -7,14 +7,15 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from motionrep.detection.blazepose.following import Follower, Track
 from motionrep.detection.blazepose.landmarks import LandmarkFinder
 from motionrep.detection.blazepose.network import load_network
 from motionrep.detection.blazepose.people import PersonFinder
-from motionrep.detection.sides import unswapped
+from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.tracking import follow_people
+from motionrep.keypoints.unseen import unseen_points
 from motionrep.layouts import MEDIAPIPE_33
 from motionrep.types import Keypoints
 
@@ -25,7 +26,8 @@ _SHORTEST_S = 0.1
 class BlazePose:
     """MediaPipe's BlazePose: a person detector, and landmarks in the region of each person.
 
-    A joint's confidence is the network's visibility times its presence. Keypoints are not smoothed.
+    A joint's confidence is the network's visibility times its presence. Keypoints are not smoothed;
+    left and right are exchanged back where the network exchanged them, and points outside of the picture are unseen.
 
     Args:
         landmarks: Size of the landmark network.
@@ -68,26 +70,35 @@ def _clips(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[Ke
     tracks = [track for track in tracks if track.frames]
     if not tracks:
         return []
-    xyc = np.concatenate([unswapped(_joined(track.xyc), track.frames, MEDIAPIPE_33) for track in tracks])
+    xyc = np.concatenate([_put_right(_joined(track.xyc), np.array(track.frames), fps) for track in tracks])
     frame = np.concatenate([track.frames for track in tracks])
     score = _joined([part for track in tracks for part in track.score])
     order = np.argsort(frame, kind="stable")
     xyc, frame, score = xyc[order], frame[order], score[order]
-    names = np.array(follow_people(xyc, frame, score, fps))
+    names = np.array(follow_people(xyc, frame, score, fps, MEDIAPIPE_33.flip_indices))
     shortest = min(_SHORTEST_S * fps, 1 + float(frame.max() - frame.min()))
     clips: list[Keypoints] = []
     for name in dict.fromkeys(names.tolist()):
         rows = (names == name).nonzero()[0]
         rows = rows[np.argsort(score[rows], kind="stable")]  # of two in one frame, the surer one is written last
-        first, count = int(frame[rows].min()), int(np.ptp(frame[rows])) + 1
-        clip = np.zeros((count, MEDIAPIPE_33.joint_count, 3))
+        first, seen = int(frame[rows].min()), np.unique(frame[rows])
+        if len(seen) < shortest:
+            continue
+        clip = np.zeros((int(np.ptp(seen)) + 1, MEDIAPIPE_33.joint_count, 3))
         clip[frame[rows] - first] = xyc[rows]
-        seen = np.unique(frame[rows])
-        if len(seen) >= shortest:
-            clip[seen - first] = unswapped(clip[seen - first], seen.tolist(), MEDIAPIPE_33)
-            tensors = torch.from_numpy(clip[..., :2]), torch.from_numpy(clip[..., 2])
-            clips.append(Keypoints(*tensors, MEDIAPIPE_33, fps, *size_px, str(len(clips)), first))
+        clip[seen - first] = _put_right(clip[seen - first], seen, fps)
+        clip[unseen_points(clip[..., :2], clip[..., 2], size_px)] = 0
+        tensors = torch.from_numpy(clip[..., :2]), torch.from_numpy(clip[..., 2])
+        clips.append(Keypoints(*tensors, MEDIAPIPE_33, fps, *size_px, str(len(clips)), first))
     return clips
+
+
+def _put_right(
+    xyc: Float[np.ndarray, "frames joints 3"], frame: Int[np.ndarray, " frames"], fps: float
+) -> Float[np.ndarray, "frames joints 3"]:
+    flip = MEDIAPIPE_33.flip_indices
+    exchanged = exchanged_sides(xyc, frame / fps, flip)
+    return np.where(exchanged[:, None, None], xyc[:, list(flip)], xyc)
 
 
 def _joined(parts: list[torch.Tensor]) -> Float[np.ndarray, "..."]:

@@ -37,10 +37,12 @@ class LandmarkFinder:
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def find(
-        self, pictures: list[Float[Tensor, "3 height width"]], regions: list[Float[Tensor, "regions 4"]]
-    ) -> Landmarks:
-        """Landmarks in regions of pictures, those of the first picture first; at least one region."""
+    def find(self, pictures: list[Float[Tensor, "3 height width"]], regions: list[Tensor]) -> Landmarks:
+        """Landmarks in regions of pictures, those of the first picture first.
+
+        Args:
+            regions: Of each picture, numbers by 4; at least one in all.
+        """
         squares = torch.cat(
             [
                 crops(picture, some.to(picture), _SIZE)
