@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from paths import OPEN_BODY
 
+from motionrep.cli.doctor.computing import precision_line
 from motionrep.cli.doctor.findings import Finding, healthy, report
+from motionrep.cli.doctor.models import bodies, weights
 
 
 def doctor(tmp_path: Path, hidden: tuple[str, ...] = ()) -> tuple[int, str]:
@@ -96,6 +98,27 @@ def test_without_pyav_the_five_lines_do_not_work_and_the_line_that_helps_is_ther
     assert table.splitlines()[-1] == "not working: renderers: .mp4, five lines: keypoints to .mp4"
     states = [line.split()[0].lower() for line in table.splitlines() if line.startswith("  ") and "-> " not in line]
     assert sum(state != "works" for state in states) == table.count("-> ")
+
+
+def test_the_line_about_precision_never_says_zero():
+    """A CPU that cannot multiply bfloat16 was said to run at 0.0 times its speed."""
+    assert precision_line(0.04) == "float32, the default; bfloat16 takes 25.0 times as long"
+    assert precision_line(1.1) == "float32, the default; bfloat16 is hardly faster"
+    assert precision_line(3.26).startswith("--precision bfloat16 is worth it: 3.3 times")
+
+
+def test_a_folder_of_bodies_that_is_not_there_is_missing(monkeypatch, tmp_path):
+    """It was said to work."""
+    monkeypatch.setattr("motionrep.cli.doctor.models.body_folder", lambda: tmp_path / "bodies")
+    (folder,) = [finding for finding in bodies() if finding.name == "folder"]
+    assert (folder.state, folder.fix) == ("missing", f"mkdir -p {tmp_path / 'bodies'}")
+    assert "does not exist" in folder.detail
+
+
+def test_small_heads_are_not_said_to_have_no_parameters():
+    """They had "0.0 M parameters"."""
+    by_name = {finding.name: finding.detail for finding in weights()}
+    assert not [detail for detail in by_name.values() if detail.startswith(("0 ", "0.0"))]
 
 
 def test_only_what_is_needed_decides():

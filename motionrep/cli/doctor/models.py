@@ -19,7 +19,10 @@ def bodies() -> Iterator[Finding]:
     """Loads the open body and every body in the user's folder."""
     yield tried("bodies", "open", lambda: _load("open"), reinstall(), needed=True)
     found, files, folder = find_bodies(), body_files(), body_folder()
-    yield Finding("bodies", "folder", "works", f"{folder}{'' if folder.is_dir() else ', which does not exist yet'}")
+    if folder.is_dir():
+        yield Finding("bodies", "folder", "works", str(folder))
+    else:
+        yield Finding("bodies", "folder", "missing", f"optional; {folder} does not exist", f"mkdir -p {folder}")
     for name, paths in found.items():
         from_path = f"{paths[0]}{''.join(f'; not used: {path}' for path in paths[1:])}"
         fix = f"download it again: {files[name].how_to_get}"
@@ -55,4 +58,5 @@ def weights() -> Iterator[Finding]:
 
 
 def _count(network: torch.nn.Module) -> str:
-    return f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M parameters"
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return f"{count / 1e6:.1f} M parameters" if count >= 1e5 else f"{count:,} parameters"
