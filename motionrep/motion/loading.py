@@ -1,14 +1,18 @@
 """Loads motion files: of a body, or of joint positions as `save_motion` writes them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
+
+import torch
 
 from motionrep.body.loading import load_body_model
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
+from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.readers import own_joints
-from motionrep.motion.records import JointOptions, MotionOptions
+from motionrep.motion.records import JointOptions, MotionOptions, Up
 from motionrep.motion.retargeting.skeletons import SkeletonMap
 from motionrep.motion.tracks import Track, motions_from_tracks
 from motionrep.types import BodyMotion, JointMotion
@@ -24,6 +28,7 @@ def load_motion(
     person: int | None = None,
     frame: Literal["camera", "world"] | None = None,
     fps: float | int | None = None,
+    up: Up | None = None,
 ) -> BodyMotion:
     """The motion of one body from a file; for what is read and how, see `load_motions`.
 
@@ -34,7 +39,7 @@ def load_motion(
         FileNotFoundError: No such file.
         ValueError: As `load_motions`; or several persons and none chosen, or no such person.
     """
-    return one_motion(load_motions(path, body_model, skeleton, frame=frame, fps=fps), person, path)
+    return one_motion(load_motions(path, body_model, skeleton, frame=frame, fps=fps, up=up), person, path)
 
 
 def one_motion(motions: Sequence[Motion], person: int | None, path: Path | str) -> Motion:
@@ -53,6 +58,7 @@ def load_motions(
     *,
     frame: Literal["camera", "world"] | None = None,
     fps: float | int | None = None,
+    up: Up | None = None,
 ) -> list[BodyMotion]:
     """The motion of every person in a file; in the world, y is up and the floor is y = 0.
 
@@ -65,7 +71,12 @@ def load_motions(
     * 3DPW .pkl: one or two persons at 30 frames/s in one world, or in the moving camera.
     * WHAM `wham_output.pkl` (`--save_pkl`): each person in a world of its own, or in the camera, from the person's
       `first_frame` on. Frames without the person are interpolated. The file does not tell the frame rate.
-    * GVHMR `hmr4d_results.pt`: one person at 30 frames/s, in the world or in the camera.
+    * GVHMR `hmr4d_results.pt`, or the same in a .pkl: one person at 30 frames/s, in the world or in the camera.
+    * PHALP and 4D-Humans .pkl, and ROMP `video_results.npz`: everybody who was followed, in the camera. The files do
+      not tell the frame rate.
+    * GLAMR .pkl: everybody at 30 frames/s, in one world or in the camera. AIST++ .pkl: one person at 60 frames/s.
+    * root_orient and pose_body in an .npz (SMPL-X in parts): one person, in AMASS's axes.
+    * DeepMimic's .txt: one person, whose bones point as those of its humanoid do; betas are 0.
     * motionrep's own .npz (`save_motion`): exactly as saved; `body_model` and `skeleton` do not matter.
 
     Betas belong to the body they were made for (`tracks.motion_from_track`): SMPL's to SMPL and SMPL-H, SMPL-X's to
@@ -78,9 +89,11 @@ def load_motions(
     Args:
         body_model: What `load_body_model` takes. 3DPW and AMASS mean SMPL of the person's gender.
         skeleton: How a BVH skeleton drives the body; recognised by its joint names when None.
-        frame: Axes to read where a file holds both (3DPW, WHAM, GVHMR); world when None. Other files must agree.
-        fps: Frame rate of the video, for WHAM (None is 30, with a warning); 60 for the poses of 3DPW at 60 Hz. Other
-            files have one already.
+        frame: Axes to read where a file holds both (3DPW, WHAM, GVHMR, GLAMR); world when None. Other files must agree.
+        fps: Frame rate of the video, for WHAM, PHALP and ROMP (None is 30 or 24, with a warning); 60 for the poses of
+            3DPW at 60 Hz. Other files have one already.
+        up: The file's axis that points up, where the file means another one than is read from it: BVH tells it by its
+            zero pose, 3DPW by its cameras, other formats by what they agreed on.
 
     Raises:
         FileNotFoundError: No such file.
@@ -89,7 +102,8 @@ def load_motions(
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file")
-    return read_motions(look(path), MotionOptions(body_model, skeleton, frame, None if fps is None else float(fps)))
+    options = MotionOptions(body_model, skeleton, frame, None if fps is None else float(fps), up)
+    return read_motions(look(path), options)
 
 
 def read_motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]:
@@ -97,9 +111,11 @@ def read_motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]
     path = contents.path
     kind = require_kind(contents, "motion")
     found: list[BodyMotion] | list[Track] = kind.read(contents, options)
-    tracks = [track for track in found if isinstance(track, Track)]
+    tracks = [_with_up(track, options) for track in found if isinstance(track, Track)]
     motions = [motion for motion in found if isinstance(motion, BodyMotion)]
     motions += motions_from_tracks(path, tracks, load_body_model(options.body_model)) if tracks else []
+    if options.up is not None and kind.name != "BVH" and not any(track.axes.frame == "world" for track in tracks):
+        raise ValueError(f"{path}: says itself which way is up; remove up={options.up!r} (--up)")
     for motion in motions:
         if not kind.takes_fps and options.fps not in (None, motion.fps):
             raise ValueError(
@@ -108,6 +124,13 @@ def read_motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]
         if options.frame not in (None, motion.frame):
             raise ValueError(f"{path}: is in {motion.frame} axes, and {options.frame} axes were asked for")
     return motions
+
+
+def _with_up(track: Track, options: MotionOptions) -> Track:
+    """The track with another axis of its file for up, if the user names one."""
+    if options.up is None or track.axes.frame != "world":
+        return track
+    return replace(track, axes=replace(track.axes, turn=y_up_turn(torch.eye(3)["xyz".index(options.up)])))
 
 
 def load_joint_motion(path: Path | str) -> JointMotion:
@@ -123,6 +146,7 @@ def load_joint_motion(path: Path | str) -> JointMotion:
     kind = require_kind(contents, "joints")
     if kind.reader != own_joints.__name__:
         raise ValueError(
-            f"{path}: holds {kind.name}, not joints as save_motion writes them; motionrep.load_joints reads it"
+            f"{path}: holds {kind.name}, not joints as save_motion writes them; motionrep.load_joints reads it, and "
+            f"motionrep fit {path} --output body.npz makes a body motion of it"
         )
     return own_joints.read(contents, JointOptions())

@@ -12,6 +12,7 @@ from motionrep.layouts import JointLayout
 from motionrep.motion.retargeting.skeletons import SkeletonMap
 
 Unit = Literal["m", "cm", "mm"]
+Up = Literal["y", "z"]
 Axes = Literal["y-up", "z-up", "camera", "root"]
 MarkerMap = Mapping[str, tuple[str, ...]]
 
@@ -24,6 +25,7 @@ class MotionOptions:
     skeleton: SkeletonMap | None = None
     frame: Literal["camera", "world"] | None = None
     fps: float | None = None
+    up: Up | None = None
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,25 @@ def test_3dpw_with_z_up_is_turned(tmp_path, couple, smpl):
     z_up = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
     path = tmp_path / "walking.pkl"
     tilted = [turned(motion, z_up, torch.zeros(3), smpl) for motion in couple[0]]
-    path.write_bytes(python2_pickle(threedpw(tilted, couple[1])))
+    camera = couple[1].clone()
+    camera[:, :3, :3] = camera[:, :3, :3] @ z_up.T
+    path.write_bytes(python2_pickle(threedpw(tilted, camera)))
     got = load_motion(path, smpl.name, person=1)
     torch.testing.assert_close(got.local_rotmat, couple[0][1].local_rotmat, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_somebody_who_lies_in_3dpw_stays_down(tmp_path, couple, smpl, axis):
+    """The people's own mean direction was taken for up; the cameras tell it."""
+    lying = roma.rotvec_to_rotmat(1.5708 * torch.eye(3)[axis])
+    path = tmp_path / "lying.pkl"
+    fallen = [turned(motion, lying, torch.zeros(3), smpl) for motion in couple[0]]
+    path.write_bytes(python2_pickle(threedpw(fallen, couple[1])))
+    got = load_motion(path, smpl.name, person=0)
+    torch.testing.assert_close(got.local_rotmat[:, 0], fallen[0].local_rotmat[:, 0], atol=2e-5, rtol=0)
+    other = load_motion(path, smpl.name, person=0, up="z")
+    z_to_y = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    torch.testing.assert_close(other.local_rotmat[:, 0], z_to_y @ fallen[0].local_rotmat[:, 0], atol=2e-5, rtol=0)
 
 
 def test_on_the_open_body_betas_become_0_and_the_pelvis_stays(tmp_path, couple, smpl, open_body):

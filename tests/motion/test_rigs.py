@@ -9,8 +9,10 @@ from paths import DATA, WALK_BVH
 
 from motionrep.body.kinematics import body_kinematics
 from motionrep.body.loading import load_body_model
+from motionrep.cli.main import main
 from motionrep.layouts import SMPL_24
 from motionrep.motion.bvh_files import BvhMotion, read_bvh
+from motionrep.motion.loading import load_motion
 from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.motion.retargeting.checking import angles_deg
 from motionrep.motion.retargeting.figure import Skeleton
@@ -119,6 +121,15 @@ def test_up_can_be_said(body, up):
     _, place = posed(bvh, body, replace(find_skeleton(bvh.joints), up=up))
     towards = place["head"] - place["pelvis"]
     assert float(angle_deg(towards, torch.eye(3)[1]).max()) == pytest.approx(0.0 if up == "z" else 90.0, abs=5)
+
+
+def test_up_can_be_said_on_the_command_line(tmp_path, capsys):
+    arguments = ["convert", str(RIGS / "kicking.bvh"), "--output", str(tmp_path / "m.npz"), "--up", "z"]
+    assert main(arguments) == 0
+    assert torch.equal(load_motion(tmp_path / "m.npz").local_rotmat, load_motion(arguments[1], up="z").local_rotmat)
+    assert not torch.equal(load_motion(arguments[1]).local_rotmat, load_motion(arguments[1], up="z").local_rotmat)
+    with pytest.raises(ValueError, match=r"m\.npz: says itself which way is up; remove up='z'"):
+        load_motion(tmp_path / "m.npz", up="z")
 
 
 def test_a_warning_says_where_the_zero_pose_and_the_motion_disagree(body, caplog):

@@ -1,5 +1,7 @@
 """BVH: one person, whose skeleton is retargeted to the body."""
 
+from dataclasses import replace
+
 import torch
 
 from motionrep.body.loading import load_body_model
@@ -17,7 +19,9 @@ def read(contents: Contents, options: MotionOptions) -> list[BodyMotion]:
     """The motion of the body that was asked for. Raises ValueError for a broken file or an unknown skeleton."""
     bvh = read_bvh(contents.path)
     try:
-        return [motion_from_bvh(bvh, load_body_model(options.body_model), options.skeleton)]
+        skeleton = options.skeleton or find_skeleton(bvh.joints)
+        skeleton = skeleton if options.up is None else replace(skeleton, up=options.up)
+        return [motion_from_bvh(bvh, load_body_model(options.body_model), skeleton)]
     except ValueError as error:
         raise ValueError(f"{contents.path}: {error}") from error
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import roma
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from motionrep.files.contents import Contents
 from motionrep.files.pickles import array_of
@@ -37,11 +38,18 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
                 f"{path}: expected cam_poses ({len(poses[0])} frames, 4, 4), got {tuple(camera_from_world.shape)}"
             )
         axes = TrackAxes(frame, "shared", camera_from_world[:, :3, :3].float(), camera_from_world[:, :3, 3].float())
-    else:  # the file does not say which way is up
-        roots = torch.from_numpy(np.concatenate([rotvecs[:, :3] for rotvecs in poses])).double()
-        axes = TrackAxes(frame, "shared", y_up_turn(roma.rotvec_to_rotmat(roots)[..., 1].mean(0)).float())
+    else:  # the file does not say which way is up; its cameras, held by hand, were upright, its people need not be
+        axes = TrackAxes(frame, "shared", y_up_turn(_up_of_cameras(path, content)))
     arrays = [TrackArrays(*of_person) for of_person in zip(poses, trans, betas, strict=True)]
     return [checked_track(path, str(person), of, "smpl", fps, axes) for person, of in enumerate(arrays)]
+
+
+def _up_of_cameras(path: Path, content: dict[str, Any]) -> Float[Tensor, "3"]:
+    """What is up in the picture, in the world, on average."""
+    camera_from_world = array_of(path, "cam_poses", content["cam_poses"]).astype(np.float64)
+    if camera_from_world.ndim != 3 or camera_from_world.shape[1:] != (4, 4):
+        raise ValueError(f"{path}: expected cam_poses (frames, 4, 4), got {camera_from_world.shape}")
+    return -torch.from_numpy(camera_from_world[:, 1, :3].mean(0)).float()
 
 
 def _listed(path: Path, content: dict[str, Any], name: str) -> list[np.ndarray]:
