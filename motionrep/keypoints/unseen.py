@@ -1,7 +1,9 @@
 """Which points of a file were not seen: the one rule for all readers."""
 
 import numpy as np
-from jaxtyping import Bool, Num
+import torch
+from jaxtyping import Bool, Float, Num
+from torch import Tensor
 
 
 def unseen_points(
@@ -23,3 +25,20 @@ def unseen_points(
     if size_px is not None:
         lost |= (x < 0) | (y < 0) | (x > size_px[0]) | (y > size_px[1])
     return lost
+
+
+def without_unseen(
+    xy_px: Float[Tensor, "*points 2"], confidence: Float[Tensor, "*points"], size_px: tuple[int, int] | None = None
+) -> tuple[Float[Tensor, "*points 2"], Float[Tensor, "*points"]]:
+    """Points and confidence, all 0 for the points of `unseen_points`."""
+    lost = torch.from_numpy(unseen_points(xy_px.numpy(), confidence.numpy(), size_px))
+    return xy_px.masked_fill(lost.unsqueeze(-1), 0), confidence.masked_fill(lost, 0)
+
+
+def without_zeros(
+    xy_px: Float[Tensor, "*points 2"], confidence: Float[Tensor, "*points"]
+) -> tuple[Float[Tensor, "*points 2"], Float[Tensor, "*points"]]:
+    """`without_unseen` for files of true keypoints, in which NaN is a fault; it stays, to be refused."""
+    if not bool(xy_px.isfinite().all() & confidence.isfinite().all()):
+        return xy_px, confidence
+    return without_unseen(xy_px, confidence)

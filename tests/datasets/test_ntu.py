@@ -71,6 +71,19 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path):
     refused({"keypoint": np.full((1, 6, 17, 2), np.nan)}, "annotation 'a': .*NaN")
 
 
+def test_points_without_a_place_are_unseen(tmp_path):
+    """0 and NaN with a score, a negative score, and points beyond the picture."""
+    odd = annotation("a", 0)
+    score = np.full((1, 6, 17), 0.5)
+    keypoint = np.full((1, 6, 17, 2), 100.0)
+    keypoint[0, :, 3], keypoint[0, :, 4], keypoint[0, :, 5], keypoint[0, :, 6] = 0, np.nan, -1, [5000, 100]
+    score[0, :, 7] = -0.1
+    write_pyskl(tmp_path / "x.pkl", [odd | {"keypoint": keypoint, "keypoint_score": score}])
+    clip = load_pyskl(tmp_path / "x.pkl")[0].keypoints
+    assert (clip.confidence > 0).all(0).tolist() == [joint not in range(3, 8) for joint in range(17)]
+    assert not clip.xy_px[:, 3:8].any()
+
+
 def test_a_name_says_who_what_and_where():
     assert parse_ntu_name("S001C002P003R002A013_rgb.avi") == NtuName(1, 2, 3, 2, 13)
     for wrong in ("S1C2P3R2A13", "S001C002P003R002A121", "S001C002P003R002A000", "walk"):

@@ -12,6 +12,7 @@ from motionrep.datasets.benchmarks.h36m_cameras import CAMERA_IDS, EXTRINSICS, I
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.files.pickles import MALFORMED, array_of, as_items, read_npz_object
 from motionrep.geometry.cameras import PinholeCamera, to_camera
+from motionrep.keypoints.unseen import without_zeros
 from motionrep.layouts import COCO_17, H36M_17, JointLayout
 from motionrep.types import JointMotion, Keypoints
 
@@ -155,6 +156,8 @@ def _keypoints(path: Path, key: str, stored: Any, frames: int, layout: JointLayo
         raise ValueError(f"{path}: {key} should be in pixels; its values are within 2 of the origin, as if normalised")
     confidence = values[..., 2] if values.shape[2] == 3 else torch.ones_like(values[..., 0])
     try:
-        return Keypoints(values[..., :2], confidence, layout, H36M_FPS, camera.width_px, camera.height_px)
+        return Keypoints(
+            *without_zeros(values[..., :2], confidence), layout, H36M_FPS, camera.width_px, camera.height_px
+        )
     except ValueError as error:
         raise ValueError(f"{path}: {key}: {error}") from error

@@ -13,6 +13,7 @@ import torch
 from motionrep.datasets.benchmarks.h36m_cameras import INTRINSICS_PX
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.files.pickles import MALFORMED, array_of, as_array, as_items, as_text, read_pickle
+from motionrep.keypoints.unseen import without_zeros
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion, JointMotion, Keypoints
 
@@ -141,9 +142,9 @@ class _Part:
             raise ValueError(f"{self.path}: {self.split}['joint_2d'] or ['confidence'] is no array: {error}") from error
         xy_px = self.array("joint_2d", (17, *columns))[..., :2]
         if not dimensions:
-            return xy_px, torch.ones_like(xy_px[..., 0])
+            return without_zeros(xy_px, torch.ones_like(xy_px[..., 0]))
         shape = (17,) if dimensions == 2 else (17, 1)
-        return xy_px, self.array("confidence", shape).reshape(-1, 17).clamp(min=0)
+        return without_zeros(xy_px, self.array("confidence", shape).reshape(-1, 17))
 
     def clips(self) -> Iterator[tuple[str, slice]]:
         """The rows of each run of equal `source`."""

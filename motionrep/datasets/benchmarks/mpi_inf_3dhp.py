@@ -9,6 +9,7 @@ import torch
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.files.pickles import MALFORMED, array_of, as_array, read_npz_object
+from motionrep.keypoints.unseen import without_zeros
 from motionrep.layouts import MPI_INF_3DHP_17
 from motionrep.types import JointMotion, Keypoints
 
@@ -81,7 +82,9 @@ def _clip(path: Path, key: str, name: str, stored: Any, fps: float, split: str) 
     width_px, height_px = (1920, 1080) if name in _OUTDOOR else (2048, 2048)
     try:
         seen = torch.from_numpy(xy_px.astype(np.float32))
-        keypoints = Keypoints(seen, torch.ones_like(seen[..., 0]), MPI_INF_3DHP_17, fps, width_px, height_px)
+        keypoints = Keypoints(
+            *without_zeros(seen, torch.ones_like(seen[..., 0])), MPI_INF_3DHP_17, fps, width_px, height_px
+        )
         position_m = torch.from_numpy((position_mm / 1000).astype(np.float32))
         target = JointMotion(position_m, MPI_INF_3DHP_17, fps, "camera")
     except ValueError as error:

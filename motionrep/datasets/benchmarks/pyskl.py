@@ -11,6 +11,7 @@ import torch
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.files.pickles import MALFORMED, as_array, as_items, as_text, read_pickle
+from motionrep.keypoints.unseen import without_unseen
 from motionrep.layouts import COCO_17, OPENPOSE_18, JointLayout
 from motionrep.types import Keypoints
 
@@ -121,8 +122,11 @@ def _clip(
     (label,) = _whole(where, stored, "label", 1, "a number")
     if labels is not None and not 0 <= label < len(labels):
         raise ValueError(f"{where}: 'label' is {label}, there are {len(labels)} classes")
-    xy_px = torch.from_numpy(keypoint.astype(np.float32))
-    confidence = torch.from_numpy(score.astype(np.float32)).clamp(min=0)
+    if not np.isfinite(keypoint).any():
+        raise ValueError(f"{where}: 'keypoint' is NaN throughout; it should be in pixels")
+    xy_px, confidence = without_unseen(
+        torch.from_numpy(keypoint.astype(np.float32)), torch.from_numpy(score.astype(np.float32)), (size[1], size[0])
+    )
     try:
         persons = [
             Keypoints(xy, seen, known, fps, size[1], size[0], str(index))

@@ -13,6 +13,7 @@ from motionrep.files.contents import look
 from motionrep.files.kinds import kind_of
 from motionrep.files.pickles import MALFORMED, array_of, as_items, as_text
 from motionrep.geometry.cameras import PinholeCamera
+from motionrep.keypoints.unseen import without_unseen
 from motionrep.layouts import OPENPOSE_18
 from motionrep.motion.readers import threedpw
 from motionrep.motion.records import MotionOptions
@@ -87,9 +88,8 @@ def _sequence(path: Path, split: str, bodies: dict[str, BodyModel]) -> list[Labe
             raise ValueError(f"{path}: genders[{index}] should be m or f, got {gender!r}")
         values = torch.from_numpy(xyc.astype(np.float32)).mT
         try:
-            keypoints = Keypoints(
-                values[..., :2], values[..., 2].clamp(min=0), OPENPOSE_18, _FPS, width_px, height_px, str(index)
-            )
+            xy_px, confidence = without_unseen(values[..., :2], values[..., 2], (width_px, height_px))
+            keypoints = Keypoints(xy_px, confidence, OPENPOSE_18, _FPS, width_px, height_px, str(index))
             target = motion_from_track(track, bodies[gender])
             seen = (keypoints.confidence > _CONFIDENCE_SEEN).sum(1) > _KEYPOINTS_SEEN
             counted = torch.from_numpy(counts != 0) & seen
