@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -199,7 +200,7 @@ def test_a_file_is_of_one_kind_and_other_readers_say_which(tmp_path, name, holds
     ):
         if holds != wanted and not (load is load_encoder and path.is_dir()):
             with pytest.raises(
-                ValueError, match=rf"holds .* \({name.replace('(', '.').replace(')', '.')}\); "
+                ValueError, match=rf"holds .* \({re.escape(name)}\); "
             ) as caught:
                 load(path, **options)
             assert str(caught.value).startswith(f"{path}: holds ")
@@ -208,10 +209,10 @@ def test_a_file_is_of_one_kind_and_other_readers_say_which(tmp_path, name, holds
 @pytest.mark.parametrize(
     ("write", "described"),
     [
-        (npz_file(positions_2d=np.zeros(3), ids=np.zeros(2)), "an .npz file with the fields 'positions_2d' (3,), 'ids' (2,)"),
+        (npz_file(sizes=np.zeros(3), ids=np.zeros(2)), "an .npz file with the fields 'sizes' (3,), 'ids' (2,)"),
         (saved(lambda path: np.save(path, POSES), "x.npy"), "a .npy file with an array of shape (2, 72) of float64"),
         (pickle_file({"pred_cam": np.zeros(3)}), "a pickle with the fields 'pred_cam' (3,)"),
-        (pickle_file({7: {"verts": np.zeros(3)}}), "a pickle with the fields '7', whose items have the fields 'verts' (3,)"),
+        (pickle_file({7: {"v": np.zeros(3)}}), "a pickle with the fields '7', whose items have the fields 'v' (3,)"),
         (pickle_file([1, 2]), "a pickle with a list"),
         (torch_file({"pred_cam": torch.zeros(3)}), "a file of torch.save with the fields 'pred_cam'"),
         (torch_file([torch.zeros(3)]), "a file of torch.save"),

@@ -12,7 +12,6 @@ from motionrep.motion.records import JointOptions, RecordedJoints, chosen
 SMPL_BODY = 22  # joints that SMPL, SMPL-H and SMPL-X share, which stand first in all of them
 _SMPL_COUNTS = (SMPL_BODY, 52)
 HUMANML3D_FPS = (20.0, ", as HumanML3D and what is trained on it have")
-_PIXELS = 20.0  # nobody is that large in metres, and every picture in pixels
 
 
 def read(contents: Contents, options: JointOptions) -> RecordedJoints:
@@ -21,7 +20,7 @@ def read(contents: Contents, options: JointOptions) -> RecordedJoints:
     22 and 52 joints are SMPL's and SMPL-H's: HumanML3D's new_joints and joints, T2M-GPT's motion.npy, MoMask's joints.
 
     Raises:
-        ValueError: The file is broken, its layout is not known, or it holds keypoints of a picture.
+        ValueError: The file is broken, or its layout is not known.
     """
     path = contents.path
     name = next(name for name, header in contents.arrays.items() if len(header.shape) in (3, 4))
@@ -35,7 +34,6 @@ def read(contents: Contents, options: JointOptions) -> RecordedJoints:
         values = values[chosen(path, len(values), options.person, "samples")]
     else:
         chosen(path, 1, options.person)
-    _require_3d(path, values)
     if "confidence" in arrays:
         confidence = arrays["confidence"]
         if confidence.shape != values.shape[:2]:
@@ -53,19 +51,6 @@ def on_smpl_24(values: np.ndarray) -> np.ndarray:
     padded = np.full((len(values), SMPL_24.joint_count, values.shape[2]), np.nan)
     padded[:, :SMPL_BODY] = values[:, :SMPL_BODY]
     return padded
-
-
-def _require_3d(path: Path, values: np.ndarray) -> None:
-    """Keypoints of a picture have as many numbers, the third of which is a confidence."""
-    with np.errstate(invalid="ignore"):
-        third = values[..., 2]
-        looks_2d = values.shape[2] == 3 and (np.isnan(third) | ((third >= 0) & (third <= 1))).all()
-        wide = np.nanmax(np.abs(values[..., :2]), initial=0) > _PIXELS
-    if looks_2d and wide and np.nanmax(third, initial=0) > 0:
-        raise ValueError(
-            f"{path}: the third numbers lie between 0 and 1 and the others reach {np.nanmax(values[..., :2]):.0f}, so "
-            "these are keypoints of a picture with their confidence, not 3D joints; make a motionrep.Keypoints of them"
-        )
 
 
 def _layout_of(path: Path, joint_count: int, layout: str | None) -> JointLayout:

@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 _JOINTS, _PLACE = "pred_keypoints_3d", "pred_cam_t"
 # The first of its 70 keypoints, and those that come after the fingers; the others have no place in Halpe-26.
-_ORDER = tuple(
+_FIRST = (
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_hip right_hip "
     "left_knee right_knee left_ankle right_ankle left_big_toe left_small_toe left_heel right_big_toe right_small_toe "
-    "right_heel".split()  # noqa: SIM905
+    "right_heel"
 )
 _KEYPOINTS = 70
 _AFTER = {"right_wrist": 41, "left_wrist": 62, "neck": 69}
@@ -46,7 +46,7 @@ def read(contents: Contents, options: JointOptions) -> RecordedJoints:
     if options.layout not in (None, HALPE_26.name):
         raise ValueError(f"{path}: is read as {HALPE_26.name}; leave layout={options.layout!r} out")
     values = np.full((len(frames), HALPE_26.joint_count, 3), np.nan)
-    places = dict(enumerate(_ORDER)) | {index: joint for joint, index in _AFTER.items()}
+    places = dict(enumerate(_FIRST.split())) | {index: joint for joint, index in _AFTER.items()}
     for number, people in enumerate(frames):
         if person < len(people):
             for index, joint in places.items():
