@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from motionrep.training.config import FinetuneConfig
 
 
-def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["FinetuneConfig", dict[str, Any]]:
+def parse(
+    command: str, description: str, arguments: Sequence[str], examples: str
+) -> tuple["FinetuneConfig", dict[str, Any]]:
     """Reads the settings of a run and the arguments of `start`.
 
     Raises:
@@ -25,15 +28,11 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
     """
     import jsonargparse
 
+    from motionrep.cli.settings_parser import SettingsParser
     from motionrep.training.config import FinetuneConfig
 
-    parser = jsonargparse.ArgumentParser(
-        prog=f"motionrep {command}",
-        description=f"{description} Settings, from --head on, can stand in a YAML file, on the command line, or both.",
-        exit_on_error=False,
-        allow_abbrev=False,
-        print_config=None,
-    )
+    where = "Settings, from --head on, can stand in a YAML file, on the command line, or both."
+    parser = SettingsParser(command, f"{description} {where}", examples)
     parser.add_argument("--config", action="config", help="YAML file of settings; options after it override it.")
     parser.add_argument(
         "--data", nargs="+", required=True, help="Folders with an index.csv, or of .bvh, .npz and other motion files."
@@ -45,15 +44,16 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
         default=[],
         help="Folders of keypoints without poses (.npz, see motionrep convert), for a loss `reprojection`.",
     )
+    parser.add_argument("--strict", action="store_true", help="Refuses folders with a motion file that cannot be read.")
     parser.add_argument("--resume", action="store_true", help="Goes on with the run in --output.")
     parser.add_argument("--devices", type=int, default=1, help="Processes here, each with a GPU if there are any.")
     parser.add_argument("--nodes", type=int, default=1, help="Machines; see docs/training.md.")
     parser.add_argument(
-        "--fast-dev-run", action="store_true", help="Tests the set-up: two steps and a validation; writes nothing."
+        "--fast_dev_run", action="store_true", help="Tests the set-up: two steps and a validation; writes nothing."
     )
     parser.add_class_arguments(FinetuneConfig, as_group=False)
     for argument in arguments:  # jsonargparse would read numbers there as text, and keep only the last of several
-        if nested := re.match(r"--((?:head_config|new_encoder|more_heads)\.[^.=]+)\.([^=]+)", argument):
+        if nested := re.match(r"--((?:head.config|new.encoder|more.heads)\.[^.=]+)\.([^=]+)", argument):
             raise ValueError(f"{argument}: give all of {nested[1]} at once, as --{nested[1]} '{{{nested[2]}: ...}}'")
     try:
         options = parser.parse_args(list(arguments)).as_dict()
@@ -62,7 +62,7 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
     del options["config"]
     given = {name: options.pop(name) for name in ("data", "keypoints")}  # in a file, one folder needs no list
     paths = {name: list(map(Path, [value] if isinstance(value, str) else value)) for name, value in given.items()}
-    run = {name: options.pop(name) for name in ("output", "resume", "devices", "nodes", "fast_dev_run")}
+    run = {name: options.pop(name) for name in ("output", "strict", "resume", "devices", "nodes", "fast_dev_run")}
     run["output"] = Path(run["output"])
     for name in ("devices", "nodes"):
         if run[name] < 1:
@@ -70,13 +70,20 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> tuple["Fi
     return FinetuneConfig.from_dict(options), paths | run
 
 
-def start(config: "FinetuneConfig", run: dict[str, Any]) -> None:
-    """Trains and prints the best epoch's scores.
+def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments: Sequence[str]) -> None:
+    """Trains, and prints the best epoch's scores and a command that measures what was trained.
 
     Args:
+        command: "finetune" or "pretrain".
         run: The other arguments of `training.run.train`, and `fast_dev_run` for `try_out` instead.
+        arguments: Those of the command.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, with what tells how to go on.
     """
     try:
+        from motionrep.evaluation.wording import scores_line
+        from motionrep.training.interruption import interruptible
         from motionrep.training.run import train, try_out
     except ModuleNotFoundError as error:
         raise ImportError(f'training needs {error.name}: pip install "motionrep[train]"') from error
@@ -84,18 +91,30 @@ def start(config: "FinetuneConfig", run: dict[str, Any]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)  # epochs are logged by motionrep
     warnings.filterwarnings("ignore", module=r"lightning\.")  # hints for developers of trainers
     fast, output = run.pop("fast_dev_run"), run["output"]
-    with redirect_stdout(sys.stderr):  # Lightning draws its progress bars on the standard output
+    with interruptible(lambda: _interrupted(command, arguments, None if fast else output)), redirect_stdout(sys.stderr):
         scores = try_out(config, run["data"], run["keypoints"]) if fast else train(config, **run)
-    where = "the run works; after two steps" if fast else f"{output}: best epoch"
-    print(f"{where} " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    print(f"{'the run works; after two steps' if fast else f'{output}: best epoch'} {scores_line(scores)}")
+    if not fast:
+        print("next: " + shlex.join(["motionrep", "evaluate", "--run", str(output), "--data", str(run["data"][0])]))
+
+
+def _interrupted(command: str, arguments: Sequence[str], output: Path | None) -> str:
+    """What is said after Ctrl-C: how far the run was, and the command that goes on."""
+    if output is None or not (output / "config.yaml").is_file():
+        return "interrupted before the training began; nothing was written"
+    begun = (output / "checkpoints" / "last.ckpt").is_file()
+    kept = "everything up to the last whole epoch is kept" if begun else "no epoch was finished yet"
+    given = [argument for argument in arguments if argument != "--resume"]
+    return f"interrupted; {kept}. Go on with: {shlex.join(['motionrep', command, *given, '--resume'])}"
 
 
 def _setting_error(message: str, arguments: Sequence[str], command: str) -> str:
     """Rewords jsonargparse's message: the file, the setting, what it expects, what it got."""
+    from motionrep.cli.settings_parser import with_dashes
     from motionrep.datasets.synthetic.augmentation import Augmentation
     from motionrep.training.config import FinetuneConfig
 
-    source = Parser(add_help=False, allow_abbrev=False)
+    source = Parser(add_help=False)
     source.add_argument("--config", nargs="?")
     config = source.parse_known_args(arguments)[0].config
     types = {field.name: field.type for field in fields(FinetuneConfig)}
@@ -104,11 +123,11 @@ def _setting_error(message: str, arguments: Sequence[str], command: str) -> str:
         hint = did_you_mean(unknown[1], types) or f"; known: {', '.join(types)}"
         return f"{config}: unknown setting {unknown[1]!r}{hint}"
     if unknown := re.match(r"unrecognized arguments: (--\S+)", message):
-        message += did_you_mean(unknown[1], [f"--{name}" for name in types])
+        message = with_dashes(message + did_you_mean(unknown[1], [f"--{name}" for name in types]))
     if wrong := re.match(r'Parser key "([\w.]+)".*(?:Got|Given) value: (.*)', message, re.DOTALL):
         kind: Any = types.get(wrong[1], str)
         expected = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
         return f"setting {wrong[1]!r}: expected {expected}, got {wrong[2]!r}"
     if message.startswith(("Problems parsing config", "Unexpected config")):
         return f"{config}: not a YAML file of settings such as 'epochs: 20'; {message}"
-    return re.sub(r'Parser key "(\w+)":', r"--\1:", message) + f"; see motionrep {command} --help"
+    return with_dashes(re.sub(r'Parser key "(\w+)":', r"--\1:", message)) + f"; see motionrep {command} --help"

@@ -298,10 +298,10 @@ def test_bad_settings_of_a_training_run(refused, tmp_path, yaml, expected):
 
 def test_bad_options_of_a_training_run(refused):
     assert "--config: File does not exist" in refused("finetune", "--config", "nowhere.yaml", "--data", "d")
-    line = refused("finetune", "--data", "d", "--head", "pose3d", "--encoder", "e", "--clips-per-epoch", "3")
-    assert "did you mean '--clips_per_epoch'?" in line
-    line = refused("finetune", "--data", "d", "--head", "pose3d", "--head_config.losses.velocity", "1")
-    assert "give all of head_config.losses at once, as --head_config.losses '{velocity: ...}'" in line
+    line = refused("finetune", "--data", "d", "--head", "pose3d", "--encoder", "e", "--clip-per-epoch", "3")
+    assert "did you mean '--clips-per-epoch'?" in line
+    line = refused("finetune", "--data", "d", "--head", "pose3d", "--head-config.losses.velocity", "1")
+    assert "give all of head-config.losses at once, as --head-config.losses '{velocity: ...}'" in line
     assert "nowhere: no such folder" in refused("finetune", "--data", "nowhere", "--head", "pose3d", "--encoder", "e")
 
 

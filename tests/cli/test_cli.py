@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from paths import WALK_BVH
 
 import motionrep
 from motionrep.cli import main as cli
+from motionrep.cli.training_options import parse
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.layouts import H36M_17
 from motionrep.types import ActionScores
@@ -272,7 +275,7 @@ def test_finetune_then_evaluate_then_predict(run, tiny, motions, tmp_path):
     )
     made = tmp_path / "run"
     status, text, _ = run(
-        "finetune", "--config", config, "--data", motions, "--output", made, "--clips_per_epoch", 2, "--epochs", 1
+        "finetune", "--config", config, "--data", motions, "--output", made, "--clips-per-epoch", 2, "--epochs", 1
     )
     assert status == 0
     assert text.startswith(f"{made}: best epoch loss ")
@@ -348,3 +351,38 @@ def test_evaluate_refuses_options_that_would_do_nothing(run, tmp_path, options, 
     status, _, errors = run("evaluate", "--data", tmp_path, *options)
     assert status == 2
     assert said in errors
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_help_ends_with_examples_and_has_no_underscores(run, command):
+    status, text, _ = run(command, "--help-all")
+    assert status == 0
+    assert not re.findall(r"(?<!\w)--\w+_\w+", text)
+    examples = text[text.index("\nexamples:\n") :].split("\n")[2:]
+    assert len([line for line in examples if line.startswith(f"  motionrep {command}")]) >= 3
+    hidden = set(_option_names(text)) - set(_option_names(run(command, "--help")[1]))
+    assert bool(hidden) == (command not in ("demo", "doctor", "list"))
+
+
+def _option_names(text: str) -> list[str]:
+    return re.findall(r"^  (--[\w.-]+)", text, re.MULTILINE)
+
+
+def test_every_example_of_the_help_is_understood():
+    """Its options are options; files need not be there."""
+    parser = cli._parser()
+    for name, command in cli.COMMANDS.items():
+        for line in command.EXAMPLES.splitlines():
+            words = shlex.split(
+                line.partition("#")[0].partition("|")[0].partition(">")[0].replace("--size dance.mp4", "")
+            )
+            assert words[:2] == ["motionrep", name]
+            if name not in ("finetune", "pretrain"):
+                parser.parse_args(words[1:])
+
+
+@pytest.mark.parametrize("option", ["--clips-per-epoch", "--clips_per_epoch"])
+def test_settings_take_dashes_and_underscores(option):
+    arguments = ["--data", "d", "--output", "o", "--head", "pose3d", "--encoder", "e", option, "64"]
+    assert parse("finetune", "", arguments, "")[0].clips_per_epoch == 64
+    assert parse("finetune", "", [*arguments, "--variety.other-bones=0.5"], "")[0].variety.other_bones == 0.5
