@@ -7,12 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motionrep.detection.blazepose.landmarks import LANDMARKS, LandmarkFinder, Landmarks
-from motionrep.detection.blazepose.people import Found, PersonFinder
+from motionrep.detection.blazepose.people import Found, PersonFinder, same_person
 from motionrep.detection.blazepose.regions import between, differ, smoothed
 
 _SURE = 0.5
 _PASSES = 3
-_NEAR = 0.2  # distance between the middles of two regions of one person, in sides
 _SAME = 0.06  # distance between the landmarks of one person found twice, in sides of the region
 
 Pictures = list[Float[Tensor, "3 height width"]]
@@ -78,11 +77,11 @@ class Follower:
         self._look(pictures, runs, looked)
         fresh: list[_Run] = []
         for frame in sorted(looked, reverse=True):
-            for region in looked[frame].region:
-                if not any(_close(region, run.implied[frame]) for run in runs + fresh if run.seen[frame]):
-                    fresh.append(_Run.along(region.repeat(len(pictures), 1)))
-        if fresh:
-            self._look(pictures, fresh, looked)
+            known = [run.implied[frame] for run in runs + fresh if run.seen[frame]]
+            others = [one for one in looked[frame].region if not any(same_person(one, other) for other in known)]
+            more = [_Run.along(one.repeat(len(pictures), 1)) for one in others]
+            self._look(pictures, more, looked)
+            fresh += more
         self._keep(runs, fresh)
         self.frame += len(pictures)
 
@@ -154,13 +153,8 @@ def _improved(run: _Run) -> Bool[Tensor, " frames"]:
 
 def _nearest(region: Float[Tensor, " 4"], found: Found) -> int | None:
     """Which of the people found in a picture has this region."""
-    close = [i for i in range(len(found.score)) if _close(found.region[i], region)]
+    close = [i for i in range(len(found.score)) if same_person(found.region[i], region)]
     return min(close, key=lambda i: float((found.region[i, :2] - region[:2]).norm()), default=None)
-
-
-def _close(some: Float[Tensor, " 4"], other: Float[Tensor, " 4"]) -> bool:
-    distance, side = (some[:2] - other[:2]).norm(), torch.minimum(some[2], other[2])
-    return bool(distance < _NEAR * side) and bool((some[2] / other[2]).log().abs() < 0.7)
 
 
 def _twins(some: _Run, other: _Run) -> bool:

@@ -1,5 +1,6 @@
 """Finds people in whole pictures, with BlazePose's person detector."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,8 @@ _SIZE = 224
 _STRIDES = (8, 16, 32, 32, 32)  # two anchors for each place and entry
 _SCORE = 0.5
 _SAME = 0.3  # overlap from which two boxes are of one person
+_NEAR = 0.2  # distance between the middles of two regions of one person, in sides
+_AS_LARGE = 0.7  # their ratio at most, as a logarithm
 
 
 @dataclass(frozen=True)
@@ -25,21 +28,32 @@ class Found:
 
 
 class PersonFinder:
+    """The person detector, on the whole picture and on squares of it, in which people are larger."""
+
     def __init__(self, network: Network) -> None:
         self.network = network
         self.anchor = _anchors()
 
     def find(self, pictures: list[Float[Tensor, "3 height width"]]) -> list[Found]:
         """The people in each picture. Values of pictures go from 0 to 1."""
-        if not pictures:
-            return []
-        boxed = [_letterboxed(picture) for picture in pictures]
+        return [self._in_picture(picture) for picture in pictures]
+
+    def _in_picture(self, picture: Float[Tensor, "3 height width"]) -> Found:
+        places = [(0, 0, *picture.shape[1:]), *_squares(*picture.shape[1:])]
+        boxed = [_letterboxed(picture[:, y : y + height, x : x + width]) for y, x, height, width in places]
         result = self.network(torch.stack([square for square, _, _ in boxed]) * 2 - 1)
-        scores = result["score_logit"][..., 0].sigmoid().cpu()
-        return [
-            self._found(box, score, shift.cpu(), scale)
-            for box, score, (_, shift, scale) in zip(result["boxes"].cpu(), scores, boxed, strict=True)
-        ]
+        logits = result["score_logit"][..., 0].cpu()
+        found = []
+        for i, (y, x, _, _) in enumerate(places):
+            part = self._found(result["boxes"][i].cpu(), logits[i].sigmoid(), boxed[i][1].cpu(), boxed[i][2])
+            found += list(zip(part.region + torch.tensor([x, y, 0, 0]), part.score, strict=True))
+        kept: list[tuple[Tensor, Tensor]] = []
+        for region, score in sorted(found, key=lambda one: -float(one[1])):
+            if not any(same_person(region, other) for other, _ in kept):
+                kept.append((region, score))
+        if not kept:
+            return Found(torch.zeros(0, 4), torch.zeros(0))
+        return Found(*(torch.stack(values) for values in zip(*kept, strict=True)))
 
     def _found(self, box: Tensor, score: Tensor, shift: Tensor, scale: float) -> Found:
         sure = score > _SCORE
@@ -61,6 +75,21 @@ class PersonFinder:
         if not regions:
             return Found(torch.zeros(0, 4), torch.zeros(0))
         return Found(torch.stack(regions), torch.stack(scores))
+
+
+def same_person(some: Float[Tensor, " 4"], other: Float[Tensor, " 4"]) -> bool:
+    """Whether two regions in one picture are of one person."""
+    distance, side = (some[:2] - other[:2]).norm(), torch.minimum(some[2], other[2])
+    return bool(distance < _NEAR * side) and bool((some[2] / other[2]).log().abs() < _AS_LARGE)
+
+
+def _squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Top, left, height and width of squares along the longer side; each covers half of the next, or more."""
+    side = min(height, width)
+    rest = max(height, width) - side
+    steps = math.ceil(2 * rest / side)
+    starts = [round(rest * i / steps) for i in range(steps + 1)] if steps else []
+    return [(start, 0, side, side) if height > width else (0, start, side, side) for start in starts]
 
 
 def _anchors() -> Float[Tensor, "anchors 2"]:
