@@ -148,7 +148,7 @@ def test_files_that_hold_no_joints(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file"):
         load_joints(tmp_path / "none.npy")
     (tmp_path / "a.csv").write_text("1,2,3")
-    with pytest.raises(ValueError, match=r"a\.csv: is a \.csv file, not joint positions of a kind"):
+    with pytest.raises(ValueError, match=r"a\.csv: is a \.csv file .*, not joint positions of a kind"):
         load_joints(tmp_path / "a.csv")
     np.save(tmp_path / "flat.npy", np.zeros((5, 78)))
     with pytest.raises(ValueError, match=r"array of shape \(5, 78\) of float64, not .*\(frames, joints, 3 or 4\)"):

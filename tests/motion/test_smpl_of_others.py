@@ -264,6 +264,17 @@ def test_smplx_in_parts(tmp_path, world, smpl, caplog) -> None:
         load_motion(path)
 
 
+def test_smplx_in_parts_with_y_up_is_told(tmp_path, world, smpl, caplog) -> None:
+    fields = parts(world, smpl) | {"root_orient": rotvec(world)[:, :3], "trans": world.translation_m.numpy()}
+    np.savez(tmp_path / "walk.npz", **fields)
+    load_motion(tmp_path / "walk.npz", smpl.name)
+    assert "the person stands along y, where z is up in such files" in caplog.text
+    caplog.clear()
+    got = load_motion(tmp_path / "walk.npz", smpl.name, up="y")
+    assert "stands along y" not in caplog.text
+    torch.testing.assert_close(got.local_rotmat[:, 0], world.local_rotmat[:, 0], atol=2e-5, rtol=0)
+
+
 def test_smplx_in_parts_has_the_fingers_of_the_whole(tmp_path, world, smpl) -> None:
     """AMASS's SMPL-X files have both: poses is root_orient, pose_body, jaw, eyes and hands in this order."""
     numbers = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import roma
 import torch
 
 from motionrep.files.arrays import Arrays, open_npz
@@ -23,6 +24,7 @@ from motionrep.motion.tracks import (
 logger = logging.getLogger(__name__)
 
 _BODY, _FINGERS, _FACE = 66, 90, 9
+_UPRIGHT = 0.8  # cosine, on average
 _RATES = ("mocap_frame_rate", "mocap_framerate", "fps")
 
 
@@ -46,9 +48,19 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
         poses, trans = _poses(arrays), arrays["trans"]
         betas = arrays["betas"] if "betas" in arrays else np.zeros(10)
         warn_of_another_gender(path, gender_of(arrays), options.body_model)
+    if options.up is None and _stands_along_y(poses):
+        logger.warning(
+            "%s: the person stands along y, where z is up in such files as in AMASS's; if y is up here, pass up='y' "
+            "(--up y)", path,
+        )  # fmt: skip
     axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
     rated = fps_or_usual(path, fps, 30.0)
     return [checked_track(path, "0", TrackArrays(poses, trans, betas), generation, rated, axes)]
+
+
+def _stands_along_y(poses: np.ndarray) -> bool:
+    roots = roma.rotvec_to_rotmat(torch.from_numpy(poses[:, :3].astype(np.float64)))
+    return bool(roots[..., 1].mean(0)[1] > _UPRIGHT)
 
 
 def _generation(arrays: Arrays) -> Generation:
