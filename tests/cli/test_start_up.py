@@ -4,26 +4,46 @@ import subprocess
 import sys
 
 import pytest
+from paths import WALK_BVH
 
 from motionrep.cli.main import COMMANDS
 
-SLOW = ("torch", "scipy", "huggingface_hub", "roma", "PIL", "av", "pyarrow", "sklearn", "matplotlib", "viser", "lightning")
+SLOW = (
+    "torch",
+    "scipy",
+    "huggingface_hub",
+    "roma",
+    "PIL",
+    "av",
+    "pyarrow",
+    "sklearn",
+    "matplotlib",
+    "viser",
+    "lightning",
+)
 CALL = """
 import contextlib, io, sys
+sys.modules |= dict.fromkeys({hidden})
 from motionrep.cli.main import main
 with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
     try:
         status = main(sys.argv[1:])
     except SystemExit as stopped:
         status = stopped.code
-print(status, *(name for name in {slow} if name in sys.modules))
+print(status, *(name for name in {slow} if sys.modules.get(name)))
+if {hidden}:
+    print(out.getvalue(), end="")
 """
 
 
+def answered(*arguments: str, hidden: tuple[str, ...] = ()) -> list[str]:
+    """The exit status with the slow modules that are loaded after the command has answered, and what it said."""
+    command = [sys.executable, "-c", CALL.format(slow=SLOW, hidden=hidden), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def imported(*arguments: str) -> list[str]:
-    """The exit status, and the slow modules that are loaded after the command has answered."""
-    command = [sys.executable, "-c", CALL.format(slow=SLOW), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return answered(*arguments)[0].split()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -56,3 +76,28 @@ def test_wrong_arguments_import_nothing_slow(arguments):
 
 def test_a_file_without_the_size_of_its_picture_is_refused_at_once(tiny):
     assert imported("predict", str(tiny / "clip.json"), "--output", "out") == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "said"),
+    [
+        (["predict", "CLIP", "--video", "--output", "out"], "av", '--video needs av: pip install "motionrep[video]"'),
+        (
+            ["render", "WALK", "--output", "out.mp4"],
+            "av",
+            'need PyAV: pip install "motionrep[video]"; .gif and folders',
+        ),
+        (["report", "CLIP", "--output", "out.html"], "matplotlib", 'matplotlib: pip install "motionrep[report]"'),
+        (["embed", "CLIP", "--output", "out.parquet"], "pyarrow", 'pyarrow: pip install "motionrep[tables]"'),
+        (["view", "CLIP"], "viser", 'motionrep view needs viser: pip install "motionrep[view]"'),
+        (["demo", "--output", "out"], "av", 'motionrep demo needs av: pip install "motionrep[video]"'),
+        (["export", "ktpformer-s", "--output", "out.onnx"], "onnx", 'ONNX needs onnx: pip install "motionrep[export]"'),
+    ],
+)
+def test_extras_are_asked_for_before_the_work(tiny, arguments, module, said):
+    """`report` said after 26 seconds of work that matplotlib is missing."""
+    given = [{"CLIP": str(tiny / "clip.json"), "WALK": str(WALK_BVH)}.get(word, word) for word in arguments]
+    size = ("--size", "1920x1080") if "CLIP" in arguments else ()
+    status, line = answered(*given, *size, hidden=(module,))
+    assert status == "2"
+    assert said in line

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from motionrep.cli.extras import require
 from motionrep.cli.options import Parser
 
 EXAMPLES = """\
@@ -23,6 +24,8 @@ def add_options(parser: Parser) -> None:
 
 def run(output: Path, clips: int, seed: int) -> None:
     """Makes example clips, embeds them, recovers their motion, and writes a video."""
+    require("video", "motionrep demo", "av")
+    require("tables", "motionrep demo", "pyarrow")
     from motionrep.cli.demo import run_demo
 
     print(run_demo(output, clips, seed))
