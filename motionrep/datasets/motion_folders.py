@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.files.kinds import suffixes
+from motionrep.files.kinds import kind_of, suffixes
 from motionrep.files.writing import visible_files
 from motionrep.geometry.rotations import mirror_rotmat
 from motionrep.motion.bvh_files import BvhMotion, read_bvh
@@ -19,6 +20,8 @@ from motionrep.motion.floor import level_floor, put_on_floor
 from motionrep.motion.loading import load_motions
 from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.types import BodyMotion
+
+logger = logging.getLogger(__name__)
 
 _COLUMNS = ("clip_id", "subject", "path", "action", "split", "core", "first_frame", "bad_ranges")
 # A joint jumps where the second difference of its position is larger: 8 cm at 120 frames per second.
@@ -29,6 +32,7 @@ _REVERSED_LEFT_ELBOW = (
     "b3547d22351671f740fd535ee2448cc07ae0fe539452ec2ecc4f0bc7116e780b",
     "7582ec04ddd399c3ea02a819d4029c19147a9e0b678edfc5cb76ecd3c85be9d9",
 )
+_ANY_TEXT = (".txt", ".json")  # a README.txt is no motion that cannot be read
 # Actions in which feet are off the floor for long, so that a slope fitted to them would not be the floor's.
 _NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
 
@@ -54,7 +58,7 @@ class MotionClip:
     subject: str
 
 
-def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionClip]:
+def load_motion_folder(folder: Path, split: str | None = None, strict: bool = False) -> list[MotionClip]:
     """The motion clips of a folder on the open body, at their own frame rate.
 
     With an `index.csv`, as the CMU clips have one, these are the persons of its files, in the order of its rows. A clip
@@ -62,15 +66,17 @@ def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionCli
     `bad_ranges` and frames where a joint jumps stay, but are not usable. The floor of a .bvh is levelled and put at
     y = 0, and CMU's two files with a reversed left elbow are repaired. Other files are as `load_motions` gives them.
 
-    Without an index, these are the persons of every .bvh, .npz, .pkl and .pt below the folder that `load_motions`
-    reads, sorted, except AMASS's shape.npz and *_stagei.npz. One file in eight is "val", by a hash of its path.
+    Without an index, these are the persons of every .bvh, .npz, .pkl, .pt and motion in text below the folder that
+    `load_motions` reads, sorted, except AMASS's shape.npz and *_stagei.npz. One file in eight is "val", by a hash of
+    its path. Files that cannot be read are left out, with one warning that names them.
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
+        strict: Refuses a folder without an index if one of its files cannot be read. An index always does.
 
     Raises:
         FileNotFoundError: No such folder, no motion file in it, or a file of the index is missing.
-        ValueError: The index or a motion file is broken, the split is unknown, or it has no clip.
+        ValueError: The index or a file of it is broken, no file can be read, the split is unknown, or it has no clip.
     """
     if split not in (None, "train", "val"):
         raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
@@ -84,9 +90,30 @@ def load_motion_folder(folder: Path, split: str | None = None) -> list[MotionCli
     else:
         names = _motion_files(folder)
         chosen = [name for name in names if split in (None, _hashed_split(name))]
-        clips = [clip for name in chosen for clip in _plain_clips(folder, name, body)]
+        clips = _readable_clips(folder, chosen, body, strict)
     if not clips:
         raise ValueError(f"{folder}: no clip of split {split!r}")
+    return clips
+
+
+def _readable_clips(folder: Path, names: list[str], body: BodyModel, strict: bool) -> list[MotionClip]:
+    """The clips of the files; unless `strict`, files that cannot be read are warned of and left out."""
+    clips: list[MotionClip] = []
+    faults: list[str] = []
+    for name in names:
+        try:
+            clips += _plain_clips(folder, name, body)
+        except ValueError as error:
+            if strict:
+                raise
+            faults.append(str(error))
+    if faults and not clips:
+        raise ValueError(f"{folder}: none of {len(names)} motion files can be read: {'; '.join(faults)}")
+    if faults:
+        logger.warning(
+            "%s: %d of %d files cannot be read and are left out (--strict refuses): %s",
+            folder, len(faults), len(names), "; ".join(faults),
+        )  # fmt: skip
     return clips
 
 
@@ -180,6 +207,7 @@ def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
 
 def _motion_files(folder: Path) -> list[str]:
     paths = [path for path in visible_files(folder) if path.suffix.lower() in suffixes("motion")]
+    paths = [path for path in paths if path.suffix.lower() not in _ANY_TEXT or kind_of(path).holds == "motion"]
     names = [
         path.relative_to(folder).as_posix()
         for path in paths

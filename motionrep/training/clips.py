@@ -34,13 +34,13 @@ class MotionClips:
     val: list[MotionClip]
 
 
-def motion_clips(config: FinetuneConfig, data: Sequence[Path]) -> MotionClips:
+def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = False) -> MotionClips:
     """The clips of the motion folders that `config.classes` and `config.clips_share` leave.
 
     Raises:
         ValueError: No clip to train or to validate on, or none of a core class where classes are asked for.
     """
-    clips = [clip for folder in data for clip in load_motion_folder(folder)]
+    clips = [clip for folder in data for clip in load_motion_folder(folder, strict=strict)]
     named = ", ".join(map(str, data))
     if config.classes == "none":
         labels: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ def train(
     resume: bool = False,
     devices: int = 1,
     nodes: int = 1,
+    strict: bool = False,
 ) -> dict[str, float]:
     """Trains, and writes the best epoch's `head/` and `encoder/` into the run folder.
 
@@ -60,6 +61,7 @@ def train(
         resume: Goes on after the last finished epoch of the run in `output`.
         devices: Processes on this machine, each with a GPU if there are any; they share each step's samples.
         nodes: Machines, each of which runs this with the same arguments (docs/training.md).
+        strict: Refuses a folder in which a motion file cannot be read, instead of leaving the file out.
 
     Returns:
         Validation metrics of the best epoch.
@@ -74,7 +76,7 @@ def train(
     lightning.seed_everything(config.seed, verbose=False)
     if resume:
         require_same_settings(config, output / "config.yaml")
-    clips = motion_clips(config, data)
+    clips = motion_clips(config, data, strict)
     encoder, heads = build_networks(config, clips.labels)
     people = keypoint_clips(config, keypoints, heads, processes)
     used = [*clips.train, *clips.val]

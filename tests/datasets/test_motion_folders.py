@@ -1,3 +1,4 @@
+import json
 import pickle
 import shutil
 from dataclasses import replace
@@ -154,6 +155,36 @@ def test_a_folder_without_index_gives_every_motion_file(folder):
     assert all(clip.split in ("train", "val") and clip.action is None for clip in clips)
     parts = [clip.name for split in ("train", "val") for clip in _clips_or_none(folder, split)]
     assert sorted(parts) == ["02/02_01.bvh", "own.npz"]
+
+
+def test_text_that_is_no_motion_is_not_looked_for(folder, caplog):
+    """DeepMimic's motions are called .txt, as a README is."""
+    (folder / "README.txt").write_text("Clips of a walk.")
+    (folder / "about.json").write_text("{}")
+    frame = [0.1, 0, 0.85, 0, *[1, 0, 0, 0] * 3, *[1, 0, 0, 0], 0, *[1, 0, 0, 0] * 2, 0, *[1, 0, 0, 0], 0,
+             *[1, 0, 0, 0] * 2, 0]  # fmt: skip
+    (folder / "still.txt").write_text(json.dumps({"Loop": "none", "Frames": [frame] * 3}))
+    assert [clip.name for clip in load_motion_folder(folder, strict=True)] == ["02/02_01.bvh", "still.txt"]
+    assert not caplog.records
+
+
+def test_files_that_cannot_be_read_are_left_out_with_one_warning(folder, caplog):
+    """One broken file of thousands ended a run before it began."""
+    (folder / "cut.bvh").write_text(WALK_BVH.read_text()[:5000])
+    np.savez(folder / "other.npz", features=np.zeros(16))
+    assert [clip.name for clip in load_motion_folder(folder)] == ["02/02_01.bvh"]
+    (warned,) = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert "2 of 3 files" in warned
+    assert "cut.bvh" in warned
+    assert "other.npz" in warned
+    with pytest.raises(ValueError, match=r"cut\.bvh"):
+        load_motion_folder(folder, strict=True)
+
+
+def test_a_folder_of_which_no_file_can_be_read_is_refused(tmp_path):
+    (tmp_path / "cut.bvh").write_text(WALK_BVH.read_text()[:5000])
+    with pytest.raises(ValueError, match=r"none of 1 motion files can be read: .*cut\.bvh"):
+        load_motion_folder(tmp_path)
 
 
 def _clips_or_none(folder, split):

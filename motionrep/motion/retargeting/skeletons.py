@@ -16,6 +16,11 @@ BONE_END = {
     "right_hip": "right_knee", "right_knee": "right_ankle", "right_ankle": "right_foot",
     "right_shoulder": "right_elbow", "right_elbow": "right_wrist", "right_wrist": "right_hand",
 }  # fmt: skip
+# An arm is known as far as its joints are.
+_NEEDED = {
+    "left_wrist": "left_elbow", "left_elbow": "left_shoulder",
+    "right_wrist": "right_elbow", "right_elbow": "right_shoulder",
+}  # fmt: skip
 _REQUIRED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
 
 
@@ -94,9 +99,9 @@ def read_skeleton(path: Path) -> SkeletonMap:
 def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
     """The known skeleton that uses most of the given joints, with their names as they are spelt there.
 
-    Pelvis, hips, knees and ankles must be there. Other joints of a known skeleton may be missing, and a file may have
-    more. Upper and lower case, spaces, dots and underscores are ignored. All names may have the same prefix, as in
-    "mixamorig:Hips".
+    Pelvis, hips, knees and ankles must be there. Other joints of a known skeleton may be missing, but not an elbow or
+    shoulder whose wrist is there, and a file may have more. Upper and lower case, spaces, dots and underscores are
+    ignored. All names may have the same prefix, as in "mixamorig:Hips".
 
     Raises:
         ValueError: No known skeleton, with what the nearest one lacks; or names that could mean two joints.
@@ -133,7 +138,9 @@ def _matches(known: SkeletonMap, joints: tuple[str, ...], plain: list[str]) -> l
             {ours: spelling[name] for ours, theirs in table.items() if (name := prefix + _plain(theirs)) in spelling}
             for table in _tables(known)
         )
-        if all(joint in spelt for joint in _REQUIRED):
+        if all(joint in spelt for joint in _REQUIRED) and all(
+            needed in spelt for joint, needed in _NEEDED.items() if joint in spelt
+        ):
             ends = {joint: end for joint, end in ends.items() if joint in spelt}
             matches.append(replace(known, joints=spelt, bone_ends=ends))
     return matches
