@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from motionrep.files.advice import advice
 from motionrep.files.contents import Contents, look
 from motionrep.files.recognising import (
     Question,
@@ -26,6 +27,7 @@ from motionrep.files.recognising import (
     items_have,
 )
 from motionrep.files.recognising_keypoints import (
+    has_picture_sizes,
     is_deeplabcut,
     is_folder_of_pictures,
     is_keypoint_table,
@@ -53,7 +55,8 @@ class Kind:
     `reader` is the module whose function `read` reads it; None where no table of readers does. `recognise` says whether
     a file is of the kind, and may rely on those before it in `KINDS` having said no. `suffixes` are the usual ones.
     `takes_fps`: the file does not tell its frame rate, or holds several, so that the user may give it. `needs_size`: it
-    does not tell the size of the picture. `own_worlds`: each of its persons has a world of its own.
+    does not tell the size of the picture, unless `tells_size` says that it does. `own_worlds`: each of its persons has
+    a world of its own.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Kind:
     suffixes: tuple[str, ...] = ()
     takes_fps: bool = False
     needs_size: bool = False
+    tells_size: Question | None = None
     own_worlds: bool = False
 
     @property
@@ -101,7 +105,16 @@ def require_kind(contents: Contents, *wanted: Holds) -> Kind:
     if contents.fault is not None:
         raise contents.fault
     sought = " or ".join(_MEANING[holds][0] for holds in wanted)
-    raise ValueError(f"{contents.path}: is {kind.name}, not {sought} of a kind that motionrep reads ({names(*wanted)})")
+    raise ValueError(
+        f"{contents.path}: is {kind.name}, not {sought} of a kind that motionrep reads ({names(*wanted)}); "
+        f"{advice(contents, of_keypoints='keypoints' in wanted)}"
+    )
+
+
+def lacks_size(contents: Contents) -> bool:
+    """Whether a file is of keypoints and does not tell the size of the picture."""
+    kind = kind_of(contents)
+    return kind.needs_size and not (kind.tells_size is not None and kind.tells_size(contents))
 
 
 def names(*holds: Holds) -> str:
@@ -134,10 +147,16 @@ _MEANING: dict[Holds, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def _detector(name: str, module: str, recognise: Question, suffixes: tuple[str, ...] = (".json",)) -> Kind:
+def _detector(
+    name: str,
+    module: str,
+    recognise: Question,
+    suffixes: tuple[str, ...] = (".json",),
+    tells_size: Question | None = None,
+) -> Kind:
     """A file of a 2D detector, which need not tell the frame rate or the size of the picture."""
     reader = f"motionrep.keypoints.formats.{module}"
-    return Kind(name, "keypoints", reader, recognise, suffixes, takes_fps=True, needs_size=True)
+    return Kind(name, "keypoints", reader, recognise, suffixes, takes_fps=True, needs_size=True, tells_size=tells_size)
 
 
 _MOTION = "motionrep.motion.readers"
@@ -151,21 +170,22 @@ KINDS: tuple[Kind, ...] = (
     Kind("JSON", "actions", None, has("json", "best", "probability"), (".json",)),
     Kind("motionrep keypoints", "keypoints", "motionrep.keypoints.formats.own",
          declares("motionrep keypoints", "0.xy_px"), (".npz",)),
-    _detector("OpenPose", "openpose", is_openpose),
+    _detector("OpenPose", "openpose", is_openpose, tells_size=has_picture_sizes),
     _detector("MMPose", "mmpose", either(has("json", "instance_info"), items_have("instances"),
                                          items_have("keypoint_scores"), files_have("instance_info"),
                                          files_have("keypoint_scores"))),
     _detector("Ultralytics YOLO", "ultralytics", is_ultralytics),
     _detector("AlphaPose", "alphapose", either(items_have("image_id", "box"), items_have("image_id", "idx"),
                                              files_have("image_id", "keypoints"), is_poseflow)),
-    _detector("COCO", "coco", either(items_have("image_id"), has("json", "images", "annotations"))),
+    _detector("COCO", "coco", either(items_have("image_id"), has("json", "images", "annotations")),
+              tells_size=has_picture_sizes),
     _detector("MediaPipe", "mediapipe", is_mediapipe),
     _detector("Kinetics-skeleton", "kinetics", is_kinetics),
     _detector("lists of points in JSON", "nested", is_nested_points),
     _detector("YOLO labels", "yolo_labels", is_yolo_labels, (".txt",)),
     _detector("DeepLabCut", "deeplabcut", is_deeplabcut, (".csv",)),
     _detector("table of keypoints", "table", is_keypoint_table, (".csv", ".tsv")),
-    _detector("VideoPose3D", "videopose3d", is_videopose3d, (".npz",)),
+    _detector("VideoPose3D", "videopose3d", is_videopose3d, (".npz",), has("npz", "metadata")),
     _detector("array of 2D points", "point_array", is_point_array, (".npy", ".npz")),
     Kind("NTU skeleton", "keypoints", "motionrep.keypoints.formats.ntu", is_ntu, (".skeleton",)),
     Kind("motionrep body motion", "motion", f"{_MOTION}.own", declares("motionrep body motion", "local_rotmat"),

@@ -24,6 +24,15 @@ def is_openpose_frame(frame: object) -> bool:
     return isinstance(frame, dict) and ("people" in frame or "bodies" in frame)
 
 
+def has_picture_sizes(file: Contents) -> bool:
+    """Whether the pictures of COCO's annotations, or the frames of a drawing tool, say how large they are."""
+    value = file.value
+    frames = value.get("images") if isinstance(value, dict) and "images" in value else value
+    found = [frames, *(frames.values() if isinstance(frames, dict) else frames if isinstance(frames, list) else ())]
+    sized = [it for it in found[:3] if isinstance(it, dict) and ("width" in it or "canvas_width" in it)]
+    return bool(sized)
+
+
 def is_ultralytics(file: Contents) -> bool:
     """A list of detections, or of such lists, or a folder of them, whose keypoints are a dict."""
     first = file.item[0] if isinstance(file.item, list) and file.item else file.item

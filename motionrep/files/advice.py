@@ -1,0 +1,34 @@
+"""What to do with a file that no reader knows, in one clause for messages."""
+
+from motionrep.files.contents import Contents
+
+_OWN_CLIPS = (
+    "make motionrep.Keypoints of its numbers, one for each person, and write them with motionrep.save_keypoints"
+)
+_OWN_MOTIONS = "make a motionrep.BodyMotion or JointMotion of its numbers and write it with motionrep.save_motion"
+_COLUMNS = "columns of keypoints are called like nose_x, nose_y and nose_score, beside frame and person_id"
+# By container, for those who look for keypoints.
+_KEYPOINTS = {
+    "csv": f"{_COLUMNS}; rename them so, with shoulders and hips among them",
+    "hdf5": "DeepLabCut and SLEAP write such files; let them write .csv instead (DeepLabCut: save_as_csv=True)",
+    "npy": "an array of points has the shape (frames, joints, 2), or 3 with confidence; save it so, one person a file",
+    "npz": "an array of points has the shape (frames, joints, 2), or 3 with confidence; save it so, one person a file",
+    "torch": "save its tensor of points as .npy of shape (frames, joints, 2 or 3)",
+    "text": "of text, YOLO's labels (save_txt=True), NTU's .skeleton, tables with the suffix .csv and JSON are read",
+    "zip": "unpack it and give what is in it",
+}
+_ANYTHING = {
+    "hdf5": "open it with h5py and save its arrays as .npz",
+    "matlab": "open it with scipy.io.loadmat and save its arrays as .npz",
+    "zip": "unpack it and give what is in it",
+    "fbx": "open it in Blender and save the skeleton's motion as .bvh",
+    "glb": "open it in Blender and save the skeleton's motion as .bvh",
+}
+
+
+def advice(contents: Contents, of_keypoints: bool) -> str:
+    """What to do with a file of unknown kind where keypoints, a motion or joints were wanted."""
+    if contents.container not in ("folder", "torch", "pickle") and contents.path.stat().st_size == 0:
+        return "it is empty, get it again"
+    known = _ANYTHING | _KEYPOINTS if of_keypoints else _ANYTHING
+    return known.get(contents.container) or (_OWN_CLIPS if of_keypoints else _OWN_MOTIONS)
