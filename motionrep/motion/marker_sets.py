@@ -183,8 +183,8 @@ def _by_set(
         left, right, backs = found.pelvis
         back = next((back for back in backs if {left, right, *back} <= {*markers}), None)
         if back is not None:
-            front = [_middle(markers, position, (marker,)) for marker in (left, right)]
-            values[:, hips] = _bell_hips(*front, _middle(markers, position, back))
+            of_left, of_right, of_back = (_middle(markers, position, it) for it in ((left,), (right,), back))
+            values[:, hips] = _bell_hips(of_left, of_right, of_back)
     if found.on_skin:
         logger.warning(
             "%s: markers of the set %s lie on the skin; joints are taken from them, shoulders and joints with a marker "

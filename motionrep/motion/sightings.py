@@ -12,6 +12,8 @@ import torch
 from motionrep.files.pickles import array_of
 from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track
 
+_FIELDS = ("pose", "place", "betas")
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -41,11 +43,11 @@ def tracks_of(
     for person, seen in sorted(people.items(), key=lambda item: (len(item[0]), item[0])):
         seen.sort(key=lambda sighting: sighting.frame_number)
         try:
-            arrays = TrackArrays(*(np.stack([getattr(it, name).ravel() for it in seen]) for name in _FIELDS))
+            pose, place, betas = (np.stack([getattr(it, name).ravel() for it in seen]) for name in _FIELDS)
         except ValueError as error:
             raise ValueError(f"{path}: person {person}: numbers of a frame change over time ({error})") from error
         numbers = np.array([it.frame_number for it in seen])
-        tracks.append(checked_track(path, person, arrays, generation, fps, axes, numbers))
+        tracks.append(checked_track(path, person, TrackArrays(pose, place, betas), generation, fps, axes, numbers))
     return tracks
 
 
@@ -58,6 +60,3 @@ def rotvecs_of(path: Path, name: str, value: Any) -> np.ndarray:
     if not torch.allclose(matrices @ matrices.mT, torch.eye(3, dtype=matrices.dtype), atol=1e-2):
         raise ValueError(f"{path}: field {name!r} should hold rotation matrices, those here are none")
     return roma.rotmat_to_rotvec(matrices).numpy()
-
-
-_FIELDS = ("pose", "place", "betas")

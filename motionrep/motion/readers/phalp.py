@@ -31,15 +31,16 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
 
 
 def _seen(path: Path, number: int, name: str, frame: Any) -> Iterator[Sighting]:
-    lists = {field: frame.get(field) for field in ("tid", "smpl", "camera")} if isinstance(frame, dict) else {}
-    if not lists or not all(isinstance(value, list) for value in lists.values()):
+    people, bodies, cameras = (frame.get(it) if isinstance(frame, dict) else None for it in ("tid", "smpl", "camera"))
+    if not (isinstance(people, list) and isinstance(bodies, list) and isinstance(cameras, list)):
         raise ValueError(f"{path}: frame {name!r} should list tid, smpl and camera, one entry for each person")
-    count = len(lists["tid"])
-    guessed = frame.get("tracked_time") or [0] * count
-    if len({count, len(lists["smpl"]), len(lists["camera"]), len(guessed)}) != 1:
-        raise ValueError(f"{path}: frame {name!r} has {count} persons in tid, and other numbers in smpl or camera")
+    guessed = frame.get("tracked_time") or [0] * len(people)
+    if len({len(people), len(bodies), len(cameras), len(guessed)}) != 1:
+        raise ValueError(
+            f"{path}: frame {name!r} has {len(people)} persons in tid, and other numbers in smpl or camera"
+        )
     time = int(array_of(path, "time", frame.get("time", number)))
-    for person, smpl, camera, since in zip(lists["tid"], lists["smpl"], lists["camera"], guessed, strict=True):
+    for person, smpl, camera, since in zip(people, bodies, cameras, guessed, strict=True):
         if since:
             continue
         if not isinstance(smpl, dict) or not {"global_orient", "body_pose", "betas"} <= smpl.keys():
