@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motionrep.body.kinematics import JointTree, common_batch
-from motionrep.body.points import LANDMARKS, layout_regressors
+from motionrep.body.points import JOINTS_AND_LANDMARKS, LANDMARKS, layout_regressors, regressor_by_name
 from motionrep.body.skeletons import BODY_SKELETONS, on_smpl_24
 from motionrep.body.skinning import SkinnedSurface
-from motionrep.layouts import SMPL_24, JointLayout
+from motionrep.layouts import LAYOUTS, NEEDED_JOINTS, SMPL_24, JointLayout, plain_joint_name
 from motionrep.types import BodyMotion, JointMotion, MeshMotion
 
 _FRAMES_AT_ONCE = 64
@@ -117,12 +117,19 @@ class BodyModel(nn.Module):
     def point_regressor(self, layout: JointLayout) -> Float[Tensor, "joints sources"]:
         """Matrix that makes the points of a layout from 24 posed joints followed by the posed landmark vertices.
 
+        Rows of joints that a body has no point for, such as fingers, are 0.
+
         Raises:
-            ValueError: The body has no recipe for the layout.
+            ValueError: The layout's shoulders and hips are not among the points of a body.
         """
-        if layout.name not in self._layouts:
+        if self._has_all(layout):
+            return self.get_buffer(f"_points_{layout.name}")
+        if not {plain_joint_name(joint) for joint in layout.joints}.issuperset(NEEDED_JOINTS):
             raise ValueError(f"a body has no points of layout {layout.name!r} (known: {', '.join(self._layouts)})")
-        return self.get_buffer(f"_points_{layout.name}")
+        return regressor_by_name(layout, {name: self.get_buffer(f"_points_{name}") for name in self._layouts})
+
+    def _has_all(self, layout: JointLayout) -> bool:
+        return layout.name in self._layouts and layout in (JOINTS_AND_LANDMARKS, LAYOUTS.get(layout.name))
 
     def skin_weights_for(self, joint_count: int) -> Float[Tensor, "vertices joints"]:
         """Weights of all joints, or of SMPL's 24 for flat fingers and a still face.
@@ -172,12 +179,15 @@ class BodyModel(nn.Module):
         translation_m: Float[Tensor, "*#batch 3"],
         expression: Float[Tensor, "*#batch expressions"] | None = None,
     ) -> Float[Tensor, "*#batch points 3"]:
-        """Posed points of a layout of `motionrep.layouts`; skins only the landmark vertices.
+        """Posed points of a layout; skins only the landmark vertices.
 
         Raises:
-            ValueError: The body has no recipe for the layout; or as `joints`.
+            ValueError: The body has no point for a joint of the layout; or as `joints`.
         """
         regressor = self.point_regressor(layout)
+        if not self._has_all(layout) and not bool(regressor.any(1).all()):
+            lacking = ", ".join(j for j, row in zip(layout.joints, regressor, strict=True) if not bool(row.any()))
+            raise ValueError(f"a body has no points of layout {layout.name!r} for {lacking}; leave them out")
         posed = self._pose(local_rotmat, betas, expression)
         landmark_m = self._skinned(self._landmarks, local_rotmat, betas, translation_m, expression, *posed)
         joint_m = posed[1][..., :_BODY_JOINTS, :3, 3] + translation_m.unsqueeze(-2)

@@ -17,8 +17,11 @@ the head (`head` of `h36m_17` and `halpe_26`, `head_top` of `mpi_inf_3dhp_*`). T
 - corners of the eyes (`mediapipe_33`): on the line through both eyes; thumb (`mediapipe_33`): 60 % of the way from the
   wrist to the tip of the thumb.
 
-The weights of spine and head are solved on the body's mean shape.
+The weights of spine and head are solved on the body's mean shape. Other layouts have the points that the names of their
+joints tell (`regressor_by_name`).
 """
+
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -36,6 +39,7 @@ from motionrep.layouts import (
     OPENPOSE_25,
     SMPL_24,
     JointLayout,
+    plain_joint_name,
 )
 
 LANDMARKS = (
@@ -91,6 +95,32 @@ def layout_regressors(
         layout.name: torch.stack([_row(recipe.get(joint, {joint: 1.0})) for joint in layout.joints]).to(joint_m)
         for layout, recipe in recipes.items()
     }
+
+
+# Where the points of other layouts are taken from, by plain names; the first that has one counts. The head of
+# Human3.6M is its top, that of the others named here its middle. The joint below a body's head is where skull and neck
+# meet.
+_NAMED = (COCO_17, HALPE_26, H36M_17, MEDIAPIPE_33, NTU_25)
+_MORE: Recipe = {
+    "upper_neck": {"head": 1}, "head_bottom": {"head": 1}, "spine_navel": {"spine1": 0.5, "spine2": 0.5},
+    "spine_chest": {"spine3": 1}, "left_clavicle": {"left_collar": 1}, "right_clavicle": {"right_collar": 1},
+}  # fmt: skip
+_MIDDLE_HEADS = ("jhmdb_15", "kinect_azure_32")
+
+
+def regressor_by_name(
+    layout: JointLayout, regressors: Mapping[str, Float[Tensor, "_ sources"]]
+) -> Float[Tensor, "joints sources"]:
+    """Matrix of a layout from those of `layout_regressors`, by names of joints; 0 for joints without a point."""
+    rows = {}
+    for known in reversed(_NAMED):
+        rows |= {plain_joint_name(j): row for j, row in zip(known.joints, regressors[known.name], strict=True)}
+    rows |= {joint: _row(recipe).to(rows["head"]) for joint, recipe in _MORE.items()}
+    rows["head_top"] = regressors["h36m_17"][H36M_17.index("head")]
+    if layout.name in _MIDDLE_HEADS:
+        rows["head"] = regressors["h36m_17"][H36M_17.index("nose")]
+    nothing = torch.zeros_like(rows["head"])
+    return torch.stack([rows.get(plain_joint_name(joint), nothing) for joint in layout.joints])
 
 
 def find_landmarks(vertex_m: Float[Tensor, "vertices 3"], weights: Float[Tensor, "vertices 24"]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from motionrep.geometry.rotations import mirror_rotmat
 from motionrep.layouts import H36M_17, HALPE_26, LAYOUTS, SMPL_24, JointLayout
 from motionrep.types import BodyMotion
 
-LAYOUTS_OF_A_BODY = tuple(LAYOUTS.values())
+LAYOUTS_OF_A_BODY = tuple(layout for layout in LAYOUTS.values() if layout.joint_count < 40)  # no fingers, no face
 
 
 def open_fields() -> dict[str, np.ndarray]:
