@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body.model import BodyModel
+from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.fitting.joint_limits import ELBOW_TILT_DEG
 from motionrep.fitting.solving import ROOT_SMOOTHING_S, Pose, Targets, solve_pose, solve_shape
 from motionrep.geometry.alignment import nearest_rotation, rotvec_over_time, smallest_rotation, smoothed
@@ -73,9 +74,10 @@ def fit_body(
             joints of the trunk (hips, shoulders, spine, neck) are ever seen.
     """
     position_m, weight = joints.position_m.detach(), _checked_weight(joints, body, confidence, betas)
+    regressor = body.point_regressor(joints.layout)
 
     def points(local_rotmat: Tensor, shape: Tensor, translation_m: Tensor) -> Tensor:
-        return body.points(joints.layout, local_rotmat, shape, translation_m)
+        return regressor @ body.points(JOINTS_AND_LANDMARKS, local_rotmat, shape, translation_m)
 
     # Around the origin, since accelerations of far away numbers would be rounding errors.
     middle_m = position_m[weight > 0].mean(0)
@@ -111,7 +113,7 @@ def _checked_weight(
         raise ValueError(f"confidence: expected shape {tuple(joints.position_m.shape[:2])}, got {tuple(weight.shape)}")
     if betas is not None and betas.shape != (body.beta_count,):
         raise ValueError(f"betas: body {body.name!r} takes {body.beta_count}, got shape {tuple(betas.shape)}")
-    body.point_regressor(joints.layout)  # raises for unknown layouts
+    weight = weight * body.point_regressor(joints.layout).any(1)  # joints without a point do not count
     if not bool((weight > 0).any()):
         raise ValueError("confidence is 0 everywhere: no joint was seen in any frame")
     return weight.clamp(0, 1)

@@ -118,10 +118,11 @@ def reprojection_error_px(motion: BodyMotion, keypoints: Keypoints, camera: Pinh
     keypoints = keypoints.to(motion.translation_m.device)
     camera = camera or PinholeCamera.from_hfov(keypoints.width_px, keypoints.height_px)
     problem = _problem(motion, keypoints, camera)
-    weight = keypoints.confidence.clamp(max=1)
-    point_m = problem.body.points(
-        keypoints.layout, motion.local_rotmat, motion.betas, motion.translation_m, motion.expression
+    weight = keypoints.confidence.clamp(max=1) * problem.regressor.any(1)
+    source_m = problem.body.points(
+        JOINTS_AND_LANDMARKS, motion.local_rotmat, motion.betas, motion.translation_m, motion.expression
     )
+    point_m = problem.regressor @ source_m
     distance_px = (project(point_m, camera) - keypoints.xy_px).norm(dim=-1)
     return float((weight * distance_px).sum() / weight.sum())
 
@@ -150,7 +151,9 @@ def _problem(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) ->
             "predict with the camera that took the clip"
         )
     depth_m = joint_m[..., 2].mean(1)
-    weight = keypoints.confidence.clamp(max=1).square()
+    weight = keypoints.confidence.clamp(max=1).square() * regressor.any(1)  # joints without a point do not count
+    if not bool((weight > 0).any()):
+        raise ValueError(f"keypoints: no joint of layout {keypoints.layout.name!r} that a body has was seen")
     return _Problem(
         body, motion, regressor, camera, keypoints.xy_px.to(joint_m), weight.to(joint_m), depth_m / camera.focal_px
     )
