@@ -110,8 +110,31 @@ def damaged(content, rng):
         [landmarks(person(33)), {"pose_landmarks": landmarks(person(33))}],
         [[yolo(person(17), 1)], [], [yolo(person(17), 1)]],
         {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "keypoints": [9.0] * 51}]},
+        {
+            "images": [{"id": i, "width": 640, "height": 480, "vid_id": "a"} for i in (1, 2)],
+            "videos": [{"fps": 25}],
+            "annotations": [{"image_id": i, "keypoints": [9.0] * 51, "attributes": {"track_id": 1}} for i in (1, 2)],
+        },
+        {"0.jpg": [{"keypoints": [9.0] * 51, "scores": 1.0, "idx": 1}], "1.jpg": []},
+        {"data": [{"frame_index": 1, "skeleton": [{"pose": [0.5] * 36, "score": [0.5] * 18}]}], "label": "a"},
+        [person(17).tolist(), person(17).tolist()],
+        [[person(17).tolist()], [], [person(17).tolist()]],
+        [openpose_people(person(18)) | {"canvas_width": 640, "canvas_height": 480}] * 2,
     ],
-    ids=["alphapose", "openpose", "mmpose", "mediapipe", "yolo", "annotations"],
+    ids=[
+        "alphapose",
+        "openpose",
+        "mmpose",
+        "mediapipe",
+        "yolo",
+        "annotations",
+        "videos",
+        "poseflow",
+        "kinetics",
+        "points",
+        "people",
+        "drawn",
+    ],
 )
 def test_a_damaged_file_loads_or_is_a_value_error_that_names_it(tmp_path, content):
     rng = random.Random(0)

@@ -112,6 +112,7 @@ def _told_apart(frame_of: dict[str, Any]) -> dict[str, Any]:
 
 def _frame_rate(videos: Any) -> float | None:
     """The rate of the list `videos` of some annotation tools, where all are the same."""
-    found = {video.get("fps", video.get("frame_rate")) for video in videos or () if isinstance(video, dict)}
-    rate = found.pop() if len(found) == 1 else None
+    listed = [video for video in videos if isinstance(video, dict)] if isinstance(videos, list) else []
+    rates = [video.get("fps", video.get("frame_rate")) for video in listed]
+    rate = rates[0] if rates and all(rate == rates[0] for rate in rates) else None
     return float(rate) if isinstance(rate, int | float) and 0 < rate < 10_000 else None
