@@ -5,6 +5,7 @@ Published checkpoints hold optimizer states and random generators. `torch.load(w
 becomes a stand-in that does nothing.
 """
 
+import io
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -98,6 +99,21 @@ def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") 
     return content
 
 
+def read_storage(content: bytes) -> Tensor:
+    """The numbers of a tensor that was pickled without torch.save, which holds them as torch.save writes them.
+
+    Raises:
+        ValueError: They are cut off or of another kind; nothing in them was run.
+    """
+    try:
+        storage = _read_legacy(io.BytesIO(content), len(content), _RefusingUnpickler)
+    except (_Refused, *_MALFORMED) as error:
+        raise ValueError(f"a tensor whose numbers cannot be read ({type(error).__name__}: {error})") from error
+    if not isinstance(storage, Tensor):
+        raise ValueError("a tensor without numbers")
+    return storage
+
+
 class _Refused(Exception):  # noqa: N818
     """The file names something that is not on the list."""
 
@@ -124,7 +140,7 @@ def _read_zip(archive: zipfile.ZipFile, unpickler: "type[_InertUnpickler]") -> o
         return unpickler(file, storage).load()
 
 
-def _read_legacy(file: BinaryIO, size: int, unpickler: "type[_InertUnpickler]") -> object:
+def _read_legacy(file: BinaryIO | io.BytesIO, size: int, unpickler: "type[_InertUnpickler]") -> object:
     """Layout: five pickles (magic, version, system, content, storage keys), then a count and raw numbers per key."""
     storages: dict[str, Tensor] = {}
 

@@ -166,6 +166,8 @@ def as_array(value: Any) -> np.ndarray:
             return _from_bytes(raw, dtype, (), "C")
         case _JoblibArray():
             return value.array
+        case _Tensor():
+            return _from_tensor(*value.arguments)
         case bool() | int() | float() | list() | tuple():
             return np.array([as_array(item) for item in value] if isinstance(value, list | tuple) else value)
     raise TypeError(f"it holds a {type(value).__name__}")
@@ -210,6 +212,12 @@ class _Dtype(Inert): ...
 
 
 class _Scalar(Inert): ...
+
+
+class _Storage(Inert): ...
+
+
+class _Tensor(Inert): ...
 
 
 class _JoblibArray(Inert):
@@ -262,6 +270,8 @@ _STAND_INS: dict[tuple[str, str], Any] = {
     ("copy_reg", "_reconstructor"): _Rebuilt,
     ("copyreg", "_reconstructor"): _Rebuilt,
     ("_codecs", "encode"): _Bytes,
+    ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
+    ("torch.storage", "_load_from_bytes"): _Storage,
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): _DefaultDict,
 }
@@ -311,6 +321,18 @@ class _OutlineReader(_Reader):
 def _from_bytes(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     numbers = raw.encode("latin1") if isinstance(raw, str) else raw  # Python 2 wrote bytes as text
     return np.frombuffer(numbers, _dtype(dtype)).reshape(shape, order=order)
+
+
+def _from_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> np.ndarray:
+    """Of a tensor of torch that was pickled as an ordinary object."""
+    from motionrep.files.checkpoints import read_storage  # brings torch, which most pickles do without
+
+    if not isinstance(storage, _Storage) or len(storage.arguments) != 1:
+        raise TypeError("a tensor of unknown kind")
+    try:
+        return read_storage(storage.arguments[0]).as_strided(size, stride, offset).float().numpy()
+    except RuntimeError as error:
+        raise ValueError(f"a tensor larger than its numbers ({error})") from error
 
 
 def _dtype(dtype: Any) -> np.dtype:

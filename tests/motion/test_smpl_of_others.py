@@ -170,17 +170,17 @@ def test_aist_is_scaled_to_metres(tmp_path, world, smpl) -> None:
 # GVHMR
 
 
+@pytest.mark.parametrize("kept", [np.asarray, torch.from_numpy])
 @pytest.mark.parametrize("frame", ["world", "camera"])
-def test_gvhmr_in_a_pickle(tmp_path, world, camera, smpl, frame) -> None:
-    """Its tools/demo/demo.py saves tensors by torch.save; users move them to NumPy and pickle them."""
+def test_gvhmr_in_a_pickle(tmp_path, world, camera, smpl, frame, kept) -> None:
+    """Its tools/demo/demo.py saves tensors by torch.save; users pickle them, as they are or as NumPy's arrays."""
 
-    def parameters(motion: BodyMotion) -> dict[str, np.ndarray]:
+    def parameters(motion: BodyMotion) -> dict[str, np.ndarray | torch.Tensor]:
         pose = rotvec(motion).astype(np.float32)
         betas = np.zeros((50, 10), dtype=np.float32)
-        return {
-            "body_pose": pose[:, 3:66], "betas": betas, "global_orient": pose[:, :3],
-            "transl": motion.translation_m.numpy(),
-        }  # fmt: skip
+        parts = {"body_pose": pose[:, 3:66], "betas": betas, "global_orient": pose[:, :3]}
+        parts["transl"] = motion.translation_m.numpy()
+        return {name: kept(part) for name, part in parts.items()}
 
     content = {"smpl_params_global": parameters(world), "smpl_params_incam": parameters(camera)}
     path = tmp_path / "hmr4d_results.pkl"
