@@ -24,11 +24,20 @@ _ANYTHING = {
     "fbx": "open it in Blender and save the skeleton's motion as .bvh",
     "glb": "open it in Blender and save the skeleton's motion as .bvh",
 }
+# By the numbers of a frame, for arrays (frames, numbers).
+_POSES_WITHOUT_PLACE = "axis-angles of SMPL go into an .npz with poses, trans and mocap_framerate, as AMASS has them"
+_ROWS = {
+    263: "263 numbers a frame are HumanML3D's features; save the joints that its recover_from_ric(features, 22) gives",
+    **dict.fromkeys((66, 72, 156, 165), _POSES_WITHOUT_PLACE),
+}
 
 
 def advice(contents: Contents, of_keypoints: bool) -> str:
     """What to do with a file of unknown kind where keypoints, a motion or joints were wanted."""
     if contents.container not in ("folder", "torch", "pickle") and contents.path.stat().st_size == 0:
         return "it is empty, get it again"
+    row = next((_ROWS.get(it.shape[1]) for it in contents.arrays.values() if len(it.shape) == 2), None)
+    if row is not None and not of_keypoints:
+        return row
     known = _ANYTHING | _KEYPOINTS if of_keypoints else _ANYTHING
     return known.get(contents.container) or (_OWN_CLIPS if of_keypoints else _OWN_MOTIONS)

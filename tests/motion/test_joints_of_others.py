@@ -135,6 +135,15 @@ def test_render_and_convert_name_fit(tmp_path, capsys) -> None:
         assert f"motionrep fit {path} --output body.npz" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("numbers", "said"), [(263, "HumanML3D's features; save the joints"), (72, "an .npz with poses, trans and mocap")]
+)
+def test_arrays_that_are_no_joints_say_what_to_do(tmp_path, numbers, said) -> None:
+    np.save(tmp_path / "012314.npy", np.zeros((4, numbers)))
+    with pytest.raises(ValueError, match=rf"an array of shape \(4, {numbers}\) of float64, not joint .*{said}"):
+        load_joints(tmp_path / "012314.npy")
+
+
 # SAM 3D Body
 
 
