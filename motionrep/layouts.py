@@ -76,6 +76,13 @@ class JointLayout:
             found.append(j if mirrored == plain else place[mirrored])
         return tuple(found)
 
+    @cached_property
+    def side_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Left joints with their partners on the right, of those that have one."""
+        place = {plain_joint_name(joint): j for j, joint in enumerate(self.joints)}
+        left = [(plain, j) for plain, j in place.items() if plain.startswith("left_")]
+        return tuple((j, place[mirror_name(plain)]) for plain, j in left if mirror_name(plain) in place)
+
 
 def mirror_name(joint: str) -> str:
     """`left_knee` for `right_knee` and vice versa; midline joints keep their name."""

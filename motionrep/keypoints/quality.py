@@ -90,9 +90,7 @@ def swaps(keypoints: Keypoints) -> Bool[Tensor, " frames"]:
     A pair counts when two things hold. Its joints would be less than half as far from the frame before if they were
     exchanged. And together they moved more than a tenth of the person's size: limbs that pass each other move less.
     """
-    layout = keypoints.layout
-    pairs = [(j, m) for j, m in enumerate(layout.flip_indices) if layout.joints[j].startswith("left_")]
-    left, right = (torch.tensor(side) for side in zip(*pairs, strict=True))
+    left, right = torch.tensor(keypoints.layout.side_pairs, dtype=torch.long).reshape(-1, 2).unbind(1)
     before, now = keypoints.xy_px[:-1], keypoints.xy_px[1:]
     seen = (keypoints.confidence[:, left] > 0) & (keypoints.confidence[:, right] > 0)
     both = seen[1:] & seen[:-1]

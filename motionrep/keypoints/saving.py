@@ -1,5 +1,6 @@
 """Writes keypoints as .npz or as JSON in AlphaPose's format."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def _npz_fields(clip: Keypoints) -> dict[str, Any]:
         "layout": clip.layout.name,
         "joints": np.array(clip.layout.joints),
         "parents": np.array(clip.layout.parents),
+        "recipe": json.dumps(clip.layout.recipe),
         "fps": clip.fps,
         "size_px": (clip.width_px, clip.height_px),
         "person": clip.person,

@@ -1,5 +1,6 @@
 """The .npz of `save_keypoints`, which says everything itself."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def read(contents: Contents, options: KeypointOptions) -> list[Keypoints]:
     with open_npz(path) as arrays:
         for i in range(sum(name.endswith(".xy_px") for name in arrays.names)):
             fields = {name: arrays[f"{i}.{name}"] for name in _FIELDS}
+            if f"{i}.recipe" in arrays.names:
+                fields["recipe"] = arrays[f"{i}.recipe"]
             try:
                 clips.append(_clip(fields, options, path if i == 0 else None))
             except (ValueError, TypeError) as error:
@@ -43,7 +46,8 @@ def read(contents: Contents, options: KeypointOptions) -> list[Keypoints]:
 
 def _clip(fields: dict[str, np.ndarray], options: KeypointOptions, warn_of: Path | None) -> Keypoints:
     joints, parents = (tuple(map(str, fields[name])) for name in ("joints", "parents"))
-    layout = JointLayout(str(fields["layout"]), joints, parents)
+    recipe = json.loads(str(fields["recipe"])) if "recipe" in fields else {}
+    layout = JointLayout(str(fields["layout"]), joints, parents, recipe)
     width_px, height_px = map(int, fields["size_px"])
     fps, size_px = float(fields["fps"]), (width_px, height_px)
     if warn_of is not None:
