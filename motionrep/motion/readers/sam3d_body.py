@@ -5,6 +5,7 @@ one person's fields.
 """
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,15 @@ def _frames(contents: Contents) -> list[Any]:
         return [fields]
     value = contents.value
     if isinstance(value, dict):
-        return [value] if _JOINTS in value else [value[name] for name in sorted(value, key=str)]
+        return [value] if _JOINTS in value else [value[name] for name in sorted(value, key=_number)]
     is_one_picture = all(isinstance(item, dict) for item in value) and len(value) > 0
     return [value] if is_one_picture else list(value)
+
+
+def _number(name: Any) -> tuple[int, str]:
+    """The order of a frame by the last number in its name, such as 2 before frame_10.jpg."""
+    numbers = re.findall(r"\d+", re.sub(r"\.\w*$", "", str(name)))
+    return int(numbers[-1]) if numbers else 0, str(name)
 
 
 def _people(path: Path, frame: Any) -> list[np.ndarray]:
