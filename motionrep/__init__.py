@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from motionrep.body import BodyModel, BodyMotion, load_body_model
     from motionrep.deployment.latency import embed_with_latency
     from motionrep.deployment.stream import Stream, StreamedFrame
+    from motionrep.detection import detect
     from motionrep.embedding import embed, mirrored
     from motionrep.encoders import load_encoder, load_published
     from motionrep.fitting.joints import fit_body
@@ -43,6 +44,7 @@ _NAMES = {
     "body": ("BodyModel", "BodyMotion", "load_body_model"),  # motions find their surface when bodies are loaded
     "deployment.latency": ("embed_with_latency",),
     "deployment.stream": ("Stream", "StreamedFrame"),
+    "detection": ("detect",),
     "embedding": ("embed", "mirrored"),
     "encoders": ("load_encoder", "load_published"),
     "fitting.joints": ("fit_body",),
@@ -68,15 +70,15 @@ _NAMES = {
 _MODULE_OF = {name: f"motionrep.{module}" for module, names in _NAMES.items() for name in names}
 # Their modules are reached as attributes, as in motionrep.encoders.load_published.
 _PACKAGES = (
-    "body", "datasets", "deployment", "embedding", "encoders", "evaluation", "files", "fitting", "geometry",
-    "head_api", "keypoints", "layouts", "motion", "pipeline", "rendering", "training", "types", "viewing",
+    "body", "datasets", "deployment", "detection", "embedding", "encoders", "evaluation", "files", "fitting",
+    "geometry", "head_api", "keypoints", "layouts", "motion", "pipeline", "rendering", "training", "types", "viewing",
     "weights", "windows",
 )  # fmt: skip
 
 __all__ = [
     "ActionScores", "BodyModel", "BodyMotion", "JointLayout", "JointMotion", "Keypoints", "MeshMotion",
     "MotionEmbedding", "PinholeCamera", "Recovered", "Recoverer", "RenderOptions", "Stream", "StreamedFrame",
-    "ViewedMotion", "Viewer", "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged",
+    "ViewedMotion", "Viewer", "detect", "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged",
     "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_joints",
     "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored", "read_camera",
     "recover", "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion",

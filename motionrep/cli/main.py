@@ -9,6 +9,7 @@ from types import ModuleType
 from motionrep.cli.commands import (
     convert,
     demo,
+    detect,
     doctor,
     embed,
     evaluate,
@@ -26,8 +27,8 @@ from motionrep.cli.commands import list as list_
 from motionrep.cli.options import Parser, resolved
 
 COMMANDS: dict[str, ModuleType] = {
-    "demo": demo, "embed": embed, "predict": predict, "render": render, "view": view, "report": report,
-    "convert": convert, "fit": fit, "export": export, "pretrain": pretrain, "finetune": finetune,
+    "demo": demo, "detect": detect, "embed": embed, "predict": predict, "render": render, "view": view,
+    "report": report, "convert": convert, "fit": fit, "export": export, "pretrain": pretrain, "finetune": finetune,
     "evaluate": evaluate, "plot": plot, "list": list_, "doctor": doctor,
 }  # fmt: skip
 

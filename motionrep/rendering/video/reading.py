@@ -100,11 +100,11 @@ def open_source_video(path: Path | str) -> SourceVideo:
     from av.error import FFmpegError
 
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; video= is the file the keypoints were found in")
+        raise FileNotFoundError(f"{path}: no such file; give a video")
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise ValueError(f"{path} has no pictures; video= is the file the keypoints were found in")
+                raise ValueError(f"{path} holds no pictures; give a video")
             stream = container.streams.video[0]
             stamps = [
                 packet.dts if packet.pts is None else packet.pts

@@ -1,0 +1,49 @@
+"""The detectors that are installed, by name."""
+
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from motionrep.files.naming import did_you_mean
+from motionrep.types import Keypoints
+
+GROUP = "motionrep.detectors"
+DEFAULT = "blazepose"
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """What finds people in the pictures of a video.
+
+    A package adds one through the entry point group `motionrep.detectors`. The entry point is called with a device and
+    gives an object of this kind.
+    """
+
+    def detect(self, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], fps: float) -> list[Keypoints]:
+        """One clip for each person, in order of appearance; none if nobody is seen.
+
+        Args:
+            pictures: Of equal size, in RGB. They are read one after the other, so a long video need not fit in memory.
+            fps: Pictures in each second; the rate of the clips.
+        """
+        ...
+
+
+def detector_entry_points() -> dict[str, EntryPoint]:
+    """Every installed detector by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def load_detector(name: str, device: str | torch.device = "cpu") -> Detector:
+    """An installed detector, ready to run. Raises ValueError that lists them for another name."""
+    installed = detector_entry_points()
+    if name not in installed:
+        raise ValueError(
+            f"unknown detector {name!r}{did_you_mean(name, installed)} (installed: {', '.join(sorted(installed))}); "
+            f"a package adds one through the entry point group {GROUP!r}"
+        )
+    return installed[name].load()(device=device)
