@@ -92,7 +92,8 @@ def has_needed_joints(names: Sequence[str]) -> bool:
 
 def _fitting(place: dict[str, int], count: int) -> JointLayout:
     whole = BODY_LAYOUTS.get(count)
-    for layout in ([whole] if whole else []) + list(LAYOUTS.values()):
+    same_order = [layout for layout in LAYOUTS.values() if [*map(plain_joint_name, layout.joints)] == [*place]]
+    for layout in [*same_order, *([whole] if whole else []), *LAYOUTS.values()]:
         joints = {plain_joint_name(joint) for joint in layout.joints}
         if joints == place.keys() or (layout is whole and joints <= place.keys()):
             return layout
