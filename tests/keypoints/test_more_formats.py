@@ -57,7 +57,7 @@ def test_a_file_for_each_picture(tmp_path, content):
 
 
 def test_a_file_of_alphapose_for_each_picture(tmp_path):
-    """scripts/demo_inference.py of AlphaPose, run picture by picture, writes a list for each."""
+    """write_json of AlphaPose (alphapose/utils/pPose_nms.py), run picture by picture, writes such a list for each."""
     (clip,) = load(per_picture(tmp_path, [[alphapose(f"{t}.jpg", person(17))] for t in range(3)]), layout="coco_17")
     assert clip.frame_count == 3
 
@@ -78,7 +78,10 @@ def test_a_missing_person_of_an_openpose_folder_is_an_empty_object(tmp_path):
 
 
 def test_pose_lists_of_drawing_tools(tmp_path):
-    """encode_poses_as_dict of comfyui_controlnet_aux (dwpose/__init__.py): null without a body, joints 0, 0, 0."""
+    """encode_poses_as_dict of Fannovel16/comfyui_controlnet_aux (src/custom_controlnet_aux/dwpose/__init__.py).
+
+    A person without a body has null, a joint that was not found 0, 0, 0.
+    """
     xyc = person(18)
     xyc[:, 2] = 1
     xyc[4] = 0
@@ -90,7 +93,7 @@ def test_pose_lists_of_drawing_tools(tmp_path):
 
 
 def test_kinetics_skeleton(tmp_path):
-    """The data set of yysijie/st-gcn (feeder/feeder_kinetics.py reads it): pose and score apart, in fractions."""
+    """The data set of ST-GCN, as converters quote it: pose and score apart, in fractions, from frame 1."""
     xyc = person(18)
     pose = (xyc[:, :2] / SIZE).round(3)
     frames = [{"frame_index": t, "skeleton": [{"pose": flat(pose), "score": xyc[:, 2].tolist()}] * (t != 2)}
@@ -115,7 +118,7 @@ def test_bare_lists_of_points(tmp_path, columns):
 
 @pytest.mark.parametrize("save", [np.save, lambda path, points: np.savez(path.with_suffix(".npz"), keypoints=points)])
 def test_bare_arrays(tmp_path, save):
-    """infer_wild.py of MotionBERT and demo/vis.py of MHFormer hold such arrays of one person."""
+    """np.save of one person's points, with and without a confidence."""
     xyc = np.stack([moved(person(17), t) for t in range(4)])
     xyc[1, 5] = 0
     save(tmp_path / "points.npy", xyc)

@@ -47,10 +47,12 @@ def video_of(entry: Any) -> str | None:
 
 def picture_size(entry: Any) -> tuple[int, int] | None:
     """Width and height in pixels where a picture's entry says them."""
-    for width, height in (("width", "height"), ("canvas_width", "canvas_height")):
-        sides = [entry.get(width), entry.get(height)] if isinstance(entry, dict) else []
-        if len(sides) == 2 and all(isinstance(side, int | float) and 0 < side < 1e6 for side in sides):
-            return int(sides[0]), int(sides[1])
+    if not isinstance(entry, dict):
+        return None
+    for names in (("width", "height"), ("canvas_width", "canvas_height")):
+        sides = [int(side) for name in names if isinstance(side := entry.get(name), int | float) and 1 <= side < 1e6]
+        if len(sides) == 2:
+            return sides[0], sides[1]
     return None
 
 

@@ -32,7 +32,7 @@ def _values(person: Any, path: Path, frame: int) -> list[float]:
     try:
         points = np.array(person, dtype=float)
     except (ValueError, TypeError, OverflowError):
-        points = np.empty(0)
-    if points.ndim != 2 or points.shape[1] not in (2, 3):
+        points = None
+    if points is None or points.ndim != 2 or points.shape[-1] not in (2, 3):
         raise ValueError(f"{path}: frame {frame}: a joint should be [x, y] or [x, y, confidence], all alike")
     return with_confidence(points).ravel().tolist()

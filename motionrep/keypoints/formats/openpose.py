@@ -26,7 +26,7 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     if contents.container == "folder":
         for name, frame in frames.items():
             if not is_openpose_frame(frame):
-                raise ValueError(f"{path / name}: no list 'people', which every file of an OpenPose folder has")
+                raise ValueError(f"{path / str(name)}: no list 'people', which every file of an OpenPose folder has")
     sizes = {name: size_px for name, frame in frames.items() if (size_px := picture_size(frame)) is not None}
     return checked_detections(
         _rows(frames, path), frames, _LAYOUTS, options, path, sizes if len(sizes) == len(frames) else None
