@@ -1,7 +1,5 @@
 """Formats of which each test writes files as the named writer's code emits them."""
 
-import json
-
 import numpy as np
 import pytest
 from keypoint_files import (
@@ -9,7 +7,6 @@ from keypoint_files import (
     alphapose,
     assert_frame,
     flat,
-    landmarks,
     load,
     mmpose_frame,
     moved,
@@ -20,7 +17,7 @@ from keypoint_files import (
     yolo,
 )
 
-from motionrep.layouts import COCO_17, MEDIAPIPE_33, NTU_25, OPENPOSE_18
+from motionrep.layouts import COCO_17, NTU_25, OPENPOSE_18
 
 
 def per_picture(tmp_path, contents):
@@ -202,13 +199,3 @@ def test_yolo_labels_without_confidence(tmp_path):
     assert [float(clip.xy_px[0, 0, 0]) for clip in clips] == pytest.approx([334.507, 526.507], abs=0.01)
     with pytest.raises(ValueError, match="34 numbers after the box, not those of 26 joints; pass the layout"):
         load(path, layout="halpe_26")
-
-
-@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
-def test_json_lines(tmp_path, suffix):
-    path = tmp_path / f"frames{suffix}"
-    frames = [{"frame": t, "landmarks": landmarks(moved(person(33), t)) if t != 1 else []} for t in range(3)]
-    path.write_text("\n".join(json.dumps(frame) for frame in frames) + "\n")
-    (clip,) = load(path)
-    assert (clip.layout, seen(clip)) == (MEDIAPIPE_33, [True, False, True])
-    assert_frame(clip, 2, moved(person(33), 2))

@@ -1,8 +1,10 @@
-"""Tables of keypoints, each as the named writer's code emits it."""
+"""Tables and lines of text, each as the named writer's code emits it."""
+
+import json
 
 import numpy as np
 import pytest
-from keypoint_files import SIZE, assert_frame, load, moved, person, seen
+from keypoint_files import SIZE, assert_frame, landmarks, load, moved, person, seen
 
 from motionrep.layouts import COCO_17, MEDIAPIPE_33
 
@@ -131,3 +133,13 @@ def test_a_row_of_another_length_is_named(tmp_path):
     path = table(tmp_path, header, [person(17)[:, :2].ravel(), [1, 2]])
     with pytest.raises(ValueError, match="row 3 has 2 cells, the header 34; mend or remove it"):
         load(path)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_json_lines(tmp_path, suffix):
+    path = tmp_path / f"frames{suffix}"
+    frames = [{"frame": t, "landmarks": landmarks(moved(person(33), t)) if t != 1 else []} for t in range(3)]
+    path.write_text("\n".join(json.dumps(frame) for frame in frames) + "\n")
+    (clip,) = load(path)
+    assert (clip.layout, seen(clip)) == (MEDIAPIPE_33, [True, False, True])
+    assert_frame(clip, 2, moved(person(33), 2))
