@@ -192,36 +192,7 @@ def test_joblib_arrays_are_read_where_they_lie(tmp_path, protocol):
         np.testing.assert_array_equal(as_array(read[name]), array)
 
 
-# GVHMR
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("frame", ["world", "camera"])
-def test_gvhmr(tmp_path, walk, smpl, zipped, frame):
-    world = on_smpl(replace(walk, fps=30.0, betas=torch.linspace(-1, 1, 10)), smpl)
-    world = replace(world, local_rotmat=torch.cat([world.local_rotmat[:, :22], torch.eye(3).repeat(50, 2, 1, 1)], 1))
-    camera = turned(world, DOWN_UP, torch.tensor([0.2, 0.9, 3.0]), smpl)
-
-    def parameters(motion):
-        pose = torch.from_numpy(rotvec(motion)).float()
-        betas = motion.betas.expand(50, -1) + 0.1 * torch.linspace(-1, 1, 50)[:, None]
-        return {
-            "body_pose": pose[:, 3:66],
-            "betas": betas,
-            "global_orient": pose[:, :3],
-            "transl": motion.translation_m,
-        }
-
-    still = {"K_fullimg": torch.eye(3).repeat(50, 1, 1), "net_outputs": {"model_output": {"pred_x": torch.zeros(2)}}}
-    content = {"smpl_params_global": parameters(world), "smpl_params_incam": parameters(camera)} | still
-    torch.save(content, tmp_path / "hmr4d_results.pt", _use_new_zipfile_serialization=zipped)
-    got = load_motion(tmp_path / "hmr4d_results.pt", smpl.name, frame=frame)
-    expected = world if frame == "world" else camera
-    if frame == "world":
-        floor_m = floor_height_m(got, smpl)
-        assert abs(float(floor_m)) < 1e-5
-        got = replace(got, translation_m=got.translation_m + floor_height_m(world, smpl) * torch.tensor([0, 1, 0]))
-    assert_same(got, expected)
+# Betas and gaps
 
 
 def test_betas_of_smplx_mean_nothing_on_smpl(tmp_path, walk, smpl):

@@ -170,29 +170,38 @@ def test_aist_is_scaled_to_metres(tmp_path, world, smpl) -> None:
 # GVHMR
 
 
-@pytest.mark.parametrize("kept", [np.asarray, torch.from_numpy])
+def gvhmr(motion: BodyMotion, betas: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A dict of zju3dv/GVHMR's results, as tools/demo/demo.py saves two by torch.save: betas change over time."""
+    pose = torch.from_numpy(rotvec(motion)).float()
+    changing = betas.expand(50, -1) + 0.1 * torch.linspace(-1, 1, 50)[:, None]
+    parts = {"body_pose": pose[:, 3:66], "betas": changing, "global_orient": pose[:, :3]}
+    return parts | {"transl": motion.translation_m}
+
+
+@pytest.mark.parametrize("kept", ["torch", "torch, old", "pickle", "pickle of NumPy"])
 @pytest.mark.parametrize("frame", ["world", "camera"])
-def test_gvhmr_in_a_pickle(tmp_path, world, camera, smpl, frame, kept) -> None:
-    """Its tools/demo/demo.py saves tensors by torch.save; users pickle them, as they are or as NumPy's arrays."""
-
-    def parameters(motion: BodyMotion) -> dict[str, np.ndarray | torch.Tensor]:
-        pose = rotvec(motion).astype(np.float32)
-        betas = np.zeros((50, 10), dtype=np.float32)
-        parts = {"body_pose": pose[:, 3:66], "betas": betas, "global_orient": pose[:, :3]}
-        parts["transl"] = motion.translation_m.numpy()
-        return {name: kept(part) for name, part in parts.items()}
-
-    content = {"smpl_params_global": parameters(world), "smpl_params_incam": parameters(camera)}
-    path = tmp_path / "hmr4d_results.pkl"
-    path.write_bytes(pickle.dumps(content))
+def test_gvhmr(tmp_path, world, smpl, frame, kept) -> None:
+    """Users pickle what it saved, as tensors or as NumPy's arrays."""
+    betas, still = torch.linspace(-1, 1, 10), torch.eye(3).repeat(50, 2, 1, 1)
+    local_rotmat = torch.cat([world.local_rotmat[:, :22], still], 1)
+    expected_world = replace(world, betas=betas, local_rotmat=local_rotmat)
+    expected_camera = turned(expected_world, DOWN_UP, IN_CAMERA_M, smpl)
+    content = {"smpl_params_global": gvhmr(expected_world, betas), "smpl_params_incam": gvhmr(expected_camera, betas)}
+    more = {"K_fullimg": torch.eye(3).repeat(50, 1, 1), "net_outputs": {"model_output": {"pred_x": torch.zeros(2)}}}
+    path = tmp_path / ("hmr4d_results.pt" if kept.startswith("torch") else "hmr4d_results.pkl")
+    match kept:
+        case "torch" | "torch, old":
+            torch.save(content | more, path, _use_new_zipfile_serialization=kept == "torch")
+        case "pickle":
+            path.write_bytes(pickle.dumps(content | more))
+        case _:
+            arrays = {key: {name: part.numpy() for name, part in parts.items()} for key, parts in content.items()}
+            path.write_bytes(pickle.dumps(arrays))
     got = load_motion(path, smpl.name, frame=frame)
-    expected = camera if frame == "camera" else world
-    still = torch.eye(3).repeat(50, 2, 1, 1)
-    expected = replace(expected, local_rotmat=torch.cat([expected.local_rotmat[:, :22], still], 1))
     if frame == "world":
-        assert_on_floor(got, expected, smpl)
+        assert_on_floor(got, expected_world, smpl)
     else:
-        assert_same(got, expected)
+        assert_same(got, expected_camera)
 
 
 # GLAMR
