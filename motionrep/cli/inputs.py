@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from motionrep.cli.options import Axes, Size
 from motionrep.files.contents import Contents, look
-from motionrep.files.kinds import kind_of, require_kind
+from motionrep.files.kinds import kind_of, lacks_size, require_kind
 
 if TYPE_CHECKING:
     from motionrep.types import BodyMotion, JointMotion, Keypoints
@@ -22,7 +22,7 @@ def look_at_keypoints(path: Path, size: Size | None) -> Contents:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such keypoint file or folder")
     contents = look(path)
-    if size is None and kind_of(contents).needs_size:
+    if size is None and lacks_size(contents):
         raise ValueError(
             f"{path}: does not say how large the picture is; pass its size as --size 1920x1080, or the video as "
             "--size video.mp4"

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motionrep.cli.inputs import look_at_keypoints, name_of, read_shown, refuse_clip_options
-from motionrep.cli.options import Axes, Precision, Size
+from motionrep.cli.options import Axes, FrameOrder, Precision, Size
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of
 from motionrep.weights import DEFAULT_HEAD
 
 if TYPE_CHECKING:
     from motionrep.pipeline import Recoverer
+    from motionrep.types import Keypoints
     from motionrep.viewing import ViewedMotion
 
 
@@ -28,14 +29,28 @@ class Recovery:
     size: Size | None
     device: str
     precision: Precision
+    run_folder: Path | None = None
+    frame_order: FrameOrder = "number"
+    all_persons: bool = False
+
+    def clips(self, contents: Contents) -> "list[Keypoints]":
+        """The persons of a keypoint file."""
+        from motionrep.keypoints.loading import read_keypoints
+
+        return read_keypoints(contents, self.layout, self.fps, self.size, self.frame_order, self.all_persons)
 
     def recoverer(self) -> "Recoverer":
         """The networks, loaded."""
         import torch
 
         from motionrep.pipeline import Recoverer, load_networks
+        from motionrep.pipeline.run_folders import run_networks
 
-        networks = load_networks(self.heads or [DEFAULT_HEAD], self.encoder, self.device)
+        heads, encoder = self.heads, self.encoder
+        if self.run_folder is not None:
+            encoder, trained = run_networks(self.run_folder, encoder)
+            heads = heads or list(map(str, trained))
+        networks = load_networks(heads or [DEFAULT_HEAD], encoder, self.device)
         return Recoverer(*networks, device=self.device, dtype=getattr(torch, self.precision), progress=True)
 
 
@@ -75,12 +90,12 @@ def _read(file: Contents, frame: Axes | None, fps: float | None, person: int | N
 
 
 def _recovered(file: Contents, recovery: Recovery, recoverer: "Recoverer", person: int | None) -> "list[ViewedMotion]":
-    from motionrep.keypoints.loading import read_keypoints
+    from motionrep.pipeline.networks import endings
     from motionrep.pipeline.people import chosen
     from motionrep.types import BodyMotion, JointMotion
     from motionrep.viewing import ViewedMotion
 
-    people = read_keypoints(file, recovery.layout, recovery.fps, recovery.size)
+    people = recovery.clips(file)
     taken = chosen(people, person)
     if recovery.camera is not None:
         recoverer = recoverer.with_camera(recovery.camera, list(taken.values()))
@@ -91,6 +106,6 @@ def _recovered(file: Contents, recovery: Recovery, recoverer: "Recoverer", perso
             head: result for head, result in recovered.results.items() if isinstance(result, BodyMotion | JointMotion)
         } or {"": recovered.motion}  # which says what there is instead
         for head, motion in shown.items():
-            label = name if len(shown) == 1 else f"{name}, {head}"
+            label = ", ".join([name, *([endings(shown)[head].strip("_")] if len(shown) > 1 else [])])
             found.append(ViewedMotion(label, motion, clip, recovered.embedding))
     return found

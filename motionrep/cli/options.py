@@ -4,6 +4,7 @@ Nothing here imports torch before the arguments are right.
 """
 
 import argparse
+import logging
 import re
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -12,11 +13,15 @@ from motionrep.files.kinds import names, suffixes
 from motionrep.weights import DEFAULT_HEAD
 
 Size = tuple[int, int]
+FrameOrder = Literal["number", "file"]
 Axes = Literal["camera", "world"]
 Precision = Literal["float32", "bfloat16"]
 MOTION_FILES = f"A motion file ({names('motion')}; {', '.join(suffixes('motion'))})."
 WEIGHTS = "Shipped name, folder or Hub id"
 _RARE = "rare options"
+_SAME_RATE = 0.01
+
+logger = logging.getLogger(__name__)
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,7 +87,18 @@ def add_clip(parser: Parser) -> None:
         "--size", type=_size, metavar="WIDTHxHEIGHT",
         help="Size of the video's picture in pixels, as 1920x1080, or the video file itself (default: the file's).",
     )  # fmt: skip
-    group.add_argument("--fps", type=float, help="Frames per second of the video (default: the file's, or 30).")
+    group.add_argument(
+        "--fps", type=float, help="Frames per second (default: the file's, those of the video given as --size, or 30)."
+    )
+    parser.rare.add_argument(
+        "--frame-order", choices=("number", "file"), default="number",
+        help="Whether frames count by their numbers or names, or in the file's order (default: %(default)s).",
+    )  # fmt: skip
+    parser.rare.add_argument(
+        "--all-persons",
+        action="store_true",
+        help="Keeps people who were seen in few frames and with little confidence.",
+    )
     group.add_argument("--layout", help="Joint layout, see motionrep list (default: recognised by the file).")
 
 
@@ -102,6 +118,13 @@ def add_heads(parser: Parser) -> None:
         help=f"{WEIGHTS}; give it again for more heads of the encoder (default: {DEFAULT_HEAD}).",
     )  # fmt: skip
     parser.rare.add_argument("--encoder", help=f"{WEIGHTS} (default: the one the head was trained on).")
+
+
+def add_run(parser: Parser, what: str = "Its heads and its encoder are") -> None:
+    parser.add_argument(
+        "--run", type=Path, dest="run_folder", metavar="FOLDER",
+        help=f"The --output of motionrep finetune or pretrain. {what} taken unless given as well.",
+    )  # fmt: skip
 
 
 def add_camera(parser: Parser, also: str = "") -> None:
@@ -141,18 +164,24 @@ def resolved(options: dict[str, Any]) -> dict[str, Any]:
         ValueError: A file that is no video, or a device that cannot compute.
     """
     if isinstance(options.get("size"), Path):
-        options |= {"size": size_of_video(options["size"])}
+        options["size"], options["fps"] = clip_of_video(options["size"], options.get("fps"))
     if options.get("device", "cpu") != "cpu":
         _require_device(options["device"])
     return options
 
 
-def size_of_video(path: Path) -> Size:
-    """Width and height of its upright pictures in pixels. Raises as `open_source_video`."""
+def clip_of_video(path: Path, fps: float | None) -> tuple[Size, float]:
+    """Width and height of a video's upright pictures in pixels, and its frame rate unless another one was given.
+
+    Raises as `open_source_video`.
+    """
     from motionrep.rendering.video.reading import open_source_video
 
     video = open_source_video(path)
-    return video.width_px, video.height_px
+    rate = round(video.fps, 3)
+    if fps is not None and abs(fps / rate - 1) > _SAME_RATE:
+        logger.warning("%s has %g frames per second, but --fps %g was given and is used", path, rate, fps)
+    return (video.width_px, video.height_px), fps or rate
 
 
 def _size(text: str) -> Size | Path:

@@ -1,10 +1,10 @@
 """`motionrep convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from motionrep.cli.inputs import look_at_keypoints, refuse_clip_options
-from motionrep.cli.options import Axes, Parser, Size, add_clip, add_frame, add_person
+from motionrep.cli.options import Axes, FrameOrder, Parser, Size, add_clip, add_frame, add_person
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of, require_kind
 
@@ -29,24 +29,28 @@ def add_options(parser: Parser) -> None:
     parser.rare.add_argument(
         "--skeleton", type=Path, help="A .json with the names of a .bvh file's joints (default: known by name)."
     )
+    parser.rare.add_argument(
+        "--up", choices=("y", "z"), help="The motion file's axis that points up (default: read from the file)."
+    )
     add_clip(parser)
 
 
 def run(
     source: Path, output: Path, body: str | None, person: int | None, frame: Axes | None, skeleton: Path | None,
-    layout: str | None, fps: float | None, size: Size | None,
+    up: Literal["y", "z"] | None, layout: str | None, fps: float | None, size: Size | None, frame_order: FrameOrder,
+    all_persons: bool,
 ) -> None:  # fmt: skip
     """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS, 3DPW, WHAM, GVHMR) to .npz."""
     contents = look(source)
     if kind_of(contents).holds == "keypoints":
-        of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton}
+        of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton, "up": up}
         if given := [name for name, value in of_motion.items() if value is not None]:
             raise ValueError(f"{source}: holds keypoints, and --{given[0]} is for motions; motionrep predict makes one")
         look_at_keypoints(source, size)
         import motionrep
         from motionrep.keypoints.loading import read_keypoints
 
-        people = read_keypoints(contents, layout, fps, size)
+        people = read_keypoints(contents, layout, fps, size, frame_order, all_persons)
         motionrep.save_keypoints(people, output)
         begin = min(person.first_frame for person in people)
         frames = max(person.first_frame + person.frame_count for person in people) - begin
@@ -60,7 +64,7 @@ def run(
         raise ValueError(f"{source}: --skeleton says how the joints of a .bvh drive the body; leave it out")
     import motionrep
 
-    motion = _motion(contents, body, skeleton, person, frame, fps)
+    motion = _motion(contents, body, skeleton, person, frame, fps, up)
     if body is not None and motion.body_model != body:
         from motionrep.fitting.transfer import transfer
 
@@ -73,7 +77,7 @@ def run(
 
 def _motion(
     contents: Contents, body: str | None, skeleton: Path | None, person: int | None, frame: Axes | None,
-    fps: float | None,
+    fps: float | None, up: Literal["y", "z"] | None,
 ) -> "BodyMotion":  # fmt: skip
     """The motion of one person; motionrep's own .npz keeps the body that it was made for."""
     from motionrep.motion.loading import one_motion, read_motions
@@ -81,5 +85,5 @@ def _motion(
     from motionrep.motion.retargeting.skeletons import read_skeleton
 
     table = None if skeleton is None else read_skeleton(skeleton)
-    motions = read_motions(contents, MotionOptions(body or "open", table, frame, fps))
+    motions = read_motions(contents, MotionOptions(body or "open", table, frame, fps, up))
     return one_motion(motions, person, contents.path)

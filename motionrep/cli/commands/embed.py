@@ -5,7 +5,17 @@ from typing import Literal
 
 from motionrep.cli.extras import require
 from motionrep.cli.inputs import look_at_keypoints, one_of, require_suffix
-from motionrep.cli.options import WEIGHTS, Parser, Precision, Size, add_clip, add_computing, add_person
+from motionrep.cli.options import (
+    WEIGHTS,
+    FrameOrder,
+    Parser,
+    Precision,
+    Size,
+    add_clip,
+    add_computing,
+    add_person,
+    add_run,
+)
 from motionrep.files.kinds import names
 from motionrep.weights import DEFAULT_ENCODER
 
@@ -21,10 +31,8 @@ def add_options(parser: Parser) -> None:
     add_clip(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .parquet file to write.")
     add_person(parser, "every file")
-    parser.add_argument(
-        "--encoder", default=DEFAULT_ENCODER,
-        help=f"{WEIGHTS}, or a published checkpoint (default: %(default)s).",
-    )  # fmt: skip
+    parser.add_argument("--encoder", help=f"{WEIGHTS}, or a published checkpoint (default: {DEFAULT_ENCODER}).")
+    add_run(parser, "Its encoder is")
     parser.add_argument(
         "--level", choices=("clip", "frame", "joint"), default="frame",
         help="What gets a row of the table (default: %(default)s).",
@@ -34,8 +42,10 @@ def add_options(parser: Parser) -> None:
 
 
 def run(
-    keypoints: list[Path], output: Path, person: int | None, encoder: str, level: Literal["clip", "frame", "joint"],
-    layout: str | None, fps: float | None, size: Size | None, flip: bool, device: str, precision: Precision,
+    keypoints: list[Path], output: Path, person: int | None, encoder: str | None, run_folder: Path | None,
+    level: Literal["clip", "frame", "joint"], layout: str | None, fps: float | None, size: Size | None, flip: bool,
+    frame_order: FrameOrder, all_persons: bool,
+    device: str, precision: Precision,
 ) -> None:  # fmt: skip
     """Writes the motion embeddings of every person in keypoint files as a Parquet table."""
     require_suffix(output, "embeddings", ".parquet")
@@ -46,14 +56,17 @@ def run(
     import motionrep
     from motionrep.embedding.tables import write_embeddings
     from motionrep.keypoints.loading import read_keypoints
+    from motionrep.pipeline.run_folders import run_networks
 
     people, clips = [], []
     for contents, name in zip(files, _names(keypoints), strict=True):
-        found = read_keypoints(contents, layout, fps, size)
+        found = read_keypoints(contents, layout, fps, size, frame_order, all_persons)
         taken = found if person is None else [one_of(found, person, contents.path)]
         people += taken
         clips += [name] * len(taken)
-    network = motionrep.load_encoder(encoder)
+    if run_folder is not None:
+        encoder = run_networks(run_folder, encoder)[0]
+    network = motionrep.load_encoder(encoder or DEFAULT_ENCODER)
     dtype = getattr(torch, precision)
     embeddings = [motionrep.embed(one, network, flip=flip, device=device, dtype=dtype, progress=True) for one in people]
     write_embeddings(embeddings, output, level, clips)

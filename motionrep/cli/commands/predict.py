@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from motionrep.cli.extras import require
 from motionrep.cli.inputs import look_at_keypoints, require_folder
 from motionrep.cli.motions import Recovery
-from motionrep.cli.options import Parser, add_camera, add_computing, add_heads, add_keypoints, add_person
+from motionrep.cli.options import Parser, add_camera, add_computing, add_heads, add_keypoints, add_person, add_run
 
 if TYPE_CHECKING:
     from motionrep.pipeline import Recovered
@@ -27,6 +27,7 @@ def add_options(parser: Parser) -> None:
     )
     add_person(parser)
     add_heads(parser)
+    add_run(parser)
     add_camera(parser, " It is written beside the results.")
     parser.add_argument(
         "--flip",
@@ -53,11 +54,10 @@ def run(
     if video:
         require("video", "--video", "av")
     from motionrep.geometry.camera_files import write_camera
-    from motionrep.keypoints.loading import read_keypoints
     from motionrep.pipeline.people import chosen
     from motionrep.types import ActionScores, BodyMotion, JointMotion
 
-    clips = chosen(read_keypoints(contents, given.layout, given.fps, given.size), person)
+    clips = chosen(given.clips(contents), person)
     recoverer = replace(given.recoverer(), flip=flip, refine=refine, window_s=window_s)
     if given.camera is not None:
         recoverer = recoverer.with_camera(given.camera, list(clips.values()))

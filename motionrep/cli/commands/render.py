@@ -5,21 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from motionrep.cli.extras import require, require_video
+from motionrep.cli.extras import require
 from motionrep.cli.inputs import look_at_keypoints, one_of, read_shown, refuse_clip_options
 from motionrep.cli.options import (
     MOTION_FILES,
     Axes,
+    FrameOrder,
     Parser,
     Size,
     add_clip,
     add_device,
     add_frame,
     add_person,
-    size_of_video,
+    clip_of_video,
 )
 from motionrep.files.contents import look
-from motionrep.files.kinds import kind_of, require_kind
+from motionrep.files.kinds import lacks_size, require_kind
 from motionrep.rendering.backends import BACKENDS
 from motionrep.rendering.looks import Arrange, Background, Show, View
 
@@ -99,7 +100,8 @@ def _add_look(parser: Parser) -> None:
 def run(
     motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
     compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, layout: str | None,
-    fps: float | None, size: Size | None, output_fps: float | None, **drawing: Any,
+    fps: float | None, size: Size | None, frame_order: FrameOrder, all_persons: bool, output_fps: float | None,
+    **drawing: Any,
 ) -> None:  # fmt: skip
     """Renders motion files as a video, or as pictures."""
     files = [look(path) for path in (*motion, *([compare] if compare else []))]
@@ -107,7 +109,9 @@ def run(
         require_kind(file, "motion", "joints")
     if keypoints is None:
         refuse_clip_options(files, layout=layout, size=size, fps=fps)
-    require_video(output)
+    from motionrep.rendering.video.writing import check_video_path  # brings no torch
+
+    check_video_path(output, with_alpha=drawing["background"] == "transparent", with_sound=audio)
     if video is not None:
         require("video", "--video", "av")
     from motionrep.geometry.camera_files import read_camera
@@ -123,7 +127,7 @@ def run(
     reference = shown.pop() if compare else None
     clips = None
     if keypoints is not None:
-        clips = _clips(keypoints, _read(keypoints, video, layout, fps, size), person, motion)
+        clips = _clips(keypoints, _read(keypoints, video, layout, fps, size, frame_order, all_persons), person, motion)
     size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
     taken_by = None if camera is None else read_camera(camera, *size_px)
     begin_s = min(one.first_frame / one.fps for one in clips or shown)
@@ -136,14 +140,20 @@ def run(
 
 
 def _read(
-    keypoints: Path, video: Path | None, layout: str | None, fps: float | None, size: Size | None
+    keypoints: Path,
+    video: Path | None,
+    layout: str | None,
+    fps: float | None,
+    size: Size | None,
+    frame_order: FrameOrder,
+    all_persons: bool,
 ) -> "list[Keypoints]":
     """The persons of a keypoint file; the video knows the size of the picture."""
     from motionrep.keypoints.loading import read_keypoints
 
-    if size is None and video is not None and keypoints.exists() and kind_of(keypoints).needs_size:
-        size = size_of_video(video)
-    return read_keypoints(look_at_keypoints(keypoints, size), layout, fps, size)
+    if size is None and video is not None and keypoints.exists() and lacks_size(look(keypoints)):
+        size, fps = clip_of_video(video, fps)
+    return read_keypoints(look_at_keypoints(keypoints, size), layout, fps, size, frame_order, all_persons)
 
 
 def _clips(keypoints: Path, people: "list[Keypoints]", person: int | None, motion: list[Path]) -> "list[Keypoints]":
