@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from motionrep.embedding.frame_rates import frame_stride, moving_average, upsampled
 from motionrep.embedding.inputs import encoder_input, mirrored
 from motionrep.encoders.base import Encoder, as_encoder
 from motionrep.encoders.inference import for_inference
+from motionrep.files.progress import progress_bar
 from motionrep.layouts import flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
 from motionrep.windows import blend_weights, padded, window_starts
@@ -143,7 +143,7 @@ def _encoded(
         torch.empty(_FREED_FIRST_BYTES, dtype=torch.uint8)
         batch_size = min(batch_size, max(1, _CPU_NUMBERS // (window * inputs.shape[1] * channels)))
     batches = range(0, len(starts), batch_size)
-    for first in tqdm(batches, desc="embed", unit="batch", leave=False, disable=None if progress else True):
+    for first in progress_bar(batches, "embed", "batch", progress):
         batch = torch.stack([inputs[s : s + window] for s in starts[first : first + batch_size]]).to(device)
         encoded = fast(batch).cpu()
         for start, result, weight in zip(starts[first:], encoded, weights[first:], strict=False):

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
@@ -15,6 +14,7 @@ from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import Encoder, load_encoder
 from motionrep.evaluation.scores import SCORED_OUTPUTS, UNITS, Scores
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import write_json
 from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.flip_averaging import flip_averaged_output
@@ -120,7 +120,7 @@ def _metrics(
     samples: SynthesizedClips, network: Encoder, trained: Any, labels: tuple[str, ...], options: SyntheticViews
 ) -> dict[str, float]:
     scores, losses = Scores(FPS), []
-    for index in tqdm(range(len(samples)), unit="clip", disable=None):
+    for index in progress_bar(range(len(samples)), "evaluate", "view"):
         view = single_view(samples, index)
         output = _output(view, network, trained, labels, options)
         if any(name in output for name in SCORED_OUTPUTS):

@@ -7,8 +7,8 @@ from motionrep.evaluation.scores import UNITS
 _SHARES = ("top1", "top5", "macro_accuracy")
 
 
-def worded(name: str, value: float, unit: str = "") -> str:
-    """A number and its unit: accelerations in m/s^2, accuracies in %, as in "42.0 mm".
+def readable(name: str, value: float, unit: str = "") -> tuple[float, str]:
+    """A score in the unit that people read: accelerations in m/s^2, accuracies in %.
 
     Args:
         name: Of the metric, which may have the name of a head before it.
@@ -16,9 +16,15 @@ def worded(name: str, value: float, unit: str = "") -> str:
     """
     unit = unit or next((UNITS[metric] for metric in UNITS if _is(name, metric)), "")
     if unit == "mm/s^2":
-        value, unit = value / 1000, "m/s^2"
-    elif not unit and any(_is(name, metric) for metric in _SHARES):
-        value, unit = 100 * value, "%"
+        return value / 1000, "m/s^2"
+    if not unit and any(_is(name, metric) for metric in _SHARES):
+        return 100 * value, "%"
+    return value, unit
+
+
+def worded(name: str, value: float, unit: str = "") -> str:
+    """The same in words, rounded, as in "42.0 mm"."""
+    value, unit = readable(name, value, unit)
     digits = f"{value:.4g}" if not unit else f"{value:.1f}" if unit in ("mm", "%") else f"{value:.2f}"
     return f"{digits} {unit}".rstrip()
 

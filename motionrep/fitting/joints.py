@@ -52,6 +52,7 @@ def fit_body(
     body: BodyModel,
     confidence: Float[Tensor, "frames joints"] | Float[np.ndarray, "frames joints"] | None = None,
     betas: Float[Tensor, " betas"] | Float[np.ndarray, " betas"] | None = None,
+    progress: bool = False,
 ) -> Fit:
     """Moves a body so that its points follow the joints.
 
@@ -68,6 +69,7 @@ def fit_body(
         confidence: 0 for joints that were not seen, whose positions are ignored; values above 1 count as 1. None: all
             were seen.
         betas: The shape, if it is known.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
         ValueError: The body has no points of the layout, betas or confidence have another size, or fewer than three
@@ -89,7 +91,7 @@ def fit_body(
     start = _initial_pose(joints, filled_m, (weight > 0).any(0), rest_m, body.rest_joints(shape)[0])
     if betas is None:
         shape = solve_shape(targets, start, shape)
-    pose = solve_pose(targets, start, shape)
+    pose = solve_pose(targets, start, shape, progress=progress)
     local_rotmat = pose.local_rotmat()
 
     with torch.no_grad():

@@ -78,7 +78,9 @@ class _Problem:
         return torch.cat([turned, others], 1), self.start.translation_m + moved_m
 
 
-def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | None = None) -> BodyMotion:
+def refine(
+    motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | None = None, progress: bool = False
+) -> BodyMotion:
     """The motion near a predicted one whose body projects closer to the keypoints.
 
     Solved for are changes of the rotations of SMPL's 24 joints and of the translation in each frame, and one change of
@@ -92,6 +94,7 @@ def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | Non
         keypoints: Of the same frames, in any layout a body has points of; best as the detector wrote them.
         camera: The one that the motion was predicted for; None is the mesh head's, with a horizontal field of view of
             50 degrees.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
         ValueError: The motion is in other axes, behind the camera or of another length than the keypoints; no keypoint
@@ -103,7 +106,7 @@ def refine(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera | Non
     chosen = torch.linspace(0, frames - 1, min(frames, _SHAPE_FRAMES)).round().long()
     betas = _solve(problem.at(chosen), motion.betas, with_shape=True)[2]
     unchanged = motion.translation_m.new_zeros(frames, _JOINTS, 3), torch.zeros_like(motion.translation_m)
-    rotvec, moved_m = solve_in_windows(unchanged, lambda window: _solve(problem.at(window), betas)[:2])
+    rotvec, moved_m = solve_in_windows(unchanged, lambda window: _solve(problem.at(window), betas)[:2], progress)
     local_rotmat, translation_m = problem.motion(rotvec, moved_m)
     return replace(motion, local_rotmat=local_rotmat, translation_m=translation_m, betas=betas)
 

@@ -6,10 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motionrep.files.progress import progress_bar
+
 _WINDOW_FRAMES, _OVERLAP_FRAMES = 512, 48
 
 
-def solve_in_windows(start: Sequence[Tensor], solve: Callable[[slice], Sequence[Tensor]]) -> list[Tensor]:
+def solve_in_windows(
+    start: Sequence[Tensor], solve: Callable[[slice], Sequence[Tensor]], progress: bool = False
+) -> list[Tensor]:
     """Solves a clip of any length in windows of 512 frames, so that memory is bounded.
 
     Windows overlap by 48 frames, in which their solutions are blended. These differ little there, so rotation vectors
@@ -18,9 +22,11 @@ def solve_in_windows(start: Sequence[Tensor], solve: Callable[[slice], Sequence[
     Args:
         start: Values of all frames, frames first.
         solve: Solution of the frames of a window, in the order of `start`.
+        progress: Whether to show a progress bar on a terminal.
     """
     frames, whole = len(start[0]), [values.clone() for values in start]
-    for first in range(0, max(1, frames - _OVERLAP_FRAMES), _WINDOW_FRAMES - _OVERLAP_FRAMES):
+    firsts = range(0, max(1, frames - _OVERLAP_FRAMES), _WINDOW_FRAMES - _OVERLAP_FRAMES)
+    for first in progress_bar(firsts, "fit", "window", progress):
         window = slice(first, min(frames, first + _WINDOW_FRAMES))
         for values, solved in zip(whole, solve(window), strict=True):
             share = torch.ones(len(solved), *(1 for _ in solved.shape[1:])).to(solved)

@@ -70,19 +70,22 @@ def solve_shape(targets: Targets, start: Pose, betas: Float[Tensor, " betas"]) -
     return _solve(targets.at(chosen), start.at(chosen), betas, with_shape=True)[1]
 
 
-def solve_pose(targets: Targets, start: Pose, betas: Float[Tensor, " betas"], keep: bool = False) -> Pose:
+def solve_pose(
+    targets: Targets, start: Pose, betas: Float[Tensor, " betas"], keep: bool = False, progress: bool = False
+) -> Pose:
     """The smooth motion of a body of that shape through the targets, solved in windows (`solve_in_windows`).
 
     Args:
         keep: What the targets leave open stays as in `start`, even beyond the limits of joints. Otherwise it becomes
             neutral.
+        progress: Whether to show a progress bar on a terminal.
     """
 
     def solve(window: slice) -> tuple[Tensor, Tensor]:
         pose, _ = _solve(targets.at(window), start.at(window), betas, keep=keep)
         return pose.rotvec, pose.translation_m
 
-    rotvec, translation_m = solve_in_windows((start.rotvec, start.translation_m), solve)
+    rotvec, translation_m = solve_in_windows((start.rotvec, start.translation_m), solve, progress)
     return Pose(start.root_rotmat, rotvec, translation_m)
 
 

@@ -26,6 +26,7 @@ def export_motion(
     unit: Literal["m", "cm"] = "m",
     up: Literal["y", "z"] = "y",
     fps: float | int | None = None,
+    progress: bool = False,
 ) -> Path:
     """Writes motion to a file that other programs open, and returns its path, or that of the folder of files.
 
@@ -51,6 +52,7 @@ def export_motion(
         unit: Length of 1 in the file. glTF's own is the metre.
         up: The axis that points up; the whole scene and the rest pose are turned. glTF's own is y.
         fps: Frame rate of the file, see `resample`; the motion's own when None.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
         ValueError: Unknown suffix, unit or axis; no motion or no frames; several persons in a file for one; unit cm for
@@ -66,7 +68,7 @@ def export_motion(
         Person(_prepared(motion, bodies[motion.body_model], fps), bodies[motion.body_model], begin_s - min(begins_s))
         for motion, begin_s in zip(people, begins_s, strict=True)
     )
-    scene = Scene(shown, _UNITS_PER_M[unit], TURN_TO_UP[up])
+    scene = Scene(shown, _UNITS_PER_M[unit], TURN_TO_UP[up], progress)
     made = path.with_suffix("") if WRITERS[path.suffix.lower()].file_per_frame else path
     import_module(WRITERS[path.suffix.lower()].module).write(scene, path if made == path else made / path.name)
     return made

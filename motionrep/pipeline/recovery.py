@@ -138,7 +138,7 @@ class Recoverer:
             given = ", ".join(f"{name!r} gives {type(result).__name__}" for name, result in results.items())
             raise ValueError(f"refine: needs a body mesh, but {given}; leave it out, or add a head that gives one")
         return {
-            name: _refined(result, clip, self.camera) if isinstance(result, BodyMotion) else result
+            name: _refined(result, clip, self.camera, self.progress) if isinstance(result, BodyMotion) else result
             for name, result in results.items()
         }
 
@@ -164,11 +164,11 @@ def _mean(results: Sequence[Any]) -> Any:
         raise ValueError(f"flip: {error}; leave it out for this head") from error
 
 
-def _refined(motion: BodyMotion, clip: Keypoints, camera: PinholeCamera | None) -> BodyMotion:
+def _refined(motion: BodyMotion, clip: Keypoints, camera: PinholeCamera | None, progress: bool) -> BodyMotion:
     from motionrep.fitting.keypoints import refine, reprojection_error_px  # brings roma, which takes as long as torch
 
     try:
-        refined = refine(motion, clip, camera)
+        refined = refine(motion, clip, camera, progress)
     except ValueError as error:
         logger.warning("person %s is not refined: %s", clip.person, error)
         return motion

@@ -6,8 +6,8 @@ from typing import Unpack
 
 import numpy as np
 from jaxtyping import UInt8
-from tqdm import tqdm
 
+from motionrep.files.progress import progress_bar
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.rendering.drawables import Motion
 from motionrep.rendering.frames import drawn_frames
@@ -54,7 +54,7 @@ def render(
         raise ValueError(f"{path}: is the source video and would be replaced; give the result another name")
     plan = plan_render(render_input(motion, keypoints, camera, video, compare_to), options)
     sound = _sound(plan) if audio else None
-    bar = tqdm(drawn_frames(plan), total=plan.timing.shown_count, unit="frame", disable=None if progress else True)
+    bar = progress_bar(drawn_frames(plan), "render", "frame", progress, plan.timing.shown_count)
     return write_video(iter(bar), path, plan.timing.fps, sound)
 
 

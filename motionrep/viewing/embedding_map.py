@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
 
 _SUFFIXES = (".png", ".pdf", ".svg")
@@ -84,7 +85,7 @@ def draw_confusion(
 
 
 def cross_validated(
-    values: Float[np.ndarray, "rows channels"], labels: Sequence[Any], groups: Sequence[Any]
+    values: Float[np.ndarray, "rows channels"], labels: Sequence[Any], groups: Sequence[Any], progress: bool = False
 ) -> list[str]:
     """The class that a linear probe predicts for each row after training on the other folds.
 
@@ -97,7 +98,7 @@ def cross_validated(
     """
     try:
         from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+        from sklearn.model_selection import StratifiedGroupKFold
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
@@ -110,9 +111,12 @@ def cross_validated(
             f"a confusion matrix needs two classes of two clips each; got {len(groups_of)} class(es)"
             + (f", with a single clip: {', '.join(alone)}" if alone else "")
         )
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
     folds = StratifiedGroupKFold(min(_FOLDS, *map(len, groups_of.values())), shuffle=True, random_state=0)
-    return [str(name) for name in cross_val_predict(probe, values, names, groups=groups, cv=folds)]
+    guesses, known = np.empty(len(names), dtype=object), np.array(names)
+    for train, test in progress_bar(list(folds.split(values, names, groups)), "cross-validate", "fold", progress):
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
+        guesses[test] = probe.fit(values[train], known[train]).predict(values[test])
+    return list(map(str, guesses))
 
 
 def _tsne(values: np.ndarray) -> np.ndarray:

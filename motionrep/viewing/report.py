@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from motionrep.encoders import Encoder
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
 from motionrep.keypoints.quality import LOW_CONFIDENCE, QualityWarning, frame_confidence, quality_warnings
 from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
@@ -77,7 +78,7 @@ def check_report_path(path: Path | str) -> Path:
     return path
 
 
-def save_report(title: str, people: Sequence[PersonReport], path: Path | str) -> Path:
+def save_report(title: str, people: Sequence[PersonReport], path: Path | str, progress: bool = False) -> Path:
     """Writes the report: warnings, video, 3D view, joint angles, speeds, actions, confidence. Returns its path.
 
     It is one file that makes no network request. Text from the input is escaped.
@@ -90,13 +91,13 @@ def save_report(title: str, people: Sequence[PersonReport], path: Path | str) ->
     path = check_report_path(path)
     if not people:
         raise ValueError("nobody to report on")
-    content = _page(title, people)
+    content = _page(title, people, progress)
     with written_beside(path) as beside:
         beside.write_text(content, encoding="utf-8")
     return path
 
 
-def _page(title: str, people: Sequence[PersonReport]) -> str:
+def _page(title: str, people: Sequence[PersonReport], progress: bool) -> str:
     view = page_html([ViewedMotion(one.label, one.motion, one.keypoints, one.embedding) for one in people])
     first = people[0]
     begin = min(one.keypoints.first_frame for one in people)
@@ -107,7 +108,7 @@ def _page(title: str, people: Sequence[PersonReport]) -> str:
         f"{first.keypoints.width_px} x {first.keypoints.height_px} pixels, {first.keypoints.layout.name}, "
         f"encoder {first.embedding.encoder}"
     )
-    sections = "".join(_section(one) for one in people)
+    sections = "".join(_section(one) for one in progress_bar(people, "report", "person", progress))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'

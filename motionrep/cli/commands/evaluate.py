@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from motionrep.cli.options import WEIGHTS, Parser, Precision, add_device, add_precision, positive
+from motionrep.cli.options import WEIGHTS, Parser, Precision, add_device, add_precision, add_run, positive
 from motionrep.evaluation.protocols.registry import PROTOCOLS
 from motionrep.weights import DEFAULT_ENCODER, DEFAULT_HEAD
 
 EXAMPLES = """\
   motionrep evaluate --data MOTIONS
-  motionrep evaluate --data MOTIONS --encoder runs/mine/encoder --head runs/mine/head --output metrics.json
+  motionrep evaluate --data MOTIONS --run runs/mine --output metrics.json
   motionrep evaluate --protocol 3dpw --data 3DPW --encoder ssr-stf-s --head mesh-ssr-stf-s
 """
 _SIMULATED = ("split", "layout", "views", "seed")
@@ -26,9 +26,10 @@ def add_options(parser: Parser) -> None:
         "--protocol", choices=PROTOCOLS,
         help=f"A published protocol instead of simulated cameras, see docs/protocols.md. {titles}.",
     )  # fmt: skip
-    parser.add_argument("--encoder", default=DEFAULT_ENCODER, help=f"{WEIGHTS} (default: %(default)s).")
+    parser.add_argument("--encoder", help=f"{WEIGHTS} (default: the one the head was trained on).")
     headless = ", ".join(name for name, protocol in PROTOCOLS.items() if not protocol.needs_head)
     parser.add_argument("--head", help=f"{WEIGHTS} (default: {DEFAULT_HEAD}; none with {headless}).")
+    add_run(parser, "Its first head and its encoder are")
     parser.add_argument("--output", type=Path, help="JSON file to write the result to (default: none).")
     parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default: val).")
     parser.add_argument(
@@ -50,8 +51,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(
-    data: Path, encoder: str, head: str | None, output: Path | None, precision: Precision, protocol: str | None,
-    device: str, flip: bool | None, **options: Any,
+    data: Path, encoder: str | None, head: str | None, run_folder: Path | None, output: Path | None,
+    precision: Precision, protocol: str | None, device: str, flip: bool | None, **options: Any,
 ) -> None:  # fmt: skip
     """Measures an encoder and a head on motion files or a published benchmark; prints the errors and the protocol."""
     given = {name: value for name, value in options.items() if value is not None}
@@ -63,19 +64,38 @@ def run(
         from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 
         views = SyntheticViews(precision=precision, flip=bool(flip), **given)
-        result = evaluate(data, encoder, head or DEFAULT_HEAD, output, views)
+        chosen = _networks(encoder, head, run_folder, needs_head=True)
+        result = evaluate(data, *chosen, output, views)
     else:
         _refuse(given, set(given) & set(_SIMULATED), f"is for simulated cameras, not for --protocol {protocol}")
         from motionrep.evaluation.published import evaluate_protocol
 
         overlap = given.pop("overlap", 0.0)
         result = evaluate_protocol(
-            protocol, data, encoder, head or (DEFAULT_HEAD if PROTOCOLS[protocol].needs_head else None), output,
+            protocol, data, *_networks(encoder, head, run_folder, PROTOCOLS[protocol].needs_head), output,
             flip=flip is not False, overlap=overlap, device=device, precision=precision, options=given,
         )  # fmt: skip
+    from motionrep.evaluation.wording import readable
+
     for name, value in result["metrics"].items():
-        print(f"{name:15s} {value:9.3f} {result['units'].get(name, '')}".rstrip())
+        number, unit = readable(name, value, result["units"].get(name, ""))
+        print(f"{name:15s} {number:9.3f} {unit}".rstrip())
     print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))
+
+
+def _networks(encoder: str | None, head: str | None, run: Path | None, needs_head: bool) -> tuple[str, str | None]:
+    """What to load as encoder and head."""
+    from motionrep.head_api.loading import load_head
+    from motionrep.pipeline.networks import encoder_name
+    from motionrep.pipeline.run_folders import run_networks
+
+    if run is not None:
+        found, heads = run_networks(run, encoder)
+        return str(found), head or (str(heads[0]) if needs_head else None)
+    head = head or (DEFAULT_HEAD if needs_head else None)
+    if encoder is None and head is not None:
+        encoder = encoder_name(load_head(head), head)
+    return encoder or DEFAULT_ENCODER, head
 
 
 def _protocol_options() -> dict[str, str]:

@@ -60,7 +60,7 @@ def run(
     loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps)]
     from motionrep.motion.exporting import export_motion
 
-    made = export_motion(loaded, output, unit=unit, up=up, fps=fps)
+    made = export_motion(loaded, output, unit=unit, up=up, fps=fps, progress=True)
     files = f", {len(list(made.glob(f'*{suffix}')))} files" if made.is_dir() else ""
     print(f"{made}: {len(loaded)} person(s){files}")
 

@@ -63,7 +63,7 @@ def run(
         print(f"{output}: {len(values)} rows, {len(set(truth))} labels")
         return
     if predicted is None:
-        guesses = cross_validated(values, truth, columns.get("clip", list(range(len(values)))))
+        guesses = cross_validated(values, truth, columns.get("clip", list(range(len(values)))), progress=True)
         title = "linear probe, cross-validated"
     else:
         guesses, title = _column(columns, predicted, embeddings), predicted

@@ -45,12 +45,11 @@ def run(keypoints: Path, output: Path, person: int | None, action: str, **option
     require("report", "motionrep report", "matplotlib", "viser", "av")
     given = Recovery(**options)
     contents = look_at_keypoints(keypoints, given.size)
-    from motionrep.keypoints.loading import read_keypoints
     from motionrep.pipeline.people import chosen
     from motionrep.types import ActionScores
     from motionrep.viewing.report import STEP_S, WINDOW_S, analyse, save_report
 
-    people = read_keypoints(contents, given.layout, given.fps, given.size)
+    people = given.clips(contents)
     clips = chosen(people, person)
     heads = [*(given.heads or [DEFAULT_HEAD]), *([] if action == "none" else [action])]
     recoverer = replace(replace(given, heads=heads).recoverer(), window_s=WINDOW_S, step_s=STEP_S)
@@ -63,7 +62,7 @@ def run(keypoints: Path, output: Path, person: int | None, action: str, **option
         with_actions = action != "none" or any(isinstance(one, ActionScores) for one in recovered.results.values())
         label = name_of(keypoints, index, len(people))
         reports.append(analyse(label, recovered, recoverer.encoder, with_actions, fps_known))
-    page = save_report(keypoints.name, reports, output)
+    page = save_report(keypoints.name, reports, output, progress=True)
     for one in reports:
         print(f"{one.label}: {len(one.doubts)} warning(s)")
     print(f"{page}: {len(reports)} person(s), {page.stat().st_size / 1e6:.1f} MB")

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from motionrep.datasets.benchmarks.h36m import detections_file, load_h36m
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.motionbert_files import load_motionbert_h36m
 from motionrep.evaluation.metrics import mpjpe_mm, mpjve_mm_per_frame, n_mpjpe_mm, pa_mpjpe_mm
 from motionrep.evaluation.predictor import Predictor
+from motionrep.files.progress import progress_bar
 
 # Clips that MotionBERT's evaluation leaves out since their truth is shifted against the images; without the camera.
 MOTIONBERT_DROPS = ("s_09_act_05_subact_02", "s_09_act_10_subact_02", "s_09_act_13_subact_01")
@@ -89,7 +89,7 @@ def score_by_action(clips: Sequence[LabelledClip], predictor: Predictor) -> dict
     """
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     frames: dict[str, int] = defaultdict(int)
-    for clip in tqdm(clips, unit="clip", disable=None):
+    for clip in progress_bar(clips, "evaluate", "clip"):
         for name, total in _totals(predictor.joints_m(clip.keypoints), clip.joint_target.position_m).items():
             sums[clip.action][name] += total
         frames[clip.action] += clip.keypoints.frame_count

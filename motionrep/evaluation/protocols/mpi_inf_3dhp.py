@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from motionrep.datasets.benchmarks.mpi_inf_3dhp import TEST_FRAMES, load_mpi_inf_3dhp
 from motionrep.evaluation.metrics import auc, joint_error_mm, pa_mpjpe_mm, pck
 from motionrep.evaluation.predictor import Predictor
+from motionrep.files.progress import progress_bar
 from motionrep.layouts import H36M_17, to_h36m_17
 
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pck": "%", "auc": "%"}
@@ -45,7 +45,7 @@ def evaluate_3dhp(
         raise ValueError(f"fps must be a number, got {fps!r}") from None
     errors, aligned, per_sequence = [], [], {}
     clips = load_mpi_inf_3dhp(data, "test", fps)
-    for clip in tqdm(clips, unit="clip", disable=None):
+    for clip in progress_bar(clips, "evaluate", "clip"):
         target = clip.joint_target
         position_m, _ = to_h36m_17(target.position_m, torch.ones_like(target.position_m[..., 0]), target.layout)
         counted = clip.counted if clip.counted is not None else torch.ones(len(position_m), dtype=torch.bool)

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.ntu import EXEMPLARS, NtuName, ntu_class, parse_ntu_name
 from motionrep.datasets.benchmarks.pyskl import PysklFile, read_pyskl
 from motionrep.evaluation.metrics import macro_accuracy, topk
 from motionrep.evaluation.predictor import Predictor
+from motionrep.files.progress import progress_bar
 from motionrep.types import ActionScores
 
 _CODES = tuple(f"A{number:03d}" for number in range(1, 121))
@@ -80,7 +80,7 @@ def _recognition(data: Path, predictor: Predictor, split: str, is_test: Callable
         raise ValueError(f"{data}: has no recording of the test part of {split}")
     _require_same_split(file, f"{split}_val", names)
     scores, label = [], []
-    for clip in tqdm(file.clips(names, _CODES), unit="clip", disable=None):
+    for clip in progress_bar(file.clips(names, _CODES), "evaluate", "clip"):
         scores.append(_scores_by_class(clip, predictor))
         label.append(_CODES.index(clip.action))
     details = {

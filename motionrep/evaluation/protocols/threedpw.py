@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from motionrep.body.regressors import load_h36m_regressor
 from motionrep.datasets.benchmarks.labelled import LabelledClip
@@ -18,6 +17,7 @@ from motionrep.evaluation.metrics import (
     pa_mpjpe_mm,
 )
 from motionrep.evaluation.predictor import Predictor, body_model, h36m_joints_m
+from motionrep.files.progress import progress_bar
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion
 
@@ -51,7 +51,7 @@ def evaluate_3dpw(
     """
     values: dict[str, list[Tensor]] = {}
     clips = load_threedpw(data, "test", male, female)
-    for clip in tqdm(clips, unit="clip", disable=None):
+    for clip in progress_bar(clips, "evaluate", "clip"):
         for name, score in _scores(clip, predictor, regressor, data).items():
             values.setdefault(name, []).append(score)
     metrics = {name: torch.cat(parts) for name, parts in values.items()}

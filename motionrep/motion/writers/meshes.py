@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motionrep.files.progress import progress_bar
 from motionrep.motion.writers.scene import Scene, surfaces
 
 
@@ -22,7 +23,8 @@ def write_sequence(scene: Scene, as_bytes: Callable[[np.ndarray, np.ndarray], by
     faces = person.body.faces.numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
-        for frame, vertex in enumerate(surfaces(person, scene)):
+        meshes = progress_bar(surfaces(person, scene), "meshes", "frame", scene.progress, person.motion.frame_count)
+        for frame, vertex in enumerate(meshes):
             (Path(folder) / f"{path.stem}_{frame:06d}{path.suffix}").write_bytes(as_bytes(vertex, faces))
         for older in path.parent.glob(f"{glob.escape(path.stem)}_[0-9][0-9][0-9][0-9][0-9][0-9]{path.suffix}"):
             older.unlink()

@@ -24,11 +24,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    """People to write into one file, whose points are `scale * turn @ point_m`."""
+    """People to write into one file, whose points are `scale * turn @ point_m`.
+
+    With `progress`, writers that take long show a bar on a terminal.
+    """
 
     people: tuple[Person, ...]
     scale: float
     turn: Float[np.ndarray, "3 3"]
+    progress: bool = False
 
 
 @dataclass(frozen=True)
