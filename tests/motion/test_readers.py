@@ -18,7 +18,7 @@ from python2_pickles import python2_pickle
 from motionrep.body.loading import load_body_model
 from motionrep.body.skeletons import BODY_SKELETONS
 from motionrep.cli.main import main
-from motionrep.cli.motions import viewed_motions
+from motionrep.cli.motions import Recovery, viewed_motions
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.files.contents import look
 from motionrep.files.pickles import as_array, read_pickle
@@ -331,7 +331,8 @@ def test_fingers_and_face_of_amass_go_where_the_body_has_them(tmp_path, file_joi
 
 def test_the_viewers_frame_rate_reaches_files_that_do_not_tell_it(wham_file):
     """`motionrep view wham_output.pkl --fps 25` did not pass the rate on: it played at 30, and warned that it would."""
-    shown = viewed_motions([wham_file], "mesh-ktpformer-s", None, "camera", None, 25.0, None, "cpu", "float32")
+    recovery = Recovery(None, None, None, None, 25.0, None, "cpu", "float32")
+    shown = viewed_motions([wham_file], recovery, None, "camera")
     assert [viewed.motion.fps for viewed in shown] == [25.0, 25.0]
 
 
@@ -371,7 +372,7 @@ def test_the_frame_rate_of_wham_is_asked_for(wham_file, smpl, caplog):
 def test_render_takes_the_frame_rate_of_a_pickle(wham_file, tmp_path, monkeypatch, capsys):
     """--fps was dropped, so that WHAM's motion played at 30 frames/s."""
     shown = []
-    monkeypatch.setattr("motionrep.render", lambda motions, *_, **__: shown.append(motions[0].fps))
+    monkeypatch.setattr("motionrep.rendering.render", lambda motions, *_, **__: shown.append(motions[0].fps))
     render = ["render", str(wham_file), "--person", "0", "--output", str(tmp_path / "out.mp4")]
     assert main([*render, "--fps", "25"]) == 0
     assert shown == [25.0]
