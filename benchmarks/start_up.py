@@ -22,6 +22,7 @@ import torch
 import motionrep
 from motionrep.cli.main import COMMANDS
 from motionrep.datasets.authored.motions import authored_motion
+from motionrep.layouts import H36M_17
 
 HERE = Path(__file__).parents[1]
 HELP = [("motionrep --help", ["--help"])]
@@ -64,7 +65,7 @@ def files(folder: Path) -> None:
     """A clip of keypoints and a motion of one frame."""
     motion = authored_motion("walk", seconds=3.0)
     xy_px = torch.rand(90, 17, 2, generator=torch.Generator().manual_seed(0)) * 400
-    clip = motionrep.Keypoints(xy_px, torch.ones(90, 17), "h36m_17", 30.0, 400, 400)
+    clip = motionrep.Keypoints(xy_px, torch.ones(90, 17), H36M_17, 30.0, 400, 400)
     motionrep.save_keypoints([clip], folder / "clip.npz")
     motionrep.save_motion(motion.cut(0, 1), folder / "walk.npz")
 

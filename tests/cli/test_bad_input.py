@@ -132,7 +132,7 @@ def test_unknown_device(refused, tiny):
 def test_unknown_option_and_command(refused, capsys):
     assert "unrecognized arguments: --fsp 25" in refused("embed", "clip.json", "--fsp", "25")
     assert main(["embde"]) == 2
-    assert "invalid choice: 'embde' (choose from 'demo', 'embed'" in capsys.readouterr().err
+    assert "invalid choice: 'embde' (choose from 'demo', " in capsys.readouterr().err
 
 
 def test_missing_argument(capsys):

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from paths import WALK_BVH
+from paths import ROOT, WALK_BVH
+from PIL import Image
 
 import motionrep
 from motionrep.cli import main as cli
@@ -311,6 +312,12 @@ def test_the_demo_leaves_something_to_look_at(run, tmp_path):
         frames += clip.frame_count
     assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == frames
     assert _movie_shape(tmp_path / "demo.mp4")[0] == frames
+    picture = np.asarray(Image.open(tmp_path / "demo.png").convert("L")).astype(int)
+    rows = np.split(picture, 2)  # a row for each clip: its name and errors above, five pictures with titles below
+    for row in rows:
+        assert all((part < 150).sum() > 30 for part in (row[:30, :200], row[:30, -400:]))
+        assert all((part < 150).sum() > 30 for part in np.array_split(row[-24:], 5, axis=1))
+    assert not np.array_equal(rows[0][:30, :200], rows[1][:30, :200])
 
 
 def _first(clip, frames):
@@ -361,7 +368,7 @@ def test_every_help_ends_with_examples_and_has_no_underscores(run, command):
     examples = text[text.index("\nexamples:\n") :].split("\n")[2:]
     assert len([line for line in examples if line.startswith(f"  motionrep {command}")]) >= 3
     hidden = set(_option_names(text)) - set(_option_names(run(command, "--help")[1]))
-    assert bool(hidden) == (command not in ("demo", "doctor", "list"))
+    assert hidden or command not in ("predict", "render", "view", "finetune", "evaluate")
 
 
 def _option_names(text: str) -> list[str]:
@@ -386,3 +393,17 @@ def test_settings_take_dashes_and_underscores(option):
     arguments = ["--data", "d", "--output", "o", "--head", "pose3d", "--encoder", "e", option, "64"]
     assert parse("finetune", "", arguments, "")[0].clips_per_epoch == 64
     assert parse("finetune", "", [*arguments, "--variety.other-bones=0.5"], "")[0].variety.other_bones == 0.5
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_command_lines_of_the_pages_are_understood(page):
+    """Their options are options; files and video sizes need not be there."""
+    parser = cli._parser()
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    for line in re.findall(r"^motionrep .*$", text, re.MULTILINE):
+        words = shlex.split(line.partition("#")[0])[1:]
+        if words[0] not in ("finetune", "pretrain"):
+            parser.parse_args(words)

@@ -8,19 +8,7 @@ from paths import WALK_BVH
 
 from motionrep.cli.main import COMMANDS
 
-SLOW = (
-    "torch",
-    "scipy",
-    "huggingface_hub",
-    "roma",
-    "PIL",
-    "av",
-    "pyarrow",
-    "sklearn",
-    "matplotlib",
-    "viser",
-    "lightning",
-)
+SLOW = ("torch", "scipy", "huggingface_hub", "roma", "pyarrow", "sklearn", "matplotlib", "viser", "lightning")
 CALL = """
 import contextlib, io, sys
 sys.modules |= dict.fromkeys({hidden})
@@ -63,6 +51,7 @@ def test_the_list_of_commands_imports_nothing_slow():
         ["embed", __file__, "--output", "embeddings.csv"],
         ["render", "nowhere.npz", "--output", "out.mp4", "--views", "top"],
         ["render", "nowhere.npz", "--output", "out.mp4"],
+        ["render", str(WALK_BVH), "--output", "out.png"],
         ["export", "nowhere.npz", "--output", "out.fbx"],
         ["view", "nowhere.json"],
         ["fit", __file__, "--output", "out.npz"],
@@ -85,7 +74,7 @@ def test_a_file_without_the_size_of_its_picture_is_refused_at_once(tiny):
         (
             ["render", "WALK", "--output", "out.mp4"],
             "av",
-            'need PyAV: pip install "motionrep[video]"; .gif and folders',
+            'needs PyAV: pip install "motionrep[video]"; .gif and folders',
         ),
         (["report", "CLIP", "--output", "out.html"], "matplotlib", 'matplotlib: pip install "motionrep[report]"'),
         (["embed", "CLIP", "--output", "out.parquet"], "pyarrow", 'pyarrow: pip install "motionrep[tables]"'),
