@@ -9,8 +9,8 @@ _OWN_MOTIONS = "make a motionrep.BodyMotion or JointMotion of its numbers and wr
 _COLUMNS = "columns of keypoints are called like nose_x, nose_y and nose_score, beside frame and person_id"
 # By container, for those who look for keypoints.
 _KEYPOINTS = {
-    "csv": f"{_COLUMNS}; rename them so, with shoulders and hips among them",
-    "hdf5": "DeepLabCut and SLEAP write such files; let them write .csv instead (DeepLabCut: save_as_csv=True)",
+    "csv": f"{_COLUMNS}, with shoulders and hips among them; rename them so",
+    "hdf5": "where DeepLabCut wrote it, let it write .csv instead (save_as_csv=True)",
     "npy": "an array of points has the shape (frames, joints, 2), or 3 with confidence; save it so, one person a file",
     "npz": "an array of points has the shape (frames, joints, 2), or 3 with confidence; save it so, one person a file",
     "torch": "save its tensor of points as .npy of shape (frames, joints, 2 or 3)",
@@ -39,5 +39,6 @@ def advice(contents: Contents, of_keypoints: bool) -> str:
     row = next((_ROWS.get(it.shape[1]) for it in contents.arrays.values() if len(it.shape) == 2), None)
     if row is not None and not of_keypoints:
         return row
-    known = _ANYTHING | _KEYPOINTS if of_keypoints else _ANYTHING
-    return known.get(contents.container) or (_OWN_CLIPS if of_keypoints else _OWN_MOTIONS)
+    known = (_ANYTHING | _KEYPOINTS if of_keypoints else _ANYTHING).get(contents.container)
+    own = _OWN_CLIPS if of_keypoints else _OWN_MOTIONS
+    return own if known is None else f"{known}, or {own}"

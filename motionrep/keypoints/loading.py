@@ -31,23 +31,26 @@ def load_keypoints(
 ) -> list[Keypoints]:
     """Every person in a keypoint file, in order of first appearance; the format is recognised by content.
 
-    The formats are those that hold "keypoints" in `files.kinds.KINDS`: AlphaPose, COCO results and annotations, MMPose,
-    MediaPipe and Ultralytics YOLO (`Results.to_json`) as JSON, a folder of OpenPose files (one per frame), and the .npz
-    of `save_keypoints`.
+    The formats are those that hold "keypoints" in `files.kinds.KINDS`; docs/formats.md lists them.
 
-    A clip goes from its person's first detection to the last. `Keypoints.first_frame` is the number of the first one in
-    the file. Frames in between without a detection have confidence 0. Frame numbers come from the file. Image names
-    count by the last of their integers in which all of them differ, or by their order when there is none.
+    One clip is one person in one video. Several videos in a file are told apart, and their persons are called
+    "video/person". A clip goes from its person's first detection to the last. `Keypoints.first_frame` is the number of
+    the first one in the file. Frames in between without a detection have confidence 0. Frame numbers come from the
+    file; of several integers in a picture's name, the one counts that goes up as frames do (`keypoints.frames`).
 
-    A joint is unseen where its confidence is 0, negative or NaN, or a coordinate is NaN. Of two detections of a person
-    in one frame the one with the higher score is kept. Where some detections have a person id, those without are left
-    out. Without any ids, people are tracked (`keypoints.tracking.follow_people`). Warnings say what was left out.
+    A joint is unseen where its confidence is 0, negative or NaN, its coordinates are 0, 0, or one is NaN. Of two
+    detections of a person in one frame the one with the higher score is kept. Where some detections have a person id,
+    those without are left out. Without any ids, people are tracked (`keypoints.tracking.follow_people`). Coordinates
+    that are fractions of the picture are taken times its size. Warnings say what was changed or left out.
 
     Args:
-        layout: Joint order; None takes what the format has for the number of joints (17 is COCO's).
-        fps: Frames per second. None takes the file's, or 30 where it has none, as all but .npz.
-        size_px: Width and height of the image; only .npz has it. A warning says where a file has another one than the
-            one given here, which is used.
+        layout: Joint order, by name, as a .json file of your own, or as a value; None takes the joints' names where
+            the file has them, or else what the format has for their number (17 is COCO's).
+        fps: Frames per second. None takes the file's, or 30 where it has none.
+        size_px: Width and height of the image. None takes the file's. A warning says where a file has another one than
+            the one given here, which is used; so it is with `fps`.
+        frame_order: "file" counts frames in the file's order, where its numbers are times or ids of pictures.
+        all_persons: Keeps people who were seen in few frames and with little confidence.
 
     Raises:
         FileNotFoundError: No such file.
