@@ -121,7 +121,7 @@ def reprojection_error_px(motion: BodyMotion, keypoints: Keypoints, camera: Pinh
     keypoints = keypoints.to(motion.translation_m.device)
     camera = camera or PinholeCamera.from_hfov(keypoints.width_px, keypoints.height_px)
     problem = _problem(motion, keypoints, camera)
-    weight = keypoints.confidence.clamp(max=1) * problem.regressor.any(1)
+    weight = keypoints.confidence.clamp(max=1) * (problem.weight > 0)
     source_m = problem.body.points(
         JOINTS_AND_LANDMARKS, motion.local_rotmat, motion.betas, motion.translation_m, motion.expression
     )
@@ -154,7 +154,9 @@ def _problem(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) ->
             "predict with the camera that took the clip"
         )
     depth_m = joint_m[..., 2].mean(1)
-    weight = keypoints.confidence.clamp(max=1).square() * regressor.any(1)  # joints without a point do not count
+    known = regressor.any(1)
+    weight = keypoints.confidence.clamp(max=1).square() * known  # joints without a point do not count
+    regressor = regressor.where(known[:, None], regressor[known][:1])  # and are put where they can be projected
     if not bool((weight > 0).any()):
         raise ValueError(f"keypoints: no joint of layout {keypoints.layout.name!r} that a body has was seen")
     return _Problem(

@@ -197,10 +197,12 @@ def _choose_layout(
     starts_with_it = chosen in (known.get(joint_count), BODY_LAYOUTS.get(joint_count))
     if chosen is None:
         fitting = [name for name, choice in LAYOUTS.items() if choice.joint_count == joint_count]
-        choices = " or ".join(f"layout={name!r}" for name in fitting) or (
-            f"layout='my.json', a file that names them ({{\"joints\": [...]}}; known layouts: {', '.join(LAYOUTS)})"
+        choices = " or ".join(f"layout={name!r}" for name in fitting)
+        own = f"{choices}, or layout='my.json'" if choices else "layout='my.json'"
+        raise ValueError(
+            f"{path}: the order of its {joint_count} joints is not known; pass {own}, a file that names them "
+            f"(on the command line --layout; known layouts: {', '.join(LAYOUTS)})"
         )
-        raise ValueError(f"{path}: the order of its {joint_count} joints is not known; pass {choices}")
     if joint_count != chosen.joint_count and not starts_with_it:
         raise ValueError(
             f"{path}: {joint_count} joints per person, layout {chosen.name!r} has {chosen.joint_count}; "

@@ -13,7 +13,7 @@ from motionrep.datasets.authored.motions import authored_motion
 from motionrep.evaluation.metrics import mpjpe_mm
 from motionrep.fitting.keypoints import refine, reprojection_error_px
 from motionrep.geometry.cameras import PinholeCamera, project
-from motionrep.layouts import COCO_17, H36M_17, HALPE_26, OPENPOSE_25, SMPL_24
+from motionrep.layouts import COCO_17, H36M_17, HALPE_26, OPENPOSE_25, SMPL_24, JointLayout
 from motionrep.types import Keypoints
 
 CAMERA = PinholeCamera.from_hfov(1920, 1080)
@@ -62,6 +62,19 @@ def test_wrong_limbs_return_to_the_keypoints(body, truth, layout):
     before, after = (reprojection_error_px(motion, clip) for motion in (predicted, refined))
     assert after < 0.4 * before
     assert _error_mm(body, refined, truth) < 0.85 * _error_mm(body, predicted, truth)
+
+
+@pytest.mark.parametrize("more", [("forehead", "nape"), tuple(f"left_finger{i}" for i in range(9))], ids=len)
+def test_joints_that_a_body_has_no_point_for_do_not_count(body, truth, more):
+    """With them or without: the same motion, and the same distance from the keypoints."""
+    predicted, clip = _disturbed(truth, ("left_shoulder",), 0.2), _seen(body, truth, COCO_17)
+    layout = JointLayout("mine", (*COCO_17.joints, *more), ("",) * (17 + len(more)))
+    elsewhere = torch.full((FRAMES, len(more), 2), 77.0)
+    confidence = torch.ones(FRAMES, len(layout.joints))
+    longer = replace(clip, xy_px=torch.cat([clip.xy_px, elsewhere], 1), confidence=confidence, layout=layout)
+    refined = refine(predicted, longer)
+    torch.testing.assert_close(refined.local_rotmat, refine(predicted, clip).local_rotmat, atol=1e-3, rtol=0)
+    assert reprojection_error_px(refined, longer) == pytest.approx(reprojection_error_px(refined, clip), rel=1e-3)
 
 
 def test_a_perfect_prediction_hardly_moves(body, truth):
