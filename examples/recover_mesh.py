@@ -1,4 +1,7 @@
-"""Keypoints to a body mesh and a video: python examples/recover_mesh.py KEYPOINTS.json WIDTHxHEIGHT OUTPUT.mp4"""
+"""Keypoints to a body mesh and a video: python examples/recover_mesh.py KEYPOINTS.json WIDTHxHEIGHT OUTPUT.mp4
+
+Prints how many frames, vertices, faces and joints there are, and the path of the video.
+"""
 
 import sys
 
@@ -10,6 +13,9 @@ def main(keypoints: str, size: str, output: str) -> None:
     clips = motionrep.load_keypoints(keypoints, size_px=(width_px, height_px))
     embedding = motionrep.embed(clips[0], motionrep.load_encoder("ktpformer-s"))
     motion = motionrep.load_head("mesh-ktpformer-s").predict(embedding)
+    mesh, joints = motion.mesh(), motion.joints()  # metres, in the camera: x right, y down, z forward
+    frames, vertices, _ = mesh.vertex_m.shape
+    print(f"{frames} frames, {vertices} vertices, {len(mesh.faces)} faces, {joints.layout.joint_count} joints")
     print(motionrep.render(motion, output, keypoints=clips[0], progress=True))
 
 

@@ -2,10 +2,12 @@
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from motionrep.body import BodyModel, load_body_model
@@ -28,14 +30,28 @@ from motionrep.types import BodyMotion, Keypoints
 ENCODER = "ktpformer-s"
 _FPS = 30.0
 _SIZE_PX = (1280, 720)
-_HEIGHT_PX = 360
+_PANEL_PX = (288, 226)
+_CAPTION_PX = 30
+_INK, _PALE_INK = (36, 41, 47), (90, 95, 105)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One example: what the detector saw, what was recovered, what is true, and how far they are apart in mm."""
+
+    name: str
+    keypoints: Keypoints
+    recovered: BodyMotion
+    truth: BodyMotion
+    errors: dict[str, float]
 
 
 def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) -> str:
     """Fills a folder and returns a table of the clips with their errors against the known truth.
 
     The folder then holds `keypoints/NAME.json` (AlphaPose format), `embeddings.parquet` (one row per frame),
-    `motion/NAME.npz` (recovered, camera axes), `demo.mp4`, and `demo.png` with a frame of four clips.
+    `motion/NAME.npz` (recovered, camera axes), `demo.mp4` (input, recovered and true motion side by side), and
+    `demo.png` with a frame of four clips.
 
     Args:
         output: The folder.
@@ -55,34 +71,51 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
         truth[name], keypoints = _filmed(name, seed, seconds, body)
         save_keypoints([keypoints], output / "keypoints" / f"{name}.json")
 
-    embeddings, recovered, rows = [], [], []
+    embeddings, shown = [], []
     for name in tqdm(names, desc="embed and recover", disable=None):
         clip = load_keypoints(output / "keypoints" / f"{name}.json", fps=_FPS, size_px=_SIZE_PX)[0]
         embedding = embed(clip, encoder)
         motion = mesh.predict(embedding)
         save_motion(motion, output / "motion" / f"{name}.npz")
         embeddings.append(embedding)
-        recovered.append((motion, clip))
-        rows.append((name, clip.frame_count, *errors(motion, truth[name], body).values()))
+        shown.append(_Clip(name, clip, motion, truth[name], errors(motion, truth[name], body)))
     write_embeddings(embeddings, output / "embeddings.parquet", "frame", names)
 
     pictures: list[np.ndarray] = []
-    write_video(_frames(recovered, pictures), output / "demo.mp4", _FPS)
+    write_video(_frames(shown, pictures), output / "demo.mp4", _FPS)
     with written_beside(output / "demo.png") as beside:
         Image.fromarray(np.concatenate(pictures[:4])).save(beside)
-    return _table(rows, output)
+    return _table(shown, output)
 
 
-def _frames(recovered: list[tuple[BodyMotion, Keypoints]], pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _frames(shown: list[_Clip], pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Yields the frames of all clips, one after the other, and adds one of each clip to `pictures`."""
-    total = sum(clip.frame_count for _, clip in recovered)
+    total = sum(clip.keypoints.frame_count for clip in shown)
+    width_px, height_px = _PANEL_PX
     with tqdm(desc="video", total=total, unit="frame", disable=None) as bar:
-        for motion, clip in recovered:
-            for index, frame in enumerate(render_frames(motion, keypoints=clip, height_px=_HEIGHT_PX)):
-                if index == clip.frame_count // 3:
+        for clip in shown:
+            frames = render_frames(
+                [clip.recovered, clip.truth], names=["recovered", "true"], arrange="apart", keypoints=clip.keypoints,
+                width_px=width_px, height_px=height_px,
+            )  # fmt: skip
+            caption = None
+            for index, frame in enumerate(frames):
+                caption = _caption(clip, frame.shape[1]) if caption is None else caption
+                frame = np.concatenate([caption, frame])
+                if index == clip.keypoints.frame_count // 3:
                     pictures.append(frame)
                 bar.update()
                 yield frame
+
+
+def _caption(clip: _Clip, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Which motion it is, and how far the recovered one is from the truth."""
+    picture = Image.new("RGB", (width_px, _CAPTION_PX), (255, 255, 255))
+    pen, middle = ImageDraw.Draw(picture), _CAPTION_PX / 2
+    errors = f"mean error: joints {clip.errors['mpjpe']:.0f} mm, surface {clip.errors['pve']:.0f} mm"
+    pen.text((12, middle), clip.name.replace("_", " "), fill=_INK, font=ImageFont.load_default(17), anchor="lm")
+    pen.text((width_px - 12, middle), errors, fill=_PALE_INK, font=ImageFont.load_default(15), anchor="rm")
+    return np.asarray(picture)
 
 
 def _filmed(name: str, seed: int, seconds: float, body: BodyModel) -> tuple[BodyMotion, Keypoints]:
@@ -94,7 +127,8 @@ def _filmed(name: str, seed: int, seconds: float, body: BodyModel) -> tuple[Body
     return motion, simulated_keypoints(motion, body, camera, HALPE_26, rng)
 
 
-def _table(rows: list[tuple], output: Path) -> str:
+def _table(shown: list[_Clip], output: Path) -> str:
+    rows = [(clip.name, clip.keypoints.frame_count, *clip.errors.values()) for clip in shown]
     head = f"{'clip':<14}{'frames':>7}{'MPJPE':>9}{'PA-MPJPE':>10}{'PVE':>8}{'accel':>9}"
     units = f"{'':<14}{'':>7}{'mm':>9}{'mm':>10}{'mm':>8}{'m/s^2':>9}"
     lines = [
