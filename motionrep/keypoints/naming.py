@@ -147,8 +147,8 @@ def read_layout(path: Path) -> JointLayout:
         raise FileNotFoundError(f"{path}: no such layout file")
     contents = look(path)
     value = contents.value if contents.container == "json" and contents.fault is None else None
-    joints = value.get("joints") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not _are_names(joints) or len(set(joints)) != len(joints):
+    joints = _names(value.get("joints")) if isinstance(value, dict) else []
+    if not isinstance(value, dict) or not joints or len(set(joints)) != len(joints):
         raise ValueError(
             f"{path}: a layout is a JSON object with 'joints', different names in the order of the keypoint file"
         )
@@ -168,10 +168,9 @@ def read_layout(path: Path) -> JointLayout:
 def _weights(path: Path, joint: str, of: Any, joints: Sequence[str]) -> dict[str, float]:
     if joint not in H36M_17.joints:
         raise ValueError(f"{path}: 'h36m_17' has {joint!r}, which is none of {', '.join(H36M_17.joints)}")
-    weights = {of: 1.0} if isinstance(of, str) else of
-    if isinstance(weights, list) and weights and all(isinstance(name, str) for name in weights):
-        weights = {name: weights.count(name) / len(weights) for name in weights}
-    numbers = list(weights.values()) if isinstance(weights, dict) else []
+    names = [of] if isinstance(of, str) else _names(of)
+    weights = of if isinstance(of, dict) else {name: names.count(name) / len(names) for name in names}
+    numbers = list(weights.values())
     if not numbers or not all(isinstance(w, int | float) and not isinstance(w, bool) for w in numbers):
         raise ValueError(f"{path}: 'h36m_17', {joint!r}: expected a joint, a list of joints or weights, got {of!r}")
     if unknown := [name for name in weights if name not in joints]:
@@ -181,8 +180,10 @@ def _weights(path: Path, joint: str, of: Any, joints: Sequence[str]) -> dict[str
     return {str(name): float(weight) for name, weight in weights.items()}
 
 
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name for name in value)
+def _names(value: Any) -> list[str]:
+    """A list of names; nothing where it is none."""
+    names = value if isinstance(value, list) else []
+    return names if all(isinstance(name, str) and name for name in names) else []
 
 
 def _listed(names: Sequence[Any]) -> str:
