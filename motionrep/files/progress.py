@@ -1,7 +1,7 @@
 """What is told while one waits: a progress bar, and durations in words."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -18,7 +18,8 @@ def progress_bar(
         shown: False for no bar at all.
         total: How many items, if they do not tell.
     """
-    return tqdm(items, desc=what, unit=unit, total=total, leave=False, disable=None if shown else True)
+    counted: Any = items  # tqdm's types know no bar without items
+    return tqdm(counted, desc=what, unit=unit, total=total, leave=False, disable=None if shown else True)
 
 
 def duration(seconds: float) -> str:

@@ -58,7 +58,7 @@ def measured_choice(device: torch.device | None = None, cache: Path | None = Non
     known = {} if path is None else _read(path)
     key = f"{name}, torch {torch.__version__}"
     if key in known:
-        return Choice(*known[key], name)
+        return Choice(known[key][0], known[key][1], name)
     found = _seconds(device, "float32"), _seconds(device, "bfloat16")
     if path is not None:
         with suppress(OSError):

@@ -182,5 +182,5 @@ class _EpochTable(CSVLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        later = {"epoch": int(metrics["epoch"]) + 1} if "epoch" in metrics else {}
-        super().log_metrics(dict(metrics) | later, step)
+        counted: Any = dict(metrics) | ({"epoch": int(metrics["epoch"]) + 1} if "epoch" in metrics else {})
+        super().log_metrics(counted, step)

@@ -64,8 +64,8 @@ def run(
         from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 
         views = SyntheticViews(precision=precision, flip=bool(flip), **given)
-        chosen = _networks(encoder, head, run_folder, needs_head=True)
-        result = evaluate(data, *chosen, output, views)
+        encoder, head = _networks(encoder, head, run_folder, needs_head=True)
+        result = evaluate(data, encoder, head or DEFAULT_HEAD, output, views)
     else:
         _refuse(given, set(given) & set(_SIMULATED), f"is for simulated cameras, not for --protocol {protocol}")
         from motionrep.evaluation.published import evaluate_protocol
