@@ -25,8 +25,8 @@ from motionrep.motion.retargeting.skeletons import find_skeleton
 from motionrep.motion.retargeting.up import up_of
 
 GROUPS = {
-    "limbs": ("hip", "knee", "shoulder", "elbow"), "hands": ("wrist",), "head": ("head",), "hips": ("hips",),
-    "shoulders": ("shoulders",), "torso": ("torso",),
+    "limbs": ("hip", "knee", "shoulder", "elbow"), "hands": ("wrist",), "neck and head": ("neck", "head"),
+    "hips": ("hips",), "shoulders": ("shoulders",), "torso": ("torso",),
 }  # fmt: skip
 
 

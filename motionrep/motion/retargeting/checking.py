@@ -24,7 +24,7 @@ def angles_deg(
 ) -> dict[str, Float[Tensor, " frames"]]:
     """How far each bone of the body points from where the file's does, by the name of its joint.
 
-    Besides limbs, hands and head there are "hips" and "shoulders", the lines from the right to the left one, and
+    Besides limbs, hands, neck and head there are "hips" and "shoulders", the lines from the right to the left one, and
     "torso", from the middle of the hips to that of the shoulders.
 
     Args:
@@ -81,7 +81,7 @@ def corrected(
             theirs = skeleton.between(skeleton.index[joint], skeleton.ends[joint]) @ turn.mT
             found[joint] = smallest_rotation(ours, theirs) @ found[joint]
     for joint, end in skeleton.last_ends.items():
-        if off[joint] > (WRONG_DEG if joint == "head" else _OWN_END_DEG):
+        if off[joint] > (_OWN_END_DEG if joint in BONE_END else WRONG_DEG):
             found[joint] = _pointed(found[joint], skeleton, joint, end, rest, turn)
     wrong = {
         name: angle for name, angle in _means(angles_deg(found, skeleton, rest, turn)).items() if angle > WRONG_DEG
@@ -162,8 +162,8 @@ def _pointed(
 
 
 def _last_bone(skeleton: Skeleton, rest: Float[Tensor, "24 3"], joint: str) -> Float[Tensor, "3"]:
-    """The bone of a hand or the head on the body at rest. A head's is as the file has it in a standing zero pose."""
-    if joint != "head":
+    """The bone of a hand, head or neck on the body at rest; the latter as the file has them in a standing zero pose."""
+    if joint in BONE_END:
         return rest_bone(rest, joint)
     zero = skeleton.zero_position
     standing = axes_of_figure(zero, skeleton)

@@ -45,12 +45,14 @@ class Skeleton:
         bones = (self.in_joint(joint, self.between(self.index[joint], self.ends[joint])) for joint in limbs)
         self.on_axes = 2 * sum(lies_along_axis(normalize(bone, dim=0)) for bone in bones) > len(limbs)
 
-        # Ends of hands and heads that are no joints of the body, where they prolong the bone before them.
+        # Ends of hands and heads that prolong the bone before them; they need be no joints of the body. And the neck's.
         self.last_ends = {wrist: self.ends[wrist] for wrist in ("left_wrist", "right_wrist") if wrist in self.ends}
         for joint, before in (("left_wrist", "left_elbow"), ("right_wrist", "right_elbow"), ("head", "neck")):
             end = self._own_end(joint)
             if end is not None and joint not in self.last_ends and self._is_trusted(joint, before, end):
                 self.last_ends[joint] = end
+        if {"neck", "head"} <= self.index.keys() and self.next_in_chain("neck") == "head":
+            self.last_ends["neck"] = self.index["head"]
         if "head" in self.last_ends:
             self.ends.setdefault("head", self.last_ends["head"])
 
