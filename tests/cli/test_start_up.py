@@ -24,9 +24,9 @@ if {hidden}:
 """
 
 
-def answered(*arguments: str, hidden: tuple[str, ...] = ()) -> list[str]:
+def answered(*arguments: str, hidden: tuple[str, ...] = (), slow: tuple[str, ...] = SLOW) -> list[str]:
     """The exit status with the slow modules that are loaded after the command has answered, and what it said."""
-    command = [sys.executable, "-c", CALL.format(slow=SLOW, hidden=hidden), *arguments]
+    command = [sys.executable, "-c", CALL.format(slow=slow, hidden=hidden), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -90,3 +90,10 @@ def test_extras_are_asked_for_before_the_work(tiny, arguments, module, said):
     status, line = answered(*given, *size, hidden=(module,))
     assert status == "2"
     assert said in line
+
+
+def test_predict_imports_only_what_it_computes_with(tiny, tmp_path):
+    """Half of its time went to sympy, which `torch.broadcast_shapes` brings, and to optimisers that it does not use."""
+    unused = ("sympy", "torch._dynamo", "roma", "scipy.optimize", "transformers", "av", "lightning", "matplotlib")
+    given = ["--encoder", str(tiny / "encoder"), "--head", str(tiny / "mesh"), "--size", "1920x1080", "--output"]
+    assert answered("predict", str(tiny / "clip.json"), *given, str(tmp_path), slow=unused) == ["0"]
