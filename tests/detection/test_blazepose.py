@@ -8,6 +8,7 @@ import torch
 from filmed_people import film
 
 from motionrep.detection.blazepose.detector import full
+from motionrep.detection.blazepose.following import _made_of, _Run
 from motionrep.detection.blazepose.regions import between, crops, region_of, smoothed, to_picture
 from motionrep.layouts import MEDIAPIPE_33
 
@@ -92,3 +93,15 @@ def test_regions_turn_the_shorter_way():
     assert float(middle[3]) == pytest.approx(math.pi, abs=1e-3)
     mean = smoothed(torch.stack([start, end]))
     assert (mean[:, 3].abs() > 3).all()
+
+
+def test_an_upper_body_found_on_a_person_is_no_second_one():
+    """In a real video, part of the picture gave a second person who had the first one's face and hands."""
+    xyc = torch.rand(8, 33, 3, generator=torch.Generator().manual_seed(0)) * 300
+    region = torch.tensor([[150.0, 150, 500, 0]]).repeat(8, 1)
+    person = _Run(region, region, xyc, torch.ones(8))
+    ghost_xyc = xyc + torch.randn(8, 33, 3, generator=torch.Generator().manual_seed(1))
+    ghost_xyc[:, 17:, :2] += 150
+    assert _made_of(_Run(region, region, ghost_xyc, torch.ones(8)), [person])
+    neighbour_xyc = xyc + torch.tensor([60.0, 0, 0])
+    assert not _made_of(_Run(region, region, neighbour_xyc, torch.ones(8)), [person])

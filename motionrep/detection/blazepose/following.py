@@ -12,7 +12,8 @@ from motionrep.detection.blazepose.regions import between, differ, smoothed
 
 _SURE = 0.5
 _PASSES = 3
-_SAME = 0.06  # distance between the landmarks of one person found twice, in sides of the region
+_SAME = 0.1  # distance between a landmark of one person found twice, in sides of the region
+_TOGETHER = 0.45  # who has as many landmarks of others is no person of its own
 
 Pictures = list[Float[Tensor, "3 height width"]]
 
@@ -124,7 +125,7 @@ class Follower:
         new = [(Track(number + i, run.region[-1]), run) for i, run in enumerate(fresh)]
         alive: list[tuple[Track, _Run]] = []
         for track, run in old + new:
-            if bool(run.seen.any()) and not any(_twins(run, other) for _, other in alive):
+            if bool(run.seen.any()) and not _made_of(run, [other for _, other in alive]):
                 alive.append((track, run))
             else:
                 self.ended.append(track)
@@ -157,10 +158,17 @@ def _nearest(region: Float[Tensor, " 4"], found: Found) -> int | None:
     return min(close, key=lambda i: float((found.region[i, :2] - region[:2]).norm()), default=None)
 
 
-def _twins(some: _Run, other: _Run) -> bool:
-    """Whether two are the same person in most frames that show both."""
-    both = (some.seen & other.seen).nonzero()[:, 0]
-    if not len(both):
-        return False
-    distance = (some.xyc[both, :, :2] - other.xyc[both, :, :2]).norm(dim=-1).mean(-1)
-    return bool((distance < _SAME * other.implied[both, 2]).float().mean() > 0.5)
+def _made_of(run: _Run, others: list[_Run]) -> bool:
+    """Whether a person has the landmarks of others in most frames, and so is one of them or a mixture of them.
+
+    Not all landmarks need be theirs. In a part of the picture, a person may be taken for one who ends at its edge.
+    """
+    frames = run.seen.nonzero()[:, 0]
+    nearest = torch.full((len(frames), LANDMARKS), torch.inf)
+    for other in others:
+        distance = (run.xyc[frames, :, :2] - other.xyc[frames, :, :2]).norm(dim=-1)
+        side = torch.minimum(run.implied[frames, 2], other.implied[frames, 2])
+        seen = torch.where(other.seen[frames][:, None], distance / side[:, None], torch.inf)
+        nearest = torch.minimum(nearest, seen)
+    together = (nearest < _SAME).float().mean(-1)
+    return bool((together > _TOGETHER).float().mean() > 0.5)
