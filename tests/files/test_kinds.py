@@ -199,9 +199,7 @@ def test_a_file_is_of_one_kind_and_other_readers_say_which(tmp_path, name, holds
         (load_encoder, "weights", {}),
     ):
         if holds != wanted and not (load is load_encoder and path.is_dir()):
-            with pytest.raises(
-                ValueError, match=rf"holds .* \({re.escape(name)}\); "
-            ) as caught:
+            with pytest.raises(ValueError, match=rf"holds .* \({re.escape(name)}\); ") as caught:
                 load(path, **options)
             assert str(caught.value).startswith(f"{path}: holds ")
 
