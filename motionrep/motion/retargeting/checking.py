@@ -65,7 +65,7 @@ def corrected(
     """
     found = dict(world_rotmat)
     off = _means(angles_deg(found, skeleton, rest, turn))
-    if off["hips"] > WRONG_DEG:
+    if off.get("hips", 0.0) > WRONG_DEG:
         found["pelvis"] = _pelvis_of_positions(skeleton, rest, turn)
     for joint in skeleton.chain[1:] if off.get("torso", 0.0) > WRONG_DEG else ():
         end = skeleton.next_in_chain(joint)
@@ -81,7 +81,7 @@ def corrected(
             theirs = skeleton.between(skeleton.index[joint], skeleton.ends[joint]) @ turn.mT
             found[joint] = smallest_rotation(ours, theirs) @ found[joint]
     for joint, end in skeleton.last_ends.items():
-        if off[joint] > (_OWN_END_DEG if joint in BONE_END else WRONG_DEG):
+        if off.get(joint, 0.0) > (_OWN_END_DEG if joint in BONE_END else WRONG_DEG):
             found[joint] = _pointed(found[joint], skeleton, joint, end, rest, turn)
     wrong = {
         name: angle for name, angle in _means(angles_deg(found, skeleton, rest, turn)).items() if angle > WRONG_DEG

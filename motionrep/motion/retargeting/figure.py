@@ -120,9 +120,9 @@ class Skeleton:
         return path
 
     def _common(self, one: int, other: int) -> int:
-        """The nearest joint that carries both."""
+        """The nearest joint that carries both; the root where there is none."""
         above = self._above(other)[1:]
-        return next(joint for joint in self._above(one)[1:] if joint in above)
+        return next((joint for joint in self._above(one)[1:] if joint in above), 0)
 
     def _own_end(self, joint: str) -> int | None:
         """Where the bone of a joint ends by the file alone: at its only child; of fingers, at the middle one."""
