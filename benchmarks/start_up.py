@@ -80,6 +80,7 @@ def main() -> None:
     names = ["before", "now"][-len(versions) :]
     titles = [f"{name}, s" for name in names] + [f"{name}, CPU s" for name in names]
     lines = [f"| | {' | '.join(titles)} |", "|---|" + "---|" * len(titles)]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     with tempfile.TemporaryDirectory() as folder:
         files(Path(folder))
         for text, arguments in (*HELP, *WRONG, *WORK, ("doctor", ["doctor"])):
@@ -95,7 +96,8 @@ def main() -> None:
     if options.output is not None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         head = (
-            f"# Start-up\n\nMedians of {options.runs} runs on {cores} cores, torch {torch.__version__}, files warm.\n"
+            f"# Start-up\n\nMedians of {options.runs} runs on {cores} cores, torch {torch.__version__}. Other work: load "
+            f"average {load:.1f};\nwhere that is not near 0, compare the seconds of CPU alone.\n"
         )
         made = "Made by `benchmarks/start_up.py`, which says how.\n"
         options.output.write_text("\n".join([head, *lines, "", made]), encoding="utf-8")

@@ -65,7 +65,7 @@ def run(
         people += taken
         clips += [name] * len(taken)
     if run_folder is not None:
-        encoder = run_networks(run_folder, encoder)[0]
+        encoder = str(run_networks(run_folder, encoder)[0])
     network = motionrep.load_encoder(encoder or DEFAULT_ENCODER)
     dtype = getattr(torch, precision)
     embeddings = [motionrep.embed(one, network, flip=flip, device=device, dtype=dtype, progress=True) for one in people]
