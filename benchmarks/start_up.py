@@ -96,8 +96,8 @@ def main() -> None:
     if options.output is not None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         head = (
-            f"# Start-up\n\nMedians of {options.runs} runs on {cores} cores, torch {torch.__version__}. Other work: load "
-            f"average {load:.1f};\nwhere that is not near 0, compare the seconds of CPU alone.\n"
+            f"# Start-up\n\nMedians of {options.runs} runs on {cores} cores, torch {torch.__version__}. "
+            f"Other work: load average {load:.1f};\nwhere that is not near 0, compare the seconds of CPU alone.\n"
         )
         made = "Made by `benchmarks/start_up.py`, which says how.\n"
         options.output.write_text("\n".join([head, *lines, "", made]), encoding="utf-8")
