@@ -383,5 +383,5 @@ def test_one_folder_of_motions_may_stand_in_the_file_without_a_list(tmp_path):
     """Its letters were taken for folders, "/" among them."""
     settings = {"head": "pose3d", "encoder": "ktpformer-s", "data": str(tmp_path)}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
-    _, run = parse("finetune", "", ["--config", str(tmp_path / "run.yaml"), "--output", "run"])
+    _, run = parse("finetune", "", ["--config", str(tmp_path / "run.yaml"), "--output", "run"], "")
     assert (run["data"], run["keypoints"]) == ([tmp_path], [])
