@@ -308,7 +308,7 @@ def test_the_report_command_looks_at_the_suffix_first(tmp_path, capsys):
     for module in ("viser", "matplotlib"):
         pytest.importorskip(module, reason="needs the extras view and report")
     assert main(["report", "nowhere.json", "--output", str(tmp_path / "report.pdf")]) == 2
-    assert "report.pdf: a report is saved as .html" in capsys.readouterr().err
+    assert "report.pdf: reports are written as .html" in capsys.readouterr().err
 
 
 def test_view_saves_keypoints_and_motions_on_one_page(tiny, tmp_path, capsys):
