@@ -6,7 +6,7 @@ import json
 import pickle
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import yaml
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.datasets.motion_folders import MotionClip
@@ -157,30 +157,44 @@ def _commit() -> str:
         return "not a checkout"
 
 
-def epoch_table(output: Path, finished: int | None) -> CSVLogger:
-    """The logger that writes metrics.csv, beginning with the finished epochs of a resumed run.
+class EpochTable(Logger):
+    """The logger that writes metrics.csv. It counts epochs from 1, where Lightning counts from 0.
 
-    Lightning starts the file over when a run is resumed, so these epochs are read from it first.
+    The table is written whole each time, so that a killed run keeps the rows of its finished epochs.
+
+    Args:
+        output: The run folder.
+        finished: Epochs of a resumed run whose rows are kept; None for a new run.
     """
-    rows: list[dict[str, Any]] = []
-    path = output / "metrics.csv"
-    if finished is not None and path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if any(row["epoch"] == "0" for row in rows):  # motionrep 0.1.0 counted from 0
-            rows = [row | {"epoch": str(int(row["epoch"]) + 1)} for row in rows]
-        rows = [row for row in rows if int(row["epoch"]) <= finished]
-    table = _EpochTable(output, name="", version="")
-    if rank_zero_only.rank == 0:  # the other processes have no table
-        table.experiment.metrics.extend(rows)
-        table.experiment.save()
-    return table
 
+    def __init__(self, output: Path, finished: int | None) -> None:
+        super().__init__()
+        self.path = output / "metrics.csv"
+        self.rows: list[dict[str, Any]] = []
+        if finished is not None and self.path.is_file():
+            with self.path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            if any(row["epoch"] == "0" for row in rows):  # motionrep 0.1.0 counted from 0
+                rows = [row | {"epoch": str(int(row["epoch"]) + 1)} for row in rows]
+            self.rows = [row for row in rows if int(row["epoch"]) <= finished]
 
-class _EpochTable(CSVLogger):
-    """Counts epochs from 1, where Lightning counts from 0."""
+    @property
+    def name(self) -> str:
+        return ""
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, *_args: Any, **_options: Any) -> None:
+        """They are in config.yaml."""
 
     @rank_zero_only
-    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        counted: Any = dict(metrics) | ({"epoch": int(metrics["epoch"]) + 1} if "epoch" in metrics else {})
-        super().log_metrics(counted, step)
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Adds a row and writes the table."""
+        row: dict[str, Any] = dict(metrics) | ({} if step is None else {"step": step})
+        self.rows.append(row | ({"epoch": int(row["epoch"]) + 1} if "epoch" in row else {}))
+        with written_beside(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, sorted({name for row in self.rows for name in row}))
+            table.writeheader()
+            table.writerows(self.rows)

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 from motionrep.files.writing import written_beside
 from motionrep.training.config import FinetuneConfig
-from motionrep.training.run_folder import epoch_table
+from motionrep.training.run_folder import EpochTable
 from motionrep.training.waiting import Waiting
 
 
@@ -41,7 +41,7 @@ def trainer_for(
     callbacks: list[Callback] = [best, Waiting()]
     if config.patience is not None:
         callbacks.append(EarlyStopping("judged", patience=config.patience, mode="min"))
-    loggers: list[Any] = [epoch_table(output, finished)]
+    loggers: list[Any] = [EpochTable(output, finished)]
     if config.tensorboard:
         loggers.append(TensorBoardLogger(output, name="", version="tensorboard"))
     trainer = lightning.Trainer(

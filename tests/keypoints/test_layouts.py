@@ -224,8 +224,9 @@ def test_a_layout_without_a_recipe_is_an_error():
     [
         (
             "left_shoulder",
-            "left_shoulder LeftShoulder l_shoulder Left|Shoulder lshoulder shoulder_left LShoulder LEFT_SHOULDER leftShoulder "
-            "ShoulderLeft Left-Shoulder L_Sho lsho leftshoulder K4ABT_JOINT_SHOULDER_LEFT JointType_ShoulderLeft Lt.Shoulder",
+            "left_shoulder LeftShoulder l_shoulder Left|Shoulder lshoulder shoulder_left LShoulder LEFT_SHOULDER "
+            "leftShoulder ShoulderLeft Left-Shoulder L_Sho lsho leftshoulder K4ABT_JOINT_SHOULDER_LEFT "
+            "JointType_ShoulderLeft Lt.Shoulder",
         ),
         ("right_knee", "RKnee Rknee r_knee KneeRight right|knee rknee R.Knee"),
         ("left_ear", "LEar lear EAR_LEFT"),
