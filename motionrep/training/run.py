@@ -54,7 +54,6 @@ def train(
     which says which one it is.
 
     Args:
-        config: What to train.
         data: Folders, each with an index.csv, or of motion files (`datasets.motion_folders.load_motion_folder`).
         output: The run folder.
         keypoints: Folders of keypoint files without poses, for a head with a `reprojection` loss.
@@ -70,12 +69,8 @@ def train(
         ValueError: The folder holds another run, there is nothing to resume, or the configuration does not fit.
     """
     processes, last = devices * nodes, last_checkpoint(output, resume)
-    require_free(output)
-    if config.batch_size % processes:
-        raise ValueError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
+    _require_startable(config, output, processes, resume)
     lightning.seed_everything(config.seed, verbose=False)
-    if resume:
-        require_same_settings(config, output / "config.yaml")
     clips = motion_clips(config, data, strict)
     encoder, heads = build_networks(config, clips.labels)
     people = keypoint_clips(config, keypoints, heads, processes)
@@ -83,8 +78,7 @@ def train(
     if resume:
         require_same_clips(used, people, output / "versions.json")
     precision, reason = settled_precision(config, output, resume)
-    config = replace(config, precision=precision)
-    fps = config.fps or encoder.fps or USUAL_FPS
+    config, fps = replace(config, precision=precision), config.fps or encoder.fps or USUAL_FPS
     train_set = training_set(config, clips, people, encoder.frames, fps)
     val_set = validation_set(config, clips, encoder.frames, fps)
     module = TrainingModule(encoder, heads, config, fps, config.clips_per_epoch // config.batch_size * config.epochs)
@@ -96,13 +90,27 @@ def train(
             logger.info(line)
         write_run_files(replace(config, fps=fps), used, people, output)
     _fit(trainer, module, train_set, val_set, last)
-    checkpoint = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-    module.load_state_dict(checkpoint["state_dict"])
+    scores = _take_best(module, best.best_model_path)
     if trainer.is_global_zero:
         if config.tune != "frozen":
             module.encoder.provenance = provenance_of(config, data, keypoints, module.encoder)
-        _save(module, output, checkpoint["scores"])
+        _save(module, output, scores)
     trainer.strategy.barrier()
+    return scores
+
+
+def _require_startable(config: FinetuneConfig, output: Path, processes: int, resume: bool) -> None:
+    require_free(output)
+    if config.batch_size % processes:
+        raise ValueError(f"batch_size {config.batch_size} cannot be shared evenly by {processes} processes")
+    if resume:
+        require_same_settings(config, output / "config.yaml")
+
+
+def _take_best(module: TrainingModule, path: str) -> dict[str, float]:
+    """Loads the best epoch's weights into the module; returns its scores."""
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    module.load_state_dict(checkpoint["state_dict"])
     return checkpoint["scores"]
 
 
