@@ -145,8 +145,8 @@ _MEANING: dict[Holds, tuple[str, str]] = {
     "embeddings": ("a table of embeddings", "motionrep plot draws it"),
     "camera": ("a camera", "read it with motionrep.read_camera"),
     "actions": ("recognised actions", "motionrep render --labels shows them"),
-    "video": ("a video", "find keypoints in it with a 2D detector, such as AlphaPose or MMPose"),
-    "picture": ("a picture", "find keypoints in it with a 2D detector, such as AlphaPose or MMPose"),
+    "video": ("a video", "find keypoints in it with a 2D detector, as motionrep detect does"),
+    "picture": ("a picture", "find keypoints in it with a 2D detector, as motionrep detect does"),
 }  # fmt: skip
 
 
