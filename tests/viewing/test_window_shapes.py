@@ -93,7 +93,11 @@ def test_the_viewer_fits_the_window_of_each_browser_until_somebody_moves_the_cam
         assert stands_at(client.camera, expected.camera(390 / 844, 0.44)[0])
         tab.set_viewport_size({"width": 500, "height": 600})
         assert stands_at(client.camera, expected.camera(500 / 600)[0])
+        moved_at = time.time()
         client.camera.position = (1.0, 2.0, 9.0)
+        while client.camera.update_timestamp <= moved_at or not np.allclose(client.camera.position, (1.0, 2.0, 9.0)):
+            assert time.time() < moved_at + PATIENCE_S, "the browser never said that its camera stands there"
+            tab.wait_for_timeout(100)
         tab.set_viewport_size({"width": 390, "height": 844})
         tab.wait_for_timeout(1500)
         assert stands_at(client.camera, (1.0, 2.0, 9.0))
