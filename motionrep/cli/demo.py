@@ -8,22 +8,20 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
-from tqdm import tqdm
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.datasets.authored.motions import AUTHORED, authored_motion
 from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
-from motionrep.embedding.encoding import embed
 from motionrep.embedding.tables import write_embeddings
-from motionrep.encoders import load_encoder
 from motionrep.evaluation.scores import errors
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
-from motionrep.head_api.loading import load_head
 from motionrep.keypoints.loading import load_keypoints
 from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import HALPE_26
 from motionrep.motion.axes import in_camera
 from motionrep.motion.saving import save_motion
+from motionrep.pipeline import Recoverer, load_networks
 from motionrep.rendering import render_frames, write_video
 from motionrep.types import BodyMotion, Keypoints
 
@@ -46,7 +44,7 @@ class _Clip:
     errors: dict[str, float]
 
 
-def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) -> str:
+def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0, device: str = "cpu") -> str:
     """Fills a folder and returns a table of the clips with their errors against the known truth.
 
     The folder then holds `keypoints/NAME.json` (AlphaPose format), `embeddings.parquet` (one row per frame),
@@ -58,6 +56,7 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
         clips: How many of the example motions.
         seed: Decides people, cameras and detections.
         seconds: Length of each clip.
+        device: Where motions are recovered and drawn.
 
     Raises:
         ValueError: More clips than there are example motions.
@@ -65,38 +64,39 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0) 
     if not 1 <= clips <= len(AUTHORED):
         raise ValueError(f"clips must be 1 to {len(AUTHORED)}, got {clips}")
     names = list(AUTHORED)[:clips]
-    body, encoder, mesh = load_body_model("open"), load_encoder(ENCODER), load_head(f"mesh-{ENCODER}")
+    body = load_body_model("open")
+    recover = Recoverer(*load_networks([f"mesh-{ENCODER}"], device=device), device=device)
     truth: dict[str, BodyMotion] = {}
-    for name in tqdm(names, desc="example clips", disable=None):
+    for name in progress_bar(names, "example clips", "clip"):
         truth[name], keypoints = _filmed(name, seed, seconds, body)
         save_keypoints([keypoints], output / "keypoints" / f"{name}.json")
 
     embeddings, shown = [], []
-    for name in tqdm(names, desc="embed and recover", disable=None):
+    for name in progress_bar(names, "embed and recover", "clip"):
         clip = load_keypoints(output / "keypoints" / f"{name}.json", fps=_FPS, size_px=_SIZE_PX)[0]
-        embedding = embed(clip, encoder)
-        motion = mesh.predict(embedding)
+        recovered = recover(clip)
+        motion = recovered.results[f"mesh-{ENCODER}"]
         save_motion(motion, output / "motion" / f"{name}.npz")
-        embeddings.append(embedding)
+        embeddings.append(recovered.embedding)
         shown.append(_Clip(name, clip, motion, truth[name], errors(motion, truth[name], body)))
     write_embeddings(embeddings, output / "embeddings.parquet", "frame", names)
 
     pictures: list[np.ndarray] = []
-    write_video(_frames(shown, pictures), output / "demo.mp4", _FPS)
+    write_video(_frames(shown, pictures, device), output / "demo.mp4", _FPS)
     with written_beside(output / "demo.png") as beside:
         Image.fromarray(np.concatenate(pictures[:4])).save(beside)
     return _table(shown, output)
 
 
-def _frames(shown: list[_Clip], pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _frames(shown: list[_Clip], pictures: list[np.ndarray], device: str) -> Iterator[np.ndarray]:
     """Yields the frames of all clips, one after the other, and adds one of each clip to `pictures`."""
     total = sum(clip.keypoints.frame_count for clip in shown)
     width_px, height_px = _PANEL_PX
-    with tqdm(desc="video", total=total, unit="frame", disable=None) as bar:
+    with progress_bar(None, "video", "frame", total=total) as bar:
         for clip in shown:
             frames = render_frames(
                 [clip.recovered, clip.truth], names=["recovered", "true"], arrange="apart", keypoints=clip.keypoints,
-                width_px=width_px, height_px=height_px,
+                width_px=width_px, height_px=height_px, device=device,
             )  # fmt: skip
             caption = None
             for index, frame in enumerate(frames):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from motionrep.cli.extras import require
-from motionrep.cli.options import Parser
+from motionrep.cli.options import Parser, add_device
 
 EXAMPLES = """\
   motionrep demo
@@ -20,12 +20,13 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="Decides people, cameras, detections (default: %(default)s)."
     )
+    add_device(parser)
 
 
-def run(output: Path, clips: int, seed: int) -> None:
+def run(output: Path, clips: int, seed: int, device: str) -> None:
     """Makes example clips, embeds them, recovers their motion, and writes a video."""
     require("video", "motionrep demo", "av")
     require("tables", "motionrep demo", "pyarrow")
     from motionrep.cli.demo import run_demo
 
-    print(run_demo(output, clips, seed))
+    print(run_demo(output, clips, seed, device=device))
