@@ -10,7 +10,7 @@ _COLUMNS = "columns of keypoints are called like nose_x, nose_y and nose_score, 
 # By container, for those who look for keypoints.
 _KEYPOINTS = {
     "csv": f"{_COLUMNS}, with shoulders and hips among them; rename them so",
-    "hdf5": "where DeepLabCut wrote it, let it write .csv instead (save_as_csv=True)",
+    "hdf5": "DeepLabCut's and SLEAP's are read; save others' points as .npy of shape (frames, joints, 2 or 3)",
     "npy": "an array of points has the shape (frames, joints, 2), or 3 with confidence; save it so, one person a file",
     "npz": "an array of points has the shape (frames, joints, 2), or 3 with confidence; save it so, one person a file",
     "torch": "save its tensor of points as .npy of shape (frames, joints, 2 or 3)",

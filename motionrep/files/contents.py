@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from motionrep.files.arrays import BROKEN_NPZ, ArrayHeader, npy_header, npz_headers, npz_names, npz_text
+from motionrep.files.hdf5 import outline
 from motionrep.files.pickles import MALFORMED, Inert, as_array, read_npy_object, read_outline, read_pickle, unpacked
 from motionrep.files.texts import read_json, read_table, read_text
 
@@ -26,7 +27,7 @@ _MARKS = (
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),  # before torch 1.6
     *((0, bytes([0x80, protocol]), "pickle") for protocol in (2, 3, 4, 5)),
     (0, b"PAR1", "parquet"), (0, b"glTF", "glb"), (0, b"Kaydara FBX", "fbx"),
-    (0, b"\x89HDF\r\n\x1a\n", "hdf5"), (0, b"MATLAB 5.0", "matlab"), (8, b"WEBP", "webp"),
+    (0, b"\x89HDF\r\n\x1a\n", "hdf5"), (0, b"MATLAB 5.0", "matlab"), (0, b"MATLAB 7.3", "matlab"), (8, b"WEBP", "webp"),
     (4, b"ftyp", "mp4"), (0, b"\x1aE\xdf\xa3", "webm"), (8, b"AVI ", "avi"),
     (0, b"\x89PNG", "png"), (0, b"\xff\xd8\xff", "jpg"), (0, b"GIF8", "gif"),
 )  # fmt: skip
@@ -54,7 +55,7 @@ class Contents:
     @property
     def value(self) -> Any:
         """What a JSON file, a pickle or a .npy of one Python object holds; of a folder its .json files by name, or
-        its .txt files; the rows of a .csv; the text of any other text.
+        its .txt files; the rows of a .csv; the text of any other text. Of an HDF5 file it is an outline.
 
         A JSON list of texts that are JSON themselves gives what these hold. Pickles have stand-ins for arrays, see
         `files.pickles.as_array`.
@@ -95,7 +96,10 @@ class Contents:
 
     @cached_property
     def arrays(self) -> dict[str, ArrayHeader]:
-        """Shapes and types of the arrays of an .npz by name, or of the one array of a .npy under ""; else nothing."""
+        """Shapes and types of arrays by name: of an .npz, at the top of an HDF5 file, or of a .npy under ""."""
+        if self.container == "hdf5":
+            found = self._outlined or {}
+            return {name: it for name, it in found.items() if isinstance(it, ArrayHeader)}
         try:
             if self.container == "npz":
                 return npz_headers(self.path)
@@ -262,7 +266,7 @@ def _shapes(value: Any) -> dict[str, tuple[int, ...]]:
 
 _READERS: dict[str, Callable[[Path], Any]] = {
     "folder": _folder, "json": read_json, "csv": read_table, "text": read_text, "npz": _npz, "npy": _npy,
-    "pickle": _pickle, "torch": _torch, "safetensors": _safetensors,
+    "pickle": _pickle, "torch": _torch, "safetensors": _safetensors, "hdf5": outline,
     "parquet": _parquet,
 }  # fmt: skip
 _PARTS = {"folder": "files", "csv": "columns"}

@@ -8,6 +8,7 @@ import numpy as np
 from motionrep.files.arrays import read_array
 from motionrep.files.columns import columns_of
 from motionrep.files.contents import Contents
+from motionrep.files.hdf5 import pandas_columns
 from motionrep.files.recognising import has, is_json_list
 
 
@@ -93,6 +94,12 @@ def is_yolo_labels(file: Contents) -> bool:
 
 
 def is_deeplabcut(file: Contents) -> bool:
+    if file.container == "hdf5" and file.fault is None:
+        try:
+            columns = pandas_columns(file.path)
+        except ValueError:
+            return False
+        return bool(columns) and {"x", "y"} <= {name[-1] for name in columns} and min(map(len, columns)) >= 3
     if file.container != "csv" or file.fault is not None:
         return False
     return {"bodyparts", "coords"} <= {row[0].lower() for row in file.value[:4]}

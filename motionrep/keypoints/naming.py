@@ -74,6 +74,8 @@ def layout_from_names(names: Sequence[str], path: Path | str, asked: JointLayout
             "name them so, or say in a layout file what they are (--layout my.json)"
         )
     layout = asked or _fitting(place, len(names))
+    if asked is not None:  # which may have the file's own names, of whatever meaning
+        place |= {plain_joint_name(str(name)): i for i, name in enumerate(names) if plain.count(plain[i]) == 1}
     columns = [place.get(plain_joint_name(joint), -1) for joint in layout.joints]
     if asked is not None and -1 in columns:
         missing = [joint for joint, column in zip(asked.joints, columns, strict=True) if column < 0]

@@ -1,7 +1,7 @@
 """Writes keypoints as .npz or as JSON in AlphaPose's format."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from motionrep.layouts import COCO_17, HALPE_26
 from motionrep.types import Keypoints
 
 
-def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
+def save_keypoints(clips: Sequence[Keypoints], path: Path | str, origin: Mapping[str, Any] | None = None) -> None:
     """Writes clips as .npz, which `load_keypoints` gives back exactly, or as .json in AlphaPose's format.
 
     AlphaPose's format is for other tools. It has no frame rate, no image size and only the layouts coco_17 and
     halpe_26. Unseen frames are left out, except for the first and the last. Persons are named by their place in
     `clips`, unless all names are different integers.
+
+    Args:
+        origin: What they were found in, as JSON can hold it; a note in an .npz, which does not change the clips.
 
     Raises:
         ValueError: No clips, another suffix, or a layout that AlphaPose's format does not have.
@@ -31,6 +34,8 @@ def save_keypoints(clips: Sequence[Keypoints], path: Path | str) -> None:
     if path.suffix == ".npz":
         arrays = {f"{i}.{name}": value for i, clip in enumerate(clips) for name, value in _npz_fields(clip).items()}
         arrays["format"] = f"{FORMAT} {NEWEST}"
+        if origin is not None:
+            arrays["origin"] = json.dumps(dict(origin))
         with written_beside(path) as beside:
             np.savez(beside, **arrays)
     elif path.suffix == ".json":

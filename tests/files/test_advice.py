@@ -9,7 +9,6 @@ from motionrep.motion.loading import load_motion
 OWN = "make motionrep.Keypoints of its numbers, one for each person, and write them with motionrep.save_keypoints"
 FILES = {
     "table.csv": (b"time,heart\n1,2\n", r"a \.csv file with the columns 'time', 'heart', .* are called like nose_x"),
-    "clip.h5": (b"\x89HDF\r\n\x1a\n" + bytes(8), r"an HDF5 file, .* DeepLabCut .*save_as_csv=True"),
     "clip.mat": (b"MATLAB 5.0 MAT-file" + bytes(99), r"a MATLAB file, .* scipy\.io\.loadmat"),
     "notes.txt": (b"walk, then run", r"a \.txt file, .* YOLO's labels"),
     "clip.fbx": (b"Kaydara FBX Binary", r"a \.fbx file, .* Blender"),
