@@ -1,4 +1,4 @@
-"""The whole way from keypoints to results: embed, run heads, average with the mirror image, place, refine."""
+"""The whole way from a video or keypoints to results: detect, embed, run heads, place, refine."""
 
 from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.recovery import Recoverer, recover

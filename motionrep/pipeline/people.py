@@ -1,39 +1,13 @@
-"""Whose clips are recovered: everybody worth it in a keypoint file, or the one who was asked for."""
+"""Whose clips are recovered: everybody worth it, or the one who was asked for."""
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
-from motionrep.keypoints import load_keypoints
-from motionrep.layouts import JointLayout
 from motionrep.types import Keypoints
 
 logger = logging.getLogger(__name__)
 
 _FEWEST_JOINTS = 4  # stray detections have fewer at a time
-
-
-def clips_of(
-    source: Keypoints | Sequence[Keypoints] | Path | str,
-    layout: JointLayout | str | None = None,
-    fps: float | None = None,
-    size_px: tuple[int, int] | None = None,
-) -> list[Keypoints]:
-    """The clips of a source: one clip, several, or those of a keypoint file (`load_keypoints`).
-
-    Raises:
-        TypeError: Something else.
-        ValueError: Layout, frame rate or size of clips that say so themselves; or as `load_keypoints`.
-    """
-    if isinstance(source, Path | str):
-        return load_keypoints(source, layout, fps, size_px)
-    clips = [source] if isinstance(source, Keypoints) else list(source)
-    if wrong := next((clip for clip in clips if not isinstance(clip, Keypoints)), None):
-        raise TypeError(f"source: expected Keypoints or a keypoint file, got {type(wrong).__name__}")
-    given = [name for name, value in (("layout", layout), ("fps", fps), ("size_px", size_px)) if value is not None]
-    if given:
-        raise ValueError(f"{given[0]}: clips say theirs already; leave it out, it is for keypoint files")
-    return clips
 
 
 def chosen(clips: Sequence[Keypoints], person: int | None = None) -> dict[int, Keypoints]:

@@ -1,4 +1,4 @@
-"""From keypoints to what heads make of them, on one device from the first step to the last."""
+"""From a video or keypoints to what heads make of them, on one device from the first step to the last."""
 
 import inspect
 import logging
@@ -16,17 +16,18 @@ from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import JointLayout
 from motionrep.pipeline.cameras import camera_of, places_people
 from motionrep.pipeline.networks import load_networks
-from motionrep.pipeline.people import chosen, clips_of
+from motionrep.pipeline.people import chosen
 from motionrep.pipeline.result import Recovered
+from motionrep.pipeline.sources import clips_of
 from motionrep.types import ActionTimeline, BodyMotion, Keypoints, MotionEmbedding
-from motionrep.weights import DEFAULT_HEAD
+from motionrep.weights import DEFAULT_ACTION_HEAD, DEFAULT_HEAD
 
 logger = logging.getLogger(__name__)
 
 
 def recover(
     source: Keypoints | Sequence[Keypoints] | Path | str,
-    heads: Sequence[str | Path | nn.Module] = (DEFAULT_HEAD,),
+    heads: Sequence[str | Path | nn.Module] = (DEFAULT_HEAD, DEFAULT_ACTION_HEAD),
     *,
     encoder: Encoder | str | Path | None = None,
     camera: PinholeCamera | str | Path | None = None,
@@ -36,17 +37,21 @@ def recover(
     layout: JointLayout | str | None = None,
     fps: float | None = None,
     size_px: tuple[int, int] | None = None,
+    detector: str | None = None,
     device: str | torch.device = "cpu",
 ) -> list[Recovered]:
-    """What heads make of every person of a clip: 3D poses, body meshes, actions.
+    """What heads make of every person of a video or clip: body meshes, actions, 3D poses.
 
-        for person in motionrep.recover("dance.json", size_px=(1920, 1080)):
+        for person in motionrep.recover("dance.mp4"):
+            keypoints, embedding = person.keypoints, person.embedding
+            vertex_m, action = person.motion.mesh().vertex_m, person.actions.best
             person.save("results", "dance")
 
     `Recoverer` is the same for many clips: it loads the networks once.
 
     Args:
-        source: A clip, clips, or a keypoint file.
+        source: A video, a folder of pictures, a keypoint file, a clip, or clips. A video's keypoints are found with
+            `motionrep.detect`; keep its result to recover the same people again.
         heads: What `load_head` takes, all of one encoder.
         encoder: What `load_encoder` takes; None is the one that the heads were trained on.
         camera: The camera that took the clip, its .json file, "fit" to estimate its field of view, or "weak" for one
@@ -55,6 +60,7 @@ def recover(
         refine: Moves bodies nearer to the keypoints and smooths them (`motionrep.refine`).
         person: Place of the only person to recover, from 0; None is everybody.
         layout: Joint order, frame rate and image size of a keypoint file that does not say them (`load_keypoints`).
+        detector: Of a video's keypoints; None is `motionrep.detect`'s default.
         device: Where everything is computed; results are on the CPU.
 
     Returns:
@@ -62,10 +68,10 @@ def recover(
 
     Raises:
         FileNotFoundError: No such file, head or encoder.
-        ValueError: As `load_keypoints`, `load_head`, `load_encoder`; heads of different encoders; a camera that no head
-            uses; nothing to refine or to average.
+        ValueError: As `load_keypoints`, `detect`, `load_head`, `load_encoder`; heads of different encoders; a camera
+            that no head uses; nothing to refine or to average.
     """
-    clips = chosen(clips_of(source, layout, fps, size_px), person)
+    clips = chosen(clips_of(source, layout, fps, size_px, detector, device), person)
     recoverer = Recoverer(*load_networks(heads, encoder, device), flip=flip, refine=refine, device=device)
     if camera is not None:
         recoverer = recoverer.with_camera(camera, list(clips.values()))

@@ -68,10 +68,18 @@ class Recovered:
         in_world = isinstance(motion, BodyMotion) and self.camera is not None and stands_in_world(self.camera)
         return "world" if in_world else motion.frame
 
+    def endings(self) -> dict[str, str]:
+        """What comes before the suffix of each head's file; nothing where it alone gives motions, or actions."""
+        kinds: dict[bool, list[str]] = {True: [], False: []}
+        for head, result in self.results.items():
+            kinds[isinstance(result, BodyMotion | JointMotion)].append(head)
+        return {head: ending for heads in kinds.values() for head, ending in endings(dict.fromkeys(heads)).items()}
+
     def save(self, folder: Path | str, name: str = "clip") -> dict[str, Path]:
         """Writes `NAME_INDEX.npz` for motions and `NAME_INDEX.json` for actions.
 
-        With several heads, the head's name comes before the suffix. Results of other types are not written.
+        Where several heads give motions, or several give actions, the head's name comes before the suffix. Results of
+        other types are not written.
 
         Returns:
             The path of each head's file.
@@ -83,7 +91,7 @@ class Recovered:
         from motionrep.motion.saving import save_motion
 
         paths = {}
-        for head, ending in endings(self.results).items():
+        for head, ending in self.endings().items():
             result, path = self.results[head], Path(folder) / f"{name}_{self.index}{ending}"
             if isinstance(result, BodyMotion | JointMotion):
                 paths[head] = path.with_name(path.name + ".npz")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 Kind = Literal["encoder", "head"]
-DEFAULT_ENCODER, DEFAULT_HEAD = "ktpformer-s", "mesh-ktpformer-s"  # of commands and functions that are told none
+# Of commands and functions that are told none.
+DEFAULT_ENCODER, DEFAULT_HEAD, DEFAULT_ACTION_HEAD = "ktpformer-s", "mesh-ktpformer-s", "action-ktpformer-s"
 FOLDER = Path(__file__).parent
 
 _MARKS = {"encoder": "architecture", "head": "head"}  # the entry of config.json that only this kind has

@@ -113,8 +113,8 @@ def test_predict_places_the_person_in_the_cameras_world(tiny, tmp_path, write, c
     assert float(depth_m) == pytest.approx(1800 / PinholeCamera.from_hfov(1920, 1080).focal_px, rel=0.1)
     both = ["--head", str(tiny / "action"), "--head", str(tiny / "pose3d")]
     assert main([*given, *both, "--output", str(tmp_path), "--camera", str(path)]) == 0
-    assert load_joint_motion(tmp_path / "clip_0_pose3d.npz").frame == "camera"
-    assert (tmp_path / "clip_0_action.json").is_file()
+    assert load_joint_motion(tmp_path / "clip_0.npz").frame == "camera"
+    assert (tmp_path / "clip_0.json").is_file()
     assert main([*given, "--head", str(tiny / "action"), "--output", str(tmp_path), "--camera", str(path)]) == 2
     assert "needs a head that places people" in capsys.readouterr().err
 

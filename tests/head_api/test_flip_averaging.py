@@ -165,7 +165,7 @@ def test_the_mirrored_clip_gets_the_mirrored_motion(tiny, tmp_path):
     torch.testing.assert_close(_mirrored_body(one).translation_m, other.translation_m, atol=1e-3, rtol=1e-4)
     one, other = (motionrep.load_joint_motion(tmp_path / "out" / f"{name}_0_pose3d.npz") for name in ("clip", "other"))
     torch.testing.assert_close(_mirrored_joints(one).position_m, other.position_m, atol=1e-3, rtol=1e-4)
-    one, other = (json.loads((tmp_path / "out" / f"{name}_0_action.json").read_text()) for name in ("clip", "other"))
+    one, other = (json.loads((tmp_path / "out" / f"{name}_0.json").read_text()) for name in ("clip", "other"))
     assert one["probability"] == pytest.approx(other["probability"], abs=1e-4)
 
 

@@ -91,11 +91,11 @@ def test_results_are_saved_and_read_back(tmp_path, clip, given):
     found = motionrep.recover([replace(clip, first_frame=7)], **given)[0]
     paths = found.save(tmp_path, "dance")
     assert sorted(path.name for path in paths.values()) == [
-        "dance_0_action.json", "dance_0_mesh.npz", "dance_0_pose3d.npz",
+        "dance_0.json", "dance_0_mesh.npz", "dance_0_pose3d.npz",
     ]  # fmt: skip
     _same(motionrep.load_motion(tmp_path / "dance_0_mesh.npz"), found.motion)
     _same(motionrep.load_joint_motion(tmp_path / "dance_0_pose3d.npz"), list(found.results.values())[1])
-    said = json.loads((tmp_path / "dance_0_action.json").read_text())
+    said = json.loads((tmp_path / "dance_0.json").read_text())
     assert (said["best"], said["first_frame"], "over_time" in said) == (found.actions.best, 7, False)
     assert said["probability"][said["best"]] == pytest.approx(float(found.actions.probability().max()))
 

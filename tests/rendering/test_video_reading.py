@@ -144,3 +144,13 @@ def test_what_is_not_a_video_says_so(tmp_path):
         open_source_video(tmp_path / "text.mp4")
     with pytest.raises(ValueError, match=r"only \.mp4 and \.webm can have sound"):
         write_video(iter([]), tmp_path / "clip.gif", 25, Sound(tmp_path / "text.mp4", 0.0))
+
+
+def test_a_title_that_is_no_text_does_not_matter(tmp_path):
+    """Cameras and editors write titles in other encodings; PyAV refused the whole file."""
+    path = write_video([np.zeros((48, 64, 3), np.uint8)] * 3, tmp_path / "titled.mp4", 30)
+    content = path.read_bytes()
+    assert content.count(b"Lavf") == 1
+    path.write_bytes(content.replace(b"Lavf", b"\xcd\xe4\xff\xcd"))
+    video = open_source_video(path)
+    assert len(list(video.pictures(range(3), 64, 48))) == 3

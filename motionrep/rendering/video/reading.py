@@ -67,7 +67,7 @@ class SourceVideo:
             ValueError: The file cannot be decoded up to a frame.
         """
         av = _import_av()
-        with av.open(str(self.path)) as container:
+        with av.open(str(self.path), metadata_errors="replace") as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             frames = None
@@ -102,7 +102,7 @@ def open_source_video(path: Path | str) -> SourceVideo:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a video")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no pictures; give a video")
             stream = container.streams.video[0]
@@ -115,7 +115,7 @@ def open_source_video(path: Path | str) -> SourceVideo:
                 stream.time_base or 0
             )
             has_sound = bool(container.streams.audio)
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             first = next(container.decode(video=0), None)
     except FFmpegError as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}") from error

@@ -48,7 +48,7 @@ def _from_the_start(sound: Sound) -> Generator:
     """Audio frames with time stamps in samples since the start of the clip, where the first one is cut."""
     import av
 
-    with av.open(str(sound.path)) as container:
+    with av.open(str(sound.path), metadata_errors="replace") as container:
         source = container.streams.audio[0]
         if source.time_base is not None:
             container.seek(max(0, int((sound.start_s - 1) / source.time_base)), stream=source)
