@@ -19,7 +19,7 @@ from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import load_encoder
-from motionrep.evaluation.metrics import accel_error_mm_per_s2
+from motionrep.evaluation.metrics import accel_error_m_per_s2
 from motionrep.evaluation.synthetic_views import single_view
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
@@ -65,8 +65,8 @@ def low_passed(position_m: Tensor, cut_off_hz: float) -> Tensor:
 
 def error(some_m: list[Tensor], others_m: list[Tensor]) -> float:
     """Mean acceleration error of all inner frames in m/s^2."""
-    each = [accel_error_mm_per_s2(a, b, FPS) for a, b in zip(some_m, others_m, strict=True)]
-    return float(torch.cat(each).mean()) / 1000
+    each = [accel_error_m_per_s2(a, b, FPS) for a, b in zip(some_m, others_m, strict=True)]
+    return float(torch.cat(each).mean())
 
 
 def row(name: str, own: float | None, target: list[Tensor], still: list[Tensor], predicted: dict) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.datasets.motion_folders import load_motion_folder
-from motionrep.evaluation.metrics import accel_error_mm_per_s2
+from motionrep.evaluation.metrics import accel_error_m_per_s2
 from motionrep.fitting.joints import Fit, fit_body
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, LAYOUTS, SMPL_24, JointLayout
 from motionrep.motion.bvh_files import read_bvh
@@ -102,8 +102,8 @@ def _errors(fit: Fit, motion: BodyMotion, body: BodyModel) -> tuple[float, float
     """Joints (mm), surface (mm), error of the acceleration and the true acceleration (m/s^2)."""
     found_m, true_m = (body.joints(it.local_rotmat, it.betas, it.translation_m) for it in (fit.motion, motion))
     apart_m = body.mesh(fit.motion).vertex_m - body.mesh(motion).vertex_m
-    accel = accel_error_mm_per_s2(found_m, true_m, motion.fps).mean() / 1000
-    true_accel = accel_error_mm_per_s2(true_m, torch.zeros_like(true_m), motion.fps).mean() / 1000
+    accel = accel_error_m_per_s2(found_m, true_m, motion.fps).mean()
+    true_accel = accel_error_m_per_s2(true_m, torch.zeros_like(true_m), motion.fps).mean()
     errors = 1000 * (found_m - true_m).norm(dim=-1).mean(), 1000 * apart_m.norm(dim=-1).mean(), accel, true_accel
     return errors[0].item(), errors[1].item(), errors[2].item(), errors[3].item()
 

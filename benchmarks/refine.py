@@ -74,7 +74,7 @@ def measure(samples: list[dict[str, Tensor]], encoder: Encoder, head: Any, camer
         value, speed = scores.result(), f"{seconds / frames * FPS:.2f}" if name == "after" else ""
         rows.append(
             f"| {camera} | {name} | {sum(error[name]) / len(error[name]):.2f} | {value['pve']:.1f} | "
-            f"{value['mpjpe']:.1f} | {value['pa_mpjpe']:.1f} | {value['accel_error'] / 1000:.2f} | {speed} |\n"
+            f"{value['mpjpe']:.1f} | {value['pa_mpjpe']:.1f} | {value['accel_error']:.2f} | {speed} |\n"
         )
     return "".join(rows)
 

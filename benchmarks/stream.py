@@ -20,7 +20,7 @@ import motionrep
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.encoders import Encoder, KTPFormer
-from motionrep.evaluation.metrics import accel_error_mm_per_s2, mpjpe_mm
+from motionrep.evaluation.metrics import accel_error_m_per_s2, mpjpe_mm
 from motionrep.layouts import H36M_17
 
 FPS = 30.0
@@ -107,7 +107,7 @@ def accuracy(data: Path, clips: int) -> str:
                 embedding = motionrep.embed_with_latency(clip, encoder, latency)
             position_m = head.predict(embedding).position_m
             error[name].append(mpjpe_mm(position_m, target_m)[counted])
-            jerky[name].append(accel_error_mm_per_s2(position_m, target_m, FPS)[counted] / 1000)
+            jerky[name].append(accel_error_m_per_s2(position_m, target_m, FPS)[counted])
     lines = [
         f"Accuracy of `ktpformer-s` with `pose3d-ktpformer-s` by latency at {FPS:g} frames per second: {used} clips of "
         f"{SECONDS} s from {len(motions)} validation motions, one random view each, root-relative; the last row knows "

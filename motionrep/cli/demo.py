@@ -1,62 +1,71 @@
-"""Runs the whole pipeline on example clips, from simulated detections to meshes, their errors, and a video."""
+"""Runs the whole way from videos to meshes on films of example motions, and measures errors against the known truth."""
 
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from motionrep.body import BodyModel, load_body_model
-from motionrep.datasets.authored.motions import AUTHORED, authored_motion
-from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
+from motionrep.datasets.authored.films import film
+from motionrep.datasets.authored.motions import AUTHORED
 from motionrep.embedding.tables import write_embeddings
 from motionrep.evaluation.scores import errors
 from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
-from motionrep.keypoints.loading import load_keypoints
+from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.keypoints.saving import save_keypoints
-from motionrep.layouts import HALPE_26
-from motionrep.motion.axes import in_camera
 from motionrep.motion.saving import save_motion
-from motionrep.pipeline import Recoverer, load_networks
+from motionrep.pipeline import Recovered, recover
 from motionrep.rendering import render_frames, write_video
-from motionrep.types import BodyMotion, Keypoints
+from motionrep.types import BodyMotion
 
-ENCODER = "ktpformer-s"
+HEAD = "mesh-ktpformer-s"
 _FPS = 30.0
-_SIZE_PX = (1280, 720)
-_PANEL_PX = (288, 226)
+_LIMBS = [f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")]
+_VIDEO_PX, _SIDE_PX = (400, 225), (240, 225)
 _CAPTION_PX = 30
 _INK, _PALE_INK = (36, 41, 47), (90, 95, 105)
 
 
 @dataclass(frozen=True)
 class _Clip:
-    """One example: what the detector saw, what was recovered, what is true, and how far they are apart in mm."""
+    """One example: the video, what was recovered from it, what is true in the same frames, and how far they are apart.
+
+    Attributes:
+        seen: Share of the video's frames in which the person was found.
+        error_px: Mean distance of the detector's limb joints from the true ones.
+    """
 
     name: str
-    keypoints: Keypoints
-    recovered: BodyMotion
+    video: Path
+    found: Recovered
     truth: BodyMotion
+    seen: float
+    error_px: float
     errors: dict[str, float]
 
+    @property
+    def motion(self) -> BodyMotion:
+        return self.found.results[HEAD]
 
-def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0, device: str = "cpu") -> str:
+
+def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, device: str = "cpu") -> str:
     """Fills a folder and returns a table of the clips with their errors against the known truth.
 
-    The folder then holds `keypoints/NAME.json` (AlphaPose format), `embeddings.parquet` (one row per frame),
-    `motion/NAME.npz` (recovered, camera axes), `demo.mp4` (input, recovered and true motion side by side), and
-    `demo.png` with a frame of four clips.
+    The folder then holds `videos/NAME.mp4`, the input; what was made of them, `keypoints/NAME.npz`,
+    `embeddings.parquet` (one row per frame) and `motion/NAME.npz` (camera axes); `demo.mp4` (keypoints and recovered
+    body on the video, recovered and true body from the side), and `demo.png` with a frame of four clips.
 
     Args:
         output: The folder.
         clips: How many of the example motions.
-        seed: Decides people, cameras and detections.
-        seconds: Length of each clip.
-        device: Where motions are recovered and drawn.
+        seed: Decides people and cameras.
+        seconds: Length of each video.
+        device: Where people are found, recovered and drawn.
 
     Raises:
         ValueError: More clips than there are example motions.
@@ -64,78 +73,99 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 3.0, 
     if not 1 <= clips <= len(AUTHORED):
         raise ValueError(f"clips must be 1 to {len(AUTHORED)}, got {clips}")
     names = list(AUTHORED)[:clips]
+    frames = round(seconds * _FPS)
     body = load_body_model("open")
-    recover = Recoverer(*load_networks([f"mesh-{ENCODER}"], device=device), device=device)
-    truth: dict[str, BodyMotion] = {}
-    for name in progress_bar(names, "example clips", "clip"):
-        truth[name], keypoints = _filmed(name, seed, seconds, body)
-        save_keypoints([keypoints], output / "keypoints" / f"{name}.json")
-
-    embeddings, shown = [], []
-    for name in progress_bar(names, "embed and recover", "clip"):
-        clip = load_keypoints(output / "keypoints" / f"{name}.json", fps=_FPS, size_px=_SIZE_PX)[0]
-        recovered = recover(clip)
-        motion = recovered.results[f"mesh-{ENCODER}"]
-        save_motion(motion, output / "motion" / f"{name}.npz")
-        embeddings.append(recovered.embedding)
-        shown.append(_Clip(name, clip, motion, truth[name], errors(motion, truth[name], body)))
-    write_embeddings(embeddings, output / "embeddings.parquet", "frame", names)
-
-    pictures: list[np.ndarray] = []
-    write_video(_frames(shown, pictures, device), output / "demo.mp4", _FPS)
+    with progress_bar(None, "demo", "frame", total=3 * frames * clips) as bar:  # film, recover, draw
+        shown = []
+        for name in names:
+            truth, pictures = film(name, seed, seconds, _FPS, device=device)
+            video = write_video(_counted(pictures, bar), output / "videos" / f"{name}.mp4", _FPS)
+            people = recover(video, [HEAD], device=device)
+            shown.append(_compared(name, video, people, truth, body))
+            bar.update(frames)
+        four: list[np.ndarray] = []
+        write_video(_counted(_frames(shown, four, device), bar), output / "demo.mp4", _FPS)
+    for clip in shown:
+        save_keypoints([clip.found.keypoints], output / "keypoints" / f"{clip.name}.npz")
+        save_motion(clip.motion, output / "motion" / f"{clip.name}.npz")
+    write_embeddings([clip.found.embedding for clip in shown], output / "embeddings.parquet", "frame", names)
     with written_beside(output / "demo.png") as beside:
-        Image.fromarray(np.concatenate(pictures[:4])).save(beside)
-    return _table(shown, output)
+        Image.fromarray(np.concatenate(four[:4])).save(beside)
+    return _table(shown)
+
+
+def _counted(pictures: Iterable[np.ndarray], bar: Any) -> Iterator[np.ndarray]:
+    for picture in pictures:
+        yield picture
+        bar.update()
+
+
+def _compared(name: str, video: Path, people: list[Recovered], truth: BodyMotion, body: BodyModel) -> _Clip:
+    """Compares the person who was seen in most frames with the truth in these frames."""
+    found = max(people, key=lambda person: person.keypoints.frame_count)
+    clip = found.keypoints
+    own = slice(clip.first_frame, clip.first_frame + clip.frame_count)
+    same = replace(
+        truth, local_rotmat=truth.local_rotmat[own], translation_m=truth.translation_m[own],
+        first_frame=clip.first_frame,
+    )  # fmt: skip
+    joints = [clip.layout.index(joint) for joint in _LIMBS]
+    point_m = body.points(clip.layout, same.local_rotmat, same.betas, same.translation_m)[:, joints]
+    true_px = project(point_m, PinholeCamera.from_hfov(clip.width_px, clip.height_px))
+    there = clip.confidence[:, joints] > 0
+    error_px = float((clip.xy_px[:, joints] - true_px).norm(dim=-1)[there].mean())
+    seen = float((clip.confidence > 0).any(-1).sum()) / truth.frame_count
+    return _Clip(name, video, found, same, seen, error_px, errors(found.results[HEAD], same, body))
 
 
 def _frames(shown: list[_Clip], pictures: list[np.ndarray], device: str) -> Iterator[np.ndarray]:
     """Yields the frames of all clips, one after the other, and adds one of each clip to `pictures`."""
-    total = sum(clip.keypoints.frame_count for clip in shown)
-    width_px, height_px = _PANEL_PX
-    with progress_bar(None, "video", "frame", total=total) as bar:
-        for clip in shown:
-            frames = render_frames(
-                [clip.recovered, clip.truth], names=["recovered", "true"], arrange="apart", keypoints=clip.keypoints,
-                width_px=width_px, height_px=height_px, device=device,
-            )  # fmt: skip
-            caption = None
-            for index, frame in enumerate(frames):
-                caption = _caption(clip, frame.shape[1]) if caption is None else caption
-                frame = np.concatenate([caption, frame])
-                if index == clip.keypoints.frame_count // 3:
-                    pictures.append(frame)
-                bar.update()
-                yield frame
+    for clip in shown:
+        on_video = render_frames(
+            clip.motion, keypoints=clip.found.keypoints, video=clip.video, views=["keypoints", "overlay"],
+            width_px=_VIDEO_PX[0], height_px=_VIDEO_PX[1], device=device,
+        )  # fmt: skip
+        aside = render_frames(
+            [clip.motion, clip.truth], names=["recovered", "true"], arrange="apart", views=["side"],
+            width_px=_SIDE_PX[0], height_px=_SIDE_PX[1], device=device,
+        )  # fmt: skip
+        caption = None
+        for index, (left, right) in enumerate(zip(on_video, aside, strict=True)):
+            row = np.concatenate([left, right], axis=1)
+            caption = _caption(clip, row.shape[1]) if caption is None else caption
+            frame = np.concatenate([caption, row])
+            if index == clip.motion.frame_count // 2:
+                pictures.append(frame)
+            yield frame
 
 
 def _caption(clip: _Clip, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Which motion it is, and how far the recovered one is from the truth."""
+    """Which motion it is, and how far what was found and recovered is from the truth."""
     picture = Image.new("RGB", (width_px, _CAPTION_PX), (255, 255, 255))
     pen, middle = ImageDraw.Draw(picture), _CAPTION_PX / 2
-    errors = f"mean error: joints {clip.errors['mpjpe']:.0f} mm, surface {clip.errors['pve']:.0f} mm"
+    mean = (
+        f"mean error: keypoints {clip.error_px:.0f} px, joints {clip.errors['mpjpe']:.0f} mm, "
+        f"surface {clip.errors['pve']:.0f} mm"
+    )
     pen.text((12, middle), clip.name.replace("_", " "), fill=_INK, font=ImageFont.load_default(17), anchor="lm")
-    pen.text((width_px - 12, middle), errors, fill=_PALE_INK, font=ImageFont.load_default(15), anchor="rm")
+    pen.text((width_px - 12, middle), mean, fill=_PALE_INK, font=ImageFont.load_default(15), anchor="rm")
     return np.asarray(picture)
 
 
-def _filmed(name: str, seed: int, seconds: float, body: BodyModel) -> tuple[BodyMotion, Keypoints]:
-    """The true motion in camera axes, and the keypoints that a simulated detector reports."""
-    rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
-    motion = authored_motion(name, seed, seconds, _FPS)
-    camera = random_camera(motion, body, rng, *_SIZE_PX)
-    motion = in_camera(motion, body, camera)
-    return motion, simulated_keypoints(motion, body, camera, HALPE_26, rng)
-
-
-def _table(shown: list[_Clip], output: Path) -> str:
-    rows = [(clip.name, clip.keypoints.frame_count, *clip.errors.values()) for clip in shown]
-    head = f"{'clip':<14}{'frames':>7}{'MPJPE':>9}{'PA-MPJPE':>10}{'PVE':>8}{'accel':>9}"
-    units = f"{'':<14}{'':>7}{'mm':>9}{'mm':>10}{'mm':>8}{'m/s^2':>9}"
+def _table(shown: list[_Clip]) -> str:
+    rows = [(100 * clip.seen, clip.error_px, *(clip.errors[name] for name in _COLUMNS)) for clip in shown]
     lines = [
-        f"{name:<14}{frames:>7}{mpjpe:>9.0f}{pa:>10.0f}{pve:>8.0f}{accel / 1000:>9.1f}"
-        for name, frames, mpjpe, pa, pve, accel in rows
+        f"{'clip':<14}{'frames':>7}{'found':>7}{'2D':>6}{'MPJPE':>8}{'PA-MPJPE':>10}{'PVE':>6}{'accel':>8}",
+        f"{'':<14}{'':>7}{'%':>7}{'px':>6}{'mm':>8}{'mm':>10}{'mm':>6}{'m/s^2':>8}",
+        *(_line(clip.name, str(clip.motion.frame_count), row) for clip, row in zip(shown, rows, strict=True)),
+        _line("mean", "", np.mean(rows, axis=0)),
     ]
-    mean = np.mean([row[1:] for row in rows], axis=0)
-    lines.append(f"{'mean':<14}{'':>7}{mean[1]:>9.0f}{mean[2]:>10.0f}{mean[3]:>8.0f}{mean[4] / 1000:>9.1f}")
-    made = f"{output}/: keypoints/*.json, embeddings.parquet, motion/*.npz, demo.mp4, demo.png"
-    return "\n".join([head, units, *lines, "", made])
+    return "\n".join(lines)
+
+
+_COLUMNS = ("mpjpe", "pa_mpjpe", "pve", "accel_error")
+
+
+def _line(name: str, frames: str, values: Iterable[float]) -> str:
+    seen, error_px, mpjpe, pa, pve, accel = values
+    return f"{name:<14}{frames:>7}{seen:>7.0f}{error_px:>6.1f}{mpjpe:>8.0f}{pa:>10.0f}{pve:>6.0f}{accel:>8.1f}"

@@ -82,7 +82,7 @@ def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments
         KeyboardInterrupt: Ctrl-C, with what tells how to go on.
     """
     try:
-        from motionrep.evaluation.wording import scores_line
+        from motionrep.files.units import scores_line
         from motionrep.training.interruption import interruptible
         from motionrep.training.run import train, try_out
     except ModuleNotFoundError as error:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from motionrep.files.units import readable, worded
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -39,7 +41,11 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    known = [(result, metric, value) for result in provenance.metrics for metric, value in result["metrics"].items()]
+    known = [
+        (result, metric, *readable(metric, value, result["units"].get(metric, "")))
+        for result in provenance.metrics
+        for metric, value in result["metrics"].items()
+    ]
     header = ModelCardData(
         license=provenance.licence.lower() or None,
         library_name="motionrep",
@@ -53,10 +59,10 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
                 dataset_name=f"{result['protocol']['id']}, {result['protocol'].get('keypoints', '')}".rstrip(", "),
                 dataset_split=result["protocol"].get("split"),
                 metric_type=metric,
-                metric_name=f"{metric} {result['units'].get(metric, '')}".rstrip() + f", head {result['head']}",
+                metric_name=f"{metric} {unit}".rstrip() + f", head {result['head']}",
                 metric_value=round(float(value), 4),
             )
-            for result, metric, value in known
+            for result, metric, value, unit in known
         ]
         or None,
     )
@@ -113,7 +119,7 @@ def encoder_card(
 def quoted(result: Mapping[str, Any]) -> str:
     """A result of `motionrep evaluate`, with its protocol, as an item of a Markdown list."""
     numbers = ", ".join(
-        f"{name} {value:.4g} {result['units'].get(name, '')}".rstrip() for name, value in result["metrics"].items()
+        f"{name} {worded(name, value, result['units'].get(name, ''))}" for name, value in result["metrics"].items()
     )
     protocol = ", ".join(f"{key} {value}" for key, value in result["protocol"].items())
     return f"- **{numbers}** (head {result['head']}; {protocol})"

@@ -90,7 +90,7 @@ def pve_mm(
     return 1000 * difference.norm(dim=-1).mean(-1)
 
 
-def accel_error_mm_per_s2(
+def accel_error_m_per_s2(
     predicted_m: Float[Tensor, "*batch frames joints 3"], target_m: Float[Tensor, "*batch frames joints 3"], fps: float
 ) -> Float[Tensor, "*batch frames-2"]:
     """Mean length of the difference between predicted and true joint acceleration, for each inner frame.
@@ -104,7 +104,7 @@ def accel_error_mm_per_s2(
         raise ValueError(f"acceleration needs at least 3 frames, got {predicted_m.shape[-3]}")
     error = predicted_m - target_m
     second = error[..., 2:, :, :] - 2 * error[..., 1:-1, :, :] + error[..., :-2, :, :]
-    return 1000 * fps**2 * second.norm(dim=-1).mean(-1)
+    return fps**2 * second.norm(dim=-1).mean(-1)
 
 
 def inner_frames(valid: Bool[Tensor, "*batch frames"]) -> Bool[Tensor, "*batch frames-2"]:

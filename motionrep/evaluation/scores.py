@@ -8,7 +8,7 @@ from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.evaluation.metrics import (
-    accel_error_mm_per_s2,
+    accel_error_m_per_s2,
     inner_frames,
     macro_accuracy,
     mpjpe_mm,
@@ -16,10 +16,10 @@ from motionrep.evaluation.metrics import (
     pve_mm,
     top1,
 )
+from motionrep.files.units import UNITS
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion
 
-UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2"}
 # Outputs of heads, as `head_api.Head` names them, that `Scores` reads.
 SCORED_OUTPUTS = ("position_m", "local_rotmat", "logit")
 
@@ -60,7 +60,7 @@ class Scores:
     def result(self) -> dict[str, float]:
         """The means so far, without those for which nothing was added.
 
-        `UNITS` has the units of errors. The accuracies `top1` and `macro_accuracy` are shares from 0 to 1.
+        `files.units.UNITS` has the units of errors. The accuracies `top1` and `macro_accuracy` are shares from 0 to 1.
         """
         values = {name: torch.cat(parts) for name, parts in self.values.items()}
         scores = {}
@@ -76,7 +76,7 @@ class Scores:
         self.values["pa_mpjpe"].append(pa_mpjpe_mm(position_m[valid], target_m[valid]))
         if valid.shape[1] > 2:  # fewer frames have no acceleration
             inner = inner_frames(valid)
-            self.values["accel_error"].append(accel_error_mm_per_s2(position_m, target_m, self.fps)[inner])
+            self.values["accel_error"].append(accel_error_m_per_s2(position_m, target_m, self.fps)[inner])
 
     def _add_vertices(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
         for clip in range(batch["valid"].shape[0]):

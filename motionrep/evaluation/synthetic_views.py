@@ -13,8 +13,9 @@ from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, Synthesiz
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import Encoder, load_encoder
-from motionrep.evaluation.scores import SCORED_OUTPUTS, UNITS, Scores
+from motionrep.evaluation.scores import SCORED_OUTPUTS, Scores
 from motionrep.files.progress import progress_bar
+from motionrep.files.units import UNITS
 from motionrep.files.writing import write_json
 from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.flip_averaging import flip_averaged_output

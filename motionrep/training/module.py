@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from motionrep.embedding.inputs import normalised_for
 from motionrep.encoders import Encoder
 from motionrep.evaluation.scores import Scores
+from motionrep.files.units import UNITS
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.trainable import optimizers, prepare
 
@@ -91,7 +92,7 @@ class TrainingModule(lightning.LightningModule):
         self.log_dict({f"val_{key}": value for key, value in self.scores.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["scores"] = self.scores
+        checkpoint["scores"], checkpoint["units"] = self.scores, UNITS
 
     def configure_optimizers(self) -> Any:
         config = self.config

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from motionrep.encoders import weights_digest
+from motionrep.files.units import today
 from motionrep.files.writing import write_json
 from motionrep.head_api.loading import save_head
 from motionrep.pipeline.run_folders import write_encoder_reference
@@ -111,7 +112,7 @@ def _take_best(module: TrainingModule, path: str) -> dict[str, float]:
     """Loads the best epoch's weights into the module; returns its scores."""
     checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     module.load_state_dict(checkpoint["state_dict"])
-    return checkpoint["scores"]
+    return checkpoint["scores"] if "units" in checkpoint else today(checkpoint["scores"])
 
 
 def try_out(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Path] = ()) -> dict[str, float]:

@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.datasets.motion_folders import MotionClip
 from motionrep.encoders import Encoder, Provenance
+from motionrep.files.units import today
 from motionrep.files.writing import write_json, written_beside
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.precision import Precision, measured_choice
@@ -175,7 +176,7 @@ class EpochTable(Logger):
             with self.path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
             if any(row["epoch"] == "0" for row in rows):  # motionrep 0.1.0 counted from 0
-                rows = [row | {"epoch": str(int(row["epoch"]) + 1)} for row in rows]
+                rows = [_of_today(row) for row in rows]
             self.rows = [row for row in rows if int(row["epoch"]) <= finished]
 
     @property
@@ -198,3 +199,9 @@ class EpochTable(Logger):
             table = csv.DictWriter(file, sorted({name for row in self.rows for name in row}))
             table.writeheader()
             table.writerows(self.rows)
+
+
+def _of_today(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of metrics.csv of motionrep 0.1.0, which counted from 0 and had accelerations in mm/s^2."""
+    scores = today({name: float(value) for name, value in row.items() if value and name.endswith("accel_error")})
+    return {**row, **scores, "epoch": str(int(row["epoch"]) + 1)}

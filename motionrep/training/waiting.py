@@ -9,8 +9,8 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from tqdm import tqdm
 
-from motionrep.evaluation.wording import scores_line
 from motionrep.files.progress import duration, progress_bar
+from motionrep.files.units import scores_line
 from motionrep.training.module import TrainingModule
 
 logger = logging.getLogger(__name__)

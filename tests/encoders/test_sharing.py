@@ -17,6 +17,7 @@ from small_encoders import build, require_option
 
 import motionrep
 from motionrep.encoders import ENCODERS, KTPFormer, MixSTE, Provenance, load_encoder, weights_digest
+from motionrep.encoders.model_cards import model_card
 from motionrep.head_api.loading import load_head, save_head
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
@@ -378,3 +379,14 @@ def test_a_configuration_that_builds_nothing_is_refused_by_name(saved, change):
     path.write_text(json.dumps(content | {"config": content["config"] | change}))
     with pytest.raises(ValueError, match=r"config\.json: does not build a ktpformer"):
         load_encoder(saved)
+
+
+def test_a_card_has_the_units_that_commands_print():
+    """Cards had accelerations in mm/s^2 and accuracies as shares, commands m/s^2 and %; files of 0.1.0 still do."""
+    result = PROVENANCE.metrics[0]
+    old = {**result, "metrics": {"accel_error": 3454.7, "top1": 0.972}, "units": {"accel_error": "mm/s^2"}}
+    text = model_card("mine", "encoder", dataclasses.replace(PROVENANCE, metrics=[old]), "", "", "")
+    metrics = yaml.safe_load(text.split("---\n")[1])["model-index"][0]["results"][0]["metrics"]
+    told = [(one["name"], one["value"]) for one in metrics]
+    assert told == [("accel_error m/s^2, head mine-head", 3.4547), ("top1 %, head mine-head", 97.2)]
+    assert "**accel_error 3.45 m/s^2, top1 97.2 %**" in text

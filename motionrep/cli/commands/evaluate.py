@@ -75,7 +75,7 @@ def run(
             protocol, data, *_networks(encoder, head, run_folder, PROTOCOLS[protocol].needs_head), output,
             flip=flip is not False, overlap=overlap, device=device, precision=precision, options=given,
         )  # fmt: skip
-    from motionrep.evaluation.wording import readable
+    from motionrep.files.units import readable
 
     for name, value in result["metrics"].items():
         number, unit = readable(name, value, result["units"].get(name, ""))

@@ -11,7 +11,7 @@ from motionrep.body.regressors import load_h36m_regressor
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.threedpw import load_threedpw
 from motionrep.evaluation.metrics import (
-    accel_error_mm_per_s2,
+    accel_error_m_per_s2,
     inner_frames,
     joint_error_mm,
     pa_mpjpe_mm,
@@ -23,7 +23,7 @@ from motionrep.types import BodyMotion
 
 # LSP's joints by Human3.6M's names: all but pelvis, spine and nose.
 J14 = tuple(joint for joint in H36M_17.joints if joint not in ("pelvis", "spine", "nose"))
-UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "mm/s^2", "accel_error_per_frame2": "mm/frame^2"}
+UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "m/s^2", "accel_error_per_frame2": "mm/frame^2"}
 _HIPS = [H36M_17.index("left_hip"), H36M_17.index("right_hip")]
 _J14_INDICES = [H36M_17.index(joint) for joint in J14]
 
@@ -36,8 +36,8 @@ def evaluate_3dpw(
     The truth is the SMPL body of the person's gender in camera axes. With the regressor its joints are those of the
     field, `J_regressor_h36m @ vertices`, and so are those of a predicted body with as many vertices. Any other
     prediction has the points of `body.points`. Without the regressor both have the latter, which is another protocol.
-    `pve` is measured when the predicted and the true body have the same vertices. `accel_error` is in mm/s^2, 1000
-    times what WHAM and GVHMR print; `accel_error_per_frame2` is in mm/frame^2, as VIBE prints it.
+    `pve` is measured when the predicted and the true body have the same vertices. `accel_error` is in m/s^2, as
+    WHAM and GVHMR print it; `accel_error_per_frame2` is in mm/frame^2, as VIBE prints it.
 
     Args:
         data: 3DPW's folder, a folder of its .pkl files, or one of them.
@@ -95,8 +95,8 @@ def _scores(clip: LabelledClip, predictor: Predictor, regressor: str | None, dat
         scores["pve"] = joint_error_mm(vertex_m - hips_m, true_vertex_m - true_hips_m).mean(-1)[counted]
     if len(counted) > 2:
         inner = inner_frames(counted)
-        scores["accel_error_per_frame2"] = accel_error_mm_per_s2(joints_m, true_m, 1.0)[inner]
-        scores["accel_error"] = accel_error_mm_per_s2(joints_m, true_m, clip.keypoints.fps)[inner]
+        scores["accel_error_per_frame2"] = 1000 * accel_error_m_per_s2(joints_m, true_m, 1.0)[inner]
+        scores["accel_error"] = accel_error_m_per_s2(joints_m, true_m, clip.keypoints.fps)[inner]
     return scores
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from motionrep.evaluation.wording import scores_line, worded
+from motionrep.files.units import scores_line, worded
 
 
 @pytest.mark.parametrize(
@@ -9,7 +9,7 @@ from motionrep.evaluation.wording import scores_line, worded
         ("mpjpe", 41.987, "mm", "42.0 mm"),
         ("mpjpe", 41.987, "", "42.0 mm"),
         ("pose3d_pve", 53.94, "", "53.9 mm"),
-        ("accel_error", 3454.7, "", "3.45 m/s^2"),
+        ("accel_error", 3.4547, "", "3.45 m/s^2"),
         ("accel_error", 3454.7, "mm/s^2", "3.45 m/s^2"),
         ("accel_error_per_frame2", 3.838, "mm/frame^2", "3.84 mm/frame^2"),
         ("mpjve", 2.345, "mm/frame", "2.35 mm/frame"),
@@ -25,5 +25,5 @@ def test_every_number_has_the_unit_that_people_read(name, value, unit, expected)
 
 
 def test_scores_in_one_line():
-    scores = {"loss": 0.5, "accel_error": 5000.0, "action_macro_accuracy": 1.0}
+    scores = {"loss": 0.5, "accel_error": 5.0, "action_macro_accuracy": 1.0}
     assert scores_line(scores) == "loss 0.5, accel_error 5.00 m/s^2, action_macro_accuracy 100.0 %"

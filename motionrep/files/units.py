@@ -1,9 +1,9 @@
-"""Scores as people read them. Files keep the units that they document."""
+"""The units of scores, and scores as people read them."""
 
 from collections.abc import Mapping
 
-from motionrep.evaluation.scores import UNITS
-
+# Accuracies without a unit are shares from 0 to 1.
+UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "m/s^2"}
 _SHARES = ("top1", "top5", "macro_accuracy")
 
 
@@ -15,7 +15,7 @@ def readable(name: str, value: float, unit: str = "") -> tuple[float, str]:
         unit: Unit of the value; "" takes the metric's usual one, if it has one.
     """
     unit = unit or next((UNITS[metric] for metric in UNITS if _is(name, metric)), "")
-    if unit == "mm/s^2":
+    if unit == "mm/s^2":  # results of motionrep 0.1.0
         return value / 1000, "m/s^2"
     if not unit and any(_is(name, metric) for metric in _SHARES):
         return 100 * value, "%"
@@ -32,6 +32,11 @@ def worded(name: str, value: float, unit: str = "") -> str:
 def scores_line(scores: Mapping[str, float]) -> str:
     """Scores with the library's own units, in one line."""
     return ", ".join(f"{name} {worded(name, value)}" for name, value in scores.items())
+
+
+def today(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores that motionrep 0.1.0 kept, which had accelerations in mm/s^2, in today's units."""
+    return {name: value / 1000 if _is(name, "accel_error") else value for name, value in scores.items()}
 
 
 def _is(name: str, metric: str) -> bool:
