@@ -32,11 +32,16 @@ _MARKS = (
     (0, b"\x89PNG", "png"), (0, b"\xff\xd8\xff", "jpg"), (0, b"GIF8", "gif"),
 )  # fmt: skip
 _TEXT_MARKS = ((b"{", "json"), (b"[", "json"), (b"HIERARCHY", "bvh"), (b"PathFileType", "trc"))
+VIDEO_SUFFIXES = (
+    ".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
+    ".ogv",
+)  # fmt: skip
 # Where the first bytes say nothing, as in empty or broken files, the suffix does.
 _SUFFIXES = {
     ".json": "json", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle", ".bvh": "bvh", ".trc": "trc",
     ".csv": "csv", ".tsv": "csv", ".c3d": "c3d",
     ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".parquet": "parquet",
+    **dict.fromkeys(VIDEO_SUFFIXES, "video"), **dict.fromkeys((".bmp", ".tif", ".tiff"), "image"),
 }  # fmt: skip
 _NAMES_SHOWN = 6
 
@@ -46,7 +51,8 @@ class Contents:
     """A file or folder, and what is in it as far as somebody asked.
 
     `container` is how the file is built: "json", "npz", "npy", "pickle" (also joblib's), "torch" (torch.save), "bvh",
-    "safetensors", "parquet", "zip", "trc", "c3d", "mp4", "png", ..., "text" or "binary" for others, and "folder".
+    "safetensors", "parquet", "zip", "trc", "c3d", "mp4", "png", ..., "video" and "image" by the name alone, "text" or
+    "binary" for others, and "folder".
     """
 
     path: Path

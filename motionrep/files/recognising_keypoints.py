@@ -7,7 +7,7 @@ import numpy as np
 
 from motionrep.files.arrays import read_array
 from motionrep.files.columns import columns_of
-from motionrep.files.contents import Contents
+from motionrep.files.contents import VIDEO_SUFFIXES, Contents
 from motionrep.files.hdf5 import pandas_columns
 from motionrep.files.recognising import has, is_json_list
 
@@ -159,3 +159,7 @@ def points_of(file: Contents) -> np.ndarray | None:
 def is_folder_of_pictures(file: Contents) -> bool:
     pictures = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
     return file.container == "folder" and any(name.lower().endswith(pictures) for name in file.fields[:50])
+
+
+def is_folder_of_videos(file: Contents) -> bool:
+    return file.container == "folder" and any(name.lower().endswith(VIDEO_SUFFIXES) for name in file.fields)

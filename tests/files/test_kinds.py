@@ -162,6 +162,7 @@ EXAMPLES = [
     ("GVHMR", "motion", torch_file({"smpl_params_global": {"body_pose": torch.zeros(2, 63)}, "K_fullimg": 1})),
     ("GVHMR", "motion", pickle_file({"smpl_params_global": {"body_pose": POSES}, "smpl_params_incam": {}})),
     ("SMPL-X in parts", "motion", npz_file(root_orient=POSES[:, :3], pose_body=POSES[:, :63], trans=POSES[:, :3])),
+    ("arguments of the package smplx", "motion", npz_file(global_orient=POSES[:, :3], body_pose=POSES[:, :63])),
     ("AIST++", "motion", pickle_file({"smpl_poses": POSES, "smpl_trans": POSES[:, :3], "smpl_scaling": POSES[:1, 0]})),
     ("PHALP and 4D-Humans", "motion", pickle_file({"0.jpg": {"time": 0, "tid": [], "smpl": [], "camera": []}})),
     ("ROMP", "motion", npz_file(results=np.array({"0.png": {"smpl_thetas": 0, "smpl_betas": 0, "cam_trans": 0}}))),
@@ -176,7 +177,11 @@ EXAMPLES = [
     (ARRAY, "joints", saved(lambda path: np.save(path, np.zeros((5, 17, 3))), "joints.npy")),
     (ARRAY, "joints", npz_file(xyz=np.ones((5, 17, 4)), fps=25)),
     ("video file", "video", bytes_file("video.mp4", b"\x00\x00\x00\x20ftypisom")),
+    ("video file", "video", bytes_file("old.mov", b"\x00\x00\x00\x08wide")),
+    ("video file", "video", bytes_file("broadcast.MTS", b"\x00\x00\x00\x00\x47")),
+    ("folder of videos", "video", lambda folder: bytes_file("dance.mp4", b"")(folder).parent),
     ("image file", "picture", bytes_file("picture", b"\x89PNG\r\n\x1a\n")),
+    ("image file", "picture", bytes_file("scan.tif", b"II*\x00")),
 ]  # fmt: skip
 
 
