@@ -3,7 +3,10 @@
 They need the extras `report` (matplotlib), `tables` and `train` (scikit-learn).
 """
 
+import io
+import re
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +18,7 @@ from motionrep.files.writing import written_beside
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 _FOLDS = 5
+_ITERATIONS = 1000  # scikit-learn's own default
 _MARKS = "o^sDvP"
 
 
@@ -24,6 +28,7 @@ def draw_map(
     path: Path,
     method: Literal["tsne", "umap"] = "tsne",
     title: str = "",
+    progress: bool = False,
 ) -> None:
     """Places every row in the plane so that neighbours stay neighbours, coloured by its label.
 
@@ -40,7 +45,7 @@ def draw_map(
     if not np.isfinite(values).all() or float(np.ptp(values, axis=0).max()) == 0:
         raise ValueError(f"{path}: a map needs finite rows that differ; these are all the same or not finite")
     scaled = _standardised(values)
-    place = _tsne(scaled) if method == "tsne" else _umap(scaled)
+    place = _tsne(scaled, progress) if method == "tsne" else _umap(scaled, progress)
     figure, axes = _figure(7.0, 6.0)
     classes = sorted(set(map(str, labels)))
     of_row = np.array(list(map(str, labels)))
@@ -119,21 +124,38 @@ def cross_validated(
     return list(map(str, guesses))
 
 
-def _tsne(values: np.ndarray) -> np.ndarray:
+class _Iterations(io.StringIO):
+    """What scikit-learn prints of its iterations moves a bar."""
+
+    def __init__(self, progress: bool) -> None:
+        super().__init__()
+        self.bar = progress_bar(None, "t-SNE", "iteration", progress, _ITERATIONS)
+
+    def write(self, text: str, /) -> int:
+        if said := re.search(r"Iteration (\d+)", text):
+            self.bar.update(int(said[1]) - self.bar.n)
+        return len(text)
+
+
+def _tsne(values: np.ndarray, progress: bool) -> np.ndarray:
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise ImportError('t-SNE needs scikit-learn: pip install "motionrep[train]"') from error
     perplexity = min(30.0, (len(values) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(values)
+    method = TSNE(perplexity=perplexity, init="pca", random_state=0, max_iter=_ITERATIONS, verbose=2)
+    with _Iterations(progress) as iterations, iterations.bar, redirect_stdout(iterations):
+        return method.fit_transform(values)
 
 
-def _umap(values: np.ndarray) -> np.ndarray:
+def _umap(values: np.ndarray, progress: bool) -> np.ndarray:
     try:
         from umap import UMAP  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError("UMAP needs umap-learn: pip install umap-learn; t-SNE works without it") from error
-    return np.asarray(UMAP(n_neighbors=min(15, len(values) - 1), random_state=0).fit_transform(values))
+    bar = {"desc": "UMAP", "unit": "epoch", "leave": False, "bar_format": None, "disable": None if progress else True}
+    method = UMAP(n_neighbors=min(15, len(values) - 1), n_jobs=1, random_state=0, tqdm_kwds=bar)
+    return np.asarray(method.fit_transform(values))
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

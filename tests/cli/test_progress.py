@@ -10,12 +10,15 @@ import sys
 import termios
 
 import pytest
+import torch
 from paths import WALK_BVH
 
 from motionrep.datasets.authored.motions import authored_motion
+from motionrep.embedding.tables import write_embeddings
 from motionrep.files.progress import duration, progress_bar
 from motionrep.layouts import H36M_17
 from motionrep.motion.saving import save_motion
+from motionrep.types import Keypoints, MotionEmbedding
 
 
 def _on_a_terminal(*arguments) -> str:
@@ -44,6 +47,24 @@ def test_an_export_of_many_files_shows_how_far_it_is(tmp_path):
     bar = _on_a_terminal("export", WALK_BVH, "--fps", 5, "--output", tmp_path / "walk.obj")
     assert "meshes:   0%" in bar
     assert "frame/s" in bar
+
+
+@pytest.mark.parametrize(("suffix", "bar"), [(".bvh", "BVH:   0%"), (".glb", "GLB, person 0:   0%")])
+def test_an_export_to_one_file_shows_how_far_it_is(tmp_path, suffix, bar):
+    assert bar in _on_a_terminal("export", WALK_BVH, "--fps", 5, "--output", tmp_path / f"walk{suffix}")
+
+
+def test_a_map_shows_how_far_it_is(tmp_path):
+    """t-SNE of many rows takes minutes, in which nothing was said."""
+    for package in ("pyarrow", "matplotlib", "sklearn"):
+        pytest.importorskip(package, reason="needs the extras tables, report and train")
+    values = torch.rand(12, 17, 4, generator=torch.Generator().manual_seed(0))
+    clip = Keypoints(torch.zeros(12, 17, 2), torch.ones(12, 17), H36M_17, 30.0, 640, 480)
+    write_embeddings([MotionEmbedding(values, clip, "tiny")], tmp_path / "e.parquet", "frame", ["a"])
+    bar = _on_a_terminal("plot", tmp_path / "e.parquet", "--label", "frame", "--output", tmp_path / "map.png")
+    assert "t-SNE:   0%" in bar
+    assert "/1000" in bar
+    assert "[t-SNE]" not in bar
 
 
 def test_a_fit_shows_how_far_it_is(tmp_path):

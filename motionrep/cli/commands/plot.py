@@ -59,7 +59,7 @@ def run(
         columns[label] = _of_clips(labels, label, columns.get("clip", []))
     truth = _column(columns, label, embeddings)
     if picture == "map":
-        draw_map(values, truth, output, method, f"{len(values)} embeddings by {label}")
+        draw_map(values, truth, output, method, f"{len(values)} embeddings by {label}", progress=True)
         print(f"{output}: {len(values)} rows, {len(set(truth))} labels")
         return
     if predicted is None:

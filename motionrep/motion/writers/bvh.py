@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
 from motionrep.motion.writers.scene import Figure, Scene, figure_of
 
@@ -17,10 +18,10 @@ _END_OF_BONE = 0.5  # an End Site prolongs the bone before it by this much of it
 
 def write(scene: Scene, path: Path) -> None:
     (person,) = scene.people
-    write_bvh(figure_of(person, scene), path)
+    write_bvh(figure_of(person, scene), path, scene.progress)
 
 
-def write_bvh(figure: Figure, path: Path) -> None:
+def write_bvh(figure: Figure, path: Path, progress: bool = False) -> None:
     """Writes the skeleton in its rest pose and the motion: channels listed A B C mean R = R_A R_B R_C, in degrees.
 
     The root's offset is zero and its position channels say where it is. Joints keep their names.
@@ -31,7 +32,8 @@ def write_bvh(figure: Figure, path: Path) -> None:
     for joint in _as_listed(figure, 0):
         columns.append(_angles_deg(figure.local_rotmat[:, joint], _order(figure.joints[joint])))
     values = np.concatenate(columns, 1)
-    lines += [" ".join(f"{number:.6f}" for number in frame) for frame in values.tolist()]
+    line = " ".join(["%.6f"] * values.shape[1])
+    lines += [line % tuple(frame.tolist()) for frame in progress_bar(values, "BVH", "frame", progress)]
     with written_beside(path) as beside:
         beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

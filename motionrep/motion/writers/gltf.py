@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
 from motionrep.motion.writers.scene import Figure, Scene, figure_of
 
@@ -20,10 +21,10 @@ _SKIN_COLOR = (0.72, 0.60, 0.52, 1.0)
 
 
 def write(scene: Scene, path: Path) -> None:
-    write_glb([figure_of(person, scene) for person in scene.people], path)
+    write_glb([figure_of(person, scene) for person in scene.people], path, scene.progress)
 
 
-def write_glb(figures: Sequence[Figure], path: Path) -> None:
+def write_glb(figures: Sequence[Figure], path: Path, progress: bool = False) -> None:
     """Writes all figures into one file, with one animation that moves them together.
 
     Each has a mesh `person_0`, `person_1` ... and a tree of nodes with the names of its joints. Joints turn, the root
@@ -60,7 +61,7 @@ def write_glb(figures: Sequence[Figure], path: Path) -> None:
         seconds = figure.start_s + np.arange(len(figure.root_position)) / figure.fps
         times = buffer.add(seconds[:, None], "SCALAR", bounded=True)
         animate(first, "translation", times, figure.root_position, "VEC3")
-        for joint, node in enumerate(joint_nodes):
+        for joint, node in enumerate(progress_bar(joint_nodes, f"GLB, person {number}", "joint", progress)):
             animate(node, "rotation", times, _continuous_quaternions(figure.local_rotmat[:, joint]), "VEC4")
 
     skin = {"baseColorFactor": _SKIN_COLOR, "metallicFactor": 0.0, "roughnessFactor": 0.8}
