@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motionrep.body import BodyModel, BodyMotion, load_body_model
+    from motionrep.body.smplx_parameters import motion_from_smplx
     from motionrep.deployment.latency import embed_with_latency
     from motionrep.deployment.stream import Stream, StreamedFrame
     from motionrep.detection import detect
@@ -42,6 +43,7 @@ __version__ = version("motionrep")
 # Where each public name lives. Nothing is imported before it is used: torch alone takes more than a second.
 _NAMES = {
     "body": ("BodyModel", "BodyMotion", "load_body_model"),  # motions find their surface when bodies are loaded
+    "body.smplx_parameters": ("motion_from_smplx",),
     "deployment.latency": ("embed_with_latency",),
     "deployment.stream": ("Stream", "StreamedFrame"),
     "detection": ("detect",),
@@ -80,7 +82,8 @@ __all__ = [
     "MotionEmbedding", "PinholeCamera", "Recovered", "Recoverer", "RenderOptions", "Stream", "StreamedFrame",
     "ViewedMotion", "Viewer", "detect", "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged",
     "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_joints",
-    "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored", "read_camera",
+    "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored",
+    "motion_from_smplx", "read_camera",
     "recover", "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion",
     "save_page", "transfer", "view", "write_camera",
 ]  # fmt: skip

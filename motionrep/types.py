@@ -6,7 +6,6 @@ the pelvis. `world` is right-handed, y up, with the floor at y = 0.
 All tensors are float32, and so become NumPy arrays and other dtypes. They are on the CPU unless a user moved them.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
@@ -17,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from motionrep.checks.optional import optional
+from motionrep.checks.values import number, require_finite, require_fps, require_frame, require_shape
 from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, find_layout, to_h36m_17
 
 DEFAULT_FPS = 30.0
@@ -57,20 +58,20 @@ class Keypoints(_Movable):
     def __post_init__(self) -> None:
         _hold_float32(self, "xy_px", "confidence")
         _hold_layout(self)
-        _require_shape("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2))
-        _require_shape("Keypoints.confidence", self.confidence, tuple(self.xy_px.shape[:2]))
+        require_shape("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2))
+        require_shape("Keypoints.confidence", self.confidence, tuple(self.xy_px.shape[:2]))
         if self.xy_px.shape[0] == 0:
             raise ValueError("Keypoints.xy_px has no frames; a clip needs at least one")
-        _require_finite("Keypoints.xy_px", self.xy_px)
-        _require_finite("Keypoints.confidence", self.confidence)
+        require_finite("Keypoints.xy_px", self.xy_px)
+        require_finite("Keypoints.confidence", self.confidence)
         if bool((self.confidence < 0).any()):
             raise ValueError(
                 f"Keypoints.confidence must be 0 (unseen) or positive, got {float(self.confidence.min()):g}"
             )
-        _require_fps("Keypoints", self.fps)
+        require_fps("Keypoints", self.fps)
         for name in ("width_px", "height_px"):
             size = getattr(self, name)
-            if not (_number(size) > 0 and _number(size).is_integer()):
+            if not (number(size) > 0 and number(size).is_integer()):
                 raise ValueError(f"Keypoints.{name} must be the image's size, a whole number of pixels, got {size!r}")
             object.__setattr__(self, name, int(size))
 
@@ -104,7 +105,7 @@ class MotionEmbedding(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "values")
-        _require_shape(
+        require_shape(
             "MotionEmbedding.values", self.values, (self.keypoints.frame_count, self.layout.joint_count, None)
         )
 
@@ -146,10 +147,10 @@ class JointMotion(_Movable):
     def __post_init__(self) -> None:
         _hold_float32(self, "position_m")
         _hold_layout(self)
-        _require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
-        _require_finite("JointMotion.position_m", self.position_m)
-        _require_fps("JointMotion", self.fps)
-        _require_frame("JointMotion", self.frame, ("root", "camera", "world"))
+        require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
+        require_finite("JointMotion.position_m", self.position_m)
+        require_fps("JointMotion", self.fps)
+        require_frame("JointMotion", self.frame, ("root", "camera", "world"))
 
     @property
     def frame_count(self) -> int:
@@ -181,20 +182,20 @@ class BodyMotion(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "local_rotmat", "translation_m", "betas", "expression")
-        _require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
+        require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
         if self.local_rotmat.shape[1] < SMPL_24.joint_count:
             raise ValueError(
                 f"BodyMotion.local_rotmat: expected SMPL's {SMPL_24.joint_count} joints, or all of a body with hands "
                 f"and face, got {self.local_rotmat.shape[1]}; joints without motion have the identity"
             )
-        _require_shape("BodyMotion.translation_m", self.translation_m, (self.local_rotmat.shape[0], 3))
+        require_shape("BodyMotion.translation_m", self.translation_m, (self.local_rotmat.shape[0], 3))
         if self.expression is not None:
-            _require_shape("BodyMotion.expression", self.expression, (self.local_rotmat.shape[0], None))
-            _require_finite("BodyMotion.expression", self.expression)
+            require_shape("BodyMotion.expression", self.expression, (self.local_rotmat.shape[0], None))
+            require_finite("BodyMotion.expression", self.expression)
         for name in ("local_rotmat", "translation_m", "betas"):
-            _require_finite(f"BodyMotion.{name}", getattr(self, name))
-        _require_fps("BodyMotion", self.fps)
-        _require_frame("BodyMotion", self.frame, ("camera", "world"))
+            require_finite(f"BodyMotion.{name}", getattr(self, name))
+        require_fps("BodyMotion", self.fps)
+        require_frame("BodyMotion", self.frame, ("camera", "world"))
 
     @property
     def frame_count(self) -> int:
@@ -219,7 +220,7 @@ class BodyMotion(_Movable):
             FileNotFoundError: The body is one that users have to obtain, and is not there.
             ValueError: The body has other joints or expression coefficients.
         """
-        return _body_functions()[0](self)
+        return _body_functions().surface_of(self)
 
     def joints(self, layout: JointLayout | str = SMPL_24) -> "JointMotion":
         """The points of a layout on the body, by default SMPL's 24 joints; `motionrep.body.points` says where they sit.
@@ -227,7 +228,28 @@ class BodyMotion(_Movable):
         Raises:
             FileNotFoundError, ValueError: As `mesh`; or the body has no points of that layout.
         """
-        return _body_functions()[1](self, find_layout(layout) if isinstance(layout, str) else layout)
+        return _body_functions().joints_of(self, find_layout(layout) if isinstance(layout, str) else layout)
+
+    def to_smplx(self, arrays: Literal["torch", "numpy"] = "torch") -> dict[str, Any]:
+        """The arguments with which a model of the `smplx` package gives the same vertices.
+
+            model = smplx.create("SMPLX_NEUTRAL.npz", model_type="smplx", use_pca=False, flat_hand_mean=True)
+            vertex_m = model(**motion.to_smplx()).vertices
+
+        `global_orient`, `body_pose`, `transl` and `betas`, with SMPL-H `left_hand_pose` and `right_hand_pose` too, with
+        SMPL-X also those of jaw and eyes and `expression`; a row for each frame, rotations as axis-angle, in the
+        motion's axes. `motionrep.motion_from_smplx` reads them back.
+
+        Raises:
+            FileNotFoundError, ValueError: As `mesh`; or the body is none of SMPL's format.
+        """
+        parameters = _body_functions().smplx_of(self)
+        return {name: it.cpu().numpy() for name, it in parameters.items()} if arrays == "numpy" else parameters
+
+    def to_trimesh(self, frame: int = 0) -> Any:
+        """The surface of one frame as a `trimesh.Trimesh`, which also writes .obj, .ply and others (`.export`)."""
+        start = range(self.frame_count)[frame]
+        return self.cut(start, start + 1).mesh().to_trimesh()
 
 
 @dataclass(frozen=True)
@@ -250,10 +272,21 @@ class MeshMotion(_Movable):
     def __post_init__(self) -> None:
         _hold_float32(self, "vertex_m")
         object.__setattr__(self, "faces", torch.as_tensor(self.faces))
-        _require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))
-        _require_finite("MeshMotion.vertex_m", self.vertex_m)
-        _require_fps("MeshMotion", self.fps)
-        _require_frame("MeshMotion", self.frame, ("camera", "world"))
+        require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))
+        require_finite("MeshMotion.vertex_m", self.vertex_m)
+        require_fps("MeshMotion", self.fps)
+        require_frame("MeshMotion", self.frame, ("camera", "world"))
+
+    def to_trimesh(self, frame: int = 0) -> Any:
+        """The surface of one frame as a `trimesh.Trimesh`, with vertices in their order; needs the extra `trimesh`."""
+        trimesh = optional("trimesh", "to_trimesh", 'pip install "motionrep[trimesh]"')
+        vertex_m, faces = (it.detach().cpu().numpy() for it in (self.vertex_m[frame], self.faces))
+        return trimesh.Trimesh(vertex_m, faces, process=False)
+
+    def to_pytorch3d(self) -> Any:
+        """All frames as `pytorch3d.structures.Meshes`; only where PyTorch3D is installed."""
+        structures = optional("pytorch3d.structures", "to_pytorch3d", "see PyTorch3D's INSTALL.md")
+        return structures.Meshes(self.vertex_m, self.faces.to(self.vertex_m.device).expand(self.frame_count, -1, -1))
 
 
 @dataclass(frozen=True)
@@ -265,7 +298,7 @@ class ActionScores(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "logit")
-        _require_shape("ActionScores.logit", self.logit, (len(self.labels),))
+        require_shape("ActionScores.logit", self.logit, (len(self.labels),))
 
     @property
     def best(self) -> str:
@@ -323,17 +356,24 @@ class ActionTimeline(_Movable):
         return segments
 
 
-SurfaceOf = Callable[[BodyMotion], MeshMotion]
-JointsOf = Callable[[BodyMotion, JointLayout], JointMotion]
-_BODY_FUNCTIONS: list[tuple[SurfaceOf, JointsOf]] = []
+@dataclass(frozen=True)
+class BodyFunctions:
+    """What a `BodyMotion` needs of the bodies, which this file does not import."""
+
+    surface_of: Callable[[BodyMotion], MeshMotion]
+    joints_of: Callable[[BodyMotion, JointLayout], JointMotion]
+    smplx_of: Callable[[BodyMotion], dict[str, Tensor]]
 
 
-def pose_bodies_with(surface_of: SurfaceOf, joints_of: JointsOf) -> None:
+_BODY_FUNCTIONS: list[BodyFunctions] = []
+
+
+def pose_bodies_with(functions: BodyFunctions) -> None:
     """Says how a `BodyMotion` finds its surface and joints. `motionrep.body` calls it: this file imports no bodies."""
-    _BODY_FUNCTIONS[:] = [(surface_of, joints_of)]
+    _BODY_FUNCTIONS[:] = [functions]
 
 
-def _body_functions() -> tuple[SurfaceOf, JointsOf]:
+def _body_functions() -> BodyFunctions:
     if not _BODY_FUNCTIONS:
         raise RuntimeError("mesh and joints need the bodies, which are not loaded; add `import motionrep.body`")
     return _BODY_FUNCTIONS[0]
@@ -355,39 +395,3 @@ def _hold_float32(owner: Any, *names: str) -> None:
 def _hold_layout(owner: Any) -> None:
     if isinstance(owner.layout, str):
         object.__setattr__(owner, "layout", find_layout(owner.layout))
-
-
-def _require_shape(name: str, tensor: Tensor | None, shape: tuple[int | None, ...]) -> None:
-    if tensor is None:
-        raise ValueError(f"{name}: expected an array, got None")
-    if tensor.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, tensor.shape, strict=True)):
-        wanted = " x ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name}: expected shape {wanted}, got {' x '.join(map(str, tensor.shape))}")
-
-
-def _require_finite(name: str, tensor: Tensor) -> None:
-    bad = ~torch.isfinite(tensor)
-    if bool(bad.any()):
-        first = tuple(int(i) for i in bad.nonzero()[0])
-        raise ValueError(
-            f"{name}: {int(bad.sum())} values are NaN or infinite, the first at index {first}; drop or repair them "
-            "(a joint that was not seen has 0, and confidence 0)"
-        )
-
-
-def _number(value: Any) -> float:
-    """The value as a float; NaN for what is no number."""
-    try:
-        return math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _require_fps(owner: str, fps: float) -> None:
-    if not 0 < _number(fps) < math.inf:
-        raise ValueError(f"{owner}.fps must be a positive number of frames per second, got {fps!r}")
-
-
-def _require_frame(owner: str, frame: str, known: tuple[str, ...]) -> None:
-    if frame not in known:
-        raise ValueError(f"{owner}.frame must be one of {', '.join(map(repr, known))}, got {frame!r}")

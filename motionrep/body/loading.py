@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+from torch import nn
+
 from motionrep.body.finding import body_folder
 from motionrep.body.model import BodyModel
 from motionrep.body.registry import BODIES
 from motionrep.body.smpl_format import read_smpl_body
+from motionrep.body.smplx_objects import body_of_smplx_object, known_object
 
 
-def load_body_model(name_or_path: str | Path, betas: int = 10) -> BodyModel:
-    """A body model by name or from a file.
+def load_body_model(name_or_path: str | Path | nn.Module, betas: int = 10) -> BodyModel:
+    """A body model by name, from a file, or from a model object of the `smplx` package.
 
     "open" is the body that comes with the package. It is made of freely licensed MakeHuman data and has SMPL's 24
     joints and rest pose, 6,999 vertices and no pose correctives. Its ten betas are its own: betas of SMPL mean nothing
@@ -24,6 +27,9 @@ def load_body_model(name_or_path: str | Path, betas: int = 10) -> BodyModel:
     them as .npz (`motionrep.body.smpl_files`). SMPL-H has hands, SMPL-X hands, jaw and eyes (`BodyModel` names their
     joints).
 
+    A body from an object (`smplx.create(...)`) has a name of its own, under which motions find it for as long as the
+    program runs.
+
     Args:
         betas: How many shape directions are used; files have up to 300.
 
@@ -32,9 +38,13 @@ def load_body_model(name_or_path: str | Path, betas: int = 10) -> BodyModel:
         ValueError: The file is not one of SMPL's, asks to import what those need not, or has fewer betas; the message
             says what.
     """
+    if isinstance(name_or_path, nn.Module):
+        return body_of_smplx_object(name_or_path, betas)
     name = str(name_or_path)
     if name in BODIES:
         return BODIES[name].load(name, betas)
+    if (given := known_object(name, betas)) is not None:
+        return given
     path = Path(name_or_path)
     if not path.is_file():
         raise FileNotFoundError(

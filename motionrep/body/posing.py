@@ -1,9 +1,11 @@
-"""The surface and the joints of a motion, on the body that the motion names."""
+"""The surface, the joints and the parameters of a motion, on the body that the motion names."""
+
+from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.layouts import JointLayout
-from motionrep.types import BodyMotion, JointMotion, MeshMotion, pose_bodies_with
+from motionrep.types import BodyFunctions, BodyMotion, JointMotion, MeshMotion, pose_bodies_with
 
 
 def surface_of(motion: BodyMotion) -> MeshMotion:
@@ -16,8 +18,15 @@ def joints_of(motion: BodyMotion, layout: JointLayout) -> JointMotion:
     return _body_of(motion).joint_motion(motion, layout)
 
 
+def smplx_of(motion: BodyMotion) -> dict[str, Tensor]:
+    """What `BodyMotion.to_smplx` returns."""
+    from motionrep.body.smplx_parameters import smplx_parameters  # brings roma, which takes long to import
+
+    return smplx_parameters(motion, _body_of(motion))
+
+
 def _body_of(motion: BodyMotion) -> BodyModel:
     return load_body_model(motion.body_model, len(motion.betas)).to(motion.local_rotmat.device)
 
 
-pose_bodies_with(surface_of, joints_of)
+pose_bodies_with(BodyFunctions(surface_of, joints_of, smplx_of))

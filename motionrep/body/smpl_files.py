@@ -35,7 +35,7 @@ def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
         ValueError: The file is neither a pickle nor an .npz of plain arrays, or is broken.
     """
     fields = _from_pickle(path) if look(path).container == "pickle" else _from_npz(path)
-    return _with_smpl_joints_first(path, fields)
+    return with_smpl_joints_first(path, fields)
 
 
 def smpl_file_joints(path: Path) -> int | None:
@@ -78,7 +78,7 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
     return fields
 
 
-def _with_smpl_joints_first(path: Path, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_smpl_joints_first(path: Path | str, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Fields of SMPL-H and SMPL-X with joints in the order of `body.skeletons`; others as they are.
 
     SMPL's two hand joints are added, which those files lack. They lie in the middle of the knuckles of the four

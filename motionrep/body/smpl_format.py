@@ -48,7 +48,12 @@ def read_smpl_body(path: Path, name: str, betas: int) -> BodyModel:
     Raises:
         ValueError: The file is not one of SMPL's, asks to import what those need not, or has fewer shape directions.
     """
-    fields = _read_fields(path)
+    return body_from_fields(path, read_smpl_fields(path), name, betas)
+
+
+def body_from_fields(path: Path | str, fields: dict[str, np.ndarray], name: str, betas: int) -> BodyModel:
+    """The body of SMPL's fields; `path` is what errors call them. Raises ValueError as `read_smpl_body`."""
+    fields = _checked(path, fields)
     shape_m, expression_m = _shape_and_expression(path, fields, betas)
     tensors = {key: torch.from_numpy(np.ascontiguousarray(fields[key])) for key in _FIELDS if key in fields}
     layout = BODY_SKELETONS[fields["weights"].shape[1]]
@@ -71,9 +76,9 @@ def read_smpl_body(path: Path, name: str, betas: int) -> BodyModel:
     )
 
 
-def _read_fields(path: Path) -> dict[str, np.ndarray]:
-    """Checked fields of the file: float32, integers int64, no `posedirs` when all are zero."""
-    fields = read_smpl_fields(path)
+def _checked(path: Path | str, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Checked fields: float32, integers int64, no `posedirs` when all are zero."""
+    fields = dict(fields)
     for key in _FIELDS:
         if key not in fields and key != "posedirs":
             raise ValueError(f"{path}: no field {key!r}, which SMPL's format has; fields read: {', '.join(fields)}")
@@ -97,7 +102,7 @@ def _read_fields(path: Path) -> dict[str, np.ndarray]:
 
 
 def _shape_and_expression(
-    path: Path, fields: dict[str, np.ndarray], betas: int
+    path: Path | str, fields: dict[str, np.ndarray], betas: int
 ) -> tuple[Float[Tensor, "vertices 3 betas"], Float[Tensor, "vertices 3 expressions"] | None]:
     directions = torch.from_numpy(fields["shapedirs"])
     shapes = count = directions.shape[-1]
@@ -109,7 +114,7 @@ def _shape_and_expression(
     return directions[..., :betas], expression
 
 
-def _check_indices(path: Path, fields: dict[str, np.ndarray]) -> None:
+def _check_indices(path: Path | str, fields: dict[str, np.ndarray]) -> None:
     parents = tuple(fields["kintree_table"][0, 1:].tolist())
     expected = BODY_SKELETONS[len(parents) + 1].parent_indices[1:]
     if parents != expected:

@@ -76,6 +76,8 @@ def load_motions(
       not tell the frame rate.
     * GLAMR .pkl: everybody at 30 frames/s, in one world or in the camera. AIST++ .pkl: one person at 60 frames/s.
     * root_orient and pose_body in an .npz (SMPL-X in parts): one person, in AMASS's axes.
+    * global_orient and body_pose in an .npz (arguments of the package smplx): one person. On the body that it is for
+      everything is kept, hands, face and expression too.
     * DeepMimic's .txt: one person, whose bones point as those of its humanoid do; betas are 0.
     * motionrep's own .npz (`save_motion`): exactly as saved; `body_model` and `skeleton` do not matter.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from motionrep.body.model import BodyModel
 from motionrep.body.registry import BODIES
 from motionrep.body.skeletons import BODY_SKELETONS
+from motionrep.body.smplx_parameters import HANDS, rigid_hands
 from motionrep.body.translation import translation_from_mid_hips
 from motionrep.layouts import SMPL_24
 from motionrep.motion.axes import in_axes
@@ -184,6 +185,8 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
     local_rotmat = torch.eye(3).repeat(len(track.rotvec), body.joint_count if has_fingers else 24, 1, 1)
     joints = min(track.rotvec.shape[1], local_rotmat.shape[1])
     local_rotmat[:, :joints] = roma.rotvec_to_rotmat(track.rotvec[:, :joints].double()).float()
+    if not has_fingers and track.rotvec.shape[1] > SMPL_24.joint_count:
+        local_rotmat[:, list(HANDS)] = rigid_hands(track.rotvec)
     if track.place_of == "hips":
         translation_m = translation_from_mid_hips(track.place_m, local_rotmat[:, 0], rest_joint_m)
     elif track.place_of == "pelvis":

@@ -7,7 +7,7 @@ from motionrep.cli.extras import require
 from motionrep.cli.options import MOTION_FILES, WEIGHTS, Axes, Parser, add_frame, add_person
 from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
-from motionrep.motion.writers.table import WRITERS
+from motionrep.motion.writers.table import FORMATS, WRITERS
 from motionrep.weights import find_shipped
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   motionrep export results/dance_0.npz --output dance.glb
   motionrep export results/dance_0.npz --unit cm --up z --output dance.bvh
+  motionrep export results/dance_0.npz --format smplx --output dance_smplx.npz
   motionrep export ktpformer-s --head pose3d-ktpformer-s --output pose3d.onnx
 """
 _FRAME_BY_FRAME = ", ".join(suffix for suffix, writer in WRITERS.items() if writer.file_per_frame)
@@ -35,6 +36,10 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--head", help=f"With an encoder, the head to put behind it: {WEIGHTS.lower()} (default: none)."
     )
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS),
+        help="Of an .npz: the arguments of a model of the package smplx (default: AMASS's).",
+    )  # fmt: skip
     parser.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default: %(default)s).")
     parser.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default: %(default)s).")
     parser.add_argument("--fps", type=float, help="Frames per second of the file (default: the motion's).")
@@ -42,11 +47,14 @@ def add_options(parser: Parser) -> None:
 
 def run(
     sources: list[str], output: Path, person: int | None, frame: Axes | None, unit: Literal["m", "cm"],
-    up: Literal["y", "z"], fps: float | None, head: str | None,
+    up: Literal["y", "z"], fps: float | None, head: str | None, format: Literal["smplx"] | None,
 ) -> None:  # fmt: skip
     """Writes motion for other programs (GLB, BVH, OBJ, PLY, AMASS's .npz), or an encoder as ONNX or .pt2."""
     if output.suffix.lower() in (".onnx", ".pt2"):
-        options = (("person", person, None), ("frame", frame, None), ("unit", unit, "m"), ("up", up, "y"))
+        options = (
+            ("person", person, None), ("frame", frame, None), ("unit", unit, "m"), ("up", up, "y"),
+            ("format", format, None),
+        )  # fmt: skip
         given = [name for name, value, default in (*options, ("fps", fps, None)) if value != default]
         _export_encoder(sources, output, head, given)
         return
@@ -55,12 +63,12 @@ def run(
     if encoders := [name for name in sources if _is_encoder(name)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
     suffix = output.suffix.lower()
-    if suffix not in WRITERS:
+    if suffix not in WRITERS:  # before slow imports
         raise ValueError(f"{output}: unknown kind of file {suffix!r}; motion is exported to {', '.join(WRITERS)}")
     loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps)]
     from motionrep.motion.exporting import export_motion
 
-    made = export_motion(loaded, output, unit=unit, up=up, fps=fps, progress=True)
+    made = export_motion(loaded, output, unit=unit, up=up, fps=fps, format=format, progress=True)
     files = f", {len(list(made.glob(f'*{suffix}')))} files" if made.is_dir() else ""
     print(f"{made}: {len(loaded)} person(s){files}")
 
