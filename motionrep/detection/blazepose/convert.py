@@ -5,8 +5,9 @@
     pip install "motionrep[convert]"
     python -m motionrep.detection.blazepose.convert mediapipe-0.10.14-*.whl mediapipe-pose-0.5.1675469404.tgz
 
-Each network becomes a folder: `model.safetensors` with its weights, in float16 as in the source, and `network.json`,
-the list of operations that `Network` runs. What only the outlines of people and their 3D points need is left out.
+Each network becomes a folder: `model.safetensors` with its weights, in float16 as in the source and packed by
+`packing.py`, and `network.json`, the list of operations that `Network` runs. What only the outlines of people and their
+3D points need is left out.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from motionrep.detection.blazepose.network import FORMAT
+from motionrep.detection.blazepose.packing import packed
 from motionrep.files.writing import written_beside
 
 # For each network: the package's file, and what its outputs are called here.
@@ -56,7 +58,7 @@ def main() -> None:
         folder = arguments.output / name
         folder.mkdir(parents=True, exist_ok=True)
         with written_beside(folder / "model.safetensors") as beside:
-            beside.write_bytes(save(weights))
+            beside.write_bytes(save(packed(weights)))
         with written_beside(folder / "network.json") as beside:
             beside.write_text(_as_json({"format": FORMAT, "source": source} | description), encoding="utf-8")
 
@@ -102,9 +104,23 @@ def convert(content: bytes, outputs: dict[str, str]) -> tuple[dict[str, Any], di
     description = {
         "input": f"t{int(graph.table.InputsAsNumpy()[0])}",
         "outputs": {name: f"t{index}" for index, name in named.items()},
-        "operations": operations,
+        "operations": _without_padding(operations),
     }
     return description, weights
+
+
+def _without_padding(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The operations with padding done by the convolution that follows it, where that is its only use."""
+    kept = []
+    for operation in operations:
+        top, bottom, left, right, *channels = operation.get("sides", [0, 1, 0, 0])
+        users = [other for other in operations if operation["output"] in other["inputs"]]
+        alike = top == bottom == left == right and not any(channels) and len(users) == 1
+        if alike and users[0]["op"] in ("conv", "depthwise") and users[0]["padding"] == "valid":
+            users[0]["inputs"][0], users[0]["padding"] = operation["inputs"][0], top
+        else:
+            kept.append(operation)
+    return kept
 
 
 @dataclass(frozen=True)

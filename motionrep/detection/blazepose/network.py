@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
 from torch import Tensor, nn
 
+from motionrep.detection.blazepose.packing import unpacked
 from motionrep.files.versions import require_readable
 
 KIND, NEWEST = "motionrep network", 1
@@ -57,7 +58,8 @@ def load_network(folder: Path) -> Network:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         require_readable(path, description["format"], KIND, NEWEST)
-        return Network(description, load_file(folder / "model.safetensors")).eval()
+        weights = unpacked(load_file(folder / "model.safetensors"))
+        return Network(description, {name: torch.from_numpy(weight) for name, weight in weights.items()}).eval()
     except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
         raise ValueError(f"{folder}: not a whole network (network.json and model.safetensors): {error}") from error
 
@@ -99,6 +101,8 @@ def _padded(picture: Tensor, size: int, operation: dict[str, Any], value: float 
     """The picture and what torch shall still pad. TensorFlow's "same" pads more on the right than on the left."""
     if operation["padding"] == "valid":
         return picture, 0
+    if operation["padding"] != "same":
+        return picture, operation["padding"]
     stride = operation["stride"]
     if stride == 1 and size % 2:
         return picture, size // 2
