@@ -1,8 +1,11 @@
 """Runs the whole way from videos to meshes on films of example motions, and measures errors against the known truth."""
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import numpy as np
@@ -23,9 +26,12 @@ from motionrep.pipeline import Recovered, recover
 from motionrep.rendering import render_frames, write_video
 from motionrep.types import BodyMotion
 
-HEAD = "mesh-ktpformer-s"
+_HEAD = "mesh-ktpformer-s"
 _FPS = 30.0
-_LIMBS = [f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")]
+_LIMBS = [
+    f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
+]
+_COLUMNS = ("mpjpe", "pa_mpjpe", "pve", "accel_error")
 _VIDEO_PX, _SIDE_PX = (400, 225), (240, 225)
 _CAPTION_PX = 30
 _INK, _PALE_INK = (36, 41, 47), (90, 95, 105)
@@ -50,11 +56,11 @@ class _Clip:
 
     @property
     def motion(self) -> BodyMotion:
-        return self.found.results[HEAD]
+        return self.found.results[_HEAD]
 
 
 def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, device: str = "cpu") -> str:
-    """Fills a folder and returns a table of the clips with their errors against the known truth.
+    """Fills a folder and returns a table of the clips with their errors against the known truth, and what to do next.
 
     The folder then holds `videos/NAME.mp4`, the input; what was made of them, `keypoints/NAME.npz`,
     `embeddings.parquet` (one row per frame) and `motion/NAME.npz` (camera axes); `demo.mp4` (keypoints and recovered
@@ -80,7 +86,7 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, 
         for name in names:
             truth, pictures = film(name, seed, seconds, _FPS, device=device)
             video = write_video(_counted(pictures, bar), output / "videos" / f"{name}.mp4", _FPS)
-            people = recover(video, [HEAD], device=device)
+            people = recover(video, [_HEAD], device=device)
             shown.append(_compared(name, video, people, truth, body))
             bar.update(frames)
         four: list[np.ndarray] = []
@@ -91,7 +97,7 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, 
     write_embeddings([clip.found.embedding for clip in shown], output / "embeddings.parquet", "frame", names)
     with written_beside(output / "demo.png") as beside:
         Image.fromarray(np.concatenate(four[:4])).save(beside)
-    return _table(shown)
+    return f"{_table(shown)}\n\n{_next_steps(output)}"
 
 
 def _counted(pictures: Iterable[np.ndarray], bar: Any) -> Iterator[np.ndarray]:
@@ -115,7 +121,7 @@ def _compared(name: str, video: Path, people: list[Recovered], truth: BodyMotion
     there = clip.confidence[:, joints] > 0
     error_px = float((clip.xy_px[:, joints] - true_px).norm(dim=-1)[there].mean())
     seen = float((clip.confidence > 0).any(-1).sum()) / truth.frame_count
-    return _Clip(name, video, found, same, seen, error_px, errors(found.results[HEAD], same, body))
+    return _Clip(name, video, found, same, seen, error_px, errors(found.results[_HEAD], same, body))
 
 
 def _frames(shown: list[_Clip], pictures: list[np.ndarray], device: str) -> Iterator[np.ndarray]:
@@ -140,7 +146,7 @@ def _frames(shown: list[_Clip], pictures: list[np.ndarray], device: str) -> Iter
 
 
 def _caption(clip: _Clip, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Which motion it is, and how far what was found and recovered is from the truth."""
+    """Which motion it is, and how far what was found and recovered are from the truth."""
     picture = Image.new("RGB", (width_px, _CAPTION_PX), (255, 255, 255))
     pen, middle = ImageDraw.Draw(picture), _CAPTION_PX / 2
     mean = (
@@ -163,9 +169,19 @@ def _table(shown: list[_Clip]) -> str:
     return "\n".join(lines)
 
 
-_COLUMNS = ("mpjpe", "pa_mpjpe", "pve", "accel_error")
-
-
 def _line(name: str, frames: str, values: Iterable[float]) -> str:
     seen, error_px, mpjpe, pa, pve, accel = values
     return f"{name:<14}{frames:>7}{seen:>7.0f}{error_px:>6.1f}{mpjpe:>8.0f}{pa:>10.0f}{pve:>6.0f}{accel:>8.1f}"
+
+
+def _next_steps(output: Path) -> str:
+    program = "motionrep" if which("motionrep") else os.path.relpath(Path(sys.executable).with_name("motionrep"))
+    return f"""\
+Look at {output}/demo.mp4: each video with the keypoints found, the recovered body laid over it, and from the side the
+recovered beside the true body. {output}/demo.png has a frame of four of them.
+The videos, {output}/videos/*.mp4, show drawn people, whose true motion is known. {output}/ also has keypoints/*.npz,
+motion/*.npz and embeddings.parquet.
+
+Your own video:
+  {program} detect my_video.mp4 --output my_video.npz
+  {program} predict my_video.npz --output results"""

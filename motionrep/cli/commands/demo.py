@@ -17,14 +17,12 @@ def add_options(parser: Parser) -> None:
         "--output", type=Path, default=Path("outputs/demo"), help="Folder for the files made (default: %(default)s)."
     )
     parser.add_argument("--clips", type=int, default=8, help="How many of the example motions (default: %(default)s).")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="Decides people, cameras, detections (default: %(default)s)."
-    )
+    parser.add_argument("--seed", type=int, default=0, help="Decides people and cameras (default: %(default)s).")
     add_device(parser)
 
 
 def run(output: Path, clips: int, seed: int, device: str) -> None:
-    """Makes example clips, embeds them, recovers their motion, and writes a video."""
+    """Films example motions, recovers them from these videos, and measures and shows how well."""
     require("video", "motionrep demo", "av")
     require("tables", "motionrep demo", "pyarrow")
     from motionrep.cli.demo import run_demo
