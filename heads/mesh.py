@@ -1,4 +1,4 @@
-"""Mesh recovery: pose, shape and translation of the open body."""
+"""Mesh recovery: pose, shape and translation of a body."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motionrep.body import load_body_model
+from motionrep.body.identity import body_digest as body_digest_of
+from motionrep.body.identity import require_same_body
+from motionrep.body.smplx_parameters import HANDS
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.geometry.rotations import rotmat_from_sixd
 from motionrep.head_api.contract import Batch, float32_inference, representation_of, require_same_encoder
@@ -24,22 +27,34 @@ _VERTEX_FRAME_STEP = 10
 class MeshHead(nn.Module):
     """6D rotations (Zhou et al., CVPR 2019) of 24 joints for every frame, and one beta vector for the clip.
 
-    Outputs `local_rotmat` (batch frames 24 3 3), the first in camera axes, and `betas` (batch 10) of the open body.
+    Outputs `local_rotmat` (batch frames 24 3 3), the first in camera axes, and `betas` (batch 10) of the body. Bodies
+    with fingers get hands at rest, since their files have no joint that turns a whole hand.
 
     Args:
         losses: Weight of each term of the loss, as `loss` explains them; LOSSES when None.
+        body: What `load_body_model` takes.
+        body_digest: That of the body that a saved head was trained on (`body.identity`); None for a new head.
+        betas: How many of its shape directions are used.
+
+    Raises:
+        FileNotFoundError: The body is not there.
+        ValueError: It is another one than that of `body_digest`.
     """
 
     trained_on: str | None = None
 
     def __init__(
-        self, channels: int, joint_channels: int = 64, hidden: int = 512, losses: Mapping[str, float] | None = None
-    ) -> None:
+        self, channels: int, joint_channels: int = 64, hidden: int = 512, losses: Mapping[str, float] | None = None,
+        *, body: str = "open", body_digest: str | None = None, betas: int = 10,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.losses = chosen_losses(LOSSES if losses is None else losses, _KNOWN_LOSSES)
         self.config: dict[str, Any] = {"channels": channels, "joint_channels": joint_channels, "hidden": hidden}
         self.config["losses"] = self.losses
-        self.body = load_body_model("open")
+        self.body = load_body_model(body, betas)
+        require_same_body(self.body, body_digest, "this head")
+        self.body_model = self.body.name
+        self.config |= {"body": body, "body_digest": body_digest or body_digest_of(self.body), "betas": betas}
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
         self.mix = nn.Sequential(nn.Linear(17 * joint_channels, hidden), nn.GELU())
@@ -63,7 +78,11 @@ class MeshHead(nn.Module):
         sixd = self.pose(x).float().unflatten(-1, (24, 6)) + self.rest_sixd
         weight = valid.float() / valid.sum(1, keepdim=True)
         betas = self.shape((x * weight[..., None]).sum(1)).float()
-        return {"local_rotmat": rotmat_from_sixd(sixd), "betas": betas}
+        rotmat = rotmat_from_sixd(sixd)
+        if self.body.joint_count > SMPL_24.joint_count:
+            still = torch.eye(3).to(rotmat).expand(*rotmat.shape[:2], len(HANDS), 3, 3)
+            rotmat = torch.cat([rotmat[:, :, : HANDS[0]], still], 2)
+        return {"local_rotmat": rotmat, "betas": betas}
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted terms that `losses` names, over the frames that are valid and whose pose is known.

@@ -114,6 +114,10 @@ class BodyModel(nn.Module):
         """How much each vertex follows each of the body's joints."""
         return self._surface.weights_for(self.joint_count).T
 
+    def stored_arrays(self) -> tuple[Tensor, ...]:
+        """What the body's file holds besides faces and regressor, unchanged by arithmetic."""
+        return self._surface.vertex_planes_m, self._surface.direction_planes_m, self.skin_weights
+
     def point_regressor(self, layout: JointLayout) -> Float[Tensor, "joints sources"]:
         """Matrix that makes the points of a layout from 24 posed joints followed by the posed landmark vertices.
 

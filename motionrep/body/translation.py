@@ -23,9 +23,18 @@ def translation_for_betas(
     hip height fit the new legs. Soles keep their height to about 2 cm (`with_betas` corrects that).
     """
     rest_from, rest_to = body.rest_joints(betas_from), body.rest_joints(betas_to)
-    mid_hips = translation_m + _mid_hips_from_translation(root_rotmat, rest_from)
+    middle_m = mid_hips(translation_m, root_rotmat, rest_from)
     scale = leg_length(rest_to[..., LEGS, :]) / leg_length(rest_from[..., LEGS, :])
-    return translation_from_mid_hips(scale[..., None, None] * mid_hips, root_rotmat, rest_to)
+    return translation_from_mid_hips(scale[..., None, None] * middle_m, root_rotmat, rest_to)
+
+
+def mid_hips(
+    translation_m: Float[Tensor, "*batch frames 3"],
+    root_rotmat: Float[Tensor, "*batch frames 3 3"],
+    rest_joint_m: Float[Tensor, "*batch 24 3"],
+) -> Float[Tensor, "*batch frames 3"]:
+    """Where the midpoint of the hips is."""
+    return translation_m + _mid_hips_from_translation(root_rotmat, rest_joint_m)
 
 
 def _mid_hips_from_translation(

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,8 +59,10 @@ class MotionClip:
     subject: str
 
 
-def load_motion_folder(folder: Path, split: str | None = None, strict: bool = False) -> list[MotionClip]:
-    """The motion clips of a folder on the open body, at their own frame rate.
+def load_motion_folder(
+    folder: Path, split: str | None = None, strict: bool = False, body_model: str = "open"
+) -> list[MotionClip]:
+    """The motion clips of a folder on a body, at their own frame rate.
 
     With an `index.csv`, as the CMU clips have one, these are the persons of its files, in the order of its rows. A clip
     starts at `first_frame`, after an artificial T-pose; frames are counted from 0, the person's first. Frames in
@@ -72,6 +75,7 @@ def load_motion_folder(folder: Path, split: str | None = None, strict: bool = Fa
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
+        body_model: What `load_body_model` takes.
         strict: Refuses a folder without an index if one of its files cannot be read. An index always does.
 
     Raises:
@@ -82,7 +86,7 @@ def load_motion_folder(folder: Path, split: str | None = None, strict: bool = Fa
         raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    body = load_body_model("open")
+    body = load_body_model(body_model)
     index = folder / "index.csv"
     if index.is_file():
         rows = [row for row in _read_index(index) if split in (None, row["split"])]
@@ -94,6 +98,16 @@ def load_motion_folder(folder: Path, split: str | None = None, strict: bool = Fa
     if not clips:
         raise ValueError(f"{folder}: no clip of split {split!r}")
     return clips
+
+
+def require_body(clips: Sequence[MotionClip], body: BodyModel) -> None:
+    """Raises ValueError for a clip of another body."""
+    other = next((clip for clip in clips if clip.motion.body_model != body.name), None)
+    if other is not None:
+        raise ValueError(
+            f"clip {other.name}: a motion of body {other.motion.body_model!r}, and clips of body {body.name!r} are "
+            f"made; load the folder with body_model={body.name!r}"
+        )
 
 
 def _readable_clips(folder: Path, names: list[str], body: BodyModel, strict: bool) -> list[MotionClip]:
@@ -195,7 +209,7 @@ def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
 
 def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
     """The motions of a file. Raises ValueError for one of another body or not in world axes."""
-    motions = load_motions(path)
+    motions = load_motions(path, body.name)
     for motion in motions:
         if motion.frame != "world" or motion.body_model != body.name:
             raise ValueError(

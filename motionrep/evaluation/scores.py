@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 
 import torch
 from torch import Tensor
@@ -30,10 +31,11 @@ class Scores:
     Args:
         fps: Frame rate of the clips.
         vertex_step: PVE is measured on every n-th frame only, since meshes take most of the time.
+        body: The body of outputs and truth; the open body when None.
     """
 
-    def __init__(self, fps: float, vertex_step: int = 1) -> None:
-        self.body = load_body_model("open")
+    def __init__(self, fps: float, vertex_step: int = 1, body: BodyModel | None = None) -> None:
+        self.body = load_body_model("open") if body is None else deepcopy(body).cpu()
         self.fps, self.vertex_step = fps, vertex_step
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
@@ -92,7 +94,7 @@ class Scores:
 
 def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:
     """Errors of a recovered motion by the names of `UNITS`; both motions are in the same camera's axes."""
-    scores = Scores(truth.fps)
+    scores = Scores(truth.fps, body=body)
     position_m = body.points(H36M_17, truth.local_rotmat, truth.betas, truth.translation_m)
     target = {
         "valid": torch.ones(1, truth.frame_count, dtype=torch.bool),

@@ -1,6 +1,7 @@
 """Scores of a head on held-out motion that random cameras and a simulated detector see."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,19 +9,20 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from motionrep.body import BodyModel, load_body_model
+from motionrep.body.identity import body_digest
 from motionrep.datasets.motion_folders import load_motion_folder
 from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import normalised_for
-from motionrep.encoders import Encoder, load_encoder
+from motionrep.encoders import Encoder
 from motionrep.evaluation.scores import SCORED_OUTPUTS, Scores
 from motionrep.files.progress import progress_bar
 from motionrep.files.units import UNITS
 from motionrep.files.writing import write_json
-from motionrep.head_api.contract import require_same_encoder
 from motionrep.head_api.flip_averaging import flip_averaged_output
-from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17, find_layout
+from motionrep.pipeline.networks import load_networks
 
 FPS = 30.0
 _WINDOW = 81
@@ -37,6 +39,7 @@ class SyntheticViews:
         views: Random cameras, bodies and detections for each window.
         seed: Decides the cameras, bodies and detections.
         precision: Arithmetic of the encoder.
+        own_betas: People have the betas of their motion files instead of random ones.
         flip: Averages with what is made of the mirrored clip (`head_api.flip_averaging`).
     """
 
@@ -46,10 +49,17 @@ class SyntheticViews:
     seed: int = 1000
     precision: Literal["float32", "bfloat16"] = "float32"
     flip: bool = False
+    own_betas: bool = False
 
 
 def evaluate(
-    data: Path, encoder: str, head: str, output: Path | None = None, options: SyntheticViews = SyntheticViews()
+    data: Path,
+    encoder: str,
+    head: str,
+    output: Path | None = None,
+    options: SyntheticViews = SyntheticViews(),
+    device: str | torch.device = "cpu",
+    body: str | None = None,
 ) -> dict[str, Any]:
     """Scores of a trained encoder and head on the clips of a motion folder.
 
@@ -59,6 +69,8 @@ def evaluate(
         head: What `load_head` takes.
         output: A JSON file to write the result to.
         options: How the clips are seen.
+        device: Where the networks compute.
+        body: Where the head's body is, if not under the name it was trained with.
 
     Returns:
         `metrics`, `units`, and the `protocol` they were measured under; compare only numbers of equal protocols. A head
@@ -68,10 +80,12 @@ def evaluate(
         ValueError: Encoder and head were not trained together, the data have no clip for the head, or `flip` with a
             head that has none of `SCORED_OUTPUTS`.
     """
-    trained, network = load_head(head), load_encoder(encoder)
-    require_same_encoder(trained, network)
+    network, heads = load_networks([head], encoder, device, body)
+    (trained,) = heads.values()
     labels = tuple(getattr(trained, "labels", ()))
-    clips = [clip for clip in load_motion_folder(data, options.split) if not labels or clip.core]
+    posed = deepcopy(trained.body).cpu() if hasattr(trained, "body") else load_body_model("open")
+    folder = load_motion_folder(data, options.split, body_model=posed.name)
+    clips = [clip for clip in folder if not labels or clip.core]
     if labels and not clips:
         raise ValueError(
             f"{data}: no clip of a core class in split {options.split!r}; scores of actions need an index.csv with "
@@ -79,11 +93,11 @@ def evaluate(
         )
     window, stride = (_ACTION_WINDOW, _ACTION_STRIDE) if labels else (_WINDOW, _WINDOW)
     samples = SynthesizedClips(
-        clips, window, window, FPS, options.seed, EveryWindow(stride, options.views),
-        labels=labels, layout=find_layout(options.layout),
+        clips, window, window, FPS, options.seed, EveryWindow(stride, options.views, options.own_betas),
+        labels=labels, layout=find_layout(options.layout), body=posed,
     )  # fmt: skip
     result = {
-        "metrics": _metrics(samples, network, trained, labels, options),
+        "metrics": _metrics(samples, network, trained, labels, options, torch.device(device)),
         "units": UNITS,
         "protocol": {
             "id": "synthetic-views-1",
@@ -96,7 +110,7 @@ def evaluate(
             "views_per_window": options.views,
             "seed": options.seed,
             "keypoints": f"{options.layout} with simulated detector noise",
-            "bodies": "open body, betas N(0, 1)",
+            "bodies": f"{_named(posed)}, {'betas of the motion files' if options.own_betas else 'betas N(0, 1)'}",
             "alignment": "pelvis (mid hips) at the origin, no scale alignment except in pa_mpjpe",
             "precision": options.precision,
             "flip_averaging": options.flip,
@@ -109,6 +123,10 @@ def evaluate(
     return result
 
 
+def _named(body: BodyModel) -> str:
+    return "open body" if body.name == "open" else f"body {Path(body.name).name} ({body_digest(body)[:12]})"
+
+
 def single_view(samples: SynthesizedClips, index: int) -> dict[str, Tensor]:
     """A sample as a batch of one, without the frames that pad it."""
     batch = samples.__getitems__([(0, index)])
@@ -118,11 +136,16 @@ def single_view(samples: SynthesizedClips, index: int) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _metrics(
-    samples: SynthesizedClips, network: Encoder, trained: Any, labels: tuple[str, ...], options: SyntheticViews
+    samples: SynthesizedClips,
+    network: Encoder,
+    trained: Any,
+    labels: tuple[str, ...],
+    options: SyntheticViews,
+    device: torch.device,
 ) -> dict[str, float]:
-    scores, losses = Scores(FPS), []
+    scores, losses = Scores(FPS, body=samples.body), []
     for index in progress_bar(range(len(samples)), "evaluate", "view"):
-        view = single_view(samples, index)
+        view = {name: tensor.to(device) for name, tensor in single_view(samples, index).items()}
         output = _output(view, network, trained, labels, options)
         if any(name in output for name in SCORED_OUTPUTS):
             scores.add(output, view)
@@ -138,7 +161,8 @@ def _output(
 
     def of(keypoints: Tensor) -> dict[str, Tensor]:
         inputs = normalised_for(keypoints, network)
-        return trained(encode(inputs, FPS, network, dtype=getattr(torch, options.precision))[None], view["valid"])
+        values = encode(inputs, FPS, network, device=inputs.device, dtype=getattr(torch, options.precision))
+        return trained(values[None].to(inputs.device), view["valid"])
 
     seen = view["keypoints"][0]
     output = of(seen)

@@ -143,7 +143,7 @@ def _problem(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) ->
     require_picture(camera, keypoints.width_px, keypoints.height_px)
     if not bool((keypoints.confidence > 0).any()):
         raise ValueError("keypoints: confidence is 0 everywhere, so there is nothing to refine with")
-    body = load_body_model(motion.body_model).to(motion.local_rotmat.device)
+    body = load_body_model(motion.body_model, len(motion.betas)).to(motion.local_rotmat.device)
     regressor = body.point_regressor(keypoints.layout)
     with torch.no_grad():
         joint_m = body.joints(motion.local_rotmat[:, :_JOINTS], motion.betas, motion.translation_m, motion.expression)

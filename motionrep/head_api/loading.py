@@ -1,5 +1,6 @@
 """Loads heads by name, from a folder or from the Hugging Face Hub, and saves them."""
 
+import inspect
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ def head_class(name: str) -> Any:
             f"a package adds one through the entry point group {GROUP!r}"
         )
     return installed[name].load()
+
+
+def takes_body(name: str) -> bool:
+    """Whether heads of a class, by the name that it is registered under, recover a body that can be chosen."""
+    return "body" in inspect.signature(head_class(name)).parameters
 
 
 def save_head(
@@ -94,6 +100,11 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
     folder = _head_folder(name_or_folder, revision)
     config, weights = read_config(folder, "head"), read_weights(folder, "head")
     name = config["head"]
+    if changes.get("body", "open") != "open" and "body_digest" not in config["config"]:
+        raise ValueError(
+            f"{folder}: a head of the open body, got body {changes['body']!r}; train one for that body with "
+            "motionrep finetune --body"
+        )
     try:
         head = head_class(name)(**(config["config"] | changes))
     except (TypeError, ValueError) as error:

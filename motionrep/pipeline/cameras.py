@@ -60,7 +60,7 @@ def stands_in_world(camera: PinholeCamera) -> bool:
 
 def _fitted(motion: Any, clip: Keypoints) -> PinholeCamera:
     if isinstance(motion, BodyMotion):
-        body = load_body_model(motion.body_model).to(motion.local_rotmat.device)
+        body = load_body_model(motion.body_model, len(motion.betas)).to(motion.local_rotmat.device)
         still = torch.zeros_like(motion.translation_m)
         point_m = body.points(H36M_17, motion.local_rotmat, motion.betas, still)
     elif isinstance(motion, JointMotion):

@@ -9,7 +9,7 @@ from torch import nn
 
 from motionrep.encoders import Encoder, load_encoder
 from motionrep.head_api.contract import require_same_encoder
-from motionrep.head_api.loading import encoder_of, load_head
+from motionrep.head_api.loading import encoder_of, load_head, takes_body, trained_head_name
 from motionrep.weights import DEFAULT_HEAD
 
 
@@ -17,6 +17,7 @@ def load_networks(
     heads: Sequence[str | Path | nn.Module],
     encoder: Encoder | str | Path | None = None,
     device: str | torch.device = "cpu",
+    body: str | Path | None = None,
 ) -> tuple[Encoder, dict[str, Any]]:
     """An encoder and, by their names, heads, on a device and in evaluation mode.
 
@@ -24,13 +25,17 @@ def load_networks(
         heads: What `load_head` takes, or heads that are loaded already.
         encoder: What `load_encoder` takes, or an encoder that is loaded already. None takes the shipped one that the
             heads were trained on, or the published checkpoint that holds both.
+        body: Where the body of the heads is, for `load_body_model`, if not under the name they were trained with.
 
     Raises:
-        ValueError: No heads, heads of different encoders, or of another encoder than the one given.
+        ValueError: No heads, a body that they were not trained on or have no use for, heads of different encoders, or
+            of another encoder than the one given.
     """
     if not heads:
         raise ValueError(f"heads is empty; name at least one, such as {DEFAULT_HEAD!r}")
-    trained = {_name(head): head if isinstance(head, nn.Module) else load_head(head) for head in heads}
+    trained = {_name(head): head if isinstance(head, nn.Module) else _loaded(head, body) for head in heads}
+    if body is not None and not any(hasattr(head, "body") for head in trained.values()):
+        raise ValueError(f"body {body}: {', '.join(trained)} recover no body; leave it out")
     if encoder is None:
         names = {encoder_name(head, name) for name, head in trained.items()}
         if len(names) > 1:
@@ -75,6 +80,12 @@ def endings(heads: Mapping[str, Any]) -> dict[str, str]:
         head: f"_{name}" + (f"_{i}" if names.count(name) > 1 else "")
         for i, (head, name) in enumerate(zip(heads, names, strict=True))
     }
+
+
+def _loaded(head: str | Path, body: str | Path | None) -> Any:
+    if body is None or Path(head).is_file() or not takes_body(trained_head_name(head)):
+        return load_head(head)
+    return load_head(head, body=str(body))
 
 
 def _name(head: str | Path | nn.Module) -> str:

@@ -68,7 +68,9 @@ class TrainingModule(lightning.LightningModule):
             schedule.step()
 
     def on_validation_epoch_start(self) -> None:
-        self.collected = {name: Scores(self.fps, vertex_step=9) for name in self.heads}
+        self.collected = {
+            name: Scores(self.fps, vertex_step=9, body=getattr(head, "body", None)) for name, head in self.heads.items()
+        }
         self.losses: dict[str, list[Tensor]] = {name: [] for name in self.heads}
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
