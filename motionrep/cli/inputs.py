@@ -4,30 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motionrep.cli.options import Axes, Size
-from motionrep.files.contents import Contents, look
-from motionrep.files.kinds import kind_of, lacks_size, require_kind
+from motionrep.cli.options import Axes
+from motionrep.files.contents import Contents
+from motionrep.files.kinds import kind_of, require_kind
 
 if TYPE_CHECKING:
     from motionrep.types import BodyMotion, JointMotion, Keypoints
-
-
-def look_at_keypoints(path: Path, size: Size | None) -> Contents:
-    """A keypoint file that is there, and whose picture size is known.
-
-    Raises:
-        FileNotFoundError: No such file.
-        ValueError: It does not say the size, and --size was not given.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such keypoint file or folder")
-    contents = look(path)
-    if size is None and lacks_size(contents):
-        raise ValueError(
-            f"{path}: does not say how large the picture is; pass its size as --size 1920x1080, or the video as "
-            "--size video.mp4"
-        )
-    return contents
 
 
 def require_folder(output: Path) -> None:
@@ -49,12 +31,14 @@ def require_suffix(output: Path, what: str, *suffixes: str) -> None:
         raise ValueError(f"{output}: {what} are written as {', '.join(suffixes)}, give the file that suffix")
 
 
-def name_of(path: Path, index: int, count: int) -> str:
+def name_of(name: str, index: int, count: int) -> str:
     """What a person of a file is called: after the file, and numbered where there are several."""
-    return path.stem if count == 1 else f"{path.stem}, person {index}"
+    return name if count == 1 else f"{name}, person {index}"
 
 
-def read_shown(contents: Contents, frame: Axes | None, fps: float | None) -> "Sequence[BodyMotion | JointMotion]":
+def read_shown(
+    contents: Contents, frame: Axes | None, fps: float | None, body: str | None = None
+) -> "Sequence[BodyMotion | JointMotion]":
     """The motions of a file, of bodies or of joints; `fps` counts only for kinds of files that take it."""
     kind = require_kind(contents, "motion", "joints")
     from motionrep.motion.loading import load_joint_motion, read_motions
@@ -62,7 +46,7 @@ def read_shown(contents: Contents, frame: Axes | None, fps: float | None) -> "Se
 
     if kind.holds == "joints":
         return [load_joint_motion(contents.path)]
-    return read_motions(contents, MotionOptions(frame=frame, fps=fps if kind.takes_fps else None))
+    return read_motions(contents, MotionOptions(body or "open", frame=frame, fps=fps if kind.takes_fps else None))
 
 
 def refuse_clip_options(motions: Iterable[Contents], **options: object) -> None:

@@ -58,20 +58,29 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] in (["pretrain"], ["finetune"]):  # have a parser of their own
         COMMANDS[arguments[0]].run(arguments[1:])
         return 0
-    parser = _parser()
-    options = vars(parser.parse_args(arguments))
+    parser, commands = _parser()
+    namespace, unknown = parser.parse_known_args([_with_dashes(argument) for argument in arguments])
+    options = vars(namespace)
     command = options.pop("command")
+    if unknown:
+        commands.get(command, parser).refuse_unknown(unknown[0])
     if command is None:
         parser.print_help()
         return 0
     return COMMANDS[command].run(**resolved(options)) or 0
 
 
-def _parser() -> Parser:
-    """The parser of all commands; pretrain and finetune are only listed. ValueError for what it cannot accept."""
+def _with_dashes(argument: str) -> str:
+    """An option that was given with underscores, as it is called."""
+    name, equals, value = argument.partition("=")
+    return f"{name.replace('_', '-')}{equals}{value}" if name.startswith("--") else argument
+
+
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and that of each command; pretrain and finetune are only listed."""
     parser = Parser(
         prog="motionrep",
-        description="2D human keypoints in; embeddings, 3D poses, body meshes, actions and videos out.",
+        description="Videos or 2D human keypoints in; embeddings, 3D poses, body meshes, actions and videos out.",
         epilog=f"{_EXAMPLES}\nmotionrep COMMAND --help explains a command. --traceback shows where an error came from.",
     )
     parser.add_argument("--version", action="version", version=f"motionrep {version('motionrep')}")
@@ -80,11 +89,11 @@ def _parser() -> Parser:
         text, examples = command.run.__doc__ or "", getattr(command, "EXAMPLES", "")
         epilog = f"examples:\n{examples}" if examples else None
         command.add_options(subparsers.add_parser(name, help=text, description=text, epilog=epilog))
-    return parser
+    return parser, subparsers.choices
 
 
 _EXAMPLES = """examples:
   motionrep demo
-  motionrep predict dance.json --size 1920x1080 --output results --video
-  motionrep view dance.json walk.bvh --size 1920x1080
+  motionrep predict dance.mp4 --render --report
+  motionrep view dance.mp4 walk.bvh
 """

@@ -1,19 +1,19 @@
-"""Motions of the files a command was given: read, or recovered from keypoints."""
+"""Motions of the files a command was given: read, or recovered from keypoints and videos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motionrep.cli.inputs import look_at_keypoints, name_of, read_shown, refuse_clip_options
+from motionrep.cli.inputs import name_of, read_shown, refuse_clip_options
 from motionrep.cli.options import Axes, FrameOrder, Precision, Size
+from motionrep.cli.sources import RESULTS, Reading, called, kept_in, with_folders_of_videos
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of
 from motionrep.weights import DEFAULT_HEAD
 
 if TYPE_CHECKING:
-    from motionrep.pipeline import Recoverer
-    from motionrep.types import Keypoints
+    from motionrep.pipeline import Recovered, Recoverer
     from motionrep.viewing import ViewedMotion
 
 
@@ -32,12 +32,26 @@ class Recovery:
     run_folder: Path | None = None
     frame_order: FrameOrder = "number"
     all_persons: bool = False
+    detector: str | None = None
+    video: Path | None = None
+    body: str | None = None
 
-    def clips(self, contents: Contents) -> "list[Keypoints]":
-        """The persons of a keypoint file."""
-        from motionrep.keypoints.loading import read_keypoints
+    @property
+    def reading(self) -> Reading:
+        """The options about how files and videos become keypoints."""
+        return Reading(
+            self.layout, self.fps, self.size, self.frame_order, self.all_persons, self.detector, self.device, self.video
+        )
 
-        return read_keypoints(contents, self.layout, self.fps, self.size, self.frame_order, self.all_persons)
+    def people(self, contents: Contents, kept: Path, person: int | None) -> "list[Recovered]":
+        """What the heads make of everybody in a video or a keypoint file, or of one person."""
+        from motionrep.pipeline.people import chosen
+
+        clips = chosen(self.reading.read(contents, kept), person)
+        recoverer = self.recoverer()
+        if self.camera is not None:
+            recoverer = recoverer.with_camera(self.camera, list(clips.values()))
+        return [recoverer(clip, index) for index, clip in clips.items()]
 
     def recoverer(self) -> "Recoverer":
         """The networks, loaded."""
@@ -50,31 +64,35 @@ class Recovery:
         if self.run_folder is not None:
             encoder, trained = run_networks(self.run_folder, encoder)
             heads = heads or list(map(str, trained))
-        networks = load_networks(heads or [DEFAULT_HEAD], encoder, self.device)
+        networks = load_networks(heads or [DEFAULT_HEAD], encoder, self.device, self.body)
         return Recoverer(*networks, device=self.device, dtype=getattr(torch, self.precision), progress=True)
 
 
 def viewed_motions(
-    paths: Sequence[Path], recovery: Recovery, person: int | None, frame: Axes | None
+    paths: Sequence[Path], recovery: Recovery, person: int | None, frame: Axes | None, folder: Path = RESULTS
 ) -> "list[ViewedMotion]":
-    """The persons of all the files, named after the file; keypoints are embedded and go through the heads."""
+    """The persons of all the files, named after the file; keypoints are embedded and go through the heads.
+
+    Args:
+        folder: Where the keypoints of videos are kept.
+    """
+    paths = with_folders_of_videos(paths)
     files = [look(path) for path in paths]
     motions = [file for file in files if kind_of(file).holds in ("motion", "joints")]
     if len(motions) == len(files):
         refuse_clip_options(
-            files, layout=recovery.layout, size=recovery.size, encoder=recovery.encoder, camera=recovery.camera,
-            head=recovery.heads, fps=recovery.fps,
+            files, **recovery.reading.of_files, encoder=recovery.encoder, camera=recovery.camera,
+            head=recovery.heads, run=recovery.run_folder, fps=recovery.fps, detector=recovery.detector,
         )  # fmt: skip
-    for file in files:
-        if file not in motions:
-            look_at_keypoints(file.path, recovery.size)
+    else:
+        recovery.reading.look(*(file.path for file in files if file not in motions))
     found: list[ViewedMotion] = []
     recoverer = recovery.recoverer() if len(motions) < len(files) else None
-    for file in files:
+    for file, kept in zip(files, kept_in(folder, paths), strict=True):
         if file in motions:
             found += _read(file, frame, recovery.fps, person)
         elif recoverer is not None:
-            found += _recovered(file, recovery, recoverer, person)
+            found += _recovered(file, kept, recovery, recoverer, person)
     return found
 
 
@@ -86,22 +104,24 @@ def _read(file: Contents, frame: Axes | None, fps: float | None, person: int | N
     chosen = {index: motion for index, motion in enumerate(motions) if person in (None, index)}
     if not chosen:
         one_motion(motions, person, file.path)  # says which there are
-    return [ViewedMotion(name_of(file.path, index, len(motions)), motion) for index, motion in chosen.items()]
+    return [ViewedMotion(name_of(called(file.path), index, len(motions)), motion) for index, motion in chosen.items()]
 
 
-def _recovered(file: Contents, recovery: Recovery, recoverer: "Recoverer", person: int | None) -> "list[ViewedMotion]":
+def _recovered(
+    file: Contents, kept: Path, recovery: Recovery, recoverer: "Recoverer", person: int | None
+) -> "list[ViewedMotion]":
     from motionrep.pipeline.networks import endings
     from motionrep.pipeline.people import chosen
     from motionrep.types import BodyMotion, JointMotion
     from motionrep.viewing import ViewedMotion
 
-    people = recovery.clips(file)
+    people = recovery.reading.read(file, kept)
     taken = chosen(people, person)
     if recovery.camera is not None:
         recoverer = recoverer.with_camera(recovery.camera, list(taken.values()))
     found = []
     for index, clip in taken.items():
-        recovered, name = recoverer(clip, index), name_of(file.path, index, len(people))
+        recovered, name = recoverer(clip, index), name_of(called(file.path), index, len(people))
         shown = {
             head: result for head, result in recovered.results.items() if isinstance(result, BodyMotion | JointMotion)
         } or {"": recovered.motion}  # which says what there is instead

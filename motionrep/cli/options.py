@@ -5,11 +5,13 @@ Nothing here imports torch before the arguments are right.
 
 import argparse
 import logging
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from motionrep.files.kinds import names, suffixes
+from motionrep.files.kinds import KINDS, names, suffixes
+from motionrep.files.naming import did_you_mean
 from motionrep.weights import DEFAULT_HEAD
 
 Size = tuple[int, int]
@@ -17,6 +19,8 @@ FrameOrder = Literal["number", "file"]
 Axes = Literal["camera", "world"]
 Precision = Literal["float32", "bfloat16"]
 MOTION_FILES = f"A motion file ({names('motion')}; {', '.join(suffixes('motion'))})."
+SOURCES = f"A video, a folder of pictures, or a keypoint file or folder ({names('keypoints')})."
+_BOTH_AXES = "files that have both ({})".format(", ".join(kind.name for kind in KINDS if kind.both_axes))
 WEIGHTS = "Shipped name, folder or Hub id"
 _RARE = "rare options"
 _SAME_RATE = 0.01
@@ -61,8 +65,20 @@ class Parser(argparse.ArgumentParser):
         self._action_groups.sort(key=lambda group: group is self._rare)
         return super().format_help()
 
+    def refuse_unknown(self, argument: str) -> NoReturn:
+        """Raises ValueError for an argument that the command does not take."""
+        if not argument.startswith("-"):
+            self.error(f"{argument}: one argument too many")
+        name, known = argument.partition("=")[0], self._option_string_actions
+        self.error(f"unknown option {name}{did_you_mean(name, known)}")
+
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; see {self.prog} --help")
+        raise ValueError(f"{message}{' See' if message.endswith('?') else '; see'} {self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in (known := list(map(str, action.choices))):
+            expected = f"expected one of {', '.join(known)}, got {value!r}{did_you_mean(str(value), known)}"
+            raise argparse.ArgumentError(action, expected)
 
 
 class _HelpAll(argparse.Action):
@@ -75,20 +91,25 @@ class _HelpAll(argparse.Action):
         parser.exit()
 
 
-def add_keypoints(parser: Parser) -> None:
-    parser.add_argument("keypoints", type=Path, help=f"A keypoint file or folder ({names('keypoints')}).")
+def add_keypoints(parser: Parser, **options: Any) -> None:
+    """The source of a command: a video or a file of keypoints."""
+    parser.add_argument("keypoints", type=Path, metavar="source", help=SOURCES, **options)
     add_clip(parser)
 
 
 def add_clip(parser: Parser) -> None:
-    """What many keypoint files do not tell."""
+    """The detector of a video, and what many keypoint files do not tell."""
+    parser.add_argument(
+        "--detector",
+        help="Finds the keypoints of a video; blazepose-full is faster and less exact (default: blazepose).",
+    )
     group = parser.add_argument_group("what the keypoint file does not tell")
     group.add_argument(
         "--size", type=_size, metavar="WIDTHxHEIGHT",
         help="Size of the video's picture in pixels, as 1920x1080, or the video file itself (default: the file's).",
     )  # fmt: skip
     group.add_argument(
-        "--fps", type=float, help="Frames per second (default: the file's, those of the video given as --size, or 30)."
+        "--fps", type=rate, help="Frames per second (default: the file's, those of the video given as --size, or 30)."
     )
     parser.rare.add_argument(
         "--frame-order", choices=("number", "file"), default="number",
@@ -103,19 +124,30 @@ def add_clip(parser: Parser) -> None:
 
 
 def add_person(parser: Parser, file: str = "the file", left_out: str = "everybody") -> None:
-    parser.add_argument("--person", type=int, help=f"Which person of {file} to take, from 0 (default: {left_out}).")
+    parser.add_argument("--person", type=place, help=f"Which person of {file} to take, from 0 (default: {left_out}).")
+
+
+def add_body(parser: Parser, what: str) -> None:
+    parser.add_argument("--body", metavar="NAME", help=f"{what}: open, smpl-neutral, smplh-male, ... or a file.")
+
+
+def add_video(parser: Parser) -> None:
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE",
+        help="The video in which the keypoints of a keypoint file were found (default: none).",
+    )  # fmt: skip
 
 
 def add_frame(parser: Parser) -> None:
     parser.rare.add_argument(
-        "--frame", choices=("camera", "world"), help="Axes to take of 3DPW, WHAM and GVHMR (default: world)."
+        "--frame", choices=("camera", "world"), help=f"Axes to take of {_BOTH_AXES} (default: world)."
     )
 
 
-def add_heads(parser: Parser) -> None:
+def add_heads(parser: Parser, also: str = "") -> None:
     parser.add_argument(
-        "--head", action="append", dest="heads",
-        help=f"{WEIGHTS}; give it again for more heads of the encoder (default: {DEFAULT_HEAD}).",
+        "--head", action="append", dest="heads", metavar="HEAD",
+        help=f"{WEIGHTS}; give it again for more heads of the encoder (default: {DEFAULT_HEAD}{also}).",
     )  # fmt: skip
     parser.rare.add_argument("--encoder", help=f"{WEIGHTS} (default: the one the head was trained on).")
 
@@ -152,9 +184,29 @@ def add_precision(parser: Parser) -> None:
 
 
 def positive(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d*", text):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    if not re.fullmatch(r"0*[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
     return int(text)
+
+
+def place(text: str) -> int:
+    if not re.fullmatch(r"\d+", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """A number above 0, of frames per second or seconds."""
+    if not 0 < (value := number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from error
 
 
 def resolved(options: dict[str, Any]) -> dict[str, Any]:
@@ -195,9 +247,13 @@ def _size(text: str) -> Size | Path:
 
 
 def _require_device(name: str) -> None:
+    if not re.fullmatch(r"[a-z]+(:\d+)?", name):
+        raise ValueError(f"--device: expected cpu, cuda or cuda:1, got {name!r}")
     import torch
 
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA fails an assertion
+        if "device type at start of device string" in str(error):
+            raise ValueError(f"--device: expected cpu, cuda or cuda:1, got {name!r}") from error
         raise ValueError(f"--device: cannot compute on {name!r}: {str(error).splitlines()[0]}") from error

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ def save_keypoints(clips: Sequence[Keypoints], path: Path | str, origin: Mapping
         write_json(_alphapose_entries(clips, path), path, indent=None)
     else:
         raise ValueError(f"{path}: keypoints are saved as .npz or .json, got {path.suffix or 'no suffix'!r}")
+
+
+def as_coco_17(clip: Keypoints) -> Keypoints:
+    """A clip with COCO's 17 joints, which AlphaPose's format has, out of a layout that has them all.
+
+    Raises:
+        ValueError: The layout lacks one of them.
+    """
+    joints = [clip.layout.index(joint) for joint in COCO_17.joints]
+    return replace(clip, xy_px=clip.xy_px[:, joints], confidence=clip.confidence[:, joints], layout=COCO_17)
 
 
 def _npz_fields(clip: Keypoints) -> dict[str, Any]:

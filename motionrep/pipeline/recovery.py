@@ -116,6 +116,11 @@ class Recoverer:
         timelines = self._timelines(ways)
         return Recovered(index, clip, embedding.to("cpu"), _on_cpu(results), _on_cpu(timelines), self.camera)
 
+    @property
+    def used_step_s(self) -> float:
+        """From one window of an action head to the next."""
+        return self.window_s / 4 if self.step_s is None else self.step_s
+
     def embed(self, clip: Keypoints) -> MotionEmbedding:
         """The embedding of one person's clip, on the device."""
         options = {"device": self.device, "dtype": self.dtype, "progress": self.progress}
@@ -151,9 +156,8 @@ class Recoverer:
     def _timelines(self, ways: Sequence[MotionEmbedding]) -> dict[str, ActionTimeline]:
         if ways[0].keypoints.frame_count / ways[0].fps <= self.window_s:
             return {}
-        step_s = self.window_s / 4 if self.step_s is None else self.step_s
         return {
-            name: _mean([head.predict_over_time(way, self.window_s, step_s) for way in ways])
+            name: _mean([head.predict_over_time(way, self.window_s, self.used_step_s) for way in ways])
             for name, head in self.heads.items()
             if hasattr(head, "predict_over_time")
         }

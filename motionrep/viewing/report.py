@@ -12,12 +12,14 @@ import numpy as np
 from motionrep.encoders import Encoder
 from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
+from motionrep.geometry.cameras import PinholeCamera
 from motionrep.keypoints.quality import LOW_CONFIDENCE, QualityWarning, frame_confidence, quality_warnings
 from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
 from motionrep.pipeline import Recovered
 from motionrep.rendering import render
 from motionrep.types import ActionTimeline, BodyMotion, JointMotion, Keypoints, MotionEmbedding
 from motionrep.viewing.arrangement import ViewedMotion, standing
+from motionrep.viewing.overlay import render_people
 from motionrep.viewing.page import page_html
 from motionrep.viewing.plots import bands_svg, confidence_svg, sides_svg, similarity_svg
 from motionrep.viewing.similarity import moments, self_similarity
@@ -50,6 +52,7 @@ class PersonReport:
     motion: BodyMotion | JointMotion
     actions: ActionTimeline | None
     doubts: tuple[QualityWarning, ...]
+    camera: PinholeCamera | None = None
 
 
 def analyse(
@@ -67,7 +70,7 @@ def analyse(
     window_s = encoder.frames / (encoder.fps or person.keypoints.fps) if encoder.fixed_window else None
     doubts = tuple(quality_warnings(person.keypoints, window_s, fps_known))
     actions = person.timeline if with_actions else None
-    return PersonReport(label, person.keypoints, person.embedding, person.motion, actions, doubts)
+    return PersonReport(label, person.keypoints, person.embedding, person.motion, actions, doubts, person.camera)
 
 
 def check_report_path(path: Path | str) -> Path:
@@ -78,10 +81,24 @@ def check_report_path(path: Path | str) -> Path:
     return path
 
 
-def save_report(title: str, people: Sequence[PersonReport], path: Path | str, progress: bool = False) -> Path:
+def save_report(
+    title: str,
+    people: Sequence[PersonReport],
+    path: Path | str,
+    progress: bool = False,
+    *,
+    video: Path | None = None,
+    movie: Path | None = None,
+    windows_s: tuple[float, float] = (WINDOW_S, STEP_S),
+) -> Path:
     """Writes the report: warnings, video, 3D view, joint angles, speeds, actions, confidence. Returns its path.
 
     It is one file that makes no network request. Text from the input is escaped.
+
+    Args:
+        video: The source video; everybody is shown over it, with its sound.
+        movie: An .mp4 of everybody over the video, where it was drawn already.
+        windows_s: Length of the windows of the action head, and from one to the next.
 
     Raises:
         ValueError: No people, or the name does not end in .html.
@@ -91,13 +108,20 @@ def save_report(title: str, people: Sequence[PersonReport], path: Path | str, pr
     path = check_report_path(path)
     if not people:
         raise ValueError("nobody to report on")
-    content = _page(title, people, progress)
+    if movie is None and video is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            film = _movie_html(_over_video(people, Path(folder) / "clip.mp4", video, progress))
+    else:
+        film = None if movie is None else _movie_html(movie)
+    content = _page(title, people, progress, film, windows_s)
     with written_beside(path) as beside:
         beside.write_text(content, encoding="utf-8")
     return path
 
 
-def _page(title: str, people: Sequence[PersonReport], progress: bool) -> str:
+def _page(
+    title: str, people: Sequence[PersonReport], progress: bool, film: str | None, windows_s: tuple[float, float]
+) -> str:
     view = page_html([ViewedMotion(one.label, one.motion, one.keypoints, one.embedding) for one in people])
     first = people[0]
     begin = min(one.keypoints.first_frame for one in people)
@@ -108,12 +132,14 @@ def _page(title: str, people: Sequence[PersonReport], progress: bool) -> str:
         f"{first.keypoints.width_px} x {first.keypoints.height_px} pixels, {first.keypoints.layout.name}, "
         f"encoder {first.embedding.encoder}"
     )
-    sections = "".join(_section(one) for one in progress_bar(people, "report", "person", progress))
+    sections = "".join(
+        _section(one, film is None, windows_s) for one in progress_bar(people, "report", "person", progress)
+    )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
         f'<h1>{html.escape(title)}</h1><p class="facts">{html.escape(facts)}</p>'
-        f"<h2>In space</h2>"
+        f"{f'<h2>Video</h2>{film}' if film else ''}<h2>In space</h2>"
         f'<iframe title="3D view" sandbox="allow-scripts" srcdoc="{html.escape(view)}"></iframe>'
         f'<p class="note">Drag to rotate, scroll to zoom. The button at the bottom right shows and hides mesh, '
         f"skeleton and keypoints. Without a known camera, distances are correct only up to a factor.</p>"
@@ -121,7 +147,7 @@ def _page(title: str, people: Sequence[PersonReport], progress: bool) -> str:
     )
 
 
-def _section(one: PersonReport) -> str:
+def _section(one: PersonReport, with_video: bool, windows_s: tuple[float, float]) -> str:
     upright, _, _ = standing(one.motion)
     fps, confidence = one.keypoints.fps, one.keypoints.confidence.clamp(max=1)
     seconds = one.keypoints.frame_count / fps
@@ -129,8 +155,8 @@ def _section(one: PersonReport) -> str:
         f"<h2>{html.escape(one.label)}</h2>",
         f'<p class="note">Times count from frame {one.keypoints.first_frame} of the file.</p>',
         _doubts(one.doubts),
-        f"<h3>Video</h3>{_video(one)}",
-        *([] if one.actions is None else [_actions(one.actions)]),
+        *([f"<h3>Video</h3>{_video(one)}"] if with_video else []),
+        *([] if one.actions is None else [_actions(one.actions, windows_s)]),
         "<h3>Joint angles</h3>",
         _image(sides_svg(joint_angles_deg(upright), fps, "degrees"), "joint angles over time"),
         "<h3>Speeds</h3>",
@@ -152,7 +178,8 @@ def _doubts(doubts: Sequence[QualityWarning]) -> str:
     return f'<ul class="doubts">{items}</ul>'
 
 
-def _actions(actions: ActionTimeline) -> str:
+def _actions(actions: ActionTimeline, windows_s: tuple[float, float]) -> str:
+    window_s, step_s = windows_s
     rows = "".join(
         f"<tr><td>{part.start_s:.1f} - {part.end_s:.1f} s</td><td>{html.escape(part.label)}</td>"
         f"<td>{part.probability:.0%}</td></tr>"
@@ -162,15 +189,24 @@ def _actions(actions: ActionTimeline) -> str:
     return (
         f"<h3>Actions</h3>{_image(bands_svg(seconds, actions.probability, actions.labels), 'action scores over time')}"
         f"<table><tr><th>when</th><th>most probable</th><th>mean probability</th></tr>{rows}</table>"
-        f'<p class="note">Windows of {WINDOW_S:g} s every {STEP_S:g} s; frames have the mean of their windows.</p>'
+        f'<p class="note">Windows of {window_s:g} s every {step_s:g} s; frames have the mean of their windows.</p>'
     )
 
 
 def _video(one: PersonReport) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        movie = render(one.motion, Path(folder) / "clip.mp4", keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX)
-        source = _data_uri("video/mp4", movie.read_bytes())
-        return f'<div class="wide"><video controls loop muted preload="auto" src="{source}"></video></div>'
+        movie = Path(folder) / "clip.mp4"
+        return _movie_html(render(one.motion, movie, keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX))
+
+
+def _over_video(people: Sequence[PersonReport], path: Path, video: Path, progress: bool) -> Path:
+    motions, clips = [one.motion for one in people], [one.keypoints for one in people]
+    return render_people(motions, clips, path, video, people[0].camera, height_px=_VIDEO_HEIGHT_PX, progress=progress)
+
+
+def _movie_html(movie: Path) -> str:
+    source = _data_uri("video/mp4", movie.read_bytes())
+    return f'<div class="wide"><video controls loop muted preload="auto" src="{source}"></video></div>'
 
 
 def _image(svg: str, alt: str, square: bool = False) -> str:

@@ -50,7 +50,7 @@ def _json(tmp_path: Path, entries: list) -> Path:
 
 
 def test_missing_file(refused):
-    assert "nowhere.json: no such keypoint file or folder" in refused("embed", "nowhere.json", *SIZE)
+    assert "nowhere.json: no such keypoint file, video or folder" in refused("embed", "nowhere.json", *SIZE)
     assert "nowhere.npz: no such file" in refused("render", "nowhere.npz")
 
 
@@ -114,25 +114,39 @@ def test_a_size_that_cannot_be_right(refused, tiny):
 
 @pytest.mark.parametrize("fps", ["-25", "0", "nan"])
 def test_impossible_frame_rate(refused, tiny, fps):
-    assert "positive number of frames per second" in refused("embed", tiny / "clip.json", *SIZE, "--fps", fps)
+    assert f"--fps: expected a number above 0, got '{fps}'" in refused("embed", tiny / "clip.json", f"--fps={fps}")
 
 
 def test_wrong_type(refused, tiny):
-    assert "argument --fps: invalid float value: 'fast'" in refused("embed", tiny / "clip.json", "--fps", "fast")
+    assert "argument --fps: expected a number, got 'fast'" in refused("embed", tiny / "clip.json", "--fps", "fast")
+
+
+def test_no_number_of_a_person(refused, tiny):
+    assert "--person: expected a whole number from 0 on, got '-1'" in refused("embed", tiny / "c.npz", "--person=-1")
 
 
 def test_no_views_measure_nothing(refused):
-    assert "--views: expected a number from 1 on, got '0'" in refused("evaluate", "--data", "d", "--views", "0")
+    assert "--views: expected a whole number from 1 on, got '0'" in refused("evaluate", "--data", "d", "--views", "0")
 
 
 def test_unknown_device(refused, tiny):
-    assert "--device: cannot compute on 'gpu'" in refused("embed", tiny / "clip.json", *SIZE, "--device", "gpu")
+    for name in ("gpu", "GPU 0"):
+        line = refused("embed", tiny / "clip.json", *SIZE, "--device", name)
+        assert f"--device: expected cpu, cuda or cuda:1, got '{name}'" in line
 
 
 def test_unknown_option_and_command(refused, capsys):
-    assert "unrecognized arguments: --fsp 25" in refused("embed", "clip.json", "--fsp", "25")
+    line = refused("embed", "clip.json", "--fsp", "25")
+    assert "unknown option --fsp; did you mean '--fps'? See motionrep embed --help" in line
+    assert "b.json: one argument too many; see motionrep report --help" in refused("report", "a.json", "b.json")
     assert main(["embde"]) == 2
-    assert "invalid choice: 'embde' (choose from 'demo', " in capsys.readouterr().err
+    assert "got 'embde'; did you mean 'embed'? See motionrep --help" in capsys.readouterr().err
+
+
+def test_an_option_is_understood_with_underscores(refused):
+    """Once it was only in the commands that train."""
+    line = refused("predict", "clip.json", "--frame_order", "files")
+    assert "argument --frame-order: expected one of number, file, got 'files'; did you mean 'file'?" in line
 
 
 def test_missing_argument(capsys):

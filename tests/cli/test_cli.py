@@ -93,14 +93,14 @@ def test_results_go_to_stdout_and_progress_to_stderr(tiny, tmp_path):
 def test_bad_input_is_one_line_on_stderr():
     done = _process("embed", "missing.json", *SIZE, "--output", "e.parquet")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "motionrep: missing.json: no such keypoint file or folder\n"
+    assert done.stderr == "motionrep: missing.json: no such keypoint file, video or folder\n"
 
 
 def test_traceback_shows_where_an_error_came_from():
     done = _process("embed", "missing.json", "--traceback", *SIZE, "--output", "e.parquet")
     assert done.returncode not in (0, 2)
     assert "Traceback (most recent call last)" in done.stderr
-    assert "cli/inputs.py" in done.stderr
+    assert "cli/sources.py" in done.stderr
 
 
 def test_everything_exported_is_there():
@@ -156,10 +156,10 @@ def test_predict_writes_a_mesh_motion_and_its_video(run, tiny, tmp_path):
     clip = motionrep.load_keypoints(tiny / "clip.json", size_px=(1920, 1080))[0]
     two = [_first(clip, 3), _first(clip, 2)]
     motionrep.save_keypoints(two, tmp_path / "duo.npz")
-    status, text, _ = run("predict", tmp_path / "duo.npz", *options, "--video")
+    status, text, _ = run("predict", tmp_path / "duo.npz", *options, "--render")
     assert status == 0
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == ["duo_0.mp4", "duo_0.npz", "duo_1.mp4", "duo_1.npz"]
+    assert written == [f"duo_{i}.{suffix}" for i in range(2) for suffix in ("glb", "mp4", "npz")]
     assert all(str(tmp_path / "out" / name) in text for name in written)
     motion = motionrep.load_motion(tmp_path / "out" / "duo_0.npz")
     assert (motion.frame_count, motion.frame, motion.body_model) == (3, "camera", "open")
@@ -212,10 +212,10 @@ def test_predict_writes_action_scores(run, tiny, tmp_path):
 
 
 def test_action_scores_cannot_be_drawn(run, tiny, tmp_path):
-    options = ("--head", tiny / "action", "--encoder", tiny / "encoder", "--output", tmp_path, "--video")
+    options = ("--head", tiny / "action", "--encoder", tiny / "encoder", "--output", tmp_path, "--render")
     status, _, errors = run("predict", tiny / "clip.json", *SIZE, *options)
     assert status == 2
-    assert "--video" in errors
+    assert "--render: needs a mesh or 3D pose" in errors
     assert not list(tmp_path.iterdir())
 
 
@@ -293,6 +293,15 @@ def test_finetune_then_evaluate_then_predict(run, tiny, motions, tmp_path):
     assert (result["protocol"].pop("flip_averaging"), flipped["protocol"].pop("flip_averaging")) == (False, True)
     assert result["protocol"] == flipped["protocol"]
     assert result["metrics"] != flipped["metrics"]
+    twice = ("--run", made, "--head", made / "head", "--head", tmp_path / "other")
+    shutil.copytree(made / "head", tmp_path / "other")
+    status, text, _ = run("evaluate", "--data", motions, *twice, "--views", 1, "--output", report)
+    assert status == 0
+    assert [line for line in text.splitlines() if line.startswith("head ")] == [
+        f"head {made / 'head'}:", f"head {tmp_path / 'other'}:",
+    ]  # fmt: skip
+    for name in ("metrics_head.json", "metrics_other.json"):
+        assert json.loads((tmp_path / name).read_text())["metrics"] == result["metrics"]
     assert run("predict", tiny / "clip.json", *SIZE, *trained, "--output", tmp_path)[0] == 0
 
 
@@ -377,7 +386,7 @@ def _option_names(text: str) -> list[str]:
 
 def test_every_example_of_the_help_is_understood():
     """Its options are options; files need not be there."""
-    parser = cli._parser()
+    parser, _ = cli._parser()
     for name, command in cli.COMMANDS.items():
         for line in command.EXAMPLES.splitlines():
             words = shlex.split(
@@ -401,7 +410,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROO
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_command_lines_of_the_pages_are_understood(page):
     """Their options are options; files and video sizes need not be there."""
-    parser = cli._parser()
+    parser, _ = cli._parser()
     text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
     for line in re.findall(r"^motionrep .*$", text, re.MULTILINE):
         words = shlex.split(line.partition("#")[0])[1:]

@@ -70,7 +70,7 @@ def test_a_file_without_the_size_of_its_picture_is_refused_at_once(tiny):
 @pytest.mark.parametrize(
     ("arguments", "module", "said"),
     [
-        (["predict", "CLIP", "--video", "--output", "out"], "av", '--video needs av: pip install "motionrep[video]"'),
+        (["predict", "CLIP", "--render", "--output", "out"], "av", '--render needs av: pip install "motionrep[video]"'),
         (
             ["render", "WALK", "--output", "out.mp4"],
             "av",

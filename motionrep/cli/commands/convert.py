@@ -1,10 +1,11 @@
 """`motionrep convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from motionrep.cli.inputs import look_at_keypoints, refuse_clip_options
-from motionrep.cli.options import Axes, FrameOrder, Parser, Size, add_clip, add_frame, add_person
+from motionrep.cli.inputs import refuse_clip_options, require_suffix
+from motionrep.cli.options import MOTION_FILES, SOURCES, Axes, Parser, add_clip, add_frame, add_person
+from motionrep.cli.sources import Reading, is_filmed, kept_in
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of, require_kind
 
@@ -13,16 +14,17 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   motionrep convert walk.bvh --output walk.npz
+  motionrep convert dance.mp4 --output dance.npz                      # its keypoints
   motionrep convert dance.json --size 1920x1080 --fps 30 --output dance.npz
   motionrep convert walk.npz --body smpl-neutral --output smpl.npz    # the motion on another body
 """
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("source", type=Path, help="A keypoint file or folder, or a motion file.")
+    parser.add_argument("source", type=Path, help=f"{SOURCES[:-1]}; or {MOTION_FILES[0].lower()}{MOTION_FILES[1:]}")
     parser.add_argument("--output", type=Path, required=True, help="The .npz, or for keypoints .json, to write.")
     parser.add_argument(
-        "--body", help="The body that shall make the motion, by name or a SMPL file (default: the motion's, or open)."
+        "--body", help="The body that makes the motion, by name or a SMPL file (default: the motion's, or open)."
     )
     add_person(parser, "the motion file", "its only one")
     add_frame(parser)
@@ -37,34 +39,27 @@ def add_options(parser: Parser) -> None:
 
 def run(
     source: Path, output: Path, body: str | None, person: int | None, frame: Axes | None, skeleton: Path | None,
-    up: Literal["y", "z"] | None, layout: str | None, fps: float | None, size: Size | None, frame_order: FrameOrder,
-    all_persons: bool,
+    up: Literal["y", "z"] | None, **reading: Any,
 ) -> None:  # fmt: skip
-    """Converts keypoints to .npz or AlphaPose .json, or a motion (.bvh, AMASS, 3DPW, WHAM, GVHMR) to .npz."""
-    contents = look(source)
-    if kind_of(contents).holds == "keypoints":
+    """Converts keypoints or a video to .npz or AlphaPose .json, or any motion file to .npz."""
+    contents, options = look(source), Reading(**reading)
+    if is_filmed(contents) or kind_of(contents).holds == "keypoints":
         of_motion = {"body": body, "person": person, "frame": frame, "skeleton": skeleton, "up": up}
         if given := [name for name, value in of_motion.items() if value is not None]:
-            raise ValueError(f"{source}: holds keypoints, and --{given[0]} is for motions; motionrep predict makes one")
-        look_at_keypoints(source, size)
-        import motionrep
-        from motionrep.keypoints.loading import read_keypoints
-
-        people = read_keypoints(contents, layout, fps, size, frame_order, all_persons)
-        motionrep.save_keypoints(people, output)
-        begin = min(person.first_frame for person in people)
-        frames = max(person.first_frame + person.frame_count for person in people) - begin
-        print(f"{output}: {len(people)} person(s), {frames} frames at {people[0].fps:g} fps")
+            raise ValueError(
+                f"{source}: gives keypoints, and --{given[0]} is for motions; motionrep predict makes a motion of them"
+            )
+        _convert_keypoints(contents, options, output)
         return
     kind = require_kind(contents, "motion", "keypoints")
     if output.suffix.lower() != ".npz":
         raise ValueError(f"{output}: convert writes motions as .npz; motionrep export writes other kinds of files")
-    refuse_clip_options([contents], layout=layout, size=size, fps=fps)
+    refuse_clip_options([contents], **options.of_files, fps=options.fps, detector=options.detector)
     if skeleton is not None and kind.name != "BVH":
         raise ValueError(f"{source}: --skeleton says how the joints of a .bvh drive the body; leave it out")
     import motionrep
 
-    motion = _motion(contents, body, skeleton, person, frame, fps, up)
+    motion = _motion(contents, body, skeleton, person, frame, options.fps, up)
     if body is not None and motion.body_model != body:
         from motionrep.fitting.transfer import transfer
 
@@ -73,6 +68,20 @@ def run(
         motion = moved.motion
     motionrep.save_motion(motion, output)
     print(f"{output}: {motion.frame_count} frames at {motion.fps:g} fps")
+
+
+def _convert_keypoints(contents: Contents, options: Reading, output: Path) -> None:
+    require_suffix(output, "keypoints", ".npz", ".json")
+    options.look(contents.path)
+    from motionrep.keypoints.saving import as_coco_17, save_keypoints
+
+    filmed, as_npz = is_filmed(contents), output.suffix.lower() == ".npz"
+    people = options.read(contents, output if as_npz else kept_in(output.parent, [contents.path])[0])
+    if not (filmed and as_npz):  # a video's keypoints are there by now
+        save_keypoints([as_coco_17(one) for one in people] if filmed else people, output)
+    begin = min(person.first_frame for person in people)
+    frames = max(person.first_frame + person.frame_count for person in people) - begin
+    print(f"{output}: {len(people)} person(s), {frames} frames at {people[0].fps:g} fps")
 
 
 def _motion(

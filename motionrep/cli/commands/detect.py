@@ -1,13 +1,10 @@
 """`motionrep detect`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from motionrep.cli.inputs import require_folder, require_suffix
-from motionrep.cli.options import Parser, add_device
-
-if TYPE_CHECKING:
-    from motionrep.types import Keypoints
+from motionrep.cli.options import Parser, add_device, rate
+from motionrep.cli.sources import with_folders_of_videos
 
 EXAMPLES = """\
   motionrep detect dance.mp4 --output dance.npz
@@ -26,12 +23,13 @@ def add_options(parser: Parser) -> None:
         "--detector", default="blazepose",
         help="An installed one; blazepose-full is faster and less exact (default: %(default)s).",
     )  # fmt: skip
-    parser.add_argument("--fps", type=float, help="Frames per second of a folder of images (default: 30).")
+    parser.add_argument("--fps", type=rate, help="Frames per second of a folder of images (default: 30).")
     add_device(parser)
 
 
 def run(videos: list[Path], output: Path, detector: str, fps: float | None, device: str) -> None:
     """Finds everybody's keypoints in videos."""
+    videos = with_folders_of_videos(videos)
     if len(videos) == 1:
         require_suffix(output, "keypoints", ".npz", ".json")
         outputs = [output]
@@ -44,22 +42,13 @@ def run(videos: list[Path], output: Path, detector: str, fps: float | None, devi
         if not video.exists():
             raise FileNotFoundError(f"{video}: no such video, image or folder")
     import motionrep
+    from motionrep.keypoints.saving import as_coco_17
+    from motionrep.pipeline.sources import origin_of
 
     for video, path in zip(videos, outputs, strict=True):
         people = motionrep.detect(video, detector, fps=fps, device=device, progress=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        motionrep.save_keypoints([_coco(one) for one in people] if path.suffix == ".json" else people, path)
+        clips = [as_coco_17(one) for one in people] if path.suffix == ".json" else people
+        motionrep.save_keypoints(clips, path, origin_of(video, detector, fps))
         end = max(one.first_frame + one.frame_count for one in people)
         print(f"{path}: {len(people)} person(s), {end} frames at {people[0].fps:g} fps")
-
-
-def _coco(clip: "Keypoints") -> "Keypoints":
-    """The 17 joints that AlphaPose's format has."""
-    from dataclasses import replace
-
-    from motionrep.layouts import COCO_17
-
-    if clip.layout.joint_count == COCO_17.joint_count:
-        return clip
-    joints = [clip.layout.index(joint) for joint in COCO_17.joints]
-    return replace(clip, xy_px=clip.xy_px[:, joints], confidence=clip.confidence[:, joints], layout=COCO_17)

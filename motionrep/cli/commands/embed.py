@@ -1,33 +1,34 @@
 """`motionrep embed`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from motionrep.cli.extras import require
-from motionrep.cli.inputs import look_at_keypoints, one_of, require_suffix
+from motionrep.cli.inputs import one_of, require_suffix
 from motionrep.cli.options import (
+    SOURCES,
     WEIGHTS,
-    FrameOrder,
     Parser,
     Precision,
-    Size,
     add_clip,
     add_computing,
     add_person,
     add_run,
 )
-from motionrep.files.kinds import names
+from motionrep.cli.sources import Reading, kept_in, with_folders_of_videos
 from motionrep.weights import DEFAULT_ENCODER
 
 EXAMPLES = """\
-  motionrep embed dance.json --size 1920x1080 --output dance.parquet
+  motionrep embed dance.mp4 --output dance.parquet
   motionrep embed clips/*.json --size 1920x1080 --level clip --output clips.parquet
   motionrep embed dance.npz --encoder ssr-stf-s --flip --output dance.parquet
 """
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("keypoints", type=Path, nargs="+", help=f"Keypoint files or folders ({names('keypoints')}).")
+    parser.add_argument(
+        "keypoints", type=Path, nargs="+", metavar="source", help=f"{SOURCES} Of a folder of videos, all are taken."
+    )
     add_clip(parser)
     parser.add_argument("--output", type=Path, required=True, help="The .parquet file to write.")
     add_person(parser, "every file")
@@ -43,24 +44,22 @@ def add_options(parser: Parser) -> None:
 
 def run(
     keypoints: list[Path], output: Path, person: int | None, encoder: str | None, run_folder: Path | None,
-    level: Literal["clip", "frame", "joint"], layout: str | None, fps: float | None, size: Size | None, flip: bool,
-    frame_order: FrameOrder, all_persons: bool,
-    device: str, precision: Precision,
+    level: Literal["clip", "frame", "joint"], flip: bool, device: str, precision: Precision, **reading: Any,
 ) -> None:  # fmt: skip
-    """Writes the motion embeddings of every person in keypoint files as a Parquet table."""
+    """Writes the motion embeddings of every person in videos or keypoint files as a Parquet table."""
     require_suffix(output, "embeddings", ".parquet")
     require("tables", f"{output}: Parquet", "pyarrow")
-    files = [look_at_keypoints(path, size) for path in keypoints]
+    options, keypoints = Reading(device=device, **reading), with_folders_of_videos(keypoints)
+    files = options.look(*keypoints)
     import torch
 
     import motionrep
     from motionrep.embedding.tables import write_embeddings
-    from motionrep.keypoints.loading import read_keypoints
     from motionrep.pipeline.run_folders import run_networks
 
     people, clips = [], []
-    for contents, name in zip(files, _names(keypoints), strict=True):
-        found = read_keypoints(contents, layout, fps, size, frame_order, all_persons)
+    for contents, name, kept in zip(files, _names(keypoints), kept_in(output.parent, keypoints), strict=True):
+        found = options.read(contents, kept)
         taken = found if person is None else [one_of(found, person, contents.path)]
         people += taken
         clips += [name] * len(taken)

@@ -2,25 +2,29 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from motionrep.cli.extras import require
-from motionrep.cli.inputs import look_at_keypoints, one_of, read_shown, refuse_clip_options
+from motionrep.cli.inputs import one_of, read_shown, refuse_clip_options
+from motionrep.cli.motions import Recovery
 from motionrep.cli.options import (
     MOTION_FILES,
     Axes,
-    FrameOrder,
     Parser,
-    Size,
+    add_body,
     add_clip,
     add_device,
     add_frame,
+    add_heads,
     add_person,
-    clip_of_video,
+    positive,
+    rate,
 )
-from motionrep.files.contents import look
-from motionrep.files.kinds import lacks_size, require_kind
+from motionrep.cli.sources import Reading, is_filmed, kept_in
+from motionrep.files.contents import Contents, look
+from motionrep.files.kinds import require_kind
 from motionrep.rendering.backends import BACKENDS
 from motionrep.rendering.looks import Arrange, Background, Show, View
 
@@ -28,19 +32,29 @@ if TYPE_CHECKING:
     from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 EXAMPLES = """\
-  motionrep render results/dance_0.npz --output dance.mp4
+  motionrep render dance.mp4 --output overlay.mp4
+  motionrep render results/dance_0.npz --output motion.mp4
   motionrep render results/dance_0.npz --keypoints dance.json --video dance.mp4 --views overlay side --output both.mp4
   motionrep render results/dance_0.npz --compare truth.npz --views camera --output errors.gif
 """
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("motion", type=Path, nargs="+", help=f"{MOTION_FILES} Several are drawn in colours.")
+    parser.add_argument(
+        "motion", type=Path, nargs="+",
+        help=f"{MOTION_FILES} Several are drawn in colours. Or a video, whose people are recovered first.",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, required=True, help="An .mp4, .webm or .gif file, or a folder for pictures."
     )
-    parser.add_argument("--keypoints", type=Path, help="The keypoint file the motion came from (default: none).")
-    parser.add_argument("--video", type=Path, help="The video the keypoints were found in (default: none).")
+    parser.add_argument(
+        "--keypoints", type=Path, help="The keypoint file or the video the motion came from (default: none)."
+    )
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE",
+        help="The video in which the keypoints were found (default: the video that is given anyway, or none).",
+    )  # fmt: skip
+    add_heads(parser)
     parser.add_argument(
         "--camera", type=Path,
         help="A .json of the camera that took the video; predict --camera writes it (default: one of 50 degrees).",
@@ -54,6 +68,7 @@ def add_options(parser: Parser) -> None:
         help="Actions over time: the .json that motionrep predict writes with an action head (default: none).",
     )  # fmt: skip
     add_person(parser, "the motion file or of the keypoint file", "their only one")
+    add_body(parser, "Body for files of SMPL, with their betas where it is theirs (default: open)")
     add_frame(parser)
     _add_look(parser)
     add_clip(parser)
@@ -64,32 +79,36 @@ def _add_look(parser: Parser) -> None:
     """Options that `run` gets as `drawing`: all are fields of `RenderOptions`, except for the frame rate."""
     look = parser.add_argument_group("what it looks like")
     look.add_argument(
-        "--views", nargs="+", choices=get_args(View),
-        help="From left to right (default: keypoints, if there are any, camera, or overlay with a video, and side).",
+        "--views", nargs="+", choices=get_args(View), metavar="VIEW",
+        help=f"From left to right, of {', '.join(get_args(View))} (default: keypoints, if there are any, camera, or "
+        "overlay with a video, and side).",
     )  # fmt: skip
-    look.add_argument("--show", choices=get_args(Show), default="surface", help="Of a body (default: %(default)s).")
+    look.add_argument("--show", choices=get_args(Show), default="surface", help="What to draw (default: %(default)s).")
     look.add_argument(
         "--background", choices=get_args(Background), default="studio",
-        help="Behind the persons (default: %(default)s).",
+        help="What is behind the persons (default: %(default)s).",
     )  # fmt: skip
     look.add_argument(
-        "--height", dest="height_px", metavar="HEIGHT", type=int, default=480,
+        "--height", dest="height_px", metavar="HEIGHT", type=positive, default=480,
         help="Height of a view in pixels (default: %(default)s).",
     )  # fmt: skip
-    look.add_argument("--speed", type=float, default=1.0, help="0.5 is slow motion (default: %(default)s).")
+    look.add_argument("--speed", type=rate, default=1.0, help="Of playing: 0.5 is slow motion (default: %(default)s).")
     rare = parser.rare
     rare.add_argument(
-        "--arrange", choices=get_args(Arrange), default="together", help="Of several motions (default: %(default)s)."
+        "--arrange",
+        choices=get_args(Arrange),
+        default="together",
+        help="Where several motions stand (default: %(default)s).",
     )
-    rare.add_argument("--names", nargs="+", default=[], help="Of the motions, for a legend (default: no legend).")
+    rare.add_argument("--names", nargs="+", default=[], help="Names of the motions, for a legend (default: no legend).")
     rare.add_argument("--no-titles", dest="titles", action="store_false", help="Leave out the text below the views.")
     rare.add_argument(
-        "--width", dest="width_px", metavar="WIDTH", type=int,
+        "--width", dest="width_px", metavar="WIDTH", type=positive,
         help="Width of a view in pixels (default: that of the image it shows).",
     )  # fmt: skip
-    rare.add_argument("--output-fps", type=float, help="Frames per second to write (default: the motion's).")
+    rare.add_argument("--output-fps", type=rate, help="Frames per second to write (default: the motion's).")
     rare.add_argument(
-        "--supersample", type=int, default=2,
+        "--supersample", type=positive, default=2,
         help="Samples per pixel along each side; 1 is fast and jagged, 2 is smooth (default: %(default)s).",
     )  # fmt: skip
     rare.add_argument(
@@ -99,20 +118,27 @@ def _add_look(parser: Parser) -> None:
 
 def run(
     motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
-    compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, layout: str | None,
-    fps: float | None, size: Size | None, frame_order: FrameOrder, all_persons: bool, output_fps: float | None,
-    **drawing: Any,
+    compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, heads: list[str] | None,
+    encoder: str | None, output_fps: float | None, layout: str | None, fps: float | None, size: tuple[int, int] | None,
+    frame_order: Literal["number", "file"], all_persons: bool, detector: str | None, body: str | None, **drawing: Any,
 ) -> None:  # fmt: skip
-    """Renders motion files as a video, or as pictures."""
+    """Renders motion files or the people of a video as a video, or as pictures."""
     files = [look(path) for path in (*motion, *([compare] if compare else []))]
-    for file in files:
-        require_kind(file, "motion", "joints")
-    if keypoints is None:
-        refuse_clip_options(files, layout=layout, size=size, fps=fps)
+    reading = Reading(layout, fps, size, frame_order, all_persons, detector, drawing["device"])
+    filmed = is_filmed(files[0])
+    if filmed:
+        _require_alone(motion[0], files, keypoints=keypoints, video=video, compare=compare)
+        reading.look(motion[0])
+    else:
+        for file in files:
+            require_kind(file, "motion", "joints")
+        refuse_clip_options(files, head=heads, encoder=encoder)
+        if keypoints is None:
+            refuse_clip_options(files, **reading.of_files, fps=fps, detector=detector)
     from motionrep.rendering.video.writing import check_video_path  # brings no torch
 
     check_video_path(output, with_alpha=drawing["background"] == "transparent", with_sound=audio)
-    if video is not None:
+    if video is not None or filmed:
         require("video", "--video", "av")
     from motionrep.geometry.camera_files import read_camera
     from motionrep.rendering import RenderOptions, render
@@ -123,13 +149,24 @@ def run(
         renderer(options.backend, options.device)
     except RuntimeError as error:
         raise ValueError(f"--backend {options.backend}: {error}") from error
-    shown = [_chosen(file.path, read_shown(file, frame, fps), person, keypoints is not None) for file in files]
-    reference = shown.pop() if compare else None
-    clips = None
-    if keypoints is not None:
-        clips = _clips(keypoints, _read(keypoints, video, layout, fps, size, frame_order, all_persons), person, motion)
-    size_px = (clips[0].width_px, clips[0].height_px) if clips else ()
-    taken_by = None if camera is None else read_camera(camera, *size_px)
+    kept = kept_in(output.parent, [keypoints or motion[0]])[0]
+    clips = reference = taken_by = None
+    if filmed:
+        given = Recovery(heads, encoder, None if camera is None else str(camera), layout, fps, size, options.device,
+                         "float32", detector=detector, body=body)  # fmt: skip
+        people = given.people(files[0], kept, person)
+        shown, clips = [one.motion for one in people], [one.keypoints for one in people]
+        video, taken_by = motion[0] if motion[0].is_file() else None, people[0].camera
+    else:
+        read = [read_shown(file, frame, fps, body) for file in files]
+        shown = [_chosen(file.path, it, person, keypoints is not None) for file, it in zip(files, read, strict=True)]
+        reference = shown.pop() if compare else None
+        if keypoints is not None:
+            reading = replace(reading, video=video)
+            (source,) = reading.look(keypoints)
+            clips, video = _clips(keypoints, reading.read(source, kept), person, motion), reading.filmed_in(source)
+        if camera is not None:
+            taken_by = read_camera(camera, *((clips[0].width_px, clips[0].height_px) if clips else ()))
     begin_s = min(one.first_frame / one.fps for one in clips or shown)
     print(
         render(
@@ -139,21 +176,12 @@ def run(
     )  # fmt: skip
 
 
-def _read(
-    keypoints: Path,
-    video: Path | None,
-    layout: str | None,
-    fps: float | None,
-    size: Size | None,
-    frame_order: FrameOrder,
-    all_persons: bool,
-) -> "list[Keypoints]":
-    """The persons of a keypoint file; the video knows the size of the picture."""
-    from motionrep.keypoints.loading import read_keypoints
-
-    if size is None and video is not None and keypoints.exists() and lacks_size(look(keypoints)):
-        size, fps = clip_of_video(video, fps)
-    return read_keypoints(look_at_keypoints(keypoints, size), layout, fps, size, frame_order, all_persons)
+def _require_alone(source: Path, files: Sequence[Contents], **options: Any) -> None:
+    """Raises ValueError for what cannot be drawn together with the people of a video."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ValueError(f"{source}: is a video, which is drawn with its own keypoints; remove --{given[0]}")
+    if len(files) > 1:
+        raise ValueError(f"{source}: is a video; draw one at a time, without other files")
 
 
 def _clips(keypoints: Path, people: "list[Keypoints]", person: int | None, motion: list[Path]) -> "list[Keypoints]":

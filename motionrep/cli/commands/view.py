@@ -16,10 +16,15 @@ from motionrep.cli.options import (
     add_frame,
     add_heads,
     add_person,
+    add_run,
+    add_video,
+    place,
 )
+from motionrep.cli.sources import RESULTS
 
 EXAMPLES = """\
   motionrep view results/dance_0.npz walk.bvh
+  motionrep view dance.mp4                                # the video, its keypoints and meshes in step
   motionrep view dance.json --size 1920x1080
   motionrep view results/dance_0.npz --save dance.html    # one file to send
 """
@@ -28,11 +33,13 @@ EXAMPLES = """\
 def add_options(parser: Parser) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="file",
-        help=f"Keypoints, from which the motion is recovered, or {MOTION_FILES[0].lower()}{MOTION_FILES[1:]}",
+        help=f"Videos or keypoints, from which the motion is recovered, or {MOTION_FILES[0].lower()}{MOTION_FILES[1:]}",
     )  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="PAGE.html", help="Writes one file to send, and serves nothing.")
+    add_video(parser)
     add_person(parser, "every file")
     add_heads(parser)
+    add_run(parser)
     add_camera(parser)
     add_frame(parser)
     parser.rare.add_argument(
@@ -40,7 +47,7 @@ def add_options(parser: Parser) -> None:
         help="Address to serve at: this machine only, or 0.0.0.0 for all who can reach it (default: %(default)s).",
     )  # fmt: skip
     parser.rare.add_argument(
-        "--port", type=int, default=8080, help="Port, or the next free one; 0 takes any (default: %(default)s)."
+        "--port", type=place, default=8080, help="Port, or the next free one; 0 takes any (default: %(default)s)."
     )
     add_clip(parser)
     add_computing(parser)
@@ -53,7 +60,7 @@ def run(
     if save is not None:
         require_suffix(save, "pages", ".html", ".htm")
     require("view", "motionrep view", "viser")
-    shown = viewed_motions(files, Recovery(**recovery), person, frame)
+    shown = viewed_motions(files, Recovery(**recovery), person, frame, RESULTS if save is None else save.parent)
     from motionrep.viewing import save_page, view
 
     if save is not None:
