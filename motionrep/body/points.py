@@ -4,8 +4,9 @@ Shoulders and the limb joints below shoulders and hips are the body's own joints
 the surface: eyes, ears, mouth, toes, heels, knuckles, fingertips, the nose of all layouts but `h36m_17`, and the top of
 the head (`head` of `h36m_17` and `halpe_26`, `head_top` of `mpi_inf_3dhp_*`). The rest:
 
-- hips: half-way up from the hip joints to the pelvis joint, and 0.133 m to either side, as in Human3.6M (0.078 m in
-  `ntu_25`). Data sets and detectors put them there; the hip joints of body models lie lower and closer together.
+- hips: half-way up from the hip joints to the pelvis joint, and 0.133 m to either side, as in Human3.6M. Detectors put
+  them closer together: 0.111 m to either side in the layouts of COCO, Halpe and OpenPose, 0.096 m in `mediapipe_33`, as
+  triangulated from their detections in videos of one man (223 and 192 mm apart), and 0.078 m in `ntu_25`.
 - pelvis, hip (`halpe_26`), mid_hip (`openpose_25`), spine_base (`ntu_25`): the middle of those hips.
 - thorax (`h36m_17`), neck (`halpe_26`, `mpi_inf_3dhp_*`), spine_shoulder (`ntu_25`): base of the neck, just above the
   line between the shoulders. It moves with the chest, not with the arms.
@@ -53,6 +54,7 @@ _SOURCES = (*SMPL_24.joints, *LANDMARKS)
 JOINTS_AND_LANDMARKS = JointLayout("joints_and_landmarks", _SOURCES, (*SMPL_24.parents, *[""] * len(LANDMARKS)))
 _MID_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
 _HALF_HIP_WIDTH_M, _KINECT_HALF_HIP_WIDTH_M = 0.133, 0.078
+_COCO_HALF_HIP_WIDTH_M, _MEDIAPIPE_HALF_HIP_WIDTH_M = 0.111, 0.096
 _THORAX = {"left_collar": 0.325, "right_collar": 0.325, "neck": 0.35}
 _MID_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 # Human3.6M's standard skeleton: pelvis to spine 0.233 m, spine to thorax 0.257 m.
@@ -67,7 +69,10 @@ def layout_regressors(
 ) -> dict[str, Float[Tensor, "joints sources"]]:
     """Matrix of each layout, by its name, from the rest pose of the mean shape; rows sum to 1."""
     source_m = torch.cat([joint_m, landmark_m])
-    hips, kinect_hips = (_hip_recipes(joint_m, half) for half in (_HALF_HIP_WIDTH_M, _KINECT_HALF_HIP_WIDTH_M))
+    hips, kinect_hips, coco_hips, mediapipe_hips = (
+        _hip_recipes(joint_m, half)
+        for half in (_HALF_HIP_WIDTH_M, _KINECT_HALF_HIP_WIDTH_M, _COCO_HALF_HIP_WIDTH_M, _MEDIAPIPE_HALF_HIP_WIDTH_M)
+    )
     spine, middle_of_head = _spine_recipe(source_m), _middle_of_head_recipe(source_m)
     head_top = {"head_top": 1.0}
     captury = hips | {
@@ -78,15 +83,15 @@ def layout_regressors(
     recipes: dict[JointLayout, Recipe] = {
         H36M_17: hips
         | {"pelvis": _MID_HIPS, "spine": spine, "thorax": _THORAX, "nose": middle_of_head, "head": head_top},
-        COCO_17: hips,
-        HALPE_26: hips | {"head": head_top, "neck": _THORAX, "hip": _MID_HIPS},
+        COCO_17: coco_hips,
+        HALPE_26: coco_hips | {"head": head_top, "neck": _THORAX, "hip": _MID_HIPS},
         SMPL_24: {},
-        OPENPOSE_25: hips | {"neck": _MID_SHOULDERS, "mid_hip": _MID_HIPS},
-        OPENPOSE_18: hips | {"neck": _MID_SHOULDERS},
+        OPENPOSE_25: coco_hips | {"neck": _MID_SHOULDERS, "mid_hip": _MID_HIPS},
+        OPENPOSE_18: coco_hips | {"neck": _MID_SHOULDERS},
         NTU_25: kinect_hips
         | {"spine_base": _MID_HIPS, "spine_mid": spine, "spine_shoulder": _THORAX, "head": middle_of_head}
         | _sides({"_thumb": "_thumb_tip"}),
-        MEDIAPIPE_33: hips | _mediapipe_recipes(),
+        MEDIAPIPE_33: mediapipe_hips | _mediapipe_recipes(),
         MPI_INF_3DHP_17: captury,
         MPI_INF_3DHP_28: captury,
         JOINTS_AND_LANDMARKS: {},
