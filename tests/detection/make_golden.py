@@ -23,11 +23,11 @@ def main() -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     packages = dict(zip(("wheel", "tarball"), map(Path, sys.argv[1:]), strict=True))
-    picture = torch.from_numpy(film(("walk",), seconds=0.1).pictures[0]).permute(2, 0, 1).float()
+    picture = torch.from_numpy(film(("walk",), seconds=0.1).pictures[0])
     arrays: dict[str, np.ndarray] = {}
     for name, (package, member, outputs) in NETWORKS.items():
         size, side = (224, 320.0) if name == "blazepose-people" else (256, 190.0)
-        square = crops(picture, torch.tensor([[160.0, 120.0, side, 0.2]]), size)[0].round().byte()
+        square = crops(picture, torch.tensor([[160.0, 120.0, side, 0.2]]), size)[0].mul(255).round().byte()
         arrays[f"{name}.picture"] = square.numpy()
         given = square.permute(1, 2, 0)[None].float() / 255
         runtime = Interpreter(model_content=read_member(packages[package], member))

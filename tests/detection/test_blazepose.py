@@ -79,11 +79,26 @@ def test_regions():
 
 
 def test_a_crop_shows_what_lies_in_its_region():
-    picture = torch.arange(64.0).reshape(1, 8, 8).expand(3, -1, -1)
+    picture = torch.arange(192, dtype=torch.uint8).reshape(8, 8, 3)
+    middle = picture[2:6, 2:6].permute(2, 0, 1) / 255
     upright = torch.tensor([[4.0, 4.0, 4.0, 0.0]])
-    assert crops(picture, upright, 4)[0].allclose(picture[:, 2:6, 2:6])
+    assert crops(picture, upright, 4)[0].allclose(middle)
     turned = torch.tensor([[4.0, 4.0, 4.0, math.pi / 2]])  # up in the region is right in the picture
-    assert crops(picture, turned, 4)[0].allclose(picture[:, 2:6, 2:6].rot90(1, (1, 2)), atol=1e-4)
+    assert crops(picture, turned, 4)[0].allclose(middle.rot90(1, (1, 2)), atol=1e-4)
+
+
+def test_crops_are_those_of_bilinear_sampling():
+    """Enlarged, made smaller, turned, and beyond the edge, where the edge is repeated."""
+    picture = torch.randint(0, 256, (40, 60, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    regions = torch.tensor([[30.0, 20, 12, 0.3], [20, 15, 90, -2.0], [-5, 38, 25, 0.0], [70, -9, 4, 1.0]])
+    steps = (torch.arange(32) + 0.5) / 32
+    places = torch.stack([steps.repeat(32), steps.repeat_interleave(32)], -1)
+    grid = 2 * to_picture(places.expand(4, -1, -1), regions) / torch.tensor([60, 40]) - 1
+    expected = torch.nn.functional.grid_sample(
+        (picture.permute(2, 0, 1).float() / 255).expand(4, -1, -1, -1), grid.unflatten(1, (32, 32)),
+        padding_mode="border", align_corners=False,
+    )  # fmt: skip
+    assert crops(picture, regions, 32).allclose(expected, atol=1e-4)
 
 
 def test_regions_turn_the_shorter_way():

@@ -1,6 +1,7 @@
 """BlazePose, run on whole videos."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from motionrep.detection.blazepose.following import Follower, Track
 from motionrep.detection.blazepose.landmarks import LandmarkFinder
 from motionrep.detection.blazepose.network import load_network
 from motionrep.detection.blazepose.people import PersonFinder
+from motionrep.detection.blazepose.workers import read_ahead, workers_for
 from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.tracking import follow_people
 from motionrep.keypoints.unseen import unseen_points
@@ -38,21 +40,18 @@ class BlazePose:
         self, landmarks: Literal["full", "heavy"] = "heavy", device: str | torch.device = "cpu", together: int = 8
     ) -> None:
         self.device, self.together = torch.device(device), together
-        self.people = PersonFinder(load_network(_WEIGHTS / "blazepose-people").to(self.device))
-        self.landmarks = LandmarkFinder(load_network(_WEIGHTS / f"blazepose-{landmarks}").to(self.device))
+        self.people = load_network(_WEIGHTS / "blazepose-people").to(self.device)
+        self.landmarks = load_network(_WEIGHTS / f"blazepose-{landmarks}").to(self.device)
 
     def detect(self, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], fps: float) -> list[Keypoints]:
         """One clip for each person, in order of appearance; none if nobody is seen."""
-        follower, size_px = Follower(self.people, self.landmarks), (0, 0)
-        pictures = iter(pictures)
-        while some := list(islice(pictures, self.together)):
-            size_px = some[0].shape[1], some[0].shape[0]
-            follower.follow(list(self._tensors(some)))
+        size_px = 0, 0
+        with workers_for(self.device) as workers, closing(read_ahead(pictures, self.together)) as waiting:
+            follower = Follower(PersonFinder(self.people, workers), LandmarkFinder(self.landmarks, workers))
+            while some := list(islice(waiting, self.together)):
+                size_px = some[0].shape[1], some[0].shape[0]
+                follower.follow([torch.from_numpy(picture).to(self.device) for picture in some])
         return _clips([*follower.ended, *follower.tracks], fps, size_px)
-
-    def _tensors(self, pictures: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
-        for picture in pictures:
-            yield torch.from_numpy(picture).to(self.device).permute(2, 0, 1).float() / 255
 
 
 def full(device: str | torch.device = "cpu") -> BlazePose:

@@ -3,19 +3,22 @@
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from motionrep.detection.blazepose.landmarks import LANDMARKS, LandmarkFinder, Landmarks
 from motionrep.detection.blazepose.people import Found, PersonFinder, same_person
 from motionrep.detection.blazepose.regions import between, differ, smoothed
+from motionrep.detection.blazepose.tiles import around, coarse_places, fine_places
 
 _SURE = 0.5
 _PASSES = 3
 _SAME = 0.1  # distance between a landmark of one person found twice, in sides of the region
 _TOGETHER = 0.45  # who has as many landmarks of others is no person of its own
 
-Pictures = list[Float[Tensor, "3 height width"]]
+_TURNS = 8  # calls in which small people are looked for once everywhere
+
+Pictures = list[UInt8[Tensor, "height width 3"]]
 
 
 @dataclass
@@ -51,42 +54,62 @@ class _Run:
 class Follower:
     """Follows people through a video, which it is given a few frames at a time.
 
-    The person detector looks at the last of the frames that come together, at the very first one, and where a person
-    was lost. In between, regions move evenly. A frame is looked at again if its landmarks imply another region.
+    The person detector looks at the last of the frames that come together, at the very first one, and around where a
+    person was lost. In between, regions move evenly. A frame is looked at again if its landmarks imply another region.
+    Small people are looked for everywhere at first, then in a part of the picture at a time.
     """
 
     def __init__(self, people: PersonFinder, landmarks: LandmarkFinder) -> None:
         self.people, self.landmarks = people, landmarks
         self.tracks: list[Track] = []
         self.ended: list[Track] = []
-        self.frame = 0
+        self.frame = self.turn = 0
 
     def follow(self, pictures: Pictures) -> None:
         """Looks at the next frames."""
+        height, width = pictures[0].shape[:2]
         last = len(pictures) - 1
-        looked = {last: self.people.find([pictures[last]])[0]}
+        coarse, fine = coarse_places(height, width), fine_places(height, width)
+        small = [around(track.region) for track in self.tracks if track.region[2] < min(height, width) / 2]
+        places = {last: [*coarse, *small, *(fine if self.frame == 0 else fine[self.turn :: _TURNS])]}
         if self.frame == 0 and last:
-            looked[0] = self.people.find([pictures[0]])[0]
-        end = looked[last]
-        share = (torch.arange(len(pictures)) + 1) / len(pictures)
-        runs = []
-        for track in self.tracks:
-            match = _nearest(track.region, end)
-            runs.append(
-                _Run.along(between(track.region, end.region[match] if match is not None else track.region, share))
-            )
-        self._look(pictures, runs, looked)
+            places[0] = coarse
+        self.turn = (self.turn + 1) % _TURNS
+        looked = dict(zip(places, self.people.find([pictures[i] for i in places], list(places.values())), strict=True))
+        runs = self._expected(looked[last], len(pictures))
+        self._look(pictures, runs)
         fresh: list[_Run] = []
         for frame in sorted(looked, reverse=True):
             known = [run.implied[frame] for run in runs + fresh if run.seen[frame]]
             others = [one for one in looked[frame].region if not any(same_person(one, other) for other in known)]
-            more = [_Run.along(one.repeat(len(pictures), 1)) for one in others]
-            self._look(pictures, more, looked)
+            more = self._new(pictures, frame, others, known)
+            self._look(pictures, more)
             fresh += more
         self._keep(runs, fresh)
         self.frame += len(pictures)
 
-    def _look(self, pictures: Pictures, runs: list[_Run], looked: dict[int, Found]) -> None:
+    def _expected(self, end: Found, count: int) -> list[_Run]:
+        """The known persons on their way to where the person detector sees them at last."""
+        share = (torch.arange(count) + 1) / count
+        runs = []
+        for track in self.tracks:
+            match = _nearest(track.region, end)
+            goal = track.region if match is None else end.region[match]
+            runs.append(_Run.along(between(track.region, goal, share)))
+        return runs
+
+    def _new(self, pictures: Pictures, frame: int, regions: list[Tensor], known: list[Tensor]) -> list[_Run]:
+        """Persons who are looked at in all frames, since their landmarks are found in one."""
+        if not regions:
+            return []
+        found = self.landmarks.find([pictures[frame]], [torch.stack(regions)])
+        new: list[Tensor] = []
+        for region, score in zip(found.region, found.score, strict=True):
+            if score >= _SURE and not any(same_person(region, other) for other in [*known, *new]):
+                new.append(region)
+        return [_Run.along(region.repeat(len(pictures), 1)) for region in new]
+
+    def _look(self, pictures: Pictures, runs: list[_Run]) -> None:
         """Landmarks of all persons in all frames; at last once more where somebody was lost."""
         pending = [torch.ones(len(pictures), dtype=torch.bool) for _ in runs]
         for _ in range(_PASSES):
@@ -94,16 +117,14 @@ class Follower:
                 return
             self._landmarks(pictures, runs, pending)
             pending = [_improved(run) for run in runs]
-        lost = [~run.seen if bool(run.seen.any()) or self.tracks else torch.zeros(len(pictures)).bool() for run in runs]
-        frames = [i for i in range(len(pictures)) if i not in looked and any(bool(some[i]) for some in lost)]
-        looked |= dict(zip(frames, self.people.find([pictures[i] for i in frames]), strict=True))
-        again = [torch.zeros(len(pictures), dtype=torch.bool) for _ in runs]
-        for run, missing, retry in zip(runs, lost, again, strict=True):
-            for frame in missing.nonzero()[:, 0].tolist():
-                match = _nearest(run.region[frame], looked[frame])
-                if match is not None:
-                    run.region[frame], retry[frame] = looked[frame].region[match], True
-        self._landmarks(pictures, runs, again)
+        lost = [(run, frame) for run in runs for frame in (~run.seen).nonzero()[:, 0].tolist()]
+        again = {id(run): torch.zeros(len(pictures), dtype=torch.bool) for run in runs}
+        looked = self.people.find([pictures[i] for _, i in lost], [[around(run.region[i])] for run, i in lost])
+        for (run, frame), found in zip(lost, looked, strict=True):
+            match = _nearest(run.region[frame], found)
+            if match is not None:
+                run.region[frame], again[id(run)][frame] = found.region[match], True
+        self._landmarks(pictures, runs, list(again.values()))
 
     def _landmarks(self, pictures: Pictures, runs: list[_Run], wanted: list[Bool[Tensor, " frames"]]) -> None:
         regions, places = [], []

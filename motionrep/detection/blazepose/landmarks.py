@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from motionrep.detection.blazepose.network import Network
 from motionrep.detection.blazepose.regions import crops, region_of, to_picture
+from motionrep.detection.blazepose.workers import Workers
 
 LANDMARKS = 33
 _SIZE = 256
@@ -34,23 +35,19 @@ class Landmarks:
 
 
 class LandmarkFinder:
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, workers: Workers) -> None:
+        self.network, self.workers = network, workers
 
-    def find(self, pictures: list[Float[Tensor, "3 height width"]], regions: list[Tensor]) -> Landmarks:
+    def find(
+        self, pictures: list[UInt8[Tensor, "height width 3"]], regions: list[Float[Tensor, "regions 4"]]
+    ) -> Landmarks:
         """Landmarks in regions of pictures, those of the first picture first.
 
         Args:
-            regions: Of each picture, numbers by 4; at least one in all.
+            regions: Of each picture; at least one in all.
         """
-        squares = torch.cat(
-            [
-                crops(picture, some.to(picture), _SIZE)
-                for picture, some in zip(pictures, regions, strict=True)
-                if len(some)
-            ]
-        )
-        parts = [self._run(part) for part in squares.split(_TOGETHER)]
+        places = [(picture, one) for picture, some in zip(pictures, regions, strict=True) for one in some]
+        parts = self.workers.parts(self._run, places, _TOGETHER)
         place, logit, score = (torch.cat([part[i] for part in parts]) for i in range(3))
         region = torch.cat(regions)
         xy_px = to_picture(place, region)
@@ -59,8 +56,10 @@ class LandmarkFinder:
             region_of(xy_px[:, LANDMARKS], xy_px[:, LANDMARKS + 1]),
         )  # fmt: skip
 
-    def _run(self, squares: Float[Tensor, "regions 3 size size"]) -> tuple[Tensor, Tensor, Tensor]:
+    @torch.inference_mode()
+    def _run(self, places: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
         """Places in the region from 0 to 1, logits of visibility and presence, and scores."""
+        squares = torch.cat([crops(picture, region[None].to(picture.device), _SIZE) for picture, region in places])
         result = self.network(squares)
         values = result["landmarks"].reshape(len(squares), -1, 5)
         place = refined(values[..., :2] / _SIZE, result["heatmap_logit"].sigmoid())

@@ -1,19 +1,20 @@
 """Finds people in whole pictures, with BlazePose's person detector."""
 
-import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from motionrep.detection.blazepose.network import Network
 from motionrep.detection.blazepose.regions import region_of
+from motionrep.detection.blazepose.tiles import SIZE, Place, letterboxed, within
+from motionrep.detection.blazepose.workers import Workers
 
-_SIZE = 224
 _STRIDES = (8, 16, 32, 32, 32)  # two anchors for each place and entry
 _SCORE = 0.5
+_TOGETHER = 16  # as many places as go through the network at once
 _SAME = 0.3  # overlap from which two boxes are of one person
 _NEAR = 0.2  # distance between the middles of two regions of one person, in sides
 _AS_LARGE = 0.7  # their ratio at most, as a logarithm
@@ -28,36 +29,34 @@ class Found:
 
 
 class PersonFinder:
-    """The person detector, on the whole picture and on squares of it, in which people are larger."""
+    """The person detector, on places of a picture."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, workers: Workers) -> None:
+        self.network, self.workers = network, workers
         self.anchor = _anchors()
 
-    def find(self, pictures: list[Float[Tensor, "3 height width"]]) -> list[Found]:
-        """The people in each picture. Values of pictures go from 0 to 1."""
-        return [self._in_picture(picture) for picture in pictures]
+    def find(self, pictures: list[UInt8[Tensor, "height width 3"]], places: list[list[Place]]) -> list[Found]:
+        """The people in places of each picture."""
+        wanted = [(picture, place) for picture, some in zip(pictures, places, strict=True) for place in some]
+        found = [one for part in self.workers.parts(self._in_places, wanted, _TOGETHER) for one in part]
+        bounds = [sum(len(some) for some in places[:i]) for i in range(len(places) + 1)]
+        return [_each_once(found[start:stop]) for start, stop in pairwise(bounds)]
 
-    def _in_picture(self, picture: Float[Tensor, "3 height width"]) -> Found:
-        places = [(0, 0, *picture.shape[1:]), *_squares(*picture.shape[1:])]
-        boxed = [_letterboxed(picture[:, y : y + height, x : x + width]) for y, x, height, width in places]
+    @torch.inference_mode()
+    def _in_places(self, wanted: list[tuple[Tensor, Place]]) -> list[Found]:
+        boxed = [letterboxed(picture, place) for picture, place in wanted]
         result = self.network(torch.stack([square for square, _, _ in boxed]) * 2 - 1)
-        logits = result["score_logit"][..., 0].cpu()
+        boxes, scores = result["boxes"].cpu(), result["score_logit"][..., 0].sigmoid().cpu()
         found = []
-        for i, (y, x, _, _) in enumerate(places):
-            part = self._found(result["boxes"][i].cpu(), logits[i].sigmoid(), boxed[i][1].cpu(), boxed[i][2])
-            found += list(zip(part.region + torch.tensor([x, y, 0, 0]), part.score, strict=True))
-        kept: list[tuple[Tensor, Tensor]] = []
-        for region, score in sorted(found, key=lambda one: -float(one[1])):
-            if not any(same_person(region, other) for other, _ in kept):
-                kept.append((region, score))
-        if not kept:
-            return Found(torch.zeros(0, 4), torch.zeros(0))
-        return Found(*(torch.stack(values) for values in zip(*kept, strict=True)))
+        for i, (picture, place) in enumerate(wanted):
+            some = self._found(boxes[i], scores[i], torch.tensor(boxed[i][1]), boxed[i][2])
+            whole = within(some.region, place, picture.shape[0], picture.shape[1])
+            found.append(Found(some.region[whole], some.score[whole]))
+        return found
 
     def _found(self, box: Tensor, score: Tensor, shift: Tensor, scale: float) -> Found:
         sure = score > _SCORE
-        box, score, anchor = box[sure] / _SIZE, score[sure], self.anchor[sure]
+        box, score, anchor = box[sure] / SIZE, score[sure], self.anchor[sure]
         centre, half = box[:, :2] + anchor, box[:, 2:4] / 2
         points = box[:, 4:8].unflatten(-1, (2, 2)) + anchor[:, None]
         corners = torch.cat([centre - half, centre + half], -1)
@@ -68,7 +67,7 @@ class PersonFinder:
             same[0] = True
             group = left[same]
             weight = score[group] / score[group].sum()
-            hips, end = ((weight[:, None, None] * points[group]).sum(0) * _SIZE - shift) / scale
+            hips, end = ((weight[:, None, None] * points[group]).sum(0) * SIZE - shift) / scale
             regions.append(region_of(hips, end))
             scores.append(score[left[0]])
             left = left[~same]
@@ -77,41 +76,32 @@ class PersonFinder:
         return Found(torch.stack(regions), torch.stack(scores))
 
 
+def _each_once(found: list[Found]) -> Found:
+    """The people of several places, each once; of two that are the same person, the surer one."""
+    region = torch.cat([torch.zeros(0, 4), *(some.region for some in found)])
+    score = torch.cat([torch.zeros(0), *(some.score for some in found)])
+    kept: list[int] = []
+    for i in score.argsort(descending=True).tolist():
+        if not any(same_person(region[i], region[other]) for other in kept):
+            kept.append(i)
+    return Found(region[kept], score[kept])
+
+
 def same_person(some: Float[Tensor, " 4"], other: Float[Tensor, " 4"]) -> bool:
     """Whether two regions in one picture are of one person."""
     distance, side = (some[:2] - other[:2]).norm(), torch.minimum(some[2], other[2])
     return bool(distance < _NEAR * side) and bool((some[2] / other[2]).log().abs() < _AS_LARGE)
 
 
-def _squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
-    """Top, left, height and width of squares along the longer side; each covers half of the next, or more."""
-    side = min(height, width)
-    rest = max(height, width) - side
-    steps = math.ceil(2 * rest / side)
-    starts = [round(rest * i / steps) for i in range(steps + 1)] if steps else []
-    return [(start, 0, side, side) if height > width else (0, start, side, side) for start in starts]
-
-
 def _anchors() -> Float[Tensor, "anchors 2"]:
     """Centres of the anchors in the order of the network's boxes; all have the size 1. Equal strides share places."""
     parts = []
     for stride in dict.fromkeys(_STRIDES):
-        count = _SIZE // stride
+        count = SIZE // stride
         place = (torch.arange(count) + 0.5) / count
         grid = torch.stack(torch.meshgrid(place, place, indexing="xy"), -1).reshape(-1, 2)
         parts.append(grid.repeat_interleave(2 * _STRIDES.count(stride), 0))
     return torch.cat(parts)
-
-
-def _letterboxed(picture: Float[Tensor, "3 height width"]) -> tuple[Tensor, Tensor, float]:
-    """The picture in the middle of a black square, where its corner is in there, and how much smaller it is."""
-    height, width = picture.shape[-2:]
-    scale = _SIZE / max(height, width)
-    small = max(round(height * scale), 1), max(round(width * scale), 1)
-    resized = F.interpolate(picture[None], size=small, mode="bilinear", antialias=True)[0]
-    top, left = (_SIZE - small[0]) // 2, (_SIZE - small[1]) // 2
-    square = F.pad(resized, (left, _SIZE - small[1] - left, top, _SIZE - small[0] - top))
-    return square, picture.new_tensor([left, top]), scale
 
 
 def _overlap(box: Float[Tensor, " 4"], boxes: Float[Tensor, "boxes 4"]) -> Float[Tensor, " boxes"]:

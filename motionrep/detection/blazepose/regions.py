@@ -7,8 +7,7 @@ clockwise in the picture. Pixels are counted from the corner of the picture, so 
 import math
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 _MARGIN = 1.25
@@ -36,16 +35,25 @@ def to_picture(
 
 
 def crops(
-    picture: Float[Tensor, "3 height width"], regions: Float[Tensor, "regions 4"], size: int
+    picture: UInt8[Tensor, "height width 3"], regions: Float[Tensor, "regions 4"], size: int
 ) -> Float[Tensor, "regions 3 size size"]:
-    """The pictures of regions. What lies outside repeats the edge, as in the source."""
-    steps = (torch.arange(size, device=picture.device, dtype=picture.dtype) + 0.5) / size
+    """The pictures of regions, from 0 to 1. What lies outside repeats the edge, as in the source."""
+    height, width = picture.shape[:2]
+    steps = (torch.arange(size, device=picture.device) + 0.5) / size
     places = torch.stack([steps.repeat(size), steps.repeat_interleave(size)], -1)
-    points_px = to_picture(places.expand(len(regions), -1, -1), regions)
-    height, width = picture.shape[-2:]
-    grid = 2 * points_px / points_px.new_tensor([width, height]) - 1
-    found = F.grid_sample(picture[None], grid[None], padding_mode="border", align_corners=False)
-    return found[0].unflatten(-1, (size, size)).transpose(0, 1)  # regions 3 size size
+    x, y = (to_picture(places.expand(len(regions), -1, -1), regions) - 0.5).unbind(-1)
+    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    left, top = x.long(), y.long()
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    pixels = picture.reshape(-1, 3)  # only those that are needed become floats; pictures are large
+
+    def at(row: Tensor, column: Tensor) -> Tensor:
+        return pixels.index_select(0, (row * width + column).flatten()).float().unflatten(0, row.shape)
+
+    across, down = (x - left)[..., None], (y - top)[..., None]
+    above = torch.lerp(at(top, left), at(top, right), across)
+    value = torch.lerp(above, torch.lerp(at(bottom, left), at(bottom, right), across), down) / 255
+    return value.transpose(1, 2).unflatten(-1, (size, size))  # regions 3 size size
 
 
 def differ(some: Float[Tensor, "*batch 4"], others: Float[Tensor, "*batch 4"]) -> Bool[Tensor, "*batch"]:
