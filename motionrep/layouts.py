@@ -105,11 +105,12 @@ _LIMBS = {
     **{part: part for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "hand", "foot")},
     **{part.replace("_", ""): part for part in ("big_toe", "small_toe", "eye_inner", "eye_outer", "hand_tip", "foot_index")},
     **{part: part for part in ("mouth", "thumb", "index", "pinky", "clavicle", "toe", "collar")},
-    "sho": "shoulder", "elb": "elbow", "wri": "wrist", "kne": "knee", "ank": "ankle",
+    **dict.fromkeys(("sho", "shldr", "shld", "should", "shoulders"), "shoulder"), "elb": "elbow", "wri": "wrist", "kne": "knee", "ank": "ankle",
     "littletoe": "small_toe", "tiphand": "hand_tip",
 }  # fmt: skip
 
-_NO_NAMES = ("joint", "keypoint", "kpt", "landmark", "type", "k4", "abt")  # k4: Azure Kinect's K4ABT_JOINT_...
+# k4: Azure Kinect's K4ABT_JOINT_...
+_NO_NAMES = ("joint", "keypoint", "kp", "kpt", "landmark", "type", "k4", "abt", "pose", "body", "person")
 
 
 @cache
@@ -120,6 +121,8 @@ def plain_joint_name(name: str) -> str:
     """
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+", " ", name).lower().split()
     words = [word for word in split if word not in _NO_NAMES] or split
+    if len(words) > 1 and words[0].isdecimal():  # its number
+        words = words[1:]
     sides = [_SIDES[word] for word in words if word in _SIDES]
     rest = [word for word in words if word not in _SIDES]
     if not sides and (glued := re.fullmatch(r"(left|right|l|r)(.+)", "".join(rest))) and glued[2] in _LIMBS:

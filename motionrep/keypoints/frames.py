@@ -16,6 +16,11 @@ FrameOrder = Literal["number", "file"]
 _REMEDY = "if each is the next frame of the video, pass --frame-order file (in Python frame_order='file')"
 _LONG_STEP = 12  # detectors are run on every 2nd, 5th or 10th frame; longer steps are more often times
 _LONG_GAP = 1000
+_MILLISECONDS = (16, 17, 33, 34, 40, 41, 42)  # from frame to frame at 60, 30, 25 and 24 per second
+_NO_NUMBER_OF_A_FRAME = 10**8  # a month of video; times since 1970 and ids of pictures lie above
+_DIGITS = re.compile(r"\d+")
+_SUFFIX = re.compile(r"\.[A-Za-z]\w*$")
+_POSETRACK_IDS = range(10**10, 2 * 10**10)  # of PoseTrack18: 1, six digits of the video, four of the frame
 
 
 class InVideo(NamedTuple):
@@ -46,21 +51,35 @@ def place_frames(keys: Iterable[Any], order: FrameOrder, path: Path) -> dict[Any
     for key in keys:
         _require_name(key, order, path)
     keys = list(dict.fromkeys(keys))
+    of_posetrack = all(isinstance(key, int) and key in _POSETRACK_IDS for key in keys)
     videos: dict[str, list[Any]] = {}
-    for key, video in zip(keys, _videos(keys), strict=True):
+    for key, video in zip(keys, _posetrack_videos(keys) if of_posetrack else _videos(keys), strict=True):
         videos.setdefault(video, []).append(key)
     if len(videos) > 1:
         logger.warning("%s: holds %d videos (%s); each has people of its own", path, len(videos), _some(videos))
     places = {}
     for video, group in videos.items():
-        frames = [key.frame if isinstance(key, InVideo) else key for key in group]
+        frames = [_frame(key) for key in group]
+        if of_posetrack:
+            frames = [frame % 10_000 for frame in frames]
         numbers = range(len(frames)) if order == "file" else _numbers(frames, path)
         places |= {key: Place(video, int(number)) for key, number in zip(group, numbers, strict=True)}
     return places
 
 
-def _require_name(key: Any, order: FrameOrder, path: Path) -> None:
+def _frame(key: Any) -> Any:
+    """The number or name of a frame; JSON and tables may make 3.0 of 3."""
     frame = key.frame if isinstance(key, InVideo) else key
+    return int(frame) if isinstance(frame, float) and frame.is_integer() else frame
+
+
+def _posetrack_videos(ids: list[int]) -> list[str]:
+    videos = [f"{number // 10_000 % 1_000_000:06d}" for number in ids]
+    return videos if len(set(videos)) > 1 else [""] * len(ids)
+
+
+def _require_name(key: Any, order: FrameOrder, path: Path) -> None:
+    frame = _frame(key)
     if order == "file" and isinstance(frame, float):
         return
     if isinstance(frame, bool) or not isinstance(frame, int | str):
@@ -83,10 +102,12 @@ def _videos(keys: list[Any]) -> list[str]:
 
 def _folders(names: list[str]) -> list[str] | None:
     """The folder of each name where folders are videos: the numbers of the next one do not go on from the last one."""
-    split = [re.split(r"[/\\]", name) for name in names]
+    split = [name.replace("\\", "/").split("/") for name in names]
     folders = ["/".join(parts[:-1]) for parts in split]
-    numbers = [_integers(parts[-1])[-1:] for parts in split]
-    if len(set(folders)) < 2 or not all(numbers):
+    if len(set(folders)) < 2:
+        return None
+    numbers = [_integers(_stem(parts[-1]))[-1:] for parts in split]
+    if not all(numbers):
         return None
     spans: dict[str, list[int]] = {}
     for folder, number in zip(folders, numbers, strict=True):
@@ -103,18 +124,29 @@ def _folders(names: list[str]) -> list[str] | None:
 def _beginnings(names: list[str]) -> list[str]:
     """What stands before the frame's number in each name, where that number tells the frames apart only together."""
     stems = [_stem(name) for name in names]
-    counts = max((len(re.findall(r"\d+", stem)) for stem in stems), default=0)
-    if any(len(set(column)) == len(names) for column in _columns(stems)) and not _end_in_padded(stems):
+    columns = _columns(stems)
+    if any(len(set(column)) == len(names) for column in columns) and not _end_in_padded(stems):
         return [""] * len(names)
-    for place in range(counts):
-        cut = [re.match(rf"(.*?)(\d+)\D*(?:\d+\D*){{{place}}}$", stem) for stem in stems]
-        if not all(cut):
-            break
-        heads = [match[1].strip("_-. /") for match in cut if match]
-        pairs = {(head, int(match[2])) for head, match in zip(heads, cut, strict=True) if match}
-        if len(pairs) == len(names) and len(set(heads)) > 1 and all(re.search("[A-Za-z]", head) for head in heads):
-            return heads
-    return [""] * len(names)
+    found = []
+    for place, column in enumerate(columns):
+        rests = [_without_number(stem, place) for stem in stems]
+        if len(set(zip(rests, column, strict=True))) < len(names) or not all(map(_LETTER.search, rests)):
+            continue
+        numbers: dict[str, list[int]] = {}
+        for rest, number in zip(rests, column, strict=True):
+            numbers.setdefault(rest, []).append(number)
+        if len(numbers) > 1:
+            found.append((not all(map(_counts, numbers.values())), len(numbers), place, rests))
+    return min(found, default=(False, 0, 0, [""] * len(names)), key=lambda it: it[:3])[3]
+
+
+def _without_number(stem: str, place: int) -> str:
+    """A name without one of its numbers, the last one being 0, and without what joins that to the rest."""
+    start, stop = list(_DIGITS.finditer(stem))[-1 - place].span()
+    return (stem[:start].rstrip("_-. /") + stem[stop:]).strip("_-. /")
+
+
+_LETTER = re.compile("[A-Za-z]")
 
 
 def _end_in_padded(stems: list[str]) -> bool:
@@ -125,9 +157,10 @@ def _end_in_padded(stems: list[str]) -> bool:
 
 def _numbers(frames: list[Any], path: Path) -> Sequence[int]:
     """The number of each frame of one video."""
-    columns = [column for column in _columns([_stem(str(key)) for key in frames]) if len(set(column)) == len(frames)]
+    found = [tuple(frames)] if set(map(type, frames)) == {int} else _columns([_stem(str(key)) for key in frames])
+    columns = [column for column in found if len(set(column)) == len(frames) and min(column) >= 0]
     if not columns:
-        if any(_integers(str(key)) for key in frames):
+        if any(_DIGITS.search(str(key)) for key in frames):
             logger.warning(
                 "%s: no number in the frames' names (%r, ...) differs in all of them; they are counted in their order, "
                 "and frames that are missing cannot be told", path, frames[0],
@@ -167,7 +200,7 @@ def _check_gaps(numbers: Sequence[int], path: Path) -> None:
     """Warns of numbers that leave out most frames; ValueError where they cannot count the frames of a video."""
     steps, usual = _steps(numbers), _usual_step(numbers)
     ascending = sorted(numbers)
-    if ascending[-1] - ascending[0] > 100 * len(ascending) + 10_000 or ascending[-1] >= 2**62:
+    if ascending[0] >= _NO_NUMBER_OF_A_FRAME or ascending[-1] - ascending[0] > 100 * len(ascending) + 10_000:
         raise ValueError(
             f"{path}: frames run from {ascending[0]} to {ascending[-1]}, yet only {len(ascending)} are there; "
             f"these numbers do not count the frames of a video; {_REMEDY}"
@@ -175,7 +208,7 @@ def _check_gaps(numbers: Sequence[int], path: Path) -> None:
     if len(steps) < 3:
         return
     shown = ", ".join(map(str, ascending[:4]))
-    if usual > _LONG_STEP and not _even(numbers):
+    if usual in _MILLISECONDS or (usual > _LONG_STEP and not _even(numbers)):
         raise ValueError(
             f"{path}: its frames are numbered {shown}, ..., which looks like times rather than frames; {_REMEDY}"
         )
@@ -189,11 +222,11 @@ def _check_gaps(numbers: Sequence[int], path: Path) -> None:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"\.[A-Za-z]\w*$", "", name)
+    return _SUFFIX.sub("", name)
 
 
-def _integers(name: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", _stem(name))]
+def _integers(stem: str) -> list[int]:
+    return [int(digits) for digits in _DIGITS.findall(stem)]
 
 
 def _some(names: Iterable[Hashable]) -> str:

@@ -178,8 +178,7 @@ def _in_layout(
     named = layout_from_names(names, path, asked) if names else None
     if named is None:
         layout = _choose_layout(values.shape[1], known, asked, path)
-        if asked is None:
-            layout = order_of(values, layout, path)
+        layout = order_of(values, layout, path, asked is not None)
         return layout, values[:, : layout.joint_count]
     if len(names or ()) != values.shape[1]:
         raise ValueError(

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -54,6 +55,16 @@ def npz_file(**arrays):
     def write(folder: Path) -> Path:
         np.savez(folder / "file.npz", **arrays)
         return folder / "file.npz"
+
+    return write
+
+
+def hdf5_file(**arrays):
+    def write(folder: Path) -> Path:
+        with h5py.File(folder / "file.h5", "w") as file:
+            for name, array in arrays.items():
+                file[name] = array
+        return folder / "file.h5"
 
     return write
 
@@ -146,6 +157,7 @@ EXAMPLES = [
     ("lists of points in JSON", "keypoints", json_file({"keypoints": [[person(17)[:, :2].tolist()]]})),
     ("YOLO labels", "keypoints", bytes_file("v_1.txt", b"0 0.5 0.5 0.2 0.4" + b" 0.5 0.5 0.9" * 17)),
     ("DeepLabCut", "keypoints", bytes_file("a.csv", b"scorer,DLC,DLC\nbodyparts,nose,nose\ncoords,x,y\n0,1,2\n")),
+    ("SLEAP", "keypoints", hdf5_file(tracks=np.ones((1, 2, 5, 3)), node_names=[b"nose"], track_names=[b"a"])),
     ("table of keypoints", "keypoints", bytes_file("a.csv", COLUMNS.encode())),
     ("table of keypoints", "keypoints", bytes_file("a.csv", ",".join(["1.5"] * 34).encode())),
     ("VideoPose3D", "keypoints", npz_file(positions_2d=np.array({"a": {}}, dtype=object), metadata=np.array({}))),

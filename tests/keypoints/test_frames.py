@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from keypoint_files import alphapose, assert_frame, coco, flat, load, moved, person, seen, written
 
@@ -23,6 +24,16 @@ def places(*keys, order="number"):
         (("camA_01.jpg", "camA_02.jpg", "camB_01.jpg"), [("camA", 1), ("camA", 2), ("camB", 1)]),
         (("003418_mpii_000000.jpg", "009473_mpii_000000.jpg"), [("003418_mpii", 0), ("009473_mpii", 0)]),
         ((InVideo("x", 4), InVideo("y", 4)), [("x", 4), ("y", 4)]),
+        (
+            tuple(f"{t:04d}_cam{c}.jpg" for t in range(3) for c in (1, 2)),
+            [(f"cam{c}", t) for t in range(3) for c in (1, 2)],
+        ),
+        (
+            tuple(f"{v:06d}_mpii_{t:06d}.jpg" for v in (3418, 9473, 12834) for t in (0, 1)),
+            [(f"{v:06d}_mpii", t) for v in (3418, 9473, 12834) for t in (0, 1)],
+        ),
+        ((10034180000, 10034180001, 10094730000), [("003418", 0), ("003418", 1), ("009473", 0)]),  # PoseTrack18
+        ((10034180007, 10034180009), [("", 7), ("", 9)]),
     ],
 )
 def test_videos_are_told_apart(keys, expected):
@@ -38,13 +49,20 @@ def test_videos_are_told_apart(keys, expected):
         (tuple(f"img_{t:04d}_{1697123456000 + ms}.jpg" for t, ms in enumerate(TIMES_MS)), [0, 1, 2, 3, 4, 5]),
         (tuple(f"img_{t:04d}_{40 * t}.jpg" for t in range(6)), [0, 1, 2, 3, 4, 5]),
         ((0, 5, 10, 15, 25), [0, 5, 10, 15, 25]),
+        ((0.0, 1.0, 3.0), [0, 1, 3]),
     ],
 )
 def test_one_video_is_numbered_by_what_counts_its_frames(keys, numbers):
     assert places(*keys) == [("", number) for number in numbers]
 
 
-@pytest.mark.parametrize("keys", [TIMES_MS, (10034180000, 10034180001, 10094730000), (0.0, 0.04, 0.08)])
+TIMES = [
+    TIMES_MS, (34180000, 34180001, 94730000), (0.0, 0.04, 0.08), range(0, 400, 40), range(0, 330, 33),
+    [f"{1697123456000 + 33 * t}.jpg" for t in range(9)], [f"frame_{0.033 * t:.3f}.png" for t in range(9)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", TIMES)
 def test_times_and_ids_are_no_frame_numbers_and_the_files_order_is_offered(keys):
     with pytest.raises(ValueError, match=r"f\.json: .*--frame-order file \(in Python frame_order='file'\)"):
         places(*keys)
@@ -88,6 +106,28 @@ def test_pictures_of_the_same_name_begin_a_new_video(tmp_path):
     annotations = [{"id": i, "image_id": i, "keypoints": flat(person(17)), "track_id": 1} for i in range(6)]
     clips = load(written(tmp_path, {"images": images, "annotations": annotations}), layout="coco_17")
     assert [(clip.person, seen(clip)) for clip in clips] == [("0/1", [True] * 3), ("1/1", [True] * 3)]
+
+
+@pytest.mark.parametrize("idx", [None, 7])
+def test_joined_lists_of_equal_names_are_several_videos(tmp_path, idx):
+    """Two files of AlphaPose's, whose pictures are called 0.jpg, 1.jpg, ..., in one list."""
+    entries = [alphapose(f"{t}.jpg", moved(person(17), x), idx) for x in (0, 120) for t in range(4)]
+    clips = load(written(tmp_path, entries))
+    name = "0" if idx is None else "7"
+    assert [(clip.person, seen(clip)) for clip in clips] == [(f"0/{name}", [True] * 4), (f"1/{name}", [True] * 4)]
+    assert_frame(clips[1], 3, moved(person(17), 120))
+
+
+@pytest.mark.parametrize("order", ["by person", "by frame", "at random"])
+def test_a_list_in_another_order_is_one_video(tmp_path, order):
+    entries = [alphapose(f"{t}.jpg", moved(person(17), 150 * who), who) for who in (0, 1) for t in range(9)]
+    if order != "by person":
+        entries.sort(key=lambda entry: int(entry["image_id"][0]))
+    if order == "at random":
+        entries = [entries[i] for i in np.random.default_rng(0).permutation(len(entries))]
+    assert [(clip.person, clip.frame_count) for clip in load(written(tmp_path, entries))] in (
+        [("0", 9), ("1", 9)], [("1", 9), ("0", 9)]
+    )  # fmt: skip
 
 
 def test_results_that_name_their_video_are_told_apart(tmp_path):

@@ -173,7 +173,10 @@ def moved_by(xyc: np.ndarray, x_px: float) -> np.ndarray:
     return xyc + np.array([x_px, 0, 0])
 
 
-@pytest.mark.parametrize("layout", [COCO_17, H36M_17], ids=lambda layout: layout.name)
+SEVENTEEN = [COCO_17, H36M_17, LAYOUTS["posetrack_17"], LAYOUTS["mpi_inf_3dhp_17"]]
+
+
+@pytest.mark.parametrize("layout", SEVENTEEN, ids=lambda layout: layout.name)
 @pytest.mark.parametrize("turned", [0.0, 90.0, 180.0])
 def test_seventeen_joints_are_told_by_their_bones(tmp_path, layout, turned):
     """Upright, lying, upside down."""
@@ -181,6 +184,18 @@ def test_seventeen_joints_are_told_by_their_bones(tmp_path, layout, turned):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     xyc[:, :2] = (xyc[:, :2] - 200) @ turn.T + 230
     assert load(written(tmp_path, [coco(0, xyc), coco(1, xyc)]))[0].layout == layout
+
+
+def test_an_order_that_nobody_knows_is_doubted(tmp_path, caplog):
+    xyc = standing(COCO_17)[np.random.default_rng(0).permutation(17)]
+    load(written(tmp_path, [coco(0, xyc), coco(1, xyc)]))
+    assert "as long as a body's in the order of coco_17" in caplog.text
+
+
+def test_a_layout_that_was_given_is_kept_and_doubted(tmp_path, caplog):
+    path = written(tmp_path, [coco(t, standing(COCO_17)) for t in range(2)])
+    assert load(path, layout="mpi_inf_3dhp_17")[0].layout.name == "mpi_inf_3dhp_17"
+    assert "in the order of coco_17, not in that of mpi_inf_3dhp_17, which was given and used" in caplog.text
 
 
 @pytest.mark.parametrize("joints", [17, 133])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from motionrep.files.contents import Contents
-from motionrep.keypoints.formats.coco import entry_rows
+from motionrep.keypoints.formats.coco import entry_rows, told_apart_lists
 from motionrep.keypoints.formats.fields import as_list
 from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOptions, checked_detections
 
@@ -19,7 +19,10 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
         entries = [entry for name, found in entries.items() for entry in as_list(found, contents.path / name)]
     elif isinstance(entries, dict):
         entries, frames = _by_picture(entries, contents.path), list(entries)
-    return checked_detections(entry_rows(entries, contents.path), frames, BODY_LAYOUTS, options, contents.path)
+    rows = entry_rows(entries, contents.path)
+    if entries is contents.value:
+        rows = told_apart_lists(rows)
+    return checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path)
 
 
 def _by_picture(pictures: dict[str, Any], path: Path) -> list[Any]:

@@ -23,6 +23,8 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
         fps = _frame_rate(entries.get("videos"))
         entries, frames, sizes = _annotations(entries | {"annotations": of_people}, contents.path)
     rows = entry_rows(entries, contents.path)
+    if frames is None:
+        rows = told_apart_lists(rows)
     return replace(checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path, sizes, names), fps=fps)
 
 
@@ -41,18 +43,49 @@ def entry_rows(entries: list[Any], path: Path) -> list[Row]:
     return rows
 
 
+def told_apart_lists(rows: list[Row]) -> list[Row]:
+    """The detections with a video in place of nothing where lists of several videos were joined.
+
+    Tools list one frame after the other. Where a frame (of the same person) comes back after others, the next list
+    begins, unless frames come in any order.
+    """
+    if not all(isinstance(row.frame, int | str) for row in rows):  # a video is named, or a frame is no frame
+        return rows
+    starts, seen, last = [0], set(), None
+    first = {row.frame: i for i, row in reversed(list(enumerate(rows)))}
+    for i, row in enumerate(rows):
+        key = row.frame, row.person
+        if key in seen and row.frame != last:
+            starts, seen = [*starts, i], set()
+        elif i > starts[-1] and first[row.frame] < first[last]:
+            return rows
+        seen.add(key)
+        last = row.frame
+    if len(starts) == 1:
+        return rows
+    ends = [*starts[1:], len(rows)]
+    return [
+        row._replace(frame=InVideo(str(video), row.frame))
+        for video, (start, end) in enumerate(zip(starts, ends, strict=True))
+        for row in rows[start:end]
+    ]
+
+
 def _names(content: dict[str, Any], path: Path) -> tuple[list[str] | None, list[Any]]:
     """The names of the joints, and the annotations whose category has these joints.
 
     PoseTrack, CVAT and most annotation tools name a category's joints in `keypoints`.
     """
     annotations = as_list(content["annotations"], path)
+    categories = content.get("categories") or []
     named = {
         str(category.get("id")): tuple(map(str, category["keypoints"]))
-        for category in content.get("categories") or ()
+        for category in (categories if isinstance(categories, list) else [categories])
         if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]
     }
-    of = [named.get(str(entry.get("category_id"))) if isinstance(entry, dict) else None for entry in annotations]
+    only = next(iter(named)) if len(named) == 1 else None
+    numbers = [entry.get("category_id") if isinstance(entry, dict) else None for entry in annotations]
+    of = [named.get(str(only if number is None else number)) for number in numbers]
     with_points = [isinstance(entry, dict) and bool(entry.get("keypoints")) for entry in annotations]
     used = dict.fromkeys(names for names, has in zip(of, with_points, strict=True) if has and names)
     people = [names for names in used if has_needed_joints(names)]
