@@ -127,5 +127,5 @@ def _recovered(
         } or {"": recovered.motion}  # which says what there is instead
         for head, motion in shown.items():
             label = ", ".join([name, *([endings(shown)[head].strip("_")] if len(shown) > 1 else [])])
-            found.append(ViewedMotion(label, motion, clip, recovered.embedding))
+            found.append(ViewedMotion(label, motion, clip, recovered.embedding, recovery.reading.filmed_in(file)))
     return found

@@ -3,7 +3,8 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib.util import find_spec
@@ -34,8 +35,8 @@ _UNITS = {
 }
 
 
-def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | None = None) -> None:
-    """Writes a network from a batch of windows to a representation, or to a head's outputs. The suffix says the format.
+def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | Mapping[str, nn.Module] | None = None) -> None:
+    """Writes a network from a batch of windows to a representation, or to heads' outputs. The suffix says the format.
 
     * `.onnx`: for onnxruntime and others. The metadata of the file says what has to be fed, with an entry for each of
       `Encoder.input_declaration` and an entry `outputs`. Batches may have any size. Encoders whose window is not fixed
@@ -44,9 +45,13 @@ def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | None = 
       the extra file `motionrep.json`.
 
     The input `keypoints` is what `motionrep.embedding.inputs.encoder_input` returns: `batch frames 17 inputs`, float32,
-    converted to Human3.6M-17, normalised. Outputs have the names of the head's. Without a head there is one,
+    converted to Human3.6M-17, normalised. Outputs have the names of the head's. Of several heads with an output of the
+    same name, the name of the head comes before it, as in `pose3d-ktpformer-s_position_m`. Without a head there is one,
     `embedding`; if a published checkpoint's head returns one tensor, it is called `output`. A head takes every frame as
     seen: pad short clips with their last frame, and leave out the rest of the result.
+
+    Args:
+        head: A head, or several by name.
 
     Raises:
         TypeError: It is no encoder.
@@ -60,10 +65,11 @@ def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | None = 
         raise ValueError(f"{path}: encoders are exported to {' or '.join(EXPORT_SUFFIXES)}, got suffix {suffix!r}")
     if suffix == ".onnx" and (missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]):
         raise ImportError(f'ONNX needs {" and ".join(missing)}: pip install "motionrep[export]"')
-    if head is not None:
-        require_same_encoder(head, encoder)
-    model = _Windows(encoder, head)
-    declaration = _declaration(encoder, head, model.names)
+    heads = {"head": head} if isinstance(head, nn.Module) else dict(head or {})
+    for one in heads.values():
+        require_same_encoder(one, encoder)
+    model = _Windows(encoder, heads)
+    declaration = _declaration(encoder, heads, model)
     any_length = suffix == ".onnx" and not declaration["fixed_window"] and declaration["frames"] > _SIZE_TAKEN_FOR_FIXED
     free = {0: torch.export.Dim.DYNAMIC} | ({1: torch.export.Dim.DYNAMIC} if any_length else {})
     with _quiet(), torch.no_grad():
@@ -85,21 +91,34 @@ def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | None = 
 
 
 class _Windows(nn.Module):
-    """The encoder and the head as one module, whose outputs come in the order of `names`."""
+    """The encoder and the heads as one module.
+
+    Its outputs come in the order of `names`; `sources` has the place of the head and its own name of each.
+    """
 
     encoder: Encoder
 
-    def __init__(self, encoder: Encoder, head: nn.Module | None) -> None:
+    def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        self.encoder, self.head = deepcopy(encoder), deepcopy(head)
+        self.encoder, self.heads = deepcopy(encoder), nn.ModuleList(map(deepcopy, heads.values()))
         self.float().cpu().eval().requires_grad_(False)
         self.names: tuple[str, ...] = ("embedding",)
-        if head is not None:
+        self.sources: tuple[tuple[int, str], ...] = ()
+        if heads:
+            self._name_outputs(encoder, list(heads))
+
+    @torch.no_grad()
+    def _name_outputs(self, encoder: Encoder, titles: Sequence[str]) -> None:
+        embedding = self.encoder(self.example())
+        sources = []
+        for index, head in enumerate(self.heads):
             try:
-                with torch.no_grad():
-                    self.names = tuple(self._outputs(self.example()))
+                sources += [(index, name) for name in _outputs(head, embedding)]
             except RuntimeError as error:
                 raise ValueError(f"{type(head).__name__} does not fit encoder {encoder.name!r}: {error}") from error
+        counts = Counter(name for _, name in sources)
+        self.sources = tuple(sources)
+        self.names = tuple(f"{titles[index]}_{name}" if counts[name] > 1 else name for index, name in sources)
 
     def example(self) -> Float[Tensor, "batch frames joints inputs"]:
         """Two windows of noise."""
@@ -107,27 +126,35 @@ class _Windows(nn.Module):
         return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
     def forward(self, keypoints: Float[Tensor, "batch frames joints inputs"]) -> tuple[Tensor, ...]:
-        outputs = self._outputs(keypoints)
-        return tuple(outputs[name] for name in self.names)
-
-    def _outputs(self, keypoints: Tensor) -> dict[str, Tensor]:
         embedding = self.encoder(keypoints)
-        if self.head is None:
-            return {"embedding": embedding}
-        if not hasattr(self.head, "loss"):  # of a published checkpoint (`from_published`)
-            result = self.head(embedding)
-            return result if isinstance(result, dict) else {"output": result}
-        return self.head(embedding, torch.ones_like(keypoints[:, :, 0, 0], dtype=torch.bool))
+        if not self.sources:
+            return (embedding,)
+        outputs = [_outputs(head, embedding) for head in self.heads]
+        return tuple(outputs[index][name] for index, name in self.sources)
 
 
-def _declaration(encoder: Encoder, head: nn.Module | None, outputs: tuple[str, ...]) -> dict[str, Any]:
+def _outputs(head: nn.Module, embedding: Tensor) -> dict[str, Tensor]:
+    """What a head gives when every frame was seen, by name."""
+    if not hasattr(head, "loss"):  # of a published checkpoint (`from_published`)
+        result = head(embedding)
+        return result if isinstance(result, dict) else {"output": result}
+    return head(embedding, torch.ones_like(embedding[:, :, 0, 0], dtype=torch.bool))
+
+
+def _declaration(encoder: Encoder, heads: Mapping[str, nn.Module], model: _Windows) -> dict[str, Any]:
+    """What the file says of itself; of several heads, `labels` are those of the last one that has any."""
     declaration = {"architecture": encoder.architecture, "name": encoder.name} | encoder.input_declaration()
     del declaration["output"]
-    declaration["outputs"] = {name: _UNITS.get(name, f"see {type(head).__name__}") for name in outputs}
-    if head is not None:
-        declaration["head"] = type(head).__name__
-    if labels := getattr(head, "labels", None):
-        declaration["labels"] = list(labels)
+    classes = [type(head).__name__ for head in heads.values()]
+    declaration["outputs"] = {"embedding": _UNITS["embedding"]} if not heads else {
+        title: _UNITS.get(name, f"see {classes[index]}")
+        for title, (index, name) in zip(model.names, model.sources, strict=True)
+    }  # fmt: skip
+    if heads:
+        declaration["head"] = ", ".join(classes)
+    for head in heads.values():
+        if labels := getattr(head, "labels", None):
+            declaration["labels"] = list(labels)
     return declaration
 
 

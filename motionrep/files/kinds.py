@@ -57,8 +57,9 @@ class Kind:
     a file is of the kind, and may rely on those before it in `KINDS` having said no. `suffixes` are the usual ones.
     `takes_fps`: the file does not tell its frame rate, or holds several, so that the user may give it. `needs_size`: it
     does not tell the size of the picture, unless `tells_size` says that it does. `own_worlds`: each of its persons has
-    a world of its own. `written_by` and `known_by`, who writes such files and what they are recognised by, are for the
-    page of formats (`files.format_page`).
+    a world of its own. `both_axes`: it has the camera's axes and the world's, of which the user may choose.
+    `written_by` and `known_by`, who writes such files and what they are recognised by, are for the page of formats
+    (`files.format_page`).
     """
 
     name: str
@@ -70,6 +71,7 @@ class Kind:
     needs_size: bool = False
     tells_size: Question | None = None
     own_worlds: bool = False
+    both_axes: bool = False
     written_by: str = ""
     known_by: str = ""
 
@@ -254,14 +256,16 @@ KINDS: tuple[Kind, ...] = (
          written_by="AMASS, BEDLAM, SMPL-X tools",
          known_by="`poses`"),
     Kind("3DPW", "motion", f"{_MOTION}.threedpw", has("pickle", "poses", "trans", "cam_poses"), (".pkl",),
-         takes_fps=True,
+         takes_fps=True, both_axes=True,
          written_by="3DPW",
          known_by="`poses`, `trans`, `cam_poses`"),
     Kind("WHAM", "motion", f"{_MOTION}.wham", is_wham, (".pkl",), takes_fps=True, own_worlds=True,
+         both_axes=True,
          written_by="WHAM `--save_pkl`",
          known_by="`pose_world` or `trans_world` of each person"),
     Kind("GVHMR", "motion", f"{_MOTION}.gvhmr",
          either(*(has(it, "smpl_params_global") for it in ("torch", "pickle"))), (".pt", ".pkl"),
+         both_axes=True,
          written_by="GVHMR's demo",
          known_by="`smpl_params_global`"),
     Kind("SMPL-X in parts", "motion", f"{_MOTION}.pose_parts", has("npz", "root_orient", "pose_body", "trans"),
@@ -282,6 +286,7 @@ KINDS: tuple[Kind, ...] = (
          written_by="ROMP",
          known_by="its results in .npz"),
     Kind("GLAMR", "motion", f"{_MOTION}.glamr", has("pickle", "person_data", "cam_pose"), (".pkl",),
+         both_axes=True,
          written_by="GLAMR",
          known_by="`person_data` and `cam_pose`"),
     Kind("DeepMimic", "motion", f"{_MOTION}.deepmimic", has("json", "Frames", "Loop"), (".txt", ".json"),

@@ -151,7 +151,7 @@ def test_an_option_is_understood_with_underscores(refused):
 
 def test_missing_argument(capsys):
     assert main(["embed"]) == 2
-    assert "required: keypoints, --output; see motionrep embed --help" in capsys.readouterr().err
+    assert "required: source, --output; see motionrep embed --help" in capsys.readouterr().err
 
 
 def test_unknown_layout(refused, tiny):

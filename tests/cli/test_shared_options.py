@@ -66,6 +66,10 @@ def test_a_person_who_is_not_there_is_refused(tiny, duo, tmp_path, capsys, comma
 def test_options_for_keypoints_are_refused_with_motions_alone(tmp_path, capsys):
     motion = motionrep.JointMotion(torch.rand(2, 17, 3), H36M_17, 30.0, "root")
     motionrep.save_motion(motion, tmp_path / "joints.npz")
-    for option in (["--head", "mesh-ktpformer-s"], ["--camera", "fit"], ["--size", "64x64"]):
+    of_keypoints = (
+        ["--head", "mesh-ktpformer-s"], ["--camera", "fit"], ["--size", "64x64"], ["--run", "runs/mine"],
+        ["--all-persons"], ["--frame-order", "file"],
+    )  # fmt: skip
+    for option in of_keypoints:
         assert main(["view", str(tmp_path / "joints.npz"), *option, "--save", str(tmp_path / "page.html")]) == 2
         assert f"holds no keypoints, and {option[0]} is for keypoints; remove it" in capsys.readouterr().err

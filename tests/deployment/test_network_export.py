@@ -72,6 +72,30 @@ def test_heads_are_exported_with_the_encoder(name, tmp_path):
     assert "see" not in " ".join(outputs.values())
 
 
+@pytest.mark.slow
+def test_several_heads_are_exported_together(tmp_path):
+    """Of outputs with the same name, that of the head comes before it."""
+    encoder = build("mixste", depth=1)
+    heads = {name: head_class(name)(channels=32, **HEADS[name]).eval() for name in ("pose3d", "action")}
+    heads["other"] = head_class("pose3d")(channels=32).eval()
+    export_encoder(encoder, tmp_path / "e.onnx", heads)
+    session = ort.InferenceSession(tmp_path / "e.onnx")
+    keypoints = _keypoints(encoder, 2, 9)
+    got = dict(
+        zip([it.name for it in session.get_outputs()], session.run(None, {"keypoints": keypoints.numpy()}), strict=True)
+    )
+    with torch.no_grad():
+        expected = {name: head(encoder(keypoints), torch.ones(2, 9, dtype=torch.bool)) for name, head in heads.items()}
+    assert list(got) == ["pose3d_position_m", "logit", "other_position_m"]
+    for name, (head, output) in zip(
+        got, (("pose3d", "position_m"), ("action", "logit"), ("other", "position_m")), strict=True
+    ):
+        torch.testing.assert_close(torch.from_numpy(got[name]), expected[head][output], atol=1e-4, rtol=0)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["outputs"])["other_position_m"].startswith("batch x frames x 17 joints x 3, metres")
+    assert json.loads(about["labels"]) == list(heads["action"].labels)
+
+
 def _documented(block: int) -> str:
     text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)[block]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from motionrep.cli.extras import require
-from motionrep.cli.options import Parser, add_device
+from motionrep.cli.options import Parser, add_device, place, positive
 
 EXAMPLES = """\
   motionrep demo
@@ -16,8 +16,10 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("outputs/demo"), help="Folder for the files made (default: %(default)s)."
     )
-    parser.add_argument("--clips", type=int, default=8, help="How many of the example motions (default: %(default)s).")
-    parser.add_argument("--seed", type=int, default=0, help="Decides people and cameras (default: %(default)s).")
+    parser.add_argument(
+        "--clips", type=positive, default=8, help="How many of the example motions (default: %(default)s)."
+    )
+    parser.add_argument("--seed", type=place, default=0, help="Decides people and cameras (default: %(default)s).")
     add_device(parser)
 
 

@@ -4,7 +4,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from motionrep.cli.options import WEIGHTS, Parser, Precision, add_device, add_precision, add_run, positive
+from motionrep.cli.options import (
+    Parser,
+    add_body,
+    add_device,
+    add_heads,
+    add_precision,
+    add_run,
+    number,
+    place,
+    positive,
+)
 from motionrep.evaluation.protocols.registry import PROTOCOLS
 from motionrep.weights import DEFAULT_ENCODER, DEFAULT_HEAD
 
@@ -13,7 +23,8 @@ EXAMPLES = """\
   motionrep evaluate --data MOTIONS --run runs/mine --output metrics.json
   motionrep evaluate --protocol 3dpw --data 3DPW --encoder ssr-stf-s --head mesh-ssr-stf-s
 """
-_SIMULATED = ("split", "layout", "views", "seed")
+_SIMULATED = ("split", "layout", "views", "seed", "own_betas", "body")
+_COMPUTING = ("device", "precision", "flip", "overlap")
 
 
 def add_options(parser: Parser) -> None:
@@ -26,17 +37,23 @@ def add_options(parser: Parser) -> None:
         "--protocol", choices=PROTOCOLS,
         help=f"A published protocol instead of simulated cameras, see docs/protocols.md. {titles}.",
     )  # fmt: skip
-    parser.add_argument("--encoder", help=f"{WEIGHTS} (default: the one the head was trained on).")
     headless = ", ".join(name for name, protocol in PROTOCOLS.items() if not protocol.needs_head)
-    parser.add_argument("--head", help=f"{WEIGHTS} (default: {DEFAULT_HEAD}; none with {headless}).")
-    add_run(parser, "Its first head and its encoder are")
-    parser.add_argument("--output", type=Path, help="JSON file to write the result to (default: none).")
+    add_heads(parser, f"; none with {headless}")
+    add_run(parser, "Its heads (with --protocol the first one) and its encoder are")
+    parser.add_argument(
+        "--output", type=Path, help="JSON file to write the result to, one for each of several heads (default: none)."
+    )
     parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default: val).")
     parser.add_argument(
         "--layout", help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default: h36m_17)."
     )
     parser.add_argument("--views", type=positive, help="Random cameras, bodies, detections per window (default: 4).")
-    parser.rare.add_argument("--seed", type=int, help="Seed of everything random (default: 1000).")
+    parser.add_argument(
+        "--own-betas", action="store_true", default=None,
+        help="People have the betas of their motion files instead of random ones.",
+    )  # fmt: skip
+    add_body(parser, "Where the body is that the head recovers (default: under the name it was trained with)")
+    parser.rare.add_argument("--seed", type=place, help="Seed of everything random (default: 1000).")
     parser.add_argument(
         "--flip", action=argparse.BooleanOptionalAction,
         help="Averages with what is made of the mirrored clip (default: only in published protocols).",
@@ -46,56 +63,78 @@ def add_options(parser: Parser) -> None:
     for name, text in _protocol_options().items():
         parser.rare.add_argument(f"--{name.replace('_', '-')}", help=text)
     parser.rare.add_argument(
-        "--overlap", type=float, help="With --protocol, the share of a window that the next one repeats (default: 0)."
+        "--overlap", type=number, help="With --protocol, the share of a window that the next one repeats (default: 0)."
     )
 
 
 def run(
-    data: Path, encoder: str | None, head: str | None, run_folder: Path | None, output: Path | None,
-    precision: Precision, protocol: str | None, device: str, flip: bool | None, **options: Any,
+    data: Path, encoder: str | None, heads: list[str] | None, run_folder: Path | None, output: Path | None,
+    protocol: str | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Measures an encoder and a head on motion files or a published benchmark; prints the errors and the protocol."""
+    """Measures an encoder and heads on motion files or a published benchmark; prints the errors and the protocol."""
     given = {name: value for name, value in options.items() if value is not None}
+    _require_fitting(given, protocol)
+    network, names = _networks(encoder, heads, run_folder, protocol, given.get("body"))
+    from motionrep.files.units import readable
+    from motionrep.pipeline.networks import endings
+
+    ending = endings(dict.fromkeys(names)) if names else {}
+    for head in names or [None]:
+        path = None if output is None else output.with_name(f"{output.stem}{ending.get(head or '', '')}{output.suffix}")
+        result = _measured(data, network, head, path, protocol, given)
+        if len(names) > 1:
+            print(f"head {head}:")
+        for name, value in result["metrics"].items():
+            number, unit = readable(name, value, result["units"].get(name, ""))
+            print(f"{name:15s} {number:9.3f} {unit}".rstrip())
+        print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))
+        if path is not None:
+            print(f"{path}: the result")
+
+
+def _measured(
+    data: Path, encoder: str, head: str | None, output: Path | None, protocol: str | None, given: dict[str, Any]
+) -> dict[str, Any]:
     if protocol is None:
-        given |= {} if device == "cpu" else {"device": device}
-        _refuse(
-            given, set(given) - set(_SIMULATED), "belongs to a published protocol; pass --protocol, or leave it out"
-        )
         from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 
-        views = SyntheticViews(precision=precision, flip=bool(flip), **given)
-        encoder, head = _networks(encoder, head, run_folder, needs_head=True)
-        result = evaluate(data, encoder, head or DEFAULT_HEAD, output, views)
-    else:
-        _refuse(given, set(given) & set(_SIMULATED), f"is for simulated cameras, not for --protocol {protocol}")
-        from motionrep.evaluation.published import evaluate_protocol
+        views = {name: value for name, value in given.items() if name not in ("device", "body")}
+        where = given["device"], given.get("body")
+        return evaluate(data, encoder, head or DEFAULT_HEAD, output, SyntheticViews(**views), *where)
+    from motionrep.evaluation.published import evaluate_protocol
 
-        overlap = given.pop("overlap", 0.0)
-        result = evaluate_protocol(
-            protocol, data, *_networks(encoder, head, run_folder, PROTOCOLS[protocol].needs_head), output,
-            flip=flip is not False, overlap=overlap, device=device, precision=precision, options=given,
-        )  # fmt: skip
-    from motionrep.files.units import readable
-
-    for name, value in result["metrics"].items():
-        number, unit = readable(name, value, result["units"].get(name, ""))
-        print(f"{name:15s} {number:9.3f} {unit}".rstrip())
-    print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))
+    named = {name: given[name] for name in _COMPUTING if name in given}
+    own = {name: value for name, value in given.items() if name not in _COMPUTING}
+    return evaluate_protocol(protocol, data, encoder, head, output, **named, options=own)
 
 
-def _networks(encoder: str | None, head: str | None, run: Path | None, needs_head: bool) -> tuple[str, str | None]:
-    """What to load as encoder and head."""
+def _networks(
+    encoder: str | None, heads: list[str] | None, run: Path | None, protocol: str | None, body: str | None
+) -> tuple[str, list[str]]:
+    """What to load as encoder and heads; a protocol measures the first head of a run alone, or none."""
     from motionrep.head_api.loading import load_head
     from motionrep.pipeline.networks import encoder_name
     from motionrep.pipeline.run_folders import run_networks
 
+    needs_head = protocol is None or PROTOCOLS[protocol].needs_head
     if run is not None:
-        found, heads = run_networks(run, encoder)
-        return str(found), head or (str(heads[0]) if needs_head else None)
-    head = head or (DEFAULT_HEAD if needs_head else None)
-    if encoder is None and head is not None:
-        encoder = encoder_name(load_head(head), head)
-    return encoder or DEFAULT_ENCODER, head
+        found, trained = run_networks(run, encoder)
+        own = list(map(str, trained if protocol is None else trained[:1])) if needs_head else []
+        return str(found), heads or own
+    heads = heads or ([DEFAULT_HEAD] if needs_head else [])
+    if encoder is None and heads:
+        encoder = encoder_name(load_head(heads[0], **({} if body is None else {"body": body})), heads[0])
+    return encoder or DEFAULT_ENCODER, heads
+
+
+def _require_fitting(given: dict[str, Any], protocol: str | None) -> None:
+    """Raises ValueError for an option of the other kind of measurement."""
+    for name in given:
+        option = f"--{name.replace('_', '-')}"
+        if protocol is None and name not in (*_SIMULATED, "device", "precision", "flip"):
+            raise ValueError(f"{option} belongs to a published protocol; pass --protocol, or leave it out")
+        if protocol is not None and name in _SIMULATED:
+            raise ValueError(f"{option} is for simulated cameras, not for --protocol {protocol}")
 
 
 def _protocol_options() -> dict[str, str]:
@@ -107,8 +146,3 @@ def _protocol_options() -> dict[str, str]:
             protocols.setdefault(option, []).append(name)
             texts.setdefault(option, text)
     return {option: f"{', '.join(names)}: {texts[option]}." for option, names in protocols.items()}
-
-
-def _refuse(given: dict[str, Any], unfit: set[str], why: str) -> None:
-    if unfit:
-        raise ValueError(f"--{next(name for name in given if name in unfit).replace('_', '-')} {why}")

@@ -1,10 +1,10 @@
 """`motionrep export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from motionrep.cli.extras import require
-from motionrep.cli.options import MOTION_FILES, WEIGHTS, Axes, Parser, add_frame, add_person
+from motionrep.cli.options import MOTION_FILES, WEIGHTS, Axes, Parser, add_body, add_frame, add_person, rate
 from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
 from motionrep.motion.writers.table import FORMATS, WRITERS
@@ -32,40 +32,44 @@ def add_options(parser: Parser) -> None:
         "with a file for each frame), for an encoder .onnx or .pt2.",
     )  # fmt: skip
     add_person(parser)
+    add_body(parser, "Body for files of SMPL, with their betas where it is theirs (default: open)")
     add_frame(parser)
     parser.add_argument(
-        "--head", help=f"With an encoder, the head to put behind it: {WEIGHTS.lower()} (default: none)."
-    )
+        "--head", action="append", dest="heads", metavar="HEAD",
+        help=f"With an encoder, a head to put behind it: {WEIGHTS[0].lower()}{WEIGHTS[1:]}; give it again for more "
+        "(default: none).",
+    )  # fmt: skip
     parser.add_argument(
         "--format", choices=tuple(FORMATS),
         help="Of an .npz: the arguments of a model of the package smplx (default: AMASS's).",
     )  # fmt: skip
     parser.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default: %(default)s).")
     parser.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default: %(default)s).")
-    parser.add_argument("--fps", type=float, help="Frames per second of the file (default: the motion's).")
+    parser.add_argument("--fps", type=rate, help="Frames per second of the file (default: the motion's).")
 
 
 def run(
     sources: list[str], output: Path, person: int | None, frame: Axes | None, unit: Literal["m", "cm"],
-    up: Literal["y", "z"], fps: float | None, head: str | None, format: Literal["smplx"] | None,
+    up: Literal["y", "z"], fps: float | None, heads: list[str] | None, format: Literal["smplx"] | None,
+    body: str | None,
 ) -> None:  # fmt: skip
     """Writes motion for other programs (GLB, BVH, OBJ, PLY, AMASS's .npz), or an encoder as ONNX or .pt2."""
     if output.suffix.lower() in (".onnx", ".pt2"):
         options = (
             ("person", person, None), ("frame", frame, None), ("unit", unit, "m"), ("up", up, "y"),
-            ("format", format, None),
+            ("format", format, None), ("body", body, None),
         )  # fmt: skip
         given = [name for name, value, default in (*options, ("fps", fps, None)) if value != default]
-        _export_encoder(sources, output, head, given)
+        _export_encoder(sources, output, heads or [], given)
         return
-    if head is not None:
+    if heads:
         raise ValueError(f"{output}: --head belongs to an encoder, which is exported to .onnx or .pt2")
     if encoders := [name for name in sources if _is_encoder(name)]:
         raise ValueError(f"{encoders[0]}: an encoder, which is exported to .onnx or .pt2, not to {output.name}")
     suffix = output.suffix.lower()
     if suffix not in WRITERS:  # before slow imports
         raise ValueError(f"{output}: unknown kind of file {suffix!r}; motion is exported to {', '.join(WRITERS)}")
-    loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps)]
+    loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps, body)]
     from motionrep.motion.exporting import export_motion
 
     made = export_motion(loaded, output, unit=unit, up=up, fps=fps, format=format, progress=True)
@@ -73,7 +77,9 @@ def run(
     print(f"{made}: {len(loaded)} person(s){files}")
 
 
-def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None) -> "list[BodyMotion]":
+def _load(
+    path: Path, person: int | None, frame: Axes | None, fps: float | None, body: str | None
+) -> "list[BodyMotion]":
     """One person, or all persons of a file who can be shown together."""
     contents = look(path)
     kind = require_kind(contents, "motion")
@@ -82,7 +88,7 @@ def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None)
     from motionrep.motion.loading import one_motion, read_motions
     from motionrep.motion.records import MotionOptions
 
-    motions = read_motions(contents, MotionOptions(frame=frame))
+    motions = read_motions(contents, MotionOptions(body or "open", frame=frame))
     if person is not None:
         return [one_motion(motions, person, path)]
     if len(motions) > 1 and motions[0].frame == "world" and kind.own_worlds:
@@ -93,7 +99,7 @@ def _load(path: Path, person: int | None, frame: Axes | None, fps: float | None)
     return motions
 
 
-def _export_encoder(names: list[str], output: Path, head: str | None, motion_options: list[str]) -> None:
+def _export_encoder(names: list[str], output: Path, heads: list[str], motion_options: list[str]) -> None:
     if motion_options:
         raise ValueError(f"{output}: holds an encoder, and --{motion_options[0]} is for motion; leave it out")
     if len(names) > 1:
@@ -102,11 +108,13 @@ def _export_encoder(names: list[str], output: Path, head: str | None, motion_opt
         require("export", "ONNX", "onnx", "onnxscript")
     import motionrep
     from motionrep.deployment.network_export import export_encoder
+    from motionrep.pipeline.networks import endings
 
     network = motionrep.load_encoder(names[0])
-    trained: Any = None if head is None else motionrep.load_head(head)
-    export_encoder(network, output, trained)
-    print(f"{output}: {network.name}{f' with {head}' if head else ''}, {output.stat().st_size / 1e6:.1f} MB")
+    titles = endings(dict.fromkeys(heads)) if heads else {}
+    export_encoder(network, output, {titles[head].strip("_"): motionrep.load_head(head) for head in heads})
+    behind = f" with {' and '.join(heads)}" if heads else ""
+    print(f"{output}: {network.name}{behind}, {output.stat().st_size / 1e6:.1f} MB")
 
 
 def _is_encoder(name: str) -> bool:

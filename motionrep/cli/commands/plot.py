@@ -23,11 +23,11 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--label", default="clip", help="The column that says what a row is (default: %(default)s).")
     parser.add_argument(
         "--labels", type=Path, metavar="CSV",
-        help="A table with that column and `clip`, where the first has it not (default: none).",
+        help="A table with the columns `clip` and that of --label, where the embeddings lack it (default: none).",
     )  # fmt: skip
     parser.add_argument(
         "--picture", choices=("map", "confusion"), default="map",
-        help="Rows in the plane, alike ones near each other, or which labels are confused (default: %(default)s).",
+        help="A map with similar rows near each other, or which labels are confused (default: %(default)s).",
     )  # fmt: skip
     parser.rare.add_argument(
         "--method", choices=("tsne", "umap"), default="tsne", help="How the map is made (default: %(default)s)."

@@ -42,8 +42,8 @@ PROTOCOLS = {
         "MPI-INF-3DHP, six test sequences: PCK, AUC and joint errors",
         "motionrep.evaluation.protocols.mpi_inf_3dhp:evaluate_3dhp",
         {
-            "annotation": "what the file holds, univ_annot3 or annot3 (default univ_annot3)",
-            "fps": "frame rate of the sequences, which the file does not tell (default 25)",
+            "annotation": "what the file holds, univ_annot3 or annot3 (default: univ_annot3)",
+            "fps": "frame rate of the sequences, which the file does not tell (default: 25)",
         },
     ),
     "3dpw": Protocol(
@@ -51,8 +51,8 @@ PROTOCOLS = {
         "motionrep.evaluation.protocols.threedpw:evaluate_3dpw",
         {
             "regressor": "J_regressor_h36m.npy of SPIN, for the joints of published numbers",
-            "male": "body of the men, by name or a SMPL file (default smpl-male)",
-            "female": "body of the women (default smpl-female)",
+            "male": "body of the men, by name or a SMPL file (default: smpl-male)",
+            "female": "body of the women (default: smpl-female)",
         },
     ),
     "ntu60-xsub": Protocol(
