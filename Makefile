@@ -18,12 +18,14 @@ lint: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
+# rtmlib, of a detector that tests compare with, asks for an OpenCV that needs OpenGL; it runs with the one without windows.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"motionrep needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}; pass another one: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv; torch alone is large, so this takes a few minutes"
 	@$(BIN)/python -m pip install --disable-pip-version-check --retries 2 --constraint constraints.txt --editable '.[dev]' 2> .venv/pip.log \
+		&& $(BIN)/python -m pip install --disable-pip-version-check --retries 2 --constraint constraints.txt --no-deps rtmlib opencv-python-headless 2>> .venv/pip.log \
 		|| { echo "The packages could not be installed. Is there a network? .venv/pip.log has what pip says."; exit 1; }
 	@touch $@
 

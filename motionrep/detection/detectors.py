@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,7 +21,7 @@ class Detector(Protocol):
     """What finds people in the pictures of a video.
 
     A package adds one through the entry point group `motionrep.detectors`. The entry point is called with a device and
-    gives an object of this kind.
+    gives an object of this kind. If it also takes `model`, it gets what follows a colon after the detector's name.
     """
 
     def detect(self, pictures: Iterable[UInt8[np.ndarray, "height width 3"]], fps: float) -> list[Keypoints]:
@@ -39,11 +40,26 @@ def detector_entry_points() -> dict[str, EntryPoint]:
 
 
 def load_detector(name: str, device: str | torch.device = "cpu") -> Detector:
-    """An installed detector, ready to run. Raises ValueError that lists them for another name."""
+    """An installed detector, ready to run.
+
+    Args:
+        name: Of the detector. Where it has several models, one may follow after a colon: "rtmpose:wholebody".
+
+    Raises:
+        ValueError: Another name, or a model of a detector that has one only.
+        ImportError: A library that the detector needs is not installed.
+    """
+    detector, _, model = name.partition(":")
     installed = detector_entry_points()
-    if name not in installed:
+    if detector not in installed:
         raise ValueError(
-            f"unknown detector {name!r}{did_you_mean(name, installed)} (installed: {', '.join(sorted(installed))}); "
+            f"unknown detector {detector!r}{did_you_mean(detector, installed)} "
+            f"(installed: {', '.join(sorted(installed))}); "
             f"a package adds one through the entry point group {GROUP!r}"
         )
-    return installed[name].load()(device=device)
+    make = installed[detector].load()
+    if not model:
+        return make(device=device)
+    if "model" not in signature(make).parameters:
+        raise ValueError(f"detector {detector!r} has one model; leave {':' + model!r} out")
+    return make(device=device, model=model)
