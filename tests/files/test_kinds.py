@@ -171,6 +171,7 @@ EXAMPLES = [
     ("AMASS", "motion", npz_file(poses=np.zeros((2, 156)), trans=np.zeros((2, 3)), mocap_framerate=30.0)),
     ("3DPW", "motion", pickle_file({"poses": [POSES], "trans": [POSES[:, :3]], "cam_poses": np.zeros((2, 4, 4))})),
     ("WHAM", "motion", pickle_file({0: {"pose_world": POSES, "trans_world": POSES[:, :3], "frame_ids": POSES}})),
+    ("MotionBERT mesh", "motion", pickle_file({"train": {"smpl_pose": POSES, "smpl_shape": POSES, "source": ["a"]}})),
     ("GVHMR", "motion", torch_file({"smpl_params_global": {"body_pose": torch.zeros(2, 63)}, "K_fullimg": 1})),
     ("GVHMR", "motion", pickle_file({"smpl_params_global": {"body_pose": POSES}, "smpl_params_incam": {}})),
     ("SMPL-X in parts", "motion", npz_file(root_orient=POSES[:, :3], pose_body=POSES[:, :63], trans=POSES[:, :3])),
@@ -317,5 +318,5 @@ def test_nothing_there_is_said(tmp_path):
 
 def test_suffixes_of_what_files_hold():
     assert suffixes("motion") == (".bvh", ".json", ".npz", ".pkl", ".pt", ".txt")
-    assert suffixes("keypoints") == (".csv", ".json", ".npy", ".npz", ".skeleton", ".tsv", ".txt")
+    assert suffixes("keypoints") == (".csv", ".h5", ".json", ".npy", ".npz", ".skeleton", ".tsv", ".txt")
     assert suffixes("joints", "video")[:3] == (".avi", ".c3d", ".mkv")

@@ -26,7 +26,7 @@ def places(*keys, order="number"):
         ((InVideo("x", 4), InVideo("y", 4)), [("x", 4), ("y", 4)]),
         (
             tuple(f"{t:04d}_cam{c}.jpg" for t in range(3) for c in (1, 2)),
-            [(f"cam{c}", t) for t in range(3) for c in (1, 2)],
+            [(f"cam{c}", t) for c in (1, 2) for t in range(3)],
         ),
         (
             tuple(f"{v:06d}_mpii_{t:06d}.jpg" for v in (3418, 9473, 12834) for t in (0, 1)),
@@ -145,7 +145,19 @@ def test_frames_may_be_counted_in_the_files_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tracked", [{"track_id": 5}, {"idx": 5}, {"instance_id": 5}, {"person_id": 5}, {"attributes": {"track_id": 5}}]
+    "tracked",
+    [
+        {"track_id": 5},
+        {"idx": 5},
+        {"instance_id": 5},
+        {"person_id": 5},
+        {"attributes": {"track_id": 5}},
+        {"personID": 5},
+        {"trackId": 5},
+        {"id_": 5, "id": 9},
+        {"object_id": 5},
+        {"track": "5"},
+    ],
 )
 def test_track_ids_are_found_wherever_tools_put_them(tmp_path, tracked):
     entries = [coco(frame, person(17)) | tracked for frame in (0, 2)]

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from motionrep.files.contents import Contents
-from motionrep.keypoints.formats.fields import as_list, field, flat_values, picture_size, track_of, video_of
+from motionrep.keypoints.formats.fields import (
+    as_list,
+    field,
+    flat_values,
+    may_number_detections,
+    picture_size,
+    track_of,
+    video_of,
+)
 from motionrep.keypoints.frames import InVideo
 from motionrep.keypoints.naming import has_needed_joints
 from motionrep.keypoints.records import BODY_LAYOUTS, Detections, KeypointOptions, Row, checked_detections
@@ -37,7 +45,7 @@ def entry_rows(entries: list[Any], path: Path) -> list[Row]:
         if (video := video_of(entry)) is not None:
             frame = InVideo(video, frame)
         rows.append(Row(frame, values, entry.get("score"), track_of(entry)))
-    numbered = rows and all("instance_id" in entry and not {"track_id", "idx"} & entry.keys() for entry in entries)
+    numbered = rows and all(map(may_number_detections, entries))
     if numbered and len({row.person for row in rows}) == len(rows):  # some tools number detections, not people
         return [row._replace(person=None) for row in rows]
     return rows

@@ -19,7 +19,8 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     path = contents.path
     if contents.container == "hdf5":
         frame = pandas_frame(path)
-        columns = [(name[-3] if len(name) > 3 else "", name[-2], name[-1]) for name in frame.columns]
+        named = [list(name) for name in frame.columns]
+        columns = [(name[-3] if len(name) > 3 else "", name[-2], name[-1]) for name in named]
         return _detections(columns, [_frame(name) for name in frame.rows], frame.values, options, path)
     return _detections(*_of_table(contents.value, path), options, path)
 

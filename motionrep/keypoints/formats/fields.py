@@ -1,12 +1,21 @@
 """Fields of detectors' JSON, with errors that say where one is missing or of another type."""
 
+import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_TRACKS = ("track_id", "idx", "tracking_id", "instance_id", "person_id")
-_VIDEOS = ("video_id", "vid_id", "video", "video_name")
+# In small letters, without what joins words.
+_TRACKS = (
+    "trackid", "idx", "trackingid", "track", "personid", "playerid", "pid", "instanceid", "objectid", "objid", "id_",
+)  # fmt: skip
+_MAY_NUMBER_DETECTIONS = ("instanceid", "objectid", "objid", "id_")
+_VIDEOS = (
+    "videoid", "vidid", "video", "videoname", "vid", "clip", "clipid", "clipname", "sequence", "sequenceid",
+    "sequencename", "seq", "seqid", "seqname", "camera", "cameraid", "cam",
+)  # fmt: skip
 
 
 def field(entry: Any, name: str, where: str) -> Any:
@@ -33,15 +42,33 @@ def track_of(entry: Any) -> str | None:
     """The id of a person whom a tool followed, wherever it puts that; None where it followed nobody."""
     if not isinstance(entry, dict):
         return None
+    named = _by_plain_name(entry)
     for name in _TRACKS:
-        if (found := person_id(entry.get(name))) is not None:
+        if (found := person_id(named.get(name))) is not None:
             return found
     return track_of(entry["attributes"]) if "attributes" in entry else None
 
 
+def may_number_detections(entry: dict[str, Any]) -> bool:
+    """Whether the id that `track_of` finds has a name that some tools give to the number of a detection."""
+    named = _by_plain_name(entry)
+    return next((name for name in _TRACKS if name in named), "") in _MAY_NUMBER_DETECTIONS
+
+
+def _by_plain_name(entry: dict[str, Any]) -> dict[str, Any]:
+    """The fields by their names in small letters; `id_` keeps its mark, for `id` numbers annotations."""
+    return {_plain(name): value for name, value in entry.items()}
+
+
+@lru_cache(1000)
+def _plain(name: str) -> str:
+    return name if name == "id_" else re.sub("[_ -]", "", name).lower()
+
+
 def video_of(entry: Any) -> str | None:
     """The video that a detection or picture says it is of."""
-    found = [entry[name] for name in _VIDEOS if isinstance(entry, dict) and entry.get(name) not in (None, "")]
+    named = _by_plain_name(entry) if isinstance(entry, dict) else {}
+    found = [named[name] for name in _VIDEOS if named.get(name) not in (None, "")]
     return str(found[0]) if found and isinstance(found[0], int | str) else None
 
 
