@@ -55,7 +55,7 @@ def main() -> None:
 def angles_of(path: Path) -> tuple[str, dict[str, float]]:
     """The rig's name, and mean angles of a file in degrees by the groups of bones."""
     bvh, body = read_bvh(path), load_body_model("open")
-    table = find_skeleton(bvh.joints)
+    table = find_skeleton(bvh.joints, bvh.parents)
     motion, skeleton = motion_from_bvh(bvh, body), Skeleton(bvh, table)
     rest = body.rest_joints(torch.zeros(body.beta_count))
     rotmat, _ = body_kinematics(motion.local_rotmat, motion.translation_m, rest)

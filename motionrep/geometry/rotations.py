@@ -29,12 +29,14 @@ def mirror_rotmat(rotmat: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 
 
 
 def y_up_turn(up: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
-    """Rotation about x by quarter turns that takes the y or z axis nearest to `up` to y.
+    """The quarter turns about x, or about z for x up, that take the axis nearest to `up` to y.
 
-    With z up, (x, y, z) becomes (x, z, -y).
+    With z up, (x, y, z) becomes (x, z, -y); with x up, (-y, x, z).
     """
-    axis = torch.zeros(3)
-    nearest = 1 + int(up[1:].abs().argmax())
-    axis[nearest] = float(torch.sign(up[nearest]))
-    x = torch.tensor([1.0, 0.0, 0.0])
-    return torch.stack([x, axis, torch.linalg.cross(x, axis)])
+    nearest = int(up.abs().argmax())
+    axis = torch.eye(3)[nearest] * torch.sign(up[nearest])
+    if nearest:
+        x = torch.tensor([1.0, 0.0, 0.0])
+        return torch.stack([x, axis, torch.linalg.cross(x, axis)])
+    z = torch.tensor([0.0, 0.0, 1.0])
+    return torch.stack([torch.linalg.cross(axis, z), axis, z])

@@ -12,7 +12,7 @@ from motionrep.layouts import JointLayout
 from motionrep.motion.retargeting.skeletons import SkeletonMap
 
 Unit = Literal["m", "cm", "mm"]
-Up = Literal["y", "z"]
+Up = Literal["x", "y", "z"]
 Axes = Literal["y-up", "z-up", "camera", "root"]
 MarkerMap = Mapping[str, tuple[str, ...]]
 

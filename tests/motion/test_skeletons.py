@@ -1,14 +1,14 @@
 """Skeletons other than CMU's Daz figure, driven by a known motion of the body, written as BVH and read again."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import roma
 import torch
 from paths import WALK_BVH
-from scipy.spatial.transform import Rotation
+from rigs import Rig, write_rig
 
 from motionrep.body.kinematics import body_kinematics
 from motionrep.body.loading import load_body_model
@@ -46,88 +46,6 @@ def body():
 @pytest.fixture(scope="module")
 def walk():
     return load_motion(WALK_BVH, skeleton=replace(CMU_DAZ, wrist_twist="kept")).cut(10)
-
-
-@dataclass
-class Rig:
-    """A skeleton: for each joint its parent, the body's joint it moves with, and its axes while that is at rest."""
-
-    table: SkeletonMap
-    axes: dict[str, torch.Tensor] = field(default_factory=dict)  # joint axes from the body's, by the body's joint
-    prefix: str = ""
-    world: torch.Tensor = field(default_factory=lambda: torch.eye(3))  # file from the body's world
-    root: str = ""  # a joint above the pelvis
-    positions: bool = False  # position channels on every joint
-    end: float = 1.0  # length of the End Sites
-    extra: tuple[tuple[str, str, str], ...] = ()  # joint, body's joint it is rigid with, body's joint where it is
-
-
-def write_rig(motion: BodyMotion, body, rig: Rig, path: Path, unit: float = 100.0) -> Path:
-    """Writes the motion as that skeleton has it; offsets are those of the body's rest pose, in the joints' axes."""
-    rest = body.rest_joints(motion.betas)
-    rotmat, position_m = body_kinematics(motion.local_rotmat, motion.translation_m, rest)
-    names = [rig.root] if rig.root else []
-    parents, turns, places = (
-        [-1] * len(names),
-        [torch.eye(3).expand_as(rotmat[:, 0])] * len(names),
-        [0 * position_m[:, 0]],
-    )
-    places *= len(names)
-    index = {}
-    joints = [joint for joint in SMPL_24.joints if joint in rig.table.joints]
-    for joint in joints:
-        owner = SMPL_24.index(joint)
-        above = SMPL_24.parents[owner]
-        while above and above not in index:
-            above = SMPL_24.parents[SMPL_24.index(above)]
-        index[joint] = len(names)
-        parents.append(index[above] if above else len(names) - 1)
-        names.append(rig.prefix + rig.table.joints[joint])
-        turns.append(rig.world @ rotmat[:, owner] @ rig.axes.get(joint, torch.eye(3)).mT)
-        places.append(position_m[:, owner] @ rig.world.mT * unit)
-    for name, joint, place in rig.extra:
-        parents.append(index[joint])
-        names.append(rig.prefix + name)
-        turns.append(turns[index[joint]])
-        places.append(position_m[:, SMPL_24.index(place)] @ rig.world.mT * unit)
-    local, offset = [], []
-    for turn, place, parent in zip(turns, places, parents, strict=True):
-        local.append(turns[parent].mT @ turn if parent >= 0 else turn)
-        offset.append((turns[parent].mT @ (place - places[parent])[..., None])[..., 0] if parent >= 0 else place)
-    # End Sites prolong the bone to their joint, as the body has it at rest; the head's is above it.
-    sites = [each[0] for each in offset]
-    for joint in joints[1:]:
-        bone = rest[SMPL_24.index(joint)] - rest[SMPL_24.index(SMPL_24.parents[SMPL_24.index(joint)])]
-        sites[index[joint]] = rig.axes.get(joint, torch.eye(3)) @ bone * unit
-    sites[index["head"]] = rig.axes.get("head", torch.eye(3)) @ torch.tensor([0.0, 0.2, 0.0]) * unit
-    order, columns, lines = [], [], []
-
-    def joint_lines(joint: int, indent: str) -> None:
-        order.append(joint)
-        moves = parents[joint] < 0 or rig.positions or (rig.root and parents[joint] == 0)
-        numbers = "0 0 0" if moves and parents[joint] < 0 else " ".join(f"{n:.6f}" for n in offset[joint][0].tolist())
-        channels = "6 Xposition Yposition Zposition " if moves else "3 "
-        kind = "ROOT" if parents[joint] < 0 else "JOINT"
-        lines.extend([f"{indent}{kind} {names[joint]}", f"{indent}{{", f"{indent}  OFFSET {numbers}"])
-        lines.append(f"{indent}  CHANNELS {channels}Zrotation Xrotation Yrotation")
-        if moves:
-            columns.append(offset[joint])
-        angles = Rotation.from_matrix(local[joint].numpy()).as_euler("ZXY", degrees=True)
-        columns.append(torch.from_numpy(angles).float())
-        children = [child for child, parent in enumerate(parents) if parent == joint]
-        for child in children:
-            joint_lines(child, indent + "  ")
-        if not children:
-            site = " ".join(f"{n:.6f}" for n in (rig.end * sites[joint]).tolist())
-            lines.extend([f"{indent}  End Site", f"{indent}  {{", f"{indent}    OFFSET {site}", f"{indent}  }}"])
-        lines.append(f"{indent}}}")
-
-    joint_lines(0, "")
-    values = torch.cat(columns, 1)
-    numbers = "\n".join(" ".join(f"{n:.6f}" for n in frame) for frame in values.tolist())
-    head = f"MOTION\nFrames: {len(values)}\nFrame Time: {1 / motion.fps:.7f}\n"
-    path.write_text("\n".join(["HIERARCHY", *lines]) + "\n" + head + numbers + "\n")
-    return path
 
 
 def errors(motion: BodyMotion, path: Path, body, skeleton: SkeletonMap | None = None) -> dict[str, float]:
@@ -200,7 +118,7 @@ def bandai_axes(body) -> dict[str, torch.Tensor]:
     ids=["y up", "z up", "walks back", "z up, rests facing +y"],
 )
 def test_a_t_pose_of_any_facing_is_the_reference(tmp_path, walk, body, table, world, axes):
-    rig = Rig(table, dict.fromkeys(SMPL_24.joints, axes), "mixamorig:", world, extra=fingers(table))
+    rig = Rig(table.joints, dict.fromkeys(SMPL_24.joints, axes), "mixamorig:", world, extra=fingers(table))
     path = write_rig(walk, body, rig, tmp_path / "walk.bvh")
     truth = walk
     if world is FACING_BACK:
@@ -216,7 +134,7 @@ def test_a_t_pose_of_any_facing_is_the_reference(tmp_path, walk, body, table, wo
 def test_a_zero_pose_that_is_no_human_pose_is_made_up_for(tmp_path, walk, body, table):
     axes = bandai_axes(body)
     axes["spine3"] = axes["spine2"]
-    rig = Rig(table, axes, root="joint_Root", positions=True, end=0.0)
+    rig = Rig(table.joints, axes, roots=("joint_Root",), positions=True, end=0.0)
     found = errors(walk, write_rig(walk, body, rig, tmp_path / "walk.bvh"), body)
     assert found["worst_deg"] < 4
     assert found["joints_mm"] < 0.5
@@ -227,7 +145,7 @@ def test_a_zero_pose_that_is_no_human_pose_is_made_up_for(tmp_path, walk, body, 
 @pytest.mark.parametrize("seed", range(3))
 def test_joints_with_axes_of_any_kind_still_give_every_bone_its_direction(tmp_path, walk, body, seed):
     """What bones do not show, how far each is turned about itself, is told by elbows and knees to about 30 degrees."""
-    rig = Rig(MIXAMO, random_axes(seed), extra=fingers(MIXAMO))
+    rig = Rig(MIXAMO.joints, random_axes(seed), extra=fingers(MIXAMO))
     path = write_rig(walk, body, rig, tmp_path / "walk.bvh")
     found = errors(walk, path, body)
     assert found["joints_mm"] < 1
@@ -242,7 +160,7 @@ def test_a_frame_of_the_file_can_be_named_as_the_reference(tmp_path, walk, body)
         local_rotmat=torch.cat([standing.local_rotmat, walk.local_rotmat]),
         translation_m=torch.cat([standing.translation_m, walk.translation_m]),
     )
-    rig = Rig(MIXAMO, random_axes(0), extra=fingers(MIXAMO))
+    rig = Rig(MIXAMO.joints, random_axes(0), extra=fingers(MIXAMO))
     path = write_rig(both, body, rig, tmp_path / "walk.bvh")
     table = replace(find_skeleton(read_bvh(path).joints), reference=0)
     found = errors(both, path, body, table)
@@ -259,14 +177,14 @@ def test_an_a_pose_is_a_reference_too(tmp_path, walk, body):
         for side, angle in (("left", -0.785), ("right", 0.785))
         for joint in ("shoulder", "elbow", "wrist")
     }
-    rig = Rig(MIXAMO, down, extra=fingers(MIXAMO))
+    rig = Rig(MIXAMO.joints, down, extra=fingers(MIXAMO))
     found = errors(walk, write_rig(walk, body, rig, tmp_path / "walk.bvh"), body)
     assert found["joints_mm"] < 0.1
     assert found["worst_deg"] < 12  # the body's forearms are not quite straight, so the smallest turn twists them
 
 
 def test_the_hand_s_world_rotation_survives_the_shared_twist(tmp_path, walk, body):
-    rig = Rig(MIXAMO, extra=fingers(MIXAMO))
+    rig = Rig(MIXAMO.joints, extra=fingers(MIXAMO))
     path = write_rig(walk, body, rig, tmp_path / "walk.bvh")
     rest = body.rest_joints(walk.betas)
     expected, _ = body_kinematics(walk.local_rotmat, walk.translation_m, rest)
@@ -278,7 +196,7 @@ def test_the_hand_s_world_rotation_survives_the_shared_twist(tmp_path, walk, bod
 
 def test_moving_positions_are_honoured(tmp_path, walk, body):
     """A file whose knee slides 3 cm to the side in some frames: the thigh points to where the knee is."""
-    rig = Rig(BANDAI_NAMCO, bandai_axes(body), root="joint_Root", positions=True, end=0.0)
+    rig = Rig(BANDAI_NAMCO.joints, bandai_axes(body), roots=("joint_Root",), positions=True, end=0.0)
     bvh = read_bvh(write_rig(walk, body, rig, tmp_path / "walk.bvh"))
     knee = bvh.joints.index("LowerLeg_L")
     slid = bvh.local_position.clone()
@@ -293,7 +211,7 @@ def test_moving_positions_are_honoured(tmp_path, walk, body):
 def test_up_can_be_said_where_the_motion_does_not_show_it(tmp_path, walk, body):
     """Someone who lies along z would be taken for someone who stands in a file with z up."""
     lying = roma.rotvec_to_rotmat(torch.tensor([1.5708, 0.0, 0.0]))
-    rig = Rig(MIXAMO, extra=fingers(MIXAMO), world=lying)
+    rig = Rig(MIXAMO.joints, extra=fingers(MIXAMO), world=lying)
     path = write_rig(walk, body, rig, tmp_path / "lying.bvh")
     found = find_skeleton(read_bvh(path).joints)
     stood = load_motion(path)
@@ -338,7 +256,7 @@ def test_two_figures_or_two_spellings_in_a_file_are_an_error():
     [
         ({"reference": "Found"}, "reference must be zero, found or a frame, got 'Found'"),
         ({"reference": True}, "reference must be .* got True"),
-        ({"up": "x"}, "up must be y, z or None, got 'x'"),
+        ({"up": "w"}, "up must be x, y, z or None, got 'w'"),
         ({"wrist_twist": "none"}, "wrist_twist must be shared or kept, got 'none'"),
         ({"joints": MIXAMO.joints | {"neck": 5}}, "joints must map names to names"),
         ({"joints": ["pelvis"]}, "joints must map names to names"),
@@ -363,7 +281,7 @@ def test_a_skeleton_is_for_bvh_only(tmp_path, walk, capsys):
 def test_a_skeleton_can_be_read_from_json(tmp_path, walk, body, capsys):
     renamed = {ours: f"bone {number}" for number, ours in enumerate(MIXAMO.joints)}
     table = SkeletonMap("mine", renamed, reference="found")
-    path = write_rig(walk, body, Rig(table), tmp_path / "walk.bvh")
+    path = write_rig(walk, body, Rig(table.joints), tmp_path / "walk.bvh")
     arguments = ["convert", str(path), "--output", str(tmp_path / "walk.npz")]
     assert main(arguments) == 2
     assert "--skeleton with a .json" in capsys.readouterr().err

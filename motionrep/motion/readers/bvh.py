@@ -19,7 +19,7 @@ def read(contents: Contents, options: MotionOptions) -> list[BodyMotion]:
     """The motion of the body that was asked for. Raises ValueError for a broken file or an unknown skeleton."""
     bvh = read_bvh(contents.path)
     try:
-        skeleton = options.skeleton or find_skeleton(bvh.joints)
+        skeleton = options.skeleton or find_skeleton(bvh.joints, bvh.parents)
         skeleton = skeleton if options.up is None else replace(skeleton, up=options.up)
         return [motion_from_bvh(bvh, load_body_model(options.body_model), skeleton)]
     except ValueError as error:
@@ -32,6 +32,6 @@ def motion_from_bvh(bvh: BvhMotion, body: BodyModel, skeleton: SkeletonMap | Non
     Raises:
         ValueError: The skeleton is not known or does not fit `skeleton`.
     """
-    local_rotmat, translation_m = retarget(bvh, skeleton or find_skeleton(bvh.joints), body)
+    local_rotmat, translation_m = retarget(bvh, skeleton or find_skeleton(bvh.joints, bvh.parents), body)
     motion = BodyMotion(local_rotmat, translation_m, torch.zeros(body.beta_count), body.name, bvh.fps, "world")
     return put_on_floor(motion, body)

@@ -1,5 +1,9 @@
 """Compares a retargeted body with the joint positions of its file, bone by bone, and turns what points elsewhere."""
 
+import logging
+import math
+
+import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,7 +15,11 @@ from motionrep.motion.retargeting.figure import Skeleton
 from motionrep.motion.retargeting.rest_axes import axes_of_figure, stands
 from motionrep.motion.retargeting.skeletons import BONE_END
 
+logger = logging.getLogger(__name__)
+
 WRONG_DEG = 30.0
+_OWN_AXES_DEG, _BENT_WRIST_DEG = 50.0, 95.0
+_LIKE_UP = 0.5  # cosine
 _OWN_END_DEG = 5.0  # a hand that the file shows points as it does there to within this
 _UP = torch.tensor([0.0, 1.0, 0.0])
 _HIPS, _SHOULDERS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
@@ -53,6 +61,37 @@ def angles_deg(
     cosine = {name: torch.cosine_similarity(ours[name], theirs[name] @ turn.mT, dim=-1) for name in ours}
     long = {name: bool((theirs[name].norm(dim=-1) > 0).all()) for name in ours}
     return {name: torch.rad2deg(torch.acos(each.clamp(-1, 1))) for name, each in cosine.items() if long[name]}
+
+
+def in_parents_axes(
+    world_rotmat: dict[str, Float[Tensor, "frames 3 3"]], skeleton: Skeleton, rest: Float[Tensor, "24 3"]
+) -> dict[str, Float[Tensor, "frames 3 3"]]:
+    """The same rotations; a neck, head, foot or hand that is far off its parent all the time is turned to it.
+
+    Such a joint has axes of its own, which no pose of the file shows. Of a hand without an end in the file only the
+    bone counts, and only where no wrist bends as far.
+    """
+    found = dict(world_rotmat)
+    hands = [hand for hand in ("left_wrist", "right_wrist") if hand not in skeleton.last_ends]
+    for joint in ("neck", "head", "left_ankle", "right_ankle", *hands):
+        if joint not in found:
+            continue
+        parent = whole(found)[SMPL_24.parents[SMPL_24.index(joint)] or "pelvis"]
+        relative = parent.mT @ found[joint]
+        mean, _ = roma.special_procrustes(relative.mean(0), return_singular_values=True)
+        apart_deg = math.degrees(float(roma.rotmat_to_rotvec(mean).norm()))
+        if joint in hands:
+            forearm = rest_bone(rest, joint.replace("wrist", "elbow"))
+            cosine = torch.cosine_similarity(relative @ rest_bone(rest, joint), forearm, dim=-1)
+            apart_deg = math.degrees(float(torch.acos(cosine.clamp(-1, 1)).mean()))
+            if WRONG_DEG * 2 < apart_deg <= _BENT_WRIST_DEG:
+                logger.warning(
+                    "the %s is bent by %.0f degrees on average, and the file does not show where it ends; look at it",
+                    _spoken(joint), apart_deg,
+                )  # fmt: skip
+        if apart_deg > (_BENT_WRIST_DEG if joint in hands else _OWN_AXES_DEG):
+            found[joint] = found[joint] @ mean.mT
+    return found
 
 
 def corrected(
@@ -162,13 +201,17 @@ def _pointed(
 
 
 def _last_bone(skeleton: Skeleton, rest: Float[Tensor, "24 3"], joint: str) -> Float[Tensor, "3"]:
-    """The bone of a hand, head or neck on the body at rest; the latter as the file has them in a standing zero pose."""
+    """The bone of a hand, head or neck on the body at rest; the latter as the file has them in a standing zero pose.
+
+    A head that points elsewhere than up there has axes of its own.
+    """
     if joint in BONE_END:
         return rest_bone(rest, joint)
     zero = skeleton.zero_position
     standing = axes_of_figure(zero, skeleton)
     bone = zero[skeleton.last_ends[joint]] - zero[skeleton.index[joint]]
-    return standing.mT @ bone if stands(zero, skeleton, standing) else _UP
+    own = standing.mT @ bone
+    return own if stands(zero, skeleton, standing) and float(own @ _UP) > _LIKE_UP * float(own.norm()) else _UP
 
 
 def _frame(first: Float[Tensor, "*batch 3"], second: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:

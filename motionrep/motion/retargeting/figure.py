@@ -14,7 +14,9 @@ from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
 _SPINE = ("spine1", "spine2", "spine3")
 _ALONG_AXIS_DEG = 5.0
 _NO_LENGTH = 1e-3  # of a leg's length
-_TRUSTED_DEG = 70.0  # between a last bone and the one before it, on average
+_HEEL_DEG = 25.0
+_TRUSTED_DEG = {"wrist": 70.0, "head": 50.0}  # between a hand and its forearm, or a head and the torso, on average
+_IN_LINE_DEG = 20.0
 
 
 class Skeleton:
@@ -25,7 +27,8 @@ class Skeleton:
     """
 
     def __init__(self, bvh: BvhMotion, table: SkeletonMap) -> None:
-        self.index = {ours: bvh.joints.index(theirs) for ours, theirs in table.joints.items()}
+        self.named = {ours: bvh.joints.index(theirs) for ours, theirs in table.joints.items()}
+        self.index = dict(self.named)
         self.rotmat, self.position = forward_kinematics(bvh.local_rotmat, bvh.local_position, bvh.parents)
         still = torch.eye(3).expand(len(bvh.joints), 3, 3)
         self.zero_position = forward_kinematics(still, bvh.zero_offset(), bvh.parents)[1]
@@ -39,6 +42,9 @@ class Skeleton:
         self.chest = self.chain[len(spine)]
         self.ends = {ours: bvh.joints.index(theirs) for ours, theirs in table.bone_ends.items()}
         self._find_ends()
+        for ankle in ("left_ankle", "right_ankle"):
+            if ankle in self.ends and self.ends[ankle] not in self.index.values() and self._is_below(ankle):
+                del self.ends[ankle]
 
         # Whether most joints have an axis along their bone.
         limbs = [joint for joint in self.ends if joint.endswith(("hip", "knee", "shoulder", "elbow"))]
@@ -89,10 +95,10 @@ class Skeleton:
         for side in ("left", "right"):
             if {f"{side}_collar", f"{side}_shoulder"} <= self.index.keys():
                 self.ends[f"{side}_collar"] = self.index[f"{side}_shoulder"]
-        for joint in ("left_ankle", "right_ankle", "left_elbow", "right_elbow"):
-            end = self._own_end(joint)
-            if end is not None:
-                self.ends.setdefault(joint, end)
+        for part in ("ankle", "elbow", "shoulder"):
+            for joint in (f"left_{part}", f"right_{part}"):
+                if (end := self._own_end(joint)) is not None:
+                    self.ends.setdefault(joint, end)
 
     def _find_spine(self) -> None:
         """Names the joints from the pelvis to where the arms hang, if the map does not know the last of them."""
@@ -140,14 +146,32 @@ class Skeleton:
         bones = normalize(self.zero_position[away] - place, dim=-1)
         return away[int((bones @ bones.sum(0)).argmax())]
 
+    def _is_below(self, ankle: str) -> bool:
+        """Whether a foot's end goes on from the shin: it lies on the floor below the ankle, and not at the toes."""
+        knee, place = self.index[ankle.replace("ankle", "knee")], self.index[ankle]
+        return _angle_deg(self.between(knee, place), self.between(place, self.ends[ankle])) < _HEEL_DEG
+
     def _is_trusted(self, joint: str, before: str, end: int) -> bool:
-        """Whether the last bone goes on in about the direction of the one before it."""
+        """Whether the last bone goes on in about the direction of what carries it, or does so in a human zero pose."""
         if before not in self.index:
             return True
-        first = self.between(self.index[before], self.index[joint])
-        second = self.between(self.index[joint], end)
-        apart = torch.acos(torch.cosine_similarity(first, second, dim=-1).clamp(-1, 1)).mean()
-        return float(apart) < math.radians(_TRUSTED_DEG)
+        first, middle = self.index[before], self.index[joint]
+        zero = normalize(self.zero_position[[middle, end]] - self.zero_position[[first, middle]], dim=-1)
+        spine, leg = (
+            self.zero_position[self.index[end]] - self.zero_position[self.index[start]]
+            for start, end in (("pelvis", self.chain[-1]), ("left_hip", "left_ankle"))
+        )
+        if float(spine @ leg) < 0 and float(zero[0] @ zero[1]) > math.cos(math.radians(_IN_LINE_DEG)):
+            return True
+        if joint == "head":
+            first, middle = self.index["pelvis"], self.index[before]
+        bones = (self.between(first, middle), self.between(self.index[joint], end))
+        return _angle_deg(*bones) < _TRUSTED_DEG[joint.rpartition("_")[2]]
+
+
+def _angle_deg(first: Float[Tensor, "frames 3"], second: Float[Tensor, "frames 3"]) -> float:
+    """The mean angle between two bones."""
+    return math.degrees(float(torch.acos(torch.cosine_similarity(first, second, dim=-1).clamp(-1, 1)).mean()))
 
 
 def lies_along_axis(direction: Float[Tensor, "3"]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from motionrep.layouts import SMPL_24
+from motionrep.motion.retargeting.name_words import joints_by_words
 
 # The joint that a joint's bone points to on the body.
 BONE_END = {
@@ -21,6 +22,7 @@ _NEEDED = {
     "left_wrist": "left_elbow", "left_elbow": "left_shoulder",
     "right_wrist": "right_elbow", "right_elbow": "right_shoulder",
 }  # fmt: skip
+_SHOWN = {"head", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist"))}
 _REQUIRED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
 
 
@@ -52,7 +54,7 @@ class SkeletonMap:
     bone_ends: dict[str, str] = field(default_factory=dict)
     wrist_twist: Literal["shared", "kept"] = "shared"
     reference: Literal["zero", "found"] | int = "zero"
-    up: Literal["y", "z"] | None = None
+    up: Literal["x", "y", "z"] | None = None
 
     def __post_init__(self) -> None:
         for name, table in (("joints", self.joints), ("bone_ends", self.bone_ends)):
@@ -62,8 +64,8 @@ class SkeletonMap:
             raise ValueError(
                 f"SkeletonMap {self.name!r}: reference must be zero, found or a frame, got {self.reference!r}"
             )
-        if self.up not in (None, "y", "z"):
-            raise ValueError(f"SkeletonMap {self.name!r}: up must be y, z or None, got {self.up!r}")
+        if self.up not in (None, "x", "y", "z"):
+            raise ValueError(f"SkeletonMap {self.name!r}: up must be x, y, z or None, got {self.up!r}")
         if self.wrist_twist not in ("shared", "kept"):
             raise ValueError(f"SkeletonMap {self.name!r}: wrist_twist must be shared or kept, got {self.wrist_twist!r}")
         for joint in self.joints:
@@ -96,18 +98,25 @@ def read_skeleton(path: Path) -> SkeletonMap:
         raise ValueError(f"{path}: no skeleton of motionrep: {error}") from error
 
 
-def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
+def find_skeleton(joints: tuple[str, ...], parents: tuple[int, ...] | None = None) -> SkeletonMap:
     """The known skeleton that uses most of the given joints, with their names as they are spelt there.
 
     Pelvis, hips, knees and ankles must be there. Other joints of a known skeleton may be missing, but not an elbow or
     shoulder whose wrist is there, and a file may have more. Upper and lower case, spaces, dots and underscores are
     ignored. All names may have the same prefix, as in "mixamorig:Hips".
 
+    Args:
+        parents: The joints' parents. With them, a skeleton that no table knows, or knows without arms or head, is found
+            by the words in its names (`name_words`).
+
     Raises:
         ValueError: No known skeleton, with what the nearest one lacks; or names that could mean two joints.
     """
     plain = [_plain(joint) for joint in joints]
     found = [match for known in SKELETONS.values() for match in _matches(known, joints, plain)]
+    worded = None if parents is None else joints_by_words(joints, parents)
+    if worded and not any({*worded} & _SHOWN <= match.joints.keys() for match in found):
+        return SkeletonMap("words", worded, reference="found")
     if not found:
         nearest = min(SKELETONS.values(), key=lambda known: len(_lacking(known, plain)) / len(known.joints))
         raise ValueError(
@@ -126,6 +135,10 @@ def find_skeleton(joints: tuple[str, ...]) -> SkeletonMap:
             f"skeleton {best.name} could be read in two ways: {', '.join(twice)} look like its joints too; the joints "
             f"are {', '.join(joints)}. Rename them or pass skeleton=SkeletonMap(...)"
         )
+    if worded and best.reference == "found":  # joints that this file calls otherwise
+        taken = {*best.joints.values()}
+        more = {ours: theirs for ours, theirs in worded.items() if ours not in best.joints and theirs not in taken}
+        return replace(best, joints=best.joints | more)
     return best
 
 

@@ -11,7 +11,7 @@ from motionrep.geometry.alignment import smallest_rotation
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.layouts import SMPL_24
 from motionrep.motion.bvh_files import BvhMotion
-from motionrep.motion.retargeting.checking import corrected, whole
+from motionrep.motion.retargeting.checking import corrected, in_parents_axes, whole
 from motionrep.motion.retargeting.figure import Skeleton
 from motionrep.motion.retargeting.rest_axes import body_axes, rests_as_body
 from motionrep.motion.retargeting.skeletons import BONE_END, SkeletonMap
@@ -44,21 +44,19 @@ def retarget(
             f"skeleton map {skeleton.name!r} names joints that the file lacks: {', '.join(lacking)} "
             f"(joints of the file: {', '.join(bvh.joints)})"
         )
-    file_index = {ours: bvh.joints.index(theirs) for ours, theirs in skeleton.joints.items()}
     rest = body.rest_joints(torch.zeros(body.beta_count))
     theirs = Skeleton(bvh, skeleton)
-    file_zero, file_position = theirs.zero_position, theirs.position
+    legs = [theirs.named[SMPL_24.joints[joint]] for joint in LEGS]
     if skeleton.reference == "zero" and rests_as_body(theirs, skeleton, rest):
         turn = torch.eye(3) if skeleton.up is None else y_up_turn(up_of(theirs, skeleton))
-        rotmats = _from_zero_pose(bvh, skeleton, turn @ theirs.rotmat, file_zero, rest)
-        file_legs = torch.stack([file_zero[file_index[SMPL_24.joints[joint]]] for joint in LEGS])
+        rotmats = _from_zero_pose(theirs, skeleton, rest, turn)
+        file_legs = theirs.zero_position[legs]
     else:
         turn = y_up_turn(up_of(theirs, skeleton))
         rotmats = _from_found_axes(theirs, skeleton, rest, turn)
-        file_legs = file_position[:, [file_index[SMPL_24.joints[joint]] for joint in LEGS]]
-    file_position = file_position @ turn.mT
+        file_legs = theirs.position[:, legs]
 
-    rotmats = whole(corrected(rotmats, theirs, rest, turn))
+    rotmats = whole(corrected(in_parents_axes(rotmats, theirs, rest), theirs, rest, turn))
     world_rotmat = [rotmats[joint] for joint in SMPL_24.joints]
     local_rotmat = [
         world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat
@@ -66,28 +64,24 @@ def retarget(
     ]
 
     scale = leg_length(rest[LEGS]) / leg_length(file_legs).mean()
-    mid_hips = file_position[:, [file_index["left_hip"], file_index["right_hip"]]].mean(1)
+    mid_hips = theirs.position[:, [theirs.named["left_hip"], theirs.named["right_hip"]]].mean(1) @ turn.mT
     translation_m = translation_from_mid_hips(scale * mid_hips, world_rotmat[0], rest)
     rotations = torch.stack(local_rotmat, 1)
     return _share_wrist_twist(rotations, rest) if skeleton.wrist_twist == "shared" else rotations, translation_m
 
 
 def _from_zero_pose(
-    bvh: BvhMotion,
-    skeleton: SkeletonMap,
-    file_rotmat: Float[Tensor, "frames joints 3 3"],
-    file_zero: Float[Tensor, "joints 3"],
-    rest: Float[Tensor, "24 3"],
+    theirs: Skeleton, skeleton: SkeletonMap, rest: Float[Tensor, "24 3"], turn: Float[Tensor, "3 3"]
 ) -> dict[str, Tensor]:
     """World rotations of the body's joints for a zero pose like the body's rest pose, except for bone directions."""
     rotmats: dict[str, Tensor] = {}
-    for joint, name in skeleton.joints.items():
-        start = bvh.joints.index(name)
-        rotmats[joint] = file_rotmat[:, start]
-        if joint in skeleton.bone_ends:
+    for joint in skeleton.joints:
+        start = theirs.named[joint]
+        rotmats[joint] = turn @ theirs.rotmat[:, start]
+        if joint in skeleton.bone_ends and joint in theirs.ends:
             ours = rest[SMPL_24.index(BONE_END[joint])] - rest[SMPL_24.index(joint)]
-            theirs = file_zero[bvh.joints.index(skeleton.bone_ends[joint])] - file_zero[start]
-            rotmats[joint] = rotmats[joint] @ smallest_rotation(ours, theirs)
+            bone = theirs.zero_position[theirs.ends[joint]] - theirs.zero_position[start]
+            rotmats[joint] = rotmats[joint] @ smallest_rotation(ours, bone)
     return rotmats
 
 
