@@ -2,18 +2,23 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Dataset
 
+from motionrep.body import load_body_model
+from motionrep.datasets.held_out import is_held_out, read_held_out
 from motionrep.datasets.keypoint_folders import load_keypoint_folder
 from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
+from motionrep.datasets.procedural.clips import procedural_clips
 from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.datasets.synthetic.keypoint_clips import KeypointClips, MixedClips
 from motionrep.files.progress import duration
+from motionrep.motion.other_bodies import with_rotations
 from motionrep.training.config import FinetuneConfig
+from motionrep.training.networks import body_name
 from motionrep.types import Keypoints
 
 VALIDATION_SEED = 2000
@@ -40,7 +45,8 @@ def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = Fa
     Raises:
         ValueError: No clip to train or to validate on, or none of a core class where classes are asked for.
     """
-    clips = [clip for folder in data for clip in load_motion_folder(folder, strict=strict)]
+    body = body_name(config)
+    clips = [clip for folder in data for clip in load_motion_folder(folder, strict=strict, body_model=body)]
     named = ", ".join(map(str, data))
     if config.classes == "none":
         labels: tuple[str, ...] = ()
@@ -51,6 +57,9 @@ def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = Fa
         if not labels:
             raise ValueError(f"{named}: no clip of a core class; classification needs an index.csv with labels")
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
+    if config.held_out is not None:
+        patterns = read_held_out(config.held_out)
+        train = [clip for clip in train if not is_held_out(clip, patterns)]
     if not train or not val:
         raise ValueError(
             f"{named}: {len(train)} training and {len(val)} validation clips, but both are needed. An index.csv "
@@ -63,6 +72,13 @@ def told(clips: MotionClips, people: Sequence[Keypoints], data: Sequence[Path]) 
     """What was read and how it is split, in lines for the user."""
     folders = ", ".join(map(str, data))
     lines = [f"read {folders}: {_counted(clips.train)} to train on, {_counted(clips.val)} to validate on"]
+    moved = {clip.name: clip.moved_mm for clip in (*clips.train, *clips.val) if clip.moved_mm is not None}
+    if moved:
+        worst, mean_mm = max(moved, key=moved.__getitem__), sum(moved.values()) / len(moved)
+        lines.append(
+            f"{len(moved)} clips of other bodies were carried over: their joints and landmarks are {mean_mm:.1f} mm "
+            f"off on average, at most {moved[worst]:.1f} mm ({worst})"
+        )
     if clips.labels:
         lines.append(f"{len(clips.labels)} classes: {', '.join(clips.labels)}")
     if people:
@@ -124,9 +140,13 @@ def training_set(
         fps: Frame rate of the samples.
     """
     window = config.window or frames
+    body = load_body_model(body_name(config))
+    made_up = procedural_clips(config.procedural_minutes, config.seed, clips.train) if config.procedural else []
+    made_up = [replace(clip, motion=with_rotations(clip.motion, body)) for clip in made_up]
+    windows = RandomWindows(config.clips_per_epoch, config.variety, config.clip_weights, made_up, config.procedural)
     synthesized = SynthesizedClips(
-        clips.train, window, frames, fps, config.seed, RandomWindows(config.clips_per_epoch, config.variety),
-        labels=clips.labels, unlabelled=config.classes == "core_and_rest",
+        clips.train, window, frames, fps, config.seed, windows,
+        labels=clips.labels, unlabelled=config.classes == "core_and_rest", body=body,
     )  # fmt: skip
     if not people:
         return synthesized
@@ -137,8 +157,9 @@ def training_set(
 def validation_set(config: FinetuneConfig, clips: MotionClips, frames: int, fps: float) -> Dataset:
     """Every window of the validation clips, from `config.validation_views` cameras each; arguments as above."""
     window = config.window or frames
-    windows = EveryWindow(window // 2 if config.classes == "core" else None, config.validation_views)
+    stride = window // 2 if config.classes == "core" else None
+    windows = EveryWindow(stride, config.validation_views, own_betas=config.variety.own_betas > 0)
     return SynthesizedClips(
         clips.val, window, frames, fps, VALIDATION_SEED, windows,
-        labels=clips.labels, unlabelled=config.classes == "core_and_rest",
+        labels=clips.labels, unlabelled=config.classes == "core_and_rest", body=load_body_model(body_name(config)),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from motionrep.files.naming import did_you_mean
 
 _COUNTS = (
     "epochs", "clips_per_epoch", "batch_size", "validation_views", "lora_rank", "patience", "keep_best",
+    "procedural_minutes",
 )  # fmt: skip
 
 
@@ -22,6 +23,8 @@ class FinetuneConfig:
         head: An installed head (`motionrep list`) to train from scratch, or a trained head to train further.
         head_config: Options of the head's class besides `channels`; of a trained head, those that replace its own, such
             as `losses`.
+        body: What `load_body_model` takes: the body of training clips, heads and scores. null takes that of a trained
+            head, or the open body.
         encoder: A shipped name, a folder or a published checkpoint to start from; null for `new_encoder`.
         new_encoder: `architecture` and options of an encoder to train from scratch; only when `encoder` is null.
         more_heads: Heads to train jointly with `head` on the same encoder: name and options of each.
@@ -31,6 +34,12 @@ class FinetuneConfig:
         layer_decay: Factor on the encoder's learning rate from each layer to the one before it.
         classes: `core` trains on the clips of the data set's core classes and gives the head their names as `labels`.
             `core_and_rest` adds the other clips, without a label, for heads that are not classifiers.
+        held_out: People who take no part in training, but for validation clips: a list that ships (`people-1`), or a
+            text file with a pattern for the names of clips in each line (`datasets.held_out`).
+        clip_weights: Factors on the chance of training clips, by patterns for their names, such as {"idle/*": 0.3}; the
+            first pattern that matches counts.
+        procedural: Share of the training samples whose motion is made up (`datasets.procedural`).
+        procedural_minutes: Length of the made-up motion, which is made anew from the seed at the start of a run.
         clips_share: Share of the training clips to use; with `classes`, of every class at least one clip.
         window: Frames of motion in a sample; null for the encoder's window. Shorter samples are padded to it.
         fps: Frame rate of the samples; null for the encoder's, or 30 where it declares none. A multiple of the
@@ -61,6 +70,7 @@ class FinetuneConfig:
 
     head: str
     head_config: dict[str, Any] = field(default_factory=dict)
+    body: str | None = None
     encoder: str | None = None
     new_encoder: dict[str, Any] | None = None
     more_heads: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -68,6 +78,10 @@ class FinetuneConfig:
     lora_rank: int = 8
     layer_decay: float = 1.0
     classes: Literal["none", "core", "core_and_rest"] = "none"
+    held_out: str | None = None
+    clip_weights: dict[str, float] = field(default_factory=dict)
+    procedural: float = 0.0
+    procedural_minutes: int = 60
     clips_share: float = 1.0
     window: int | None = None
     fps: float | None = None
@@ -131,6 +145,12 @@ class FinetuneConfig:
             raise ValueError(f"window must be at least 1, got {self.window}; null takes the encoder's")
         if not 0 < self.clips_share <= 1:
             raise ValueError(f"clips_share must be above 0 and at most 1, got {self.clips_share}")
+        if not 0 <= self.procedural < 1:
+            raise ValueError(f"procedural is a share from 0 to below 1, got {self.procedural}")
+        if wrong := [pattern for pattern, weight in self.clip_weights.items() if not 0 <= weight < math.inf]:
+            raise ValueError(f"clip_weights: {wrong[0]!r} must have a number that is not negative")
+        if self.procedural and self.classes == "core":
+            raise ValueError("procedural motion has no class; train with classes: core_and_rest or none")
         if not 0 < self.observed_share < 1:
             raise ValueError(f"observed_share must be between 0 and 1, got {self.observed_share}")
         if self.lr_decay is not None and not 0 < self.lr_decay <= 1:

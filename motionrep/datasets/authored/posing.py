@@ -143,7 +143,7 @@ def pose(rig: Rig, channels: Mapping[str, Tensor]) -> tuple[Float[Tensor, "frame
     pelvis_m = rig.at("pelvis") - rig.floor() + moved_m
     for side in ("left", "right"):
         one_side = {name: get(f"{side}_{name}") for name in _SIDE_CHANNELS}
-        local |= _arm(side, one_side)
+        local |= arm_rotmat(side, one_side)
         local |= _leg(side, one_side, rig, pelvis, pelvis_m, get("pelvis_yaw"))
     identity = torch.eye(3, dtype=torch.float64).expand(pelvis.shape)
     local_rotmat = torch.stack([local.get(joint, identity) for joint in SMPL_24.joints], 1)
@@ -162,8 +162,8 @@ def mirror_channels(channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {mirror_name(name): -value if name in odd else value for name, value in channels.items()}
 
 
-def _arm(side: str, channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rotations of the arm's joints; at rest the arm points sideways, palm down."""
+def arm_rotmat(side: str, channels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rotations of the arm's joints from its channels without the side; at rest the arm points sideways, palm down."""
     out = 1.0 if side == "left" else -1.0
     get = channels.__getitem__
     raised = out * (get("arm_spread") - 90.0)

@@ -45,7 +45,7 @@ def random_camera_move(frames: int, fps: float, rng: np.random.Generator) -> Cam
     """A hand-held camera: it orbits, tilts and approaches at constant speed, and shakes."""
     at_s = (np.arange(frames) - (frames - 1) / 2) / fps
     speed = np.radians(rng.normal(0, [_PITCH_DEG_PER_S, _ORBIT_DEG_PER_S, 0.0]))
-    shake = np.radians(_SHAKE_DEG) * _slow_noise(frames, fps, _SHAKE_S, (3,), rng)
+    shake = np.radians(_SHAKE_DEG) * slow_noise(frames, fps, _SHAKE_S, (3,), rng)
     return CameraMove(at_s[:, None] * speed + shake, at_s * rng.normal(0, _CLOSER_PER_S), rng.uniform())
 
 
@@ -65,7 +65,7 @@ def with_turned_limbs(
         strength = math.radians(deg) * (1 if len(limb) < 3 else 1 / 3) * (rng.random() < 0.5)
         steady, slow = (
             rng.standard_normal((len(joints), 3)),
-            _slow_noise(frames, fps, _KEY_FRAME_S, (len(joints), 3), rng),
+            slow_noise(frames, fps, _KEY_FRAME_S, (len(joints), 3), rng),
         )
         vector[:, joints] = strength * math.sqrt(0.5) * (steady + slow)
     return roma.quat_product(quaternion, roma.rotvec_to_unitquat(torch.from_numpy(vector).float()))
@@ -81,7 +81,7 @@ def masked(
     return keypoints.masked_fill(torch.from_numpy(hidden)[..., None], 0.0)
 
 
-def _slow_noise(frames: int, fps: float, key_s: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def slow_noise(frames: int, fps: float, key_s: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Standard normal numbers at key frames `key_s` apart, interpolated by cosines."""
     at = np.arange(frames) / (key_s * fps) + rng.uniform()
     key = rng.standard_normal((int(at[-1]) + 2, *shape))

@@ -6,7 +6,7 @@ A batch is a dict of tensors, one entry per clip:
     valid          (batch frames) bool      False where a clip shorter than the window is padded by its last frame
     position_m     (batch frames 17 3)      true Human3.6M-17 points relative to the pelvis, camera axes, metres
     local_rotmat   (batch frames 24 3 3)    true pose; the first rotation is in camera axes
-    betas          (batch 10)               true shape of the open body
+    betas          (batch 10)               true shape of the body
     translation_m  (batch frames 3)         true translation in the camera
     focal          (batch)                  focal length / (image width / 2): the unit of the normalised keypoints
     label          (batch) int              index of the clip's class; -1 for none, as for clips that are not core
@@ -14,8 +14,8 @@ A batch is a dict of tensors, one entry per clip:
 Every random number comes from `(seed, epoch, index)`, so samples are the same for any number of workers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import roma
@@ -25,13 +25,16 @@ from torch.utils.data import Dataset
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.body.translation import translation_for_betas
-from motionrep.datasets.motion_folders import MotionClip
+from motionrep.datasets.motion_folders import MotionClip, require_body
 from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.datasets.synthetic.bone_lengths import OtherBones
 from motionrep.datasets.synthetic.clip_changes import LEGS, CameraMove, masked, random_camera_move, with_turned_limbs
 from motionrep.datasets.synthetic.detector_noise import DetectorNoise, with_detector_noise
+from motionrep.datasets.synthetic.filming import distorted, draw_filming
+from motionrep.datasets.synthetic.hidden_joints import hidden_joints, with_hidden_joints
+from motionrep.datasets.synthetic.learned_noise import with_learned_noise
 from motionrep.datasets.synthetic.runs import Run, chances, every_place, usable_runs
-from motionrep.datasets.synthetic.views import View, cameras
+from motionrep.datasets.synthetic.views import View, as_filmed, cameras
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, JointLayout, to_h36m_17
 
 PER_FRAME = ("keypoints", "valid", "position_m", "local_rotmat", "translation_m")
@@ -41,10 +44,18 @@ _LAYOUT_CHANCES = ((H36M_17, 0.5), (COCO_17, 0.25), (HALPE_26, 0.25))
 
 @dataclass(frozen=True)
 class RandomWindows:
-    """Windows that start anywhere in the motion, for training: `count` in each epoch."""
+    """Windows that start anywhere in the motion, for training: `count` in each epoch.
+
+    Attributes:
+        weights: Factors on the chance of clips, by patterns for their names; the first that matches counts.
+        more: Further clips, from which a share of the windows comes, whatever their length; without a class.
+    """
 
     count: int
     augmentation: Augmentation = Augmentation()  # noqa: RUF009, it is frozen
+    weights: Mapping[str, float] = field(default_factory=dict)
+    more: Sequence[MotionClip] = ()
+    more_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,12 @@ class EveryWindow:
     Attributes:
         stride: Frames from the start of one window to the next; None for the length of a window.
         views: Cameras, each with another body, that see each window.
+        own_betas: Whether people have the betas of their motion instead of random ones.
     """
 
     stride: int | None = None
     views: int = 1
+    own_betas: bool = False
 
 
 class SynthesizedClips(Dataset):
@@ -71,6 +84,7 @@ class SynthesizedClips(Dataset):
             classification.
         unlabelled: Keeps those clips, with label -1. Half of the random windows are then drawn in proportion to time,
             the other half with the same chance for every class.
+        body: The body of the clips and of the people seen; the open body when None.
         layout: What the detector reports before conversion to Human3.6M-17; None draws it for each sample (half
             Human3.6M-17 itself, the rest COCO-17 and Halpe-26), so that an encoder knows the keypoints users have.
 
@@ -91,10 +105,12 @@ class SynthesizedClips(Dataset):
         unlabelled: bool = False,
         noise: DetectorNoise | None = None,
         layout: JointLayout | None = None,
+        body: BodyModel | None = None,
     ) -> None:
         if window > padded_to:
             raise ValueError(f"a window of {window} frames does not fit into {padded_to}, the encoder's")
-        self.body: BodyModel = load_body_model("open")
+        self.body: BodyModel = load_body_model("open") if body is None else body
+        require_body(clips, self.body)
         self.other_bones = OtherBones(self.body)
         self.window, self.padded_to, self.fps, self.seed, self.windows = window, padded_to, fps, seed, windows
         self.labels = tuple(labels)
@@ -103,7 +119,11 @@ class SynthesizedClips(Dataset):
         layout_chances = _LAYOUT_CHANCES if layout is None else ((layout, 1.0),)
         self.layouts, self.layout_chances = tuple(zip(*layout_chances, strict=True))
         self.runs = usable_runs(clips, self.labels, unlabelled)
-        self.chances = chances(self.runs, by_class=bool(self.labels))
+        self.chances = chances(self.runs, bool(self.labels), getattr(windows, "weights", {}))
+        if isinstance(windows, RandomWindows) and windows.more_share:
+            more = usable_runs(windows.more, (), unlabelled=True)
+            parts = (1 - windows.more_share) * self.chances, windows.more_share * chances(more, by_class=False)
+            self.runs, self.chances = self.runs + more, np.concatenate(parts)
         stride = (windows.stride if isinstance(windows, EveryWindow) else None) or window
         self.places = every_place(self.runs, window / fps, stride / fps)
 
@@ -125,31 +145,38 @@ class SynthesizedClips(Dataset):
         if isinstance(self.windows, EveryWindow):
             run, start_s = self.places[index // self.windows.views]
             speed, mirror, legs = 1.0, False, None
+            own_betas = self.windows.own_betas
         else:
             run = self.runs[rng.choice(len(self.runs), p=self.chances)]
+            own_betas = np.random.default_rng((self.seed, epoch, index, 4)).random() < augmentation.own_betas
             speed, mirror = rng.uniform(*augmentation.speed), bool(rng.random() < 0.5) and augmentation.mirror
             start_s = self._start_s(run, speed, rng)
             other = self.runs[more.choice(len(self.runs), p=self.chances)]
             legs = (other, self._start_s(other, speed, more)) if more.random() < augmentation.other_legs else None
         moves = more.random() < augmentation.camera_moves
         bones = np.random.default_rng((self.seed, epoch, index, 2))
-        return View(
+        filmed = np.random.default_rng((self.seed, epoch, index, 3))
+        view = View(
             run, start_s, speed, mirror,
             betas=augmentation.betas * rng.standard_normal(self.body.beta_count),
             yaw_rad=rng.uniform(-np.pi, np.pi),
             pitch_rad=np.radians(rng.uniform(*augmentation.pitch_deg)),
             roll_rad=np.radians(rng.normal(0, augmentation.roll_deg)),
-            distance_m=rng.uniform(3, 7),
-            hfov_rad=np.radians(rng.uniform(35, 65)),
+            distance_m=rng.uniform(*augmentation.distance_m),
+            hfov_rad=np.radians(rng.uniform(*augmentation.hfov_deg)),
             aim_m=rng.normal(0, 0.2, 3),
             size_px=_IMAGE_SIZES_PX[rng.integers(len(_IMAGE_SIZES_PX))],
             layout=self.layouts[int(np.searchsorted(np.cumsum(self.layout_chances), rng.random()))],
             camera_move=(random_camera_move(self.window, self.fps, more) if moves else CameraMove.none(self.window)),
             legs=legs,
+            filming=draw_filming(augmentation, self.window, self.fps, filmed),
             bones_m=self.other_bones.draw(bones) * (bones.random() < augmentation.other_bones),
             rng=rng,
             augmentation_rng=more,
         )  # fmt: skip
+        if own_betas:
+            view = replace(view, betas=run.betas.numpy())
+        return as_filmed(view, augmentation, any_layout=len(self.layouts) > 1)
 
     def _start_s(self, run: Run, speed: float, rng: np.random.Generator) -> float:
         return rng.uniform(0, max(run.seconds - self.window / self.fps * speed, 0.0) + 1e-9)
@@ -173,12 +200,13 @@ class SynthesizedClips(Dataset):
             return point_m @ camera_rotmat[rows].mT + camera_m[rows][:, :, None]
 
         keypoints = torch.zeros(*world_m.shape[:3], 3)
-        for layout in self.layouts:
+        for layout in dict.fromkeys(view.layout for view in views):
             if rows := [i for i, view in enumerate(views) if view.layout == layout]:
                 seen_m = in_camera(points_m(layout, rows), rows)
                 xy = seen_m[..., :2] / seen_m[..., 2:] * focal[rows, None, None, None]
                 for i, row in enumerate(rows):
-                    keypoints[row] = self._detected(xy[i], views[row])
+                    bent = distorted(xy[i], views[row].filming.distortion, float(focal[row]))
+                    keypoints[row] = self._detected(bent, seen_m[i], views[row])
 
         nearest = betas + self.other_bones.change_of_betas(bones_m)
         pelvis_m, nearest_pelvis_m = (self.body.rest_joints(some)[:, None, 0] for some in (betas, nearest))
@@ -195,9 +223,18 @@ class SynthesizedClips(Dataset):
             "label": torch.tensor([view.run.label for view in views]),
         }
 
-    def _detected(self, xy: Tensor, view: View) -> Tensor:
+    def _detected(self, xy: Tensor, seen_m: Tensor, view: View) -> Tensor:
         """What the detector reports of the true image points of one view: (frames, 17, x y confidence)."""
-        noisy, confidence = with_detector_noise(xy, view.layout, self.noise, view.rng)
+        aspect = view.size_px[1] / view.size_px[0]
+        hidden = hidden_joints(xy, view.filming, aspect)
+        if view.filming.learned:
+            noisy, confidence = with_learned_noise(xy, seen_m, hidden, aspect, view.filming.guesses, self.fps, view.rng)
+        else:
+            noisy, confidence = with_detector_noise(xy, view.layout, self.noise, view.rng)
+            if hidden is not None:
+                noisy, confidence = with_hidden_joints(
+                    xy, noisy, confidence, hidden, view.filming.guesses, aspect, self.fps, view.rng
+                )
         noisy, confidence = to_h36m_17(noisy, confidence, view.layout)
         noisy = torch.where(confidence[..., None] > 0, noisy, 0.0)
         return masked(torch.cat([noisy, confidence[..., None]], dim=-1), self.augmentation, view.augmentation_rng)

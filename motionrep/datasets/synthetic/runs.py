@@ -1,7 +1,9 @@
 """Runs: stretches of usable motion that training clips are cut from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 import numpy as np
 import roma
@@ -10,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.datasets.motion_folders import MotionClip
+from motionrep.layouts import SMPL_24
 
 _LONGEST_BRIDGED_GAP_S = 0.1
 _SHORTEST_RUN_S = 0.5
@@ -70,13 +73,15 @@ def usable_runs(clips: Sequence[MotionClip], labels: tuple[str, ...], unlabelled
     return runs
 
 
-def chances(runs: list[Run], by_class: bool) -> np.ndarray:
+def chances(runs: list[Run], by_class: bool, weights: Mapping[str, float] = MappingProxyType({})) -> np.ndarray:
     """Probability with which each run is drawn.
 
     Proportional to its duration, or, by class, equal for all classes and proportional to duration within each. Where
-    some runs have no class, the mean of the two.
+    some runs have no class, the mean of the two. Durations count times the weight of the first pattern that the name of
+    the clip matches.
     """
-    seconds = np.array([run.seconds for run in runs])
+    weight = [next((w for pattern, w in weights.items() if fnmatchcase(run.name, pattern)), 1.0) for run in runs]
+    seconds = np.array([run.seconds for run in runs]) * weight
     by_time = seconds / seconds.sum()
     if not by_class:
         return by_time
@@ -101,7 +106,7 @@ def _runs_of(clip: MotionClip, labels: tuple[str, ...], unlabelled: bool) -> lis
     if labels and label < 0 and not unlabelled:
         return []
     motion = clip.motion
-    quaternion = _continuous(roma.rotmat_to_unitquat(motion.local_rotmat))
+    quaternion = _continuous(roma.rotmat_to_unitquat(motion.local_rotmat[:, : SMPL_24.joint_count]))  # without fingers
     runs = []
     for frames in _stretches(clip.usable.nonzero()[:, 0].tolist(), max(1, int(_LONGEST_BRIDGED_GAP_S * motion.fps))):
         if (frames[-1] - frames[0]) / motion.fps < _SHORTEST_RUN_S:
