@@ -31,7 +31,7 @@ def translation_for_betas(
 def mid_hips(
     translation_m: Float[Tensor, "*batch frames 3"],
     root_rotmat: Float[Tensor, "*batch frames 3 3"],
-    rest_joint_m: Float[Tensor, "*batch 24 3"],
+    rest_joint_m: Float[Tensor, "*#batch 24 3"],
 ) -> Float[Tensor, "*batch frames 3"]:
     """Where the midpoint of the hips is."""
     return translation_m + _mid_hips_from_translation(root_rotmat, rest_joint_m)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
+from motionrep.datasets.carried_over import motions_on
 from motionrep.files.kinds import kind_of, suffixes
 from motionrep.files.writing import visible_files
 from motionrep.geometry.rotations import mirror_rotmat
 from motionrep.motion.bvh_files import BvhMotion, read_bvh
 from motionrep.motion.floor import level_floor, put_on_floor
-from motionrep.motion.loading import load_motions
 from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.types import BodyMotion
 
@@ -48,6 +48,7 @@ class MotionClip:
         split: "train" or "val"; None when unknown.
         core: Whether the clip belongs to the classes of a closed-set test.
         subject: Who was recorded; "" when unknown.
+        moved_mm: Error of a motion that was made for another body (`carried_over.motions_on`); None for others.
     """
 
     name: str
@@ -57,6 +58,7 @@ class MotionClip:
     split: str | None
     core: bool
     subject: str
+    moved_mm: float | None = None
 
 
 def load_motion_folder(
@@ -68,6 +70,9 @@ def load_motion_folder(
     starts at `first_frame`, after an artificial T-pose; frames are counted from 0, the person's first. Frames in
     `bad_ranges` and frames where a joint jumps stay, but are not usable. The floor of a .bvh is levelled and put at
     y = 0, and CMU's two files with a reversed left elbow are repaired. Other files are as `load_motions` gives them.
+
+    Motions that were made for another body are carried over once, with their error told, and kept in the user's cache
+    (`datasets.carried_over`).
 
     Without an index, these are the persons of every .bvh, .npz, .pkl, .pt and motion in text below the folder that
     `load_motions` reads, sorted, except AMASS's shape.npz and *_stagei.npz. One file in eight is "val", by a hash of
@@ -168,7 +173,8 @@ def _indexed_clips(folder: Path, row: dict[str, str], body: BodyModel) -> list[M
         raise FileNotFoundError(f"{path}: listed in index.csv but not there")
     is_bvh = path.suffix.lower() == ".bvh"
     clips = []
-    for person, whole in enumerate([_bvh_motion(path, body)] if is_bvh else _clip_motions(path, body)):
+    found = [(_bvh_motion(path, body), None)] if is_bvh else _clip_motions(path, body)
+    for person, (whole, moved_mm) in enumerate(found):
         try:
             motion, good = _from_first_frame(whole, int(row["first_frame"]), row["bad_ranges"])
         except ValueError as error:
@@ -178,7 +184,8 @@ def _indexed_clips(folder: Path, row: dict[str, str], body: BodyModel) -> list[M
             motion = put_on_floor(motion, body, good)
         name = f"{row['clip_id']}#{person}" if person else row["clip_id"]
         usable, core = good & ~_popping(motion, body), row["core"] == "1"
-        clips.append(MotionClip(name, motion, usable, row["action"], row["split"], core, row["subject"]))
+        labels = row["action"], row["split"], core, row["subject"]
+        clips.append(MotionClip(name, motion, usable, *labels, moved_mm))
     return clips
 
 
@@ -201,22 +208,27 @@ def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[B
 def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
     """A clip for each person of a file; names end in "#1", "#2", ... from the second person on."""
     clips = []
-    for person, motion in enumerate(_clip_motions(folder / name, body)):
+    for person, (motion, moved_mm) in enumerate(_clip_motions(folder / name, body)):
         usable, split = ~_popping(motion, body), _hashed_split(name)
-        clips.append(MotionClip(f"{name}#{person}" if person else name, motion, usable, None, split, False, ""))
+        called = f"{name}#{person}" if person else name
+        clips.append(MotionClip(called, motion, usable, None, split, False, "", moved_mm))
     return clips
 
 
-def _clip_motions(path: Path, body: BodyModel) -> list[BodyMotion]:
-    """The motions of a file. Raises ValueError for one of another body or not in world axes."""
-    motions = load_motions(path, body.name)
-    for motion in motions:
-        if motion.frame != "world" or motion.body_model != body.name:
+def _clip_motions(path: Path, body: BodyModel) -> list[tuple[BodyMotion, float | None]]:
+    """The motions of a file on the body, as `motions_on` gives them.
+
+    Raises:
+        ValueError: One is not in world axes.
+    """
+    found = motions_on(path, body)
+    for motion, _ in found:
+        if motion.frame != "world":
             raise ValueError(
-                f"{path}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train "
-                f"with are motions of body {body.name!r} in world axes, as .bvh and AMASS files give"
+                f"{path}: a motion of body {motion.body_model!r} in {motion.frame} axes; clips to train with are in "
+                "world axes, as .bvh and AMASS files give"
             )
-    return motions
+    return found
 
 
 def _motion_files(folder: Path) -> list[str]:

@@ -61,6 +61,11 @@ def is_wham(file: Contents) -> bool:
     return file.container == "pickle" and bool({"pose_world", "trans_world"} & {*file.item_fields})
 
 
+def is_motionbert_mesh(file: Contents) -> bool:
+    """A pickled dict of parts with SMPL's pose and shape of each frame."""
+    return file.container == "pickle" and {"smpl_pose", "smpl_shape"} <= {*file.item_fields}
+
+
 def is_phalp(file: Contents) -> bool:
     """A pickled dict of frames that list SMPL's parameters of the persons in them."""
     return file.container == "pickle" and {"smpl", "tid", "camera"} <= {*file.item_fields}

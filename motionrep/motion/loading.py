@@ -8,15 +8,18 @@ from typing import Literal, TypeVar
 import torch
 
 from motionrep.body.loading import load_body_model
+from motionrep.body.model import BodyModel
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.readers import own_joints
 from motionrep.motion.records import JointOptions, MotionOptions, Up
 from motionrep.motion.retargeting.skeletons import SkeletonMap
-from motionrep.motion.tracks import Track, motions_from_tracks
+from motionrep.motion.same_surface import GENDERS, body_of_gender
+from motionrep.motion.tracks import Track, is_made_for, motions_from_tracks
 from motionrep.types import BodyMotion, JointMotion
 
+_READ_ON_ANY_BODY = ("BVH", "DeepMimic", "motionrep body motion")
 Motion = TypeVar("Motion", BodyMotion, JointMotion, BodyMotion | JointMotion)
 
 
@@ -74,6 +77,7 @@ def load_motions(
     * GVHMR `hmr4d_results.pt`, or the same in a .pkl: one person at 30 frames/s, in the world or in the camera.
     * PHALP and 4D-Humans .pkl, and ROMP `video_results.npz`: everybody who was followed, in the camera. The files do
       not tell the frame rate.
+    * MotionBERT's mesh files: everybody in a world of a level camera, or in the camera; the pelvis stays in place.
     * GLAMR .pkl: everybody at 30 frames/s, in one world or in the camera. AIST++ .pkl: one person at 60 frames/s.
     * root_orient and pose_body in an .npz (SMPL-X in parts): one person, in AMASS's axes.
     * global_orient and body_pose in an .npz (arguments of the package smplx): one person. On the body that it is for
@@ -126,6 +130,18 @@ def read_motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]
         if options.frame not in (None, motion.frame):
             raise ValueError(f"{path}: is in {motion.frame} axes, and {options.frame} axes were asked for")
     return motions
+
+
+def body_meant(path: Path, body: BodyModel) -> str | None:
+    """The name of the body that a file of SMPL's is for, if the user has it and its betas mean nothing on `body`."""
+    contents = look(path)
+    kind = require_kind(contents, "motion")
+    if kind.name in _READ_ON_ANY_BODY:
+        return None
+    track = next((it for it in kind.read(contents, MotionOptions(body.name)) if isinstance(it, Track)), None)
+    if track is None or is_made_for(track.generation, body):
+        return None
+    return body_of_gender(track.generation, track.gender if track.gender in GENDERS else "neutral")
 
 
 def _with_up(track: Track, options: MotionOptions) -> Track:

@@ -1,7 +1,8 @@
 """One person's motion in the conventions of SMPL, as other systems write it, and the body motion that it means."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,15 +12,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.body.registry import BODIES
-from motionrep.body.skeletons import BODY_SKELETONS
+from motionrep.body.skeletons import BODY_SKELETONS, SMPLX_57
 from motionrep.body.smplx_parameters import HANDS, rigid_hands
 from motionrep.body.translation import translation_from_mid_hips
 from motionrep.layouts import SMPL_24
 from motionrep.motion.axes import in_axes
 from motionrep.motion.editing import without_gaps
 from motionrep.motion.floor import floor_height_m, raised
+from motionrep.motion.same_surface import GENDERS, body_of_gender, gender_of_body, on_same_surface
 from motionrep.types import BodyMotion
 
 logger = logging.getLogger(__name__)
@@ -68,7 +70,8 @@ class Track:
 
     `rotvec` turns SMPL's first 22 or all 24 joints, or those of a body with fingers (axis-angle, radians). `place_m` is
     as in `TrackArrays`. `frame_numbers` increase; a gap is a time in which the person was not seen. Betas may change
-    from frame to frame. `generation` says whose betas they are ("smpl" also for SMPL-H).
+    from frame to frame. `generation` says whose betas they are ("smpl" also for SMPL-H), and `gender`
+    of which body, in small letters; None where the file does not say.
     """
 
     person: str
@@ -80,6 +83,7 @@ class Track:
     fps: float
     axes: TrackAxes
     frame_numbers: Int[Tensor, " frames"]
+    gender: str | None = None
 
 
 def checked_track(
@@ -90,11 +94,13 @@ def checked_track(
     fps: float,
     axes: TrackAxes,
     frame_numbers: np.ndarray | None = None,
+    gender: str | None = None,
 ) -> Track:
     """A track of what a file holds.
 
     Args:
         frame_numbers: 0, 1, 2 ... when None.
+        gender: Of the body that the betas are for.
 
     Raises:
         ValueError: Wrong shapes, frame numbers that do not increase, NaN; names the file and the person.
@@ -117,9 +123,8 @@ def checked_track(
     rotvec = torch.from_numpy(poses.astype(np.float32)).unflatten(1, (-1, 3))
     place_m, shape = (torch.from_numpy(values.astype(np.float32)) for values in (place, betas))
     frame_numbers_ = torch.from_numpy(numbers.astype(np.int64))
-    return Track(
-        person, rotvec, place_m, arrays.place_of, shape.expand(frames, -1), generation, fps, axes, frame_numbers_
-    )
+    shapes = shape.expand(frames, -1)
+    return Track(person, rotvec, place_m, arrays.place_of, shapes, generation, fps, axes, frame_numbers_, gender)
 
 
 def fps_or_usual(path: Path, fps: float | None, usual: float) -> float:
@@ -129,21 +134,12 @@ def fps_or_usual(path: Path, fps: float | None, usual: float) -> float:
     return usual if fps is None else fps
 
 
-def warn_of_another_gender(path: Path, gender: str | None, body_model: str) -> None:
-    """Where a file means SMPL of one gender, and it is put on SMPL of another."""
-    kind, _, named = body_model.partition("-")
-    wanted = f"{kind}-{gender}"
-    if {body_model, wanted} <= BODIES.keys() and named.partition("-")[0] != gender:
-        logger.warning(
-            "%s: its betas are those of the %s body and mean another shape on %s; pass body_model=%r, as for "
-            "load_body_model",
-            path, gender, body_model, wanted,
-        )  # fmt: skip
-
-
 def is_made_for(generation: Generation, body: BodyModel) -> bool:
     """Whether betas of a generation mean something on a body; a body that is neither's is taken at its user's word."""
     others = [count for name, count in _VERTEX_COUNT.items() if name != generation]
+    has_face = body.joint_count == SMPLX_57.joint_count
+    if has_face and generation == "smpl":
+        return False
     return body.name != "open" and body.template_vertex_m.shape[0] not in others
 
 
@@ -158,7 +154,7 @@ def motions_from_tracks(path: Path, tracks: list[Track], body: BodyModel) -> lis
             "%s: only the first %d of its %d betas are kept, though others are not 0; its shape is a little different",
             path, body.beta_count, tracks[0].betas.shape[-1],
         )  # fmt: skip
-    motions = [motion_from_track(track, body) for track in tracks]
+    motions = [_on_body(path, track, body) for track in tracks]
     axes, generation = tracks[0].axes, tracks[0].generation
     if axes.frame == "camera" or (axes.world == "on_floor" and is_made_for(generation, body)):
         return motions
@@ -166,6 +162,34 @@ def motions_from_tracks(path: Path, tracks: list[Track], body: BodyModel) -> lis
     if axes.world == "shared":
         heights_m = [torch.stack(heights_m).min()] * len(motions)
     return [raised(motion, -height_m) for motion, height_m in zip(motions, heights_m, strict=True)]
+
+
+def _on_body(path: Path, track: Track, body: BodyModel) -> BodyMotion:
+    """The motion; betas of a body of another gender become those with which the body has the same surface."""
+    gender = gender_of_body(body.name)
+    if track.gender not in GENDERS or gender in (None, track.gender) or not is_made_for(track.generation, body):
+        return motion_from_track(track, body)
+    name = body_of_gender(track.generation, track.gender)
+    if name is None:
+        if bool(track.betas.any()):
+            logger.warning(
+                "%s: its betas are those of a %s body, which is not here, so its people get the mean shape on %s; pass "
+                "body_model=%r, as for load_body_model, or get that body's file to have the shape fitted",
+                path, track.gender, body.name, f"{track.generation}-{track.gender}",
+            )  # fmt: skip
+        return motion_from_track(replace(track, betas=torch.zeros_like(track.betas)), body)
+    try:
+        source = load_body_model(name, track.betas.shape[-1])
+    except ValueError:  # older files have 10 betas
+        source = load_body_model(name)
+    moved, error_mm = on_same_surface(motion_from_track(track, source), source, body)
+    _tell(path.parent, body.name, name, round(error_mm, 1))
+    return moved
+
+
+@lru_cache  # once for the files of a person, who has a folder in AMASS
+def _tell(folder: Path, body: str, source: str, error_mm: float) -> None:
+    logger.info("%s: on %s the surface is %.1f mm from that of %s", folder, body, error_mm, source)
 
 
 def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:

@@ -302,7 +302,7 @@ def test_npz_is_amass(tmp_path, walk, smpl):
     assert {key: array.shape for key, array in fields.items()} == {
         "poses": (21, 156), "trans": (21, 3), "betas": (16,), "gender": (), "mocap_framerate": (),
     }  # fmt: skip
-    assert (float(fields["mocap_framerate"]), str(fields["gender"])) == (30.0, "neutral")
+    assert (float(fields["mocap_framerate"]), str(fields["gender"])) == (30.0, "male")
     rotmat = torch.eye(3).repeat(21, 24, 1, 1)
     rotmat[:, :22] = roma.rotvec_to_rotmat(torch.from_numpy(fields["poses"][:, :66]).float().unflatten(1, (22, 3)))
     betas, trans = (torch.from_numpy(fields[name]).float() for name in ("betas", "trans"))

@@ -5,7 +5,7 @@ import numpy as np
 from motionrep.files.contents import Contents
 from motionrep.files.pickles import array_of
 from motionrep.motion.records import MotionOptions
-from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track, warn_of_another_gender
+from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track
 
 _FPS = 60.0
 
@@ -23,5 +23,4 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
     if scale.size != 1 or not 0 < scale.item() < np.inf:
         raise ValueError(f"{path}: 'smpl_scaling' should be one positive number, got {scale}")
     arrays = TrackArrays(poses.reshape(len(poses), -1), place / scale.item(), np.zeros(10))
-    warn_of_another_gender(path, "male", options.body_model)
-    return [checked_track(path, "0", arrays, "smpl", _FPS, TrackAxes("world", "own"))]
+    return [checked_track(path, "0", arrays, "smpl", _FPS, TrackAxes("world", "own"), gender="male")]

@@ -10,7 +10,7 @@ from motionrep.files.arrays import Arrays, open_npz
 from motionrep.files.contents import Contents
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.records import MotionOptions
-from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track, warn_of_another_gender
+from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track
 
 _BETAS = 10
 _RATES = ("mocap_framerate", "mocap_frame_rate")
@@ -30,9 +30,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
         ValueError: Fields are missing, of the wrong shape, or no positive frame rate.
     """
     with open_npz(contents.path) as arrays:
-        track, gender = _track(arrays), gender_of(arrays)
-    warn_of_another_gender(contents.path, gender, options.body_model)
-    return [track]
+        return [_track(arrays)]
 
 
 def _track(arrays: Arrays) -> Track:
@@ -54,7 +52,8 @@ def _track(arrays: Arrays) -> Track:
     poses = on_body(poses)
     betas = arrays["betas"] if "betas" in arrays else np.zeros(_BETAS)
     axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
-    return checked_track(path, "0", TrackArrays(poses, trans, betas), generation, _fps(arrays, rate), axes)
+    track, fps = TrackArrays(poses, trans, betas), _fps(arrays, rate)
+    return checked_track(path, "0", track, generation, fps, axes, gender=gender_of(arrays))
 
 
 def on_body(poses: np.ndarray) -> np.ndarray:

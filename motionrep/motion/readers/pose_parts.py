@@ -18,7 +18,6 @@ from motionrep.motion.tracks import (
     TrackAxes,
     checked_track,
     fps_or_usual,
-    warn_of_another_gender,
 )
 
 logger = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
         generation = _generation(arrays)
         poses, trans = _poses(arrays), arrays["trans"]
         betas = arrays["betas"] if "betas" in arrays else np.zeros(10)
-        warn_of_another_gender(path, gender_of(arrays), options.body_model)
+        gender = gender_of(arrays)
     if options.up is None and _stands_along_y(poses):
         logger.warning(
             "%s: the person stands along y, where z is up in such files as in AMASS's; if y is up here, pass up='y' "
@@ -55,7 +54,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
         )  # fmt: skip
     axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
     rated = fps_or_usual(path, fps, 30.0)
-    return [checked_track(path, "0", TrackArrays(poses, trans, betas), generation, rated, axes)]
+    return [checked_track(path, "0", TrackArrays(poses, trans, betas), generation, rated, axes, gender=gender)]
 
 
 def _stands_along_y(poses: np.ndarray) -> bool:

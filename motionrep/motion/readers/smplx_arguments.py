@@ -15,6 +15,7 @@ from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.readers.amass import gender_of, on_body
 from motionrep.motion.readers.own import first_frame_of
 from motionrep.motion.records import MotionOptions
+from motionrep.motion.same_surface import GENDERS, gender_of_body
 from motionrep.motion.tracks import (
     Generation,
     Track,
@@ -23,7 +24,6 @@ from motionrep.motion.tracks import (
     checked_track,
     fps_or_usual,
     is_made_for,
-    warn_of_another_gender,
 )
 from motionrep.types import BodyMotion
 
@@ -52,12 +52,14 @@ def read(contents: Contents, options: MotionOptions) -> list[Track] | list[BodyM
         first_frame = first_frame_of(path, arrays)
         names = (*_ROTATIONS, "transl", "betas", "expression")
         values = {name: arrays[name] for name in names if name in arrays}
-        warn_of_another_gender(path, gender_of(arrays), options.body_model)
+        gender = gender_of(arrays)
     if axes not in ("camera", "y-up", "z-up"):
         raise ValueError(f"{path}: field 'axes' must be camera, y-up or z-up, got {axes!r}")
     frame: Literal["camera", "world"] = "camera" if axes == "camera" else "world"
     betas = np.atleast_2d(values.get("betas", np.zeros(10)))
-    if _is_for(options.body_model, made_for, model_type, betas.shape[-1]) and axes != "z-up" and options.up is None:
+    same_gender = gender_of_body(options.body_model) in (None, gender) or gender not in GENDERS
+    for_body = same_gender and _is_for(options.body_model, made_for, model_type, betas.shape[-1])
+    if for_body and axes != "z-up" and options.up is None:
         try:
             return [motion_from_smplx(values, options.body_model, fps, frame, first_frame)]
         except ValueError as error:
@@ -70,7 +72,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track] | list[BodyM
     generation: Generation = "smplx" if model_type == "smplx" else "smpl"
     numbers = first_frame + np.arange(frames)
     track = TrackArrays(on_body(poses), place, betas)
-    return [checked_track(path, "0", track, generation, fps, track_axes, numbers)]
+    return [checked_track(path, "0", track, generation, fps, track_axes, numbers, gender)]
 
 
 def _is_for(body_model: str, made_for: str | None, model_type: str, betas: int) -> bool:

@@ -15,6 +15,7 @@ from motionrep.motion.records import MotionOptions
 from motionrep.motion.tracks import Track, TrackArrays, TrackAxes, checked_track
 
 _FPS, _FASTER_FPS = 30.0, 60.0
+_GENDERS = {"m": "male", "f": "female"}
 
 
 def read(contents: Contents, options: MotionOptions) -> list[Track]:
@@ -41,7 +42,13 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
     else:  # the file does not say which way is up; its cameras, held by hand, were upright, its people need not be
         axes = TrackAxes(frame, "shared", y_up_turn(_up_of_cameras(path, content)))
     arrays = [TrackArrays(*of_person) for of_person in zip(poses, trans, betas, strict=True)]
-    return [checked_track(path, str(person), of, "smpl", fps, axes) for person, of in enumerate(arrays)]
+    said = content.get("genders")
+    genders = [_GENDERS.get(str(it)) for it in said] if isinstance(said, list) else []
+    genders += [None] * (len(arrays) - len(genders))
+    return [
+        checked_track(path, str(person), of, "smpl", fps, axes, gender=gender)
+        for person, (of, gender) in enumerate(zip(arrays, genders, strict=False))
+    ]
 
 
 def _up_of_cameras(path: Path, content: dict[str, Any]) -> Float[Tensor, "3"]:

@@ -10,6 +10,7 @@ from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54, SMPLX_57
 from motionrep.body.smplx_parameters import hands_in_fingers
 from motionrep.files.writing import written_beside
 from motionrep.motion.axes import TURN_TO_UP, in_axes
+from motionrep.motion.same_surface import gender_of_body
 from motionrep.motion.tracks import PELVIS_M, Generation, is_made_for
 from motionrep.motion.writers.scene import Scene
 
@@ -40,6 +41,6 @@ def write(scene: Scene, path: Path) -> None:
             poses=poses,
             trans=trans.numpy(),
             betas=betas,
-            gender=np.array(body.name.rpartition("-")[2] if body.name.endswith(("-male", "-female")) else "neutral"),
+            gender=np.array(gender_of_body(body.name) or "neutral"),
             mocap_framerate=np.array(float(motion.fps)),
         )

@@ -8,6 +8,7 @@ import torch
 from motionrep.body.smplx_parameters import smplx_parameters
 from motionrep.files.writing import written_beside
 from motionrep.motion.axes import TURN_TO_UP, in_axes
+from motionrep.motion.same_surface import gender_of_body
 from motionrep.motion.writers.scene import Scene
 
 MODEL_TYPES = {24: "smpl", 54: "smplh", 57: "smplx"}
@@ -21,7 +22,7 @@ def write(scene: Scene, path: Path) -> None:
         axes = "z-up" if np.array_equal(scene.turn, TURN_TO_UP["z"]) else "y-up"
         motion = in_axes(motion, body, torch.from_numpy(scene.turn).float())
     arrays = {name: it.numpy() for name, it in smplx_parameters(motion, body).items()}
-    gender = body.name.rpartition("-")[2] if body.name.endswith(("-male", "-female")) else "neutral"
+    gender = gender_of_body(body.name) or "neutral"
     with written_beside(path) as beside, beside.open("wb") as file:  # to a name in capitals NumPy would append .npz
         np.savez_compressed(
             file,
