@@ -24,6 +24,7 @@ from motionrep.files.recognising import (
     is_phalp,
     is_romp,
     is_sam3d_body,
+    is_smpl_dict,
     is_wham,
     items_have,
 )
@@ -294,6 +295,10 @@ KINDS: tuple[Kind, ...] = (
          both_axes=True,
          written_by="GLAMR",
          known_by="`person_data` and `cam_pose`"),
+    Kind("dict of SMPL's parameters", "motion", f"{_MOTION}.smpl_dict", is_smpl_dict, (".pkl", ".pt", ".json"),
+         takes_fps=True, own_worlds=True, both_axes=True,
+         written_by="SMPLify-X, MMHuman3D and others, as a pickle, by `torch.save`, `np.save` or `json.dump`",
+         known_by="`global_orient` and `body_pose`"),
     Kind("DeepMimic", "motion", f"{_MOTION}.deepmimic", has("json", "Frames", "Loop"), (".txt", ".json"),
          written_by="DeepMimic",
          known_by="`Frames` and `Loop`"),

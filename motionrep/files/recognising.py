@@ -71,6 +71,12 @@ def is_phalp(file: Contents) -> bool:
     return file.container == "pickle" and {"smpl", "tid", "camera"} <= {*file.item_fields}
 
 
+def is_smpl_dict(file: Contents) -> bool:
+    """A dict of SMPL's parameters, or of persons with them, or a list of such dicts."""
+    fields = (file.fields, file.item_fields) if file.container in ("pickle", "torch", "npy", "json") else ()
+    return any({"global_orient", "body_pose"} <= {*names} for names in fields)
+
+
 def is_romp(file: Contents) -> bool:
     """An .npz whose `results` are a dict of frames, or one frame, with SMPL's parameters of the persons in them."""
     header = file.arrays.get("results")

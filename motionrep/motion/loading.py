@@ -82,6 +82,8 @@ def load_motions(
     * root_orient and pose_body in an .npz (SMPL-X in parts): one person, in AMASS's axes.
     * global_orient and body_pose in an .npz (arguments of the package smplx): one person. On the body that it is for
       everything is kept, hands, face and expression too.
+    * A dict with global_orient and body_pose (.pkl, .pt, .npy, .json), or of persons with them: in the camera for who
+      stands along -y, else in a world with y up.
     * DeepMimic's .txt: one person, whose bones point as those of its humanoid do; betas are 0.
     * motionrep's own .npz (`save_motion`): exactly as saved; `body_model` and `skeleton` do not matter.
 
