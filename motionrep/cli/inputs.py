@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motionrep.cli.options import Axes
+from motionrep.cli.options import Axes, Up
 from motionrep.files.contents import Contents
 from motionrep.files.kinds import kind_of, require_kind
 
@@ -37,7 +37,7 @@ def name_of(name: str, index: int, count: int) -> str:
 
 
 def read_shown(
-    contents: Contents, frame: Axes | None, fps: float | None, body: str | None = None
+    contents: Contents, frame: Axes | None, fps: float | None, body: str | None = None, up: Up | None = None
 ) -> "Sequence[BodyMotion | JointMotion]":
     """The motions of a file, of bodies or of joints; `fps` counts only for kinds of files that take it."""
     kind = require_kind(contents, "motion", "joints")
@@ -45,8 +45,11 @@ def read_shown(
     from motionrep.motion.records import MotionOptions
 
     if kind.holds == "joints":
+        if up is not None:
+            raise ValueError(f"{contents.path}: holds joints, and --up is for motions; remove it")
         return [load_joint_motion(contents.path)]
-    return read_motions(contents, MotionOptions(body or "open", frame=frame, fps=fps if kind.takes_fps else None))
+    given_fps = fps if kind.takes_fps else None
+    return read_motions(contents, MotionOptions(body or "open", frame=frame, fps=given_fps, up=up))
 
 
 def refuse_clip_options(motions: Iterable[Contents], **options: object) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motionrep.cli.inputs import name_of, read_shown, refuse_clip_options
-from motionrep.cli.options import Axes, FrameOrder, Precision, Size
+from motionrep.cli.options import Axes, FrameOrder, Precision, Size, Up
 from motionrep.cli.sources import RESULTS, Reading, called, kept_in, with_folders_of_videos
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of
@@ -69,7 +69,12 @@ class Recovery:
 
 
 def viewed_motions(
-    paths: Sequence[Path], recovery: Recovery, person: int | None, frame: Axes | None, folder: Path = RESULTS
+    paths: Sequence[Path],
+    recovery: Recovery,
+    person: int | None,
+    frame: Axes | None,
+    folder: Path = RESULTS,
+    up: Up | None = None,
 ) -> "list[ViewedMotion]":
     """The persons of all the files, named after the file; keypoints are embedded and go through the heads.
 
@@ -90,17 +95,19 @@ def viewed_motions(
     recoverer = recovery.recoverer() if len(motions) < len(files) else None
     for file, kept in zip(files, kept_in(folder, paths), strict=True):
         if file in motions:
-            found += _read(file, frame, recovery.fps, person)
+            found += _read(file, frame, recovery.fps, person, up)
         elif recoverer is not None:
             found += _recovered(file, kept, recovery, recoverer, person)
     return found
 
 
-def _read(file: Contents, frame: Axes | None, fps: float | None, person: int | None) -> "list[ViewedMotion]":
+def _read(
+    file: Contents, frame: Axes | None, fps: float | None, person: int | None, up: Up | None
+) -> "list[ViewedMotion]":
     from motionrep.motion.loading import one_motion
     from motionrep.viewing import ViewedMotion
 
-    motions = read_shown(file, frame, fps)
+    motions = read_shown(file, frame, fps, up=up)
     chosen = {index: motion for index, motion in enumerate(motions) if person in (None, index)}
     if not chosen:
         one_motion(motions, person, file.path)  # says which there are

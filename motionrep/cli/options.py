@@ -8,7 +8,7 @@ import logging
 import math
 import re
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 from motionrep.files.kinds import KINDS, names, suffixes
 from motionrep.files.naming import did_you_mean
@@ -17,6 +17,7 @@ from motionrep.weights import DEFAULT_HEAD
 Size = tuple[int, int]
 FrameOrder = Literal["number", "file"]
 Axes = Literal["camera", "world"]
+Up = Literal["x", "y", "z"]
 Precision = Literal["float32", "bfloat16"]
 MOTION_FILES = f"A motion file ({names('motion')}; {', '.join(suffixes('motion'))})."
 SOURCES = f"A video, a folder of pictures, or a keypoint file or folder ({names('keypoints')})."
@@ -141,6 +142,12 @@ def add_video(parser: Parser) -> None:
 def add_frame(parser: Parser) -> None:
     parser.rare.add_argument(
         "--frame", choices=("camera", "world"), help=f"Axes to take of {_BOTH_AXES} (default: world)."
+    )
+
+
+def add_up(parser: Parser, name: str = "--up") -> None:
+    parser.rare.add_argument(
+        name, choices=get_args(Up), help="The motion file's axis that points up (default: read from the file)."
     )
 
 

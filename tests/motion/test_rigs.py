@@ -17,6 +17,7 @@ from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.motion.retargeting.checking import angles_deg
 from motionrep.motion.retargeting.figure import Skeleton
 from motionrep.motion.retargeting.skeletons import SMPL_BODY, find_skeleton
+from motionrep.motion.saving import save_motion
 
 RIGS = DATA / "bvh"
 Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # file from y up
@@ -130,6 +131,23 @@ def test_up_can_be_said_on_the_command_line(tmp_path, capsys):
     assert not torch.equal(load_motion(arguments[1]).local_rotmat, load_motion(arguments[1], up="z").local_rotmat)
     with pytest.raises(ValueError, match=r"m\.npz: says itself which way is up; remove up='z'"):
         load_motion(tmp_path / "m.npz", up="z")
+
+
+@pytest.mark.parametrize("command", ["render", "view", "export"])
+def test_every_command_that_reads_motions_is_told_what_is_up(tmp_path, command, capsys):
+    """`export` has --up for the file that it writes."""
+    saved = {"render": "m.png", "view": "m.html", "export": "m.bvh"}[command]
+    out = ["--save" if command == "view" else "--output", str(tmp_path / saved)]
+    option = "--source-up" if command == "export" else "--up"
+    own = tmp_path / "own.npz"
+    save_motion(load_motion(RIGS / "kicking.bvh"), own)
+    assert main([command, str(own), *out, option, "z"]) == 2
+    assert "says itself which way is up" in capsys.readouterr().err
+    if command == "export":
+        assert main([command, str(RIGS / "kicking.bvh"), *out, option, "z"]) == 0
+        assert not torch.equal(
+            load_motion(tmp_path / saved).local_rotmat, load_motion(RIGS / "kicking.bvh").local_rotmat
+        )
 
 
 def test_a_warning_says_where_the_zero_pose_and_the_motion_disagree(body, caplog):

@@ -1,10 +1,10 @@
 """`motionrep convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from motionrep.cli.inputs import refuse_clip_options, require_suffix
-from motionrep.cli.options import MOTION_FILES, SOURCES, Axes, Parser, add_clip, add_frame, add_person
+from motionrep.cli.options import MOTION_FILES, SOURCES, Axes, Parser, Up, add_clip, add_frame, add_person, add_up
 from motionrep.cli.sources import Reading, is_filmed, kept_in
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of, require_kind
@@ -31,15 +31,13 @@ def add_options(parser: Parser) -> None:
     parser.rare.add_argument(
         "--skeleton", type=Path, help="A .json with the names of a .bvh file's joints (default: known by name)."
     )
-    parser.rare.add_argument(
-        "--up", choices=("y", "z"), help="The motion file's axis that points up (default: read from the file)."
-    )
+    add_up(parser)
     add_clip(parser)
 
 
 def run(
     source: Path, output: Path, body: str | None, person: int | None, frame: Axes | None, skeleton: Path | None,
-    up: Literal["y", "z"] | None, **reading: Any,
+    up: Up | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Converts keypoints or a video to .npz or AlphaPose .json, or any motion file to .npz."""
     contents, options = look(source), Reading(**reading)
@@ -86,7 +84,7 @@ def _convert_keypoints(contents: Contents, options: Reading, output: Path) -> No
 
 def _motion(
     contents: Contents, body: str | None, skeleton: Path | None, person: int | None, frame: Axes | None,
-    fps: float | None, up: Literal["y", "z"] | None,
+    fps: float | None, up: Up | None,
 ) -> "BodyMotion":  # fmt: skip
     """The motion of one person; motionrep's own .npz keeps the body that it was made for."""
     from motionrep.motion.loading import one_motion, read_motions

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from motionrep.cli.extras import require
-from motionrep.cli.options import MOTION_FILES, WEIGHTS, Axes, Parser, add_body, add_frame, add_person, rate
+from motionrep.cli.options import MOTION_FILES, WEIGHTS, Axes, Parser, Up, add_body, add_frame, add_person, add_up, rate
 from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
 from motionrep.motion.writers.table import FORMATS, WRITERS
@@ -45,19 +45,20 @@ def add_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument("--unit", choices=("m", "cm"), default="m", help="Unit of length (default: %(default)s).")
     parser.add_argument("--up", choices=("y", "z"), default="y", help="The upward axis (default: %(default)s).")
+    add_up(parser, "--source-up")
     parser.add_argument("--fps", type=rate, help="Frames per second of the file (default: the motion's).")
 
 
 def run(
     sources: list[str], output: Path, person: int | None, frame: Axes | None, unit: Literal["m", "cm"],
     up: Literal["y", "z"], fps: float | None, heads: list[str] | None, format: Literal["smplx"] | None,
-    body: str | None,
+    body: str | None, source_up: Up | None,
 ) -> None:  # fmt: skip
     """Writes motion for other programs (GLB, BVH, OBJ, PLY, AMASS's .npz), or an encoder as ONNX or .pt2."""
     if output.suffix.lower() in (".onnx", ".pt2"):
         options = (
             ("person", person, None), ("frame", frame, None), ("unit", unit, "m"), ("up", up, "y"),
-            ("format", format, None), ("body", body, None),
+            ("format", format, None), ("body", body, None), ("source-up", source_up, None),
         )  # fmt: skip
         given = [name for name, value, default in (*options, ("fps", fps, None)) if value != default]
         _export_encoder(sources, output, heads or [], given)
@@ -69,7 +70,7 @@ def run(
     suffix = output.suffix.lower()
     if suffix not in WRITERS:  # before slow imports
         raise ValueError(f"{output}: unknown kind of file {suffix!r}; motion is exported to {', '.join(WRITERS)}")
-    loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps, body)]
+    loaded = [motion for name in sources for motion in _load(Path(name), person, frame, fps, body, source_up)]
     from motionrep.motion.exporting import export_motion
 
     made = export_motion(loaded, output, unit=unit, up=up, fps=fps, format=format, progress=True)
@@ -78,7 +79,7 @@ def run(
 
 
 def _load(
-    path: Path, person: int | None, frame: Axes | None, fps: float | None, body: str | None
+    path: Path, person: int | None, frame: Axes | None, fps: float | None, body: str | None, up: Up | None
 ) -> "list[BodyMotion]":
     """One person, or all persons of a file who can be shown together."""
     contents = look(path)
@@ -88,7 +89,7 @@ def _load(
     from motionrep.motion.loading import one_motion, read_motions
     from motionrep.motion.records import MotionOptions
 
-    motions = read_motions(contents, MotionOptions(body or "open", frame=frame))
+    motions = read_motions(contents, MotionOptions(body or "open", frame=frame, up=up))
     if person is not None:
         return [one_motion(motions, person, path)]
     if len(motions) > 1 and motions[0].frame == "world" and kind.own_worlds:

@@ -13,12 +13,14 @@ from motionrep.cli.options import (
     MOTION_FILES,
     Axes,
     Parser,
+    Up,
     add_body,
     add_clip,
     add_device,
     add_frame,
     add_heads,
     add_person,
+    add_up,
     positive,
     rate,
 )
@@ -70,6 +72,7 @@ def add_options(parser: Parser) -> None:
     add_person(parser, "the motion file or of the keypoint file", "their only one")
     add_body(parser, "Body for files of SMPL, with their betas where it is theirs (default: open)")
     add_frame(parser)
+    add_up(parser)
     _add_look(parser)
     add_clip(parser)
     add_device(parser)
@@ -120,7 +123,8 @@ def run(
     motion: list[Path], output: Path, keypoints: Path | None, video: Path | None, camera: Path | None, audio: bool,
     compare: Path | None, labels: Path | None, person: int | None, frame: Axes | None, heads: list[str] | None,
     encoder: str | None, output_fps: float | None, layout: str | None, fps: float | None, size: tuple[int, int] | None,
-    frame_order: Literal["number", "file"], all_persons: bool, detector: str | None, body: str | None, **drawing: Any,
+    frame_order: Literal["number", "file"], all_persons: bool, detector: str | None, body: str | None,
+    up: Up | None, **drawing: Any,
 ) -> None:  # fmt: skip
     """Renders motion files or the people of a video as a video, or as pictures."""
     files = [look(path) for path in (*motion, *([compare] if compare else []))]
@@ -158,7 +162,7 @@ def run(
         shown, clips = [one.motion for one in people], [one.keypoints for one in people]
         video, taken_by = motion[0] if motion[0].is_file() else None, people[0].camera
     else:
-        read = [read_shown(file, frame, fps, body) for file in files]
+        read = [read_shown(file, frame, fps, body, up) for file in files]
         shown = [_chosen(file.path, it, person, keypoints is not None) for file, it in zip(files, read, strict=True)]
         reference = shown.pop() if compare else None
         if keypoints is not None:

@@ -10,6 +10,7 @@ from motionrep.cli.options import (
     MOTION_FILES,
     Axes,
     Parser,
+    Up,
     add_camera,
     add_clip,
     add_computing,
@@ -17,6 +18,7 @@ from motionrep.cli.options import (
     add_heads,
     add_person,
     add_run,
+    add_up,
     add_video,
     place,
 )
@@ -42,6 +44,7 @@ def add_options(parser: Parser) -> None:
     add_run(parser)
     add_camera(parser)
     add_frame(parser)
+    add_up(parser)
     parser.rare.add_argument(
         "--host", default="127.0.0.1",
         help="Address to serve at: this machine only, or 0.0.0.0 for all who can reach it (default: %(default)s).",
@@ -54,13 +57,20 @@ def add_options(parser: Parser) -> None:
 
 
 def run(
-    files: list[Path], save: Path | None, person: int | None, frame: Axes | None, host: str, port: int, **recovery: Any
+    files: list[Path],
+    save: Path | None,
+    person: int | None,
+    frame: Axes | None,
+    up: Up | None,
+    host: str,
+    port: int,
+    **recovery: Any,
 ) -> None:
     """Shows motions side by side in the browser, or writes them as one page."""
     if save is not None:
         require_suffix(save, "pages", ".html", ".htm")
     require("view", "motionrep view", "viser")
-    shown = viewed_motions(files, Recovery(**recovery), person, frame, RESULTS if save is None else save.parent)
+    shown = viewed_motions(files, Recovery(**recovery), person, frame, RESULTS if save is None else save.parent, up)
     from motionrep.viewing import save_page, view
 
     if save is not None:
