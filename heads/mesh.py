@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from motionrep.body import load_body_model
 from motionrep.body.identity import body_digest as body_digest_of
 from motionrep.body.identity import require_same_body
-from motionrep.body.smplx_parameters import HANDS
+from motionrep.body.skeletons import HANDS
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.geometry.rotations import rotmat_from_sixd
 from motionrep.head_api.contract import Batch, float32_inference, representation_of, require_same_encoder

@@ -22,6 +22,7 @@ def _extended(name: str, bones: tuple[tuple[str, str], ...]) -> JointLayout:
     return JointLayout(name, SMPL_24.joints + joints, SMPL_24.parents + parents)
 
 
+HANDS = tuple(SMPL_24.index(f"{side}_hand") for side in ("left", "right"))
 SMPLH_54 = _extended("smplh_54", _FINGER_BONES)
 SMPLX_57 = _extended("smplx_57", _FINGER_BONES + _FACE_BONES)
 
@@ -32,10 +33,10 @@ _BODY_JOINTS = SMPL_24.index("left_hand")  # SMPL-H and SMPL-X share all joints 
 _FACE = tuple(joint for joint, _ in _FACE_BONES)
 # Index in the layouts above of each joint of a SMPL-H or SMPL-X file, which have no joints of the hands.
 _BODY = tuple(range(_BODY_JOINTS))
-_HANDS = tuple(range(SMPL_24.joint_count, SMPLH_54.joint_count))
+_FINGER_JOINTS = tuple(range(SMPL_24.joint_count, SMPLH_54.joint_count))
 FILE_ORDERS: dict[int, tuple[int, ...]] = {
-    SMPLH_54.joint_count: _BODY + _HANDS,
-    SMPLX_57.joint_count: _BODY + tuple(SMPLX_57.index(joint) for joint in _FACE) + _HANDS,
+    SMPLH_54.joint_count: _BODY + _FINGER_JOINTS,
+    SMPLX_57.joint_count: _BODY + tuple(SMPLX_57.index(joint) for joint in _FACE) + _FINGER_JOINTS,
 }
 
 

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.body.skeletons import FILE_ORDERS, SMPLH_54, SMPLX_57
+from motionrep.body.skeletons import FILE_ORDERS, HANDS, SMPLH_54, SMPLX_57
 from motionrep.layouts import SMPL_24
 from motionrep.types import BodyMotion, as_float32
 
 logger = logging.getLogger(__name__)
 
 _BODY = 22  # joints that all of SMPL, SMPL-H and SMPL-X have
-HANDS = tuple(SMPL_24.index(f"{side}_hand") for side in ("left", "right"))
 # The arguments that hold rotations, with their number of joints, in the order of the file's joints.
 _PARTS: dict[int, tuple[tuple[str, int], ...]] = {
     SMPL_24.joint_count: (("global_orient", 1), ("body_pose", 23)),

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import roma
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -58,6 +57,8 @@ def between(
     motion: BodyMotion, before: Int[Tensor, " new"], after: Int[Tensor, " new"], weight: Float[Tensor, " new"]
 ) -> BodyMotion:
     """New frames between two frames each: rotations along the shortest arc, the rest linearly; weight 1 is after."""
+    import roma  # takes as long as torch to import
+
     start, end = motion.local_rotmat[before], motion.local_rotmat[after]
     turn = roma.rotmat_to_rotvec(start.mT @ end) * weight[:, None, None]
     moved = torch.lerp(motion.translation_m[before], motion.translation_m[after], weight[:, None])

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.body.skeletons import BODY_SKELETONS, SMPLX_57
-from motionrep.body.smplx_parameters import HANDS, rigid_hands
+from motionrep.body.skeletons import BODY_SKELETONS, HANDS, SMPLX_57
 from motionrep.body.translation import translation_from_mid_hips
 from motionrep.layouts import SMPL_24
 from motionrep.motion.axes import in_axes
@@ -198,6 +196,10 @@ def motion_from_track(track: Track, body: BodyModel) -> BodyMotion:
     On a body that the track was made for, the betas are kept (their mean over time). On any other they are 0 and the
     pelvis is where it was.
     """
+    import roma  # takes as long as torch to import, and files of motionrep's own need it not
+
+    from motionrep.body.smplx_parameters import rigid_hands
+
     made_for = is_made_for(track.generation, body)
     count = min(track.betas.shape[-1], body.beta_count)
     betas = track.betas.new_zeros(len(track.rotvec), body.beta_count)
