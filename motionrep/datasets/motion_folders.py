@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,7 +76,8 @@ def load_motion_folder(
 
     Without an index, these are the persons of every .bvh, .npz, .pkl, .pt and motion in text below the folder that
     `load_motions` reads, sorted, except AMASS's shape.npz and *_stagei.npz. One file in eight is "val", by a hash of
-    its path. Files that cannot be read are left out, with one warning that names them.
+    its path, and of two files or more at least one. Files that cannot be read are left out, with one warning that names
+    them.
 
     Args:
         split: Only clips of this split, "train" or "val"; all when None.
@@ -97,11 +98,14 @@ def load_motion_folder(
         rows = [row for row in _read_index(index) if split in (None, row["split"])]
         clips = [clip for row in rows for clip in _indexed_clips(folder, row, body)]
     else:
-        names = _motion_files(folder)
-        chosen = [name for name in names if split in (None, _hashed_split(name))]
+        splits = _hashed_splits(_motion_files(folder))
+        chosen = {name: own for name, own in splits.items() if split in (None, own)}
         clips = _readable_clips(folder, chosen, body, strict)
     if not clips:
-        raise ValueError(f"{folder}: no clip of split {split!r}")
+        raise ValueError(
+            f"{folder}: no clip of split {split!r}; an index.csv with a column `split` says which are (README), or "
+            "choose the other split"
+        )
     return clips
 
 
@@ -115,23 +119,23 @@ def require_body(clips: Sequence[MotionClip], body: BodyModel) -> None:
         )
 
 
-def _readable_clips(folder: Path, names: list[str], body: BodyModel, strict: bool) -> list[MotionClip]:
+def _readable_clips(folder: Path, splits: Mapping[str, str], body: BodyModel, strict: bool) -> list[MotionClip]:
     """The clips of the files; unless `strict`, files that cannot be read are warned of and left out."""
     clips: list[MotionClip] = []
     faults: list[str] = []
-    for name in names:
+    for name, split in splits.items():
         try:
-            clips += _plain_clips(folder, name, body)
+            clips += _plain_clips(folder, name, split, body)
         except ValueError as error:
             if strict:
                 raise
             faults.append(str(error))
     if faults and not clips:
-        raise ValueError(f"{folder}: none of {len(names)} motion files can be read: {'; '.join(faults)}")
+        raise ValueError(f"{folder}: none of {len(splits)} motion files can be read: {'; '.join(faults)}")
     if faults:
         logger.warning(
             "%s: %d of %d files cannot be read and are left out (--strict refuses): %s",
-            folder, len(faults), len(names), "; ".join(faults),
+            folder, len(faults), len(splits), "; ".join(faults),
         )  # fmt: skip
     return clips
 
@@ -205,12 +209,11 @@ def _from_first_frame(whole: BodyMotion, first: int, bad_ranges: str) -> tuple[B
     return whole.cut(first), good
 
 
-def _plain_clips(folder: Path, name: str, body: BodyModel) -> list[MotionClip]:
+def _plain_clips(folder: Path, name: str, split: str, body: BodyModel) -> list[MotionClip]:
     """A clip for each person of a file; names end in "#1", "#2", ... from the second person on."""
     clips = []
     for person, (motion, moved_mm) in enumerate(_clip_motions(folder / name, body)):
-        usable, split = ~_popping(motion, body), _hashed_split(name)
-        called = f"{name}#{person}" if person else name
+        usable, called = ~_popping(motion, body), f"{name}#{person}" if person else name
         clips.append(MotionClip(called, motion, usable, None, split, False, "", moved_mm))
     return clips
 
@@ -244,8 +247,14 @@ def _motion_files(folder: Path) -> list[str]:
     return names
 
 
-def _hashed_split(name: str) -> str:
-    return "val" if hashlib.sha256(name.encode()).digest()[0] % 8 == 0 else "train"
+def _hashed_splits(names: Sequence[str]) -> dict[str, str]:
+    """Which split each file is in: one in eight validates, and at least one where there are two or more."""
+    hashes = {name: hashlib.sha256(name.encode()).digest() for name in names}
+    splits = {name: "val" if own[0] % 8 == 0 else "train" for name, own in hashes.items()}
+    if len(names) > 1:
+        for split in {"train", "val"} - set(splits.values()):
+            splits[min(names, key=hashes.__getitem__)] = split
+    return splits
 
 
 def _outside(bad_ranges: str, frame_count: int) -> Bool[Tensor, " frames"]:

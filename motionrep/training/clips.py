@@ -63,7 +63,7 @@ def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = Fa
     if not train or not val:
         raise ValueError(
             f"{named}: {len(train)} training and {len(val)} validation clips, but both are needed. An index.csv "
-            "assigns clips to them (README). Without one, about one file in eight validates, by a hash of its path"
+            "assigns clips to them (README). Without one, about one file in eight validates, and at least one of two"
         )
     return MotionClips(labels, share_of(train, config.clips_share, by_action=bool(labels)), val)
 

@@ -260,3 +260,15 @@ def test_hidden_files_are_no_motions(tmp_path):
         (tmp_path / name).write_text("no motion")
     save_motion(authored_motion("walk", seconds=1.0), tmp_path / "walk.npz")
     assert [clip.name for clip in load_motion_folder(tmp_path)] == ["walk.npz"]
+
+
+def test_of_two_files_one_validates(tmp_path):
+    """A folder of eight motions could not be trained on, since by chance none of them was to validate."""
+    motion = authored_motion("walk", seconds=0.2)
+    for count, name in enumerate("abcde", 1):
+        save_motion(motion, tmp_path / f"{name}.npz")
+        splits = [clip.split for clip in load_motion_folder(tmp_path)]
+        assert set(splits) == ({"train", "val"} if count > 1 else {splits[0]})
+    assert [clip.name for clip in load_motion_folder(tmp_path, "val")] == [
+        clip.name for clip in load_motion_folder(tmp_path) if clip.split == "val"
+    ]
