@@ -135,3 +135,39 @@ def test_all_persons_keeps_ghosts(tmp_path, caplog):
 @pytest.mark.parametrize(("frames", "confidence"), [(12, 0.8), (60, 0.15)])
 def test_who_is_seen_surely_or_for_long_is_no_ghost(tmp_path, frames, confidence):
     assert [clip.frame_count for clip in clip_of(ghostly(90, frames, confidence))(tmp_path)] == [90, frames]
+
+
+LIMBS = {
+    "legs": [i for i, joint in enumerate(COCO_17.joints) if joint.endswith(("hip", "knee", "ankle"))],
+    "arms": [i for i, joint in enumerate(COCO_17.joints) if joint.endswith(("shoulder", "elbow", "wrist"))],
+}
+
+
+@pytest.mark.parametrize("limb", LIMBS)
+@pytest.mark.parametrize("run", [1, 4, 9])
+@pytest.mark.parametrize("turned_rad", [0.3, 1.2])
+def test_arms_or_legs_exchanged_alone_are_put_right(tmp_path, caplog, limb, run, turned_rad):
+    rng = np.random.default_rng(run)
+    joints = LIMBS[limb]
+    true = np.array([noisy(body(t / 30, turned_rad=turned_rad), rng) for t in range(120)])
+    wrong = np.repeat(rng.random(-(-120 // run)) < 0.3, run)[:120]
+    wrong[:10] = wrong[-10:] = False
+    detected = true.copy()
+    detected[np.ix_(wrong, joints)] = true[wrong][:, [FLIP[joint] for joint in joints]]
+    (clip,) = clip_of([[xyc] for xyc in detected])(tmp_path)
+    off_px = np.abs(clip.xy_px.numpy() - true[..., :2])
+    before_px = np.abs(detected - true)[..., :2]
+    # where both sides are at one place, nobody can say which is which, and it matters little
+    assert off_px.mean() < 0.4 * before_px.mean()
+    assert "only of the arms or the legs" in caplog.text
+
+
+@pytest.mark.parametrize("facing_rad", [np.pi / 2, -np.pi / 2])
+def test_sides_exchanged_in_a_long_run_that_begins_in_profile(tmp_path, facing_rad):
+    """Legs tell the sides of somebody who is seen from the side and walks, unless they pass each other just then."""
+    rng = np.random.default_rng(3)
+    true = np.array([noisy(body(t / 30, turned_rad=facing_rad + 0.3 * np.sin(t / 20)), rng) for t in range(150)])
+    detected = true.copy()
+    detected[66:98] = true[66:98][:, FLIP]
+    (clip,) = clip_of([[xyc] for xyc in detected])(tmp_path)
+    assert np.abs(clip.xy_px.numpy() - true[..., :2]).mean() < 0.2 * np.abs(detected - true)[..., :2].mean()
