@@ -8,7 +8,7 @@ import torch
 from filmed_people import film
 
 from motionrep.detection.blazepose.detector import full
-from motionrep.detection.blazepose.following import _made_of, _Run
+from motionrep.detection.blazepose.disputes import Run, made_of
 from motionrep.detection.blazepose.regions import between, crops, region_of, smoothed, to_picture
 from motionrep.layouts import MEDIAPIPE_33
 
@@ -110,13 +110,20 @@ def test_regions_turn_the_shorter_way():
     assert (mean[:, 3].abs() > 3).all()
 
 
+def _run(region: torch.Tensor, xyc: torch.Tensor) -> Run:
+    run = Run(region)
+    run.xyc, run.score = xyc, torch.ones(len(region))
+    return run
+
+
 def test_an_upper_body_found_on_a_person_is_no_second_one():
     """In a real video, part of the picture gave a second person who had the first one's face and hands."""
     xyc = torch.rand(8, 33, 3, generator=torch.Generator().manual_seed(0)) * 300
+    xyc[..., 2] = 1
     region = torch.tensor([[150.0, 150, 500, 0]]).repeat(8, 1)
-    person = _Run(region, region, xyc, torch.ones(8))
-    ghost_xyc = xyc + torch.randn(8, 33, 3, generator=torch.Generator().manual_seed(1))
+    person = _run(region, xyc)
+    ghost_xyc = xyc.clone()
+    ghost_xyc[..., :2] += torch.randn(8, 33, 2, generator=torch.Generator().manual_seed(1))
     ghost_xyc[:, 17:, :2] += 150
-    assert _made_of(_Run(region, region, ghost_xyc, torch.ones(8)), [person])
-    neighbour_xyc = xyc + torch.tensor([60.0, 0, 0])
-    assert not _made_of(_Run(region, region, neighbour_xyc, torch.ones(8)), [person])
+    assert made_of(_run(region, ghost_xyc), [person])
+    assert not made_of(_run(region, xyc + torch.tensor([60.0, 0, 0])), [person])

@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from motionrep.detection.blazepose.landmarks import LANDMARKS, LandmarkFinder, Landmarks
+from motionrep.detection.blazepose.disputes import BEFORE, Run, expected, jumps, losers, made_of
+from motionrep.detection.blazepose.landmarks import LandmarkFinder, Landmarks
 from motionrep.detection.blazepose.people import Found, PersonFinder, same_person
 from motionrep.detection.blazepose.regions import between, differ, smoothed
 from motionrep.detection.blazepose.tiles import around, coarse_places, fine_places
 
 _SURE = 0.5
-_PASSES = 3
-_SAME = 0.1  # distance between a landmark of one person found twice, in sides of the region
-_TOGETHER = 0.45  # who has as many landmarks of others is no person of its own
+_PASSES = 6  # of a person who is quick, the region reaches the true one from frame to frame
 
+_STANDING_COSTS = 0.1  # so that two who meet do not each seem to stand where the other one arrives
 _TURNS = 8  # calls in which small people are looked for once everywhere
 
 Pictures = list[UInt8[Tensor, "height width 3"]]
@@ -23,32 +23,12 @@ Pictures = list[UInt8[Tensor, "height width 3"]]
 
 @dataclass
 class Track:
-    """A person: where it was in the frames so far, and its region in the last of them."""
+    """A person: what was found in the frames so far, and its regions in the last few of them."""
 
-    number: int
-    region: Float[Tensor, " 4"]
+    last: Float[Tensor, "known 4"]
     frames: list[int] = field(default_factory=list)
     xyc: list[Float[Tensor, "frames 33 3"]] = field(default_factory=list)
     score: list[Float[Tensor, " frames"]] = field(default_factory=list)
-
-
-@dataclass
-class _Run:
-    """One person in the frames that are looked at together."""
-
-    region: Float[Tensor, "frames 4"]
-    implied: Float[Tensor, "frames 4"]
-    xyc: Float[Tensor, "frames 33 3"]
-    score: Float[Tensor, " frames"]
-
-    @classmethod
-    def along(cls, region: Float[Tensor, "frames 4"]) -> "_Run":
-        count = len(region)
-        return cls(region, region.clone(), torch.zeros(count, LANDMARKS, 3), torch.zeros(count))
-
-    @property
-    def seen(self) -> Bool[Tensor, " frames"]:
-        return self.score >= _SURE
 
 
 class Follower:
@@ -70,7 +50,7 @@ class Follower:
         height, width = pictures[0].shape[:2]
         last = len(pictures) - 1
         coarse, fine = coarse_places(height, width), fine_places(height, width)
-        small = [around(track.region) for track in self.tracks if track.region[2] < min(height, width) / 2]
+        small = [around(track.last[-1]) for track in self.tracks if track.last[-1, 2] < min(height, width) / 2]
         places = {last: [*coarse, *small, *(fine if self.frame == 0 else fine[self.turn :: _TURNS])]}
         if self.frame == 0 and last:
             places[0] = coarse
@@ -78,27 +58,29 @@ class Follower:
         looked = dict(zip(places, self.people.find([pictures[i] for i in places], list(places.values())), strict=True))
         runs = self._expected(looked[last], len(pictures))
         self._look(pictures, runs)
-        fresh: list[_Run] = []
+        self._settle(pictures, runs)
+        fresh: list[Run] = []
         for frame in sorted(looked, reverse=True):
             known = [run.implied[frame] for run in runs + fresh if run.seen[frame]]
             others = [one for one in looked[frame].region if not any(same_person(one, other) for other in known)]
             more = self._new(pictures, frame, others, known)
             self._look(pictures, more)
             fresh += more
+        self._settle(pictures, runs + fresh)
         self._keep(runs, fresh)
         self.frame += len(pictures)
 
-    def _expected(self, end: Found, count: int) -> list[_Run]:
+    def _expected(self, end: Found, count: int) -> list[Run]:
         """The known persons on their way to where the person detector sees them at last."""
-        share = (torch.arange(count) + 1) / count
-        runs = []
-        for track in self.tracks:
-            match = _nearest(track.region, end)
-            goal = track.region if match is None else end.region[match]
-            runs.append(_Run.along(between(track.region, goal, share)))
+        share, nothing = (torch.arange(count) + 1) / count, torch.zeros(count, dtype=torch.bool)
+        runs = [Run(track.last[-1].repeat(count, 1), track.last) for track in self.tracks]
+        for run in runs:
+            run.region = expected(run, nothing)
+        for i, k in _pairs(runs, end):
+            runs[i].region = between(runs[i].before[-1], end.region[k], share)
         return runs
 
-    def _new(self, pictures: Pictures, frame: int, regions: list[Tensor], known: list[Tensor]) -> list[_Run]:
+    def _new(self, pictures: Pictures, frame: int, regions: list[Tensor], known: list[Tensor]) -> list[Run]:
         """Persons who are looked at in all frames, since their landmarks are found in one."""
         if not regions:
             return []
@@ -107,16 +89,16 @@ class Follower:
         for region, score in zip(found.region, found.score, strict=True):
             if score >= _SURE and not any(same_person(region, other) for other in [*known, *new]):
                 new.append(region)
-        return [_Run.along(region.repeat(len(pictures), 1)) for region in new]
+        return [Run(region.repeat(len(pictures), 1)) for region in new]
 
-    def _look(self, pictures: Pictures, runs: list[_Run]) -> None:
+    def _look(self, pictures: Pictures, runs: list[Run]) -> None:
         """Landmarks of all persons in all frames; at last once more where somebody was lost."""
         pending = [torch.ones(len(pictures), dtype=torch.bool) for _ in runs]
-        for _ in range(_PASSES):
+        for first in (True, *[False] * (_PASSES - 1)):
             if not any(bool(some.any()) for some in pending):
                 return
             self._landmarks(pictures, runs, pending)
-            pending = [_improved(run) for run in runs]
+            pending = [_improved(run, jumps(run) if first else run.seen & False) for run in runs]
         lost = [(run, frame) for run in runs for frame in (~run.seen).nonzero()[:, 0].tolist()]
         again = {id(run): torch.zeros(len(pictures), dtype=torch.bool) for run in runs}
         looked = self.people.find([pictures[i] for _, i in lost], [[around(run.region[i])] for run, i in lost])
@@ -126,7 +108,19 @@ class Follower:
                 run.region[frame], again[id(run)][frame] = found.region[match], True
         self._landmarks(pictures, runs, list(again.values()))
 
-    def _landmarks(self, pictures: Pictures, runs: list[_Run], wanted: list[Bool[Tensor, " frames"]]) -> None:
+    def _settle(self, pictures: Pictures, runs: list[Run]) -> None:
+        """Where two have the same landmarks, the other one is looked for once more where it was expected."""
+        lost = losers(runs)
+        if not any(bool(some.any()) for some in lost):
+            return
+        for run, some in zip(runs, lost, strict=True):
+            run.region[some] = expected(run, run.seen & ~some)[some]
+            run.score[some] = 0
+        self._landmarks(pictures, runs, lost)
+        for run, some in zip(runs, losers(runs), strict=True):
+            run.score[some] = 0
+
+    def _landmarks(self, pictures: Pictures, runs: list[Run], wanted: list[Bool[Tensor, " frames"]]) -> None:
         regions, places = [], []
         for frame in range(len(pictures)):
             here = [run for run, some in zip(runs, wanted, strict=True) if some[frame]]
@@ -139,14 +133,12 @@ class Follower:
         for i, (run, frame) in enumerate(places):
             run.xyc[frame], run.score[frame], run.implied[frame] = xyc[i], found.score[i], found.region[i]
 
-    def _keep(self, runs: list[_Run], fresh: list[_Run]) -> None:
+    def _keep(self, runs: list[Run], fresh: list[Run]) -> None:
         """Adds what was found to the persons; ends those who were not seen, or were another one all along."""
-        old = list(zip(self.tracks, runs, strict=True))
-        number = len(self.tracks) + len(self.ended)
-        new = [(Track(number + i, run.region[-1]), run) for i, run in enumerate(fresh)]
-        alive: list[tuple[Track, _Run]] = []
-        for track, run in old + new:
-            if bool(run.seen.any()) and not _made_of(run, [other for _, other in alive]):
+        tracks = [*self.tracks, *(Track(run.region[-1:]) for run in fresh)]
+        alive: list[tuple[Track, Run]] = []
+        for track, run in zip(tracks, runs + fresh, strict=True):
+            if bool(run.seen.any()) and not made_of(run, [other for _, other in alive]):
                 alive.append((track, run))
             else:
                 self.ended.append(track)
@@ -155,41 +147,41 @@ class Follower:
             track.frames += (seen + self.frame).tolist()
             track.xyc.append(run.xyc[seen])
             track.score.append(run.score[seen])
-            track.region = run.implied[seen[-1]]
+            track.last = torch.cat([track.last, expected(run, run.seen)])[-BEFORE:]
         self.tracks = [track for track, _ in alive]
 
 
-def _improved(run: _Run) -> Bool[Tensor, " frames"]:
-    """Moves regions to where the landmarks imply them; says which frames are to be looked at again."""
-    seen = run.seen
-    if not bool(seen.any()):
-        return torch.zeros_like(seen)
-    frames = torch.arange(len(seen))
-    known = seen.nonzero()[:, 0]
-    nearest = known[(frames[:, None] - known).abs().argmin(-1)]
-    better = smoothed(run.implied[nearest])
+def _improved(run: Run, doubted: Bool[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
+    """Moves regions to where the landmarks imply them; says which frames are to be looked at again.
+
+    Args:
+        doubted: Frames whose landmarks do not count; they are looked at again where the others expect the person.
+    """
+    known = run.seen & ~doubted
+    if not bool(known.any()):
+        return known
+    better = smoothed(expected(run, known))
     change = differ(run.region, better)
     run.region[change] = better[change]
     return change
+
+
+def _pairs(runs: list[Run], end: Found) -> list[tuple[int, int]]:
+    """Which of the people found in the last frame are which known persons: where they were, or would be by now."""
+    costs = []
+    for i, run in enumerate(runs):
+        for k, region in enumerate(end.region):
+            for place, more in ((run.region[-1], 0.0), (run.before[-1], _STANDING_COSTS)):
+                if same_person(region, place):
+                    costs.append((float((region[:2] - place[:2]).norm() / place[2]) + more, i, k))
+    pairs: dict[int, int] = {}
+    for _, i, k in sorted(costs):
+        if i not in pairs and k not in pairs.values():
+            pairs[i] = k
+    return list(pairs.items())
 
 
 def _nearest(region: Float[Tensor, " 4"], found: Found) -> int | None:
     """Which of the people found in a picture has this region."""
     close = [i for i in range(len(found.score)) if same_person(found.region[i], region)]
     return min(close, key=lambda i: float((found.region[i, :2] - region[:2]).norm()), default=None)
-
-
-def _made_of(run: _Run, others: list[_Run]) -> bool:
-    """Whether a person has the landmarks of others in most frames, and so is one of them or a mixture of them.
-
-    Not all landmarks need be theirs. In a part of the picture, a person may be taken for one who ends at its edge.
-    """
-    frames = run.seen.nonzero()[:, 0]
-    nearest = torch.full((len(frames), LANDMARKS), torch.inf)
-    for other in others:
-        distance = (run.xyc[frames, :, :2] - other.xyc[frames, :, :2]).norm(dim=-1)
-        side = torch.minimum(run.implied[frames, 2], other.implied[frames, 2])
-        seen = torch.where(other.seen[frames][:, None], distance / side[:, None], torch.inf)
-        nearest = torch.minimum(nearest, seen)
-    together = (nearest < _SAME).float().mean(-1)
-    return bool((together > _TOGETHER).float().mean() > 0.5)

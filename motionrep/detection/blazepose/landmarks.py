@@ -39,7 +39,7 @@ class LandmarkFinder:
         self.network, self.workers = network, workers
 
     def find(
-        self, pictures: list[UInt8[Tensor, "height width 3"]], regions: list[Float[Tensor, "regions 4"]]
+        self, pictures: list[UInt8[Tensor, "height width 3"]], regions: list[Float[Tensor, "_ 4"]]
     ) -> Landmarks:
         """Landmarks in regions of pictures, those of the first picture first.
 

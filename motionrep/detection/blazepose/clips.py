@@ -1,0 +1,98 @@
+"""From what was found in frames to one clip for each person."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from motionrep.detection.blazepose.following import Track
+from motionrep.keypoints.sides import put_right
+from motionrep.keypoints.unseen import unseen_points
+from motionrep.layouts import MEDIAPIPE_33
+from motionrep.types import Keypoints
+
+_SHORTEST_S = 0.1
+_SURE = 0.5  # mean confidence of a person
+_LONGEST_GAP_S = 1.0
+_STEP = 0.3  # how far someone may be from the place where it was expected, in its sizes
+_STEP_PER_S = 1.0
+_SPEED_S = 0.2  # time from which the speed is taken
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Where a person was found: numbers of frames, ascending, and x, y and confidence."""
+
+    frame: Int[np.ndarray, " frames"]
+    xyc: Float[np.ndarray, "frames 33 3"]
+
+    @property
+    def size_px(self) -> float:
+        return max(float(np.median(np.ptp(self.xyc[..., :2], axis=1).max(-1))), 1.0)
+
+    def speed_px(self, seconds: float, fps: float, last: bool) -> Float[np.ndarray, "2"]:
+        """Pixels in a frame at the end or at the beginning."""
+        edge = self.frame[-1] if last else self.frame[0]
+        near = np.abs(self.frame - edge) <= max(seconds * fps, 1)
+        if near.sum() < 3:
+            return np.zeros(2)
+        middle_px, frame = self.xyc[near, :, :2].mean(1), self.frame[near]
+        return np.polyfit(frame, middle_px, 1)[0]
+
+
+def clips_of(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[Keypoints]:
+    """One clip for each person who was seen for more than a moment, in order of appearance."""
+    found = [_Person(np.array(track.frames), torch.cat(track.xyc).double().numpy()) for track in tracks if track.frames]
+    if not found:
+        return []
+    frames = [person.frame for person in found]
+    span = 1 + max(int(frame[-1]) for frame in frames) - min(int(frame[0]) for frame in frames)
+    shortest = min(_SHORTEST_S * fps, span)
+    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and one.xyc[..., 2].mean() >= _SURE]
+    return [_clip(one, str(number), fps, size_px) for number, one in enumerate(people)]
+
+
+def joined(people: list[_Person], fps: float) -> list[_Person]:
+    """Who was lost and found again near the place where it was expected is one person, nearest first."""
+    people = sorted(people, key=lambda one: (int(one.frame[0]), -len(one.frame)))
+    while True:
+        pairs = [
+            (away, i, k)
+            for i, some in enumerate(people)
+            for k, other in enumerate(people)
+            if (away := _away(some, other, fps)) is not None
+        ]
+        if not pairs:
+            return people
+        _, i, k = min(pairs)
+        one = _Person(*(np.concatenate([getattr(people[n], part) for n in (i, k)]) for part in ("frame", "xyc")))
+        people = [one if n == i else person for n, person in enumerate(people) if n != k]
+
+
+def _away(some: _Person, other: _Person, fps: float) -> float | None:
+    """How far from its place another person begins after one ends, in sizes; None if it cannot be the same."""
+    gap = int(other.frame[0] - some.frame[-1])
+    if not 0 < gap <= max(_LONGEST_GAP_S * fps, 1):
+        return None
+    weight = some.xyc[-1, :, 2] * other.xyc[0, :, 2]
+    if not weight.any():
+        return None
+    size_px = max(some.size_px, other.size_px)
+    if min(some.size_px, other.size_px) < size_px / 2:
+        return None
+    speeds = (np.zeros(2), some.speed_px(_SPEED_S, fps, last=True), other.speed_px(_SPEED_S, fps, last=False))
+    offset_px = other.xyc[0, :, :2] - some.xyc[-1, :, :2]
+    distances = [weight @ np.linalg.norm(offset_px - gap * speed, axis=-1) / weight.sum() for speed in speeds]
+    away = min(distances) / size_px
+    return away if away <= _STEP + _STEP_PER_S * gap / fps else None
+
+
+def _clip(person: _Person, name: str, fps: float, size_px: tuple[int, int]) -> Keypoints:
+    first = int(person.frame[0])
+    clip = np.zeros((int(np.ptp(person.frame)) + 1, MEDIAPIPE_33.joint_count, 3))
+    clip[person.frame - first] = person.xyc
+    put_right(clip, fps, MEDIAPIPE_33)
+    clip[unseen_points(clip[..., :2], clip[..., 2], size_px)] = 0
+    tensors = torch.from_numpy(clip[..., :2]), torch.from_numpy(clip[..., 2])
+    return Keypoints(*tensors, MEDIAPIPE_33, fps, *size_px, name, first)
