@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from motionrep.body import BodyModel, load_body_model
-from motionrep.datasets.authored.films import film
+from motionrep.datasets.authored.films import Film, film
 from motionrep.datasets.authored.motions import AUTHORED
 from motionrep.embedding.tables import write_embeddings
 from motionrep.evaluation.scores import errors
@@ -21,6 +21,7 @@ from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
 from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.keypoints.saving import save_keypoints
+from motionrep.motion.axes import in_camera, in_world
 from motionrep.motion.saving import save_motion
 from motionrep.pipeline import Recovered, recover
 from motionrep.rendering import render_frames, write_video
@@ -33,6 +34,7 @@ _LIMBS = [
 ]
 _COLUMNS = ("mpjpe", "pa_mpjpe", "pve", "accel_error")
 _VIDEO_PX, _SIDE_PX = (400, 225), (240, 225)
+_FLOOR_QUANTILE = 0.05  # as in drawing: the soles are a little below the floor at times
 _CAPTION_PX = 30
 _INK, _PALE_INK = (36, 41, 47), (90, 95, 105)
 
@@ -42,6 +44,7 @@ class _Clip:
     """One example: the video, what was recovered from it, what is true in the same frames, and how far they are apart.
 
     Attributes:
+        truth: In world axes.
         seen: Share of the video's frames in which the person was found.
         error_px: Mean distance of the detector's limb joints from the true ones.
     """
@@ -50,6 +53,7 @@ class _Clip:
     video: Path
     found: Recovered
     truth: BodyMotion
+    camera: PinholeCamera
     seen: float
     error_px: float
     errors: dict[str, float]
@@ -84,13 +88,13 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, 
     with progress_bar(None, "demo", "frame", total=3 * frames * clips) as bar:  # film, recover, draw
         shown = []
         for name in names:
-            truth, pictures = film(name, seed, seconds, _FPS, device=device)
-            video = write_video(_counted(pictures, bar), output / "videos" / f"{name}.mp4", _FPS)
-            people = recover(video, [_HEAD], device=device)
-            shown.append(_compared(name, video, people, truth, body))
+            filmed = film(name, seed, seconds, _FPS, device=device)
+            video = write_video(_counted(filmed.pictures, bar), output / "videos" / f"{name}.mp4", _FPS)
+            people = recover(video, [_HEAD], refine=True, device=device)
+            shown.append(_compared(name, video, people, filmed, body))
             bar.update(frames)
         four: list[np.ndarray] = []
-        write_video(_counted(_frames(shown, four, device), bar), output / "demo.mp4", _FPS)
+        write_video(_counted(_frames(shown, four, body, device), bar), output / "demo.mp4", _FPS)
     for clip in shown:
         save_keypoints([clip.found.keypoints], output / "keypoints" / f"{clip.name}.npz")
         save_motion(clip.motion, output / "motion" / f"{clip.name}.npz")
@@ -106,25 +110,26 @@ def _counted(pictures: Iterable[np.ndarray], bar: Any) -> Iterator[np.ndarray]:
         bar.update()
 
 
-def _compared(name: str, video: Path, people: list[Recovered], truth: BodyMotion, body: BodyModel) -> _Clip:
+def _compared(name: str, video: Path, people: list[Recovered], filmed: Film, body: BodyModel) -> _Clip:
     """Compares the person who was seen in most frames with the truth in these frames."""
     found = max(people, key=lambda person: person.keypoints.frame_count)
     clip = found.keypoints
     own = slice(clip.first_frame, clip.first_frame + clip.frame_count)
-    same = replace(
-        truth, local_rotmat=truth.local_rotmat[own], translation_m=truth.translation_m[own],
+    whole = filmed.motion
+    truth = replace(
+        whole, local_rotmat=whole.local_rotmat[own], translation_m=whole.translation_m[own],
         first_frame=clip.first_frame,
     )  # fmt: skip
+    seen = in_camera(truth, body, filmed.camera)
     joints = [clip.layout.index(joint) for joint in _LIMBS]
-    point_m = body.points(clip.layout, same.local_rotmat, same.betas, same.translation_m)[:, joints]
-    true_px = project(point_m, PinholeCamera.from_hfov(clip.width_px, clip.height_px))
+    point_m = body.points(clip.layout, seen.local_rotmat, seen.betas, seen.translation_m)[:, joints]
     there = clip.confidence[:, joints] > 0
-    error_px = float((clip.xy_px[:, joints] - true_px).norm(dim=-1)[there].mean())
-    seen = float((clip.confidence > 0).any(-1).sum()) / truth.frame_count
-    return _Clip(name, video, found, same, seen, error_px, errors(found.results[_HEAD], same, body))
+    error_px = float((clip.xy_px[:, joints] - project(point_m, filmed.camera)).norm(dim=-1)[there].mean())
+    share = float((clip.confidence > 0).any(-1).sum()) / whole.frame_count
+    return _Clip(name, video, found, truth, filmed.camera, share, error_px, errors(found.results[_HEAD], seen, body))
 
 
-def _frames(shown: list[_Clip], pictures: list[np.ndarray], device: str) -> Iterator[np.ndarray]:
+def _frames(shown: list[_Clip], pictures: list[np.ndarray], body: BodyModel, device: str) -> Iterator[np.ndarray]:
     """Yields the frames of all clips, one after the other, and adds one of each clip to `pictures`."""
     for clip in shown:
         on_video = render_frames(
@@ -132,17 +137,25 @@ def _frames(shown: list[_Clip], pictures: list[np.ndarray], device: str) -> Iter
             width_px=_VIDEO_PX[0], height_px=_VIDEO_PX[1], device=device,
         )  # fmt: skip
         aside = render_frames(
-            [clip.motion, clip.truth], names=["recovered", "true"], arrange="apart", views=["side"],
-            width_px=_SIDE_PX[0], height_px=_SIDE_PX[1], device=device,
+            [_beside(in_world(clip.motion, clip.camera), clip.truth, body), clip.truth], names=["recovered", "true"],
+            arrange="apart", views=["side"], width_px=_SIDE_PX[0], height_px=_SIDE_PX[1], device=device,
         )  # fmt: skip
         caption = None
-        for index, (left, right) in enumerate(zip(on_video, aside, strict=True)):
-            row = np.concatenate([left, right], axis=1)
+        for index, panels in enumerate(zip(on_video, aside, strict=True)):
+            row = np.concatenate(panels, axis=1)
             caption = _caption(clip, row.shape[1]) if caption is None else caption
             frame = np.concatenate([caption, row])
             if index == clip.motion.frame_count // 2:
                 pictures.append(frame)
             yield frame
+
+
+def _beside(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> BodyMotion:
+    """The motion on the floor and at the place of the true one; its depth, and so its place, is not known exactly."""
+    lowest_m = body.vertices(motion.local_rotmat, motion.betas, motion.translation_m)[..., 1].amin(1)
+    moved_m = (truth.translation_m - motion.translation_m).mean(0)
+    moved_m[1] = -lowest_m.quantile(_FLOOR_QUANTILE)
+    return replace(motion, translation_m=motion.translation_m + moved_m)
 
 
 def _caption(clip: _Clip, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -177,11 +190,10 @@ def _line(name: str, frames: str, values: Iterable[float]) -> str:
 def _next_steps(output: Path) -> str:
     program = "motionrep" if which("motionrep") else os.path.relpath(Path(sys.executable).with_name("motionrep"))
     return f"""\
-Look at {output}/demo.mp4: each video with the keypoints found, the recovered body laid over it, and from the side the
-recovered beside the true body. {output}/demo.png has a frame of four of them.
-The videos, {output}/videos/*.mp4, show drawn people, whose true motion is known. {output}/ also has keypoints/*.npz,
-motion/*.npz and embeddings.parquet.
+Look at {output / "demo.mp4"}: the keypoints found in each video, the recovered body laid over it,
+and, from the side, the recovered beside the true body. demo.png has a frame of four videos.
+The people in videos/*.mp4 are drawn; that is why the truth is known. keypoints/*.npz, motion/*.npz
+and embeddings.parquet are what was made of them.
 
-Your own video:
-  {program} detect my_video.mp4 --output my_video.npz
-  {program} predict my_video.npz --output results"""
+Your own video, with the recovered people over it:
+  {program} predict my_video.mp4 --refine --render"""

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.synthetic.virtual_camera import random_camera
-from motionrep.motion.axes import in_camera
+from motionrep.geometry.cameras import PinholeCamera
 from motionrep.rendering import render_frames
 from motionrep.types import BodyMotion
 
@@ -19,13 +20,28 @@ _LABEL = "drawn by motionrep"
 _INK = (90, 95, 105)
 
 
+@dataclass(frozen=True)
+class Film:
+    """A drawn film.
+
+    Attributes:
+        motion: The true one, in world axes.
+        camera: Where it stands in the world.
+        pictures: One after the other; they can be read once.
+    """
+
+    motion: BodyMotion
+    camera: PinholeCamera
+    pictures: Iterator[UInt8[np.ndarray, "height width 3"]]
+
+
 def film(
     name: str, seed: int = 0, seconds: float = 2.0, fps: float = 30.0, size_px: tuple[int, int] = (640, 360),
     device: str | torch.device = "cpu",
-) -> tuple[BodyMotion, Iterator[UInt8[np.ndarray, "height width 3"]]]:  # fmt: skip
-    """The true motion in the axes of a still camera, and the pictures that this camera takes, one after the other.
+) -> Film:  # fmt: skip
+    """Films an example motion with a still camera, whose horizontal field of view is 50 degrees.
 
-    The camera has a horizontal field of view of 50 degrees. Each picture says what it is in its top left corner.
+    Each picture says in its top left corner that it is drawn.
 
     Args:
         name: One of the motions of `AUTHORED`.
@@ -41,7 +57,7 @@ def film(
         motion, camera=camera, views=["camera"], titles=False, width_px=size_px[0], height_px=size_px[1],
         backend="raster", device=str(device),
     )  # fmt: skip
-    return in_camera(motion, body, camera), _labelled(frames, f"{name.replace('_', ' ')} ({_LABEL})")
+    return Film(motion, camera, _labelled(frames, f"{name.replace('_', ' ')} ({_LABEL})"))
 
 
 def _labelled(frames: Iterator[np.ndarray], text: str) -> Iterator[np.ndarray]:
