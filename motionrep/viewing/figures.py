@@ -32,6 +32,8 @@ class Figure:
         self.placed = placed
         name = placed.viewed.label.replace("/", "|")
         self._root = f"/{number} {name}"
+        # Who is in a video comes and goes with its pictures.
+        self._whole = None if placed.viewed.video is None else scene.add_frame(self._root, show_axes=False)
         motion = placed.motion
         self.frame_count, self.fps, self.begin_s = motion.frame_count, float(motion.fps), placed.begin_s
         self.mesh: Any = None
@@ -50,12 +52,21 @@ class Figure:
         keypoints = placed.viewed.keypoints
         self.keypoints: _KeypointPanel | None = None
         if keypoints is not None and placed.panel is not None:
-            self.keypoints = _KeypointPanel(scene, f"{self._root}/keypoints", keypoints, placed.panel)
+            on_paper = placed.viewed.video is None
+            self.keypoints = _KeypointPanel(scene, f"{self._root}/keypoints", keypoints, placed.panel, on_paper)
         self.show(0)
 
     def frame_at(self, time_s: float) -> int:
         """The frame shown at a time: the first one before the motion begins, the last one after it ends."""
         return max(0, min(int((time_s - self.begin_s) * self.fps + 1e-6), self.frame_count - 1))
+
+    def show_at(self, time_s: float) -> None:
+        """Sets everything to a time; a person of a video is there only while the video shows him."""
+        if self._whole is not None:
+            there = 0 <= (time_s - self.begin_s) * self.fps + 1e-6 < self.frame_count
+            if there != self._whole.visible:
+                self._whole.visible = there
+        self.show(self.frame_at(time_s))
 
     def show(self, frame: int) -> None:
         """Sets everything to a frame; sends nothing if that frame is already shown."""
@@ -123,9 +134,10 @@ def strongest_weights(body: BodyModel) -> Float[Tensor, "vertices 24"]:
 
 
 class _KeypointPanel:
-    """Keypoints of the input on an upright sheet of paper. Less confident ones are paler, unseen ones hidden."""
+    """Keypoints of the input on an upright sheet of paper, or on a video. Less confident ones are paler, unseen ones
+    hidden."""
 
-    def __init__(self, scene: Any, root: str, keypoints: Keypoints, panel: Panel) -> None:
+    def __init__(self, scene: Any, root: str, keypoints: Keypoints, panel: Panel, on_paper: bool) -> None:
         layout, certain = keypoints.layout, keypoints.confidence.cpu().clamp(max=1)
         self._point_m = panel.points(keypoints.xy_px.cpu())
         self._bones = torch.tensor(layout.bones)
@@ -138,21 +150,22 @@ class _KeypointPanel:
         width_m, height_m = panel.size_m
         middle_m = panel.origin_m + torch.tensor([width_m / 2, -height_m / 2, 0.0])
         self._hidden_m = middle_m - torch.tensor([0.0, 0.0, 0.1])  # behind the paper
-        paper = np.full((2, 2, 3), _PAPER_RGB, np.uint8)
         self._lines = scene.add_line_segments(f"{root}/lines", *self._lines_at(0), thickness=_KEYPOINT_THICKNESS_M)
         self._points = scene.add_point_cloud(
             f"{root}/points", *self._points_at(0), point_size=1.2 * _KEYPOINT_THICKNESS_M, point_shape="circle"
         )
-        self.nodes = [
-            self._lines,
-            self._points,
+        self.nodes = [self._lines, self._points, *(self._paper(scene, root, middle_m, panel) if on_paper else [])]
+
+    def _paper(self, scene: Any, root: str, middle_m: Tensor, panel: Panel) -> list[Any]:
+        paper = np.full((2, 2, 3), _PAPER_RGB, np.uint8)
+        return [
             scene.add_image(
-                f"{root}/paper", paper, width_m, height_m, format="png", cast_shadow=False, receive_shadow=False,
+                f"{root}/paper", paper, *panel.size_m, format="png", cast_shadow=False, receive_shadow=False,
                 wxyz=(0.0, 1.0, 0.0, 0.0), position=tuple((middle_m - torch.tensor([0.0, 0.0, 0.05])).tolist()),
             ),
             scene.add_label(
                 f"{root}/title", "input keypoints", anchor="top-center",
-                position=tuple((middle_m - torch.tensor([0.0, height_m / 2 + 0.02, 0.0])).tolist()),
+                position=tuple((middle_m - torch.tensor([0.0, panel.size_m[1] / 2 + 0.02, 0.0])).tolist()),
             ),
         ]  # fmt: skip
 

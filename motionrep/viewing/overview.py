@@ -61,9 +61,12 @@ class Overview:
 
 def overview(placed: Sequence[PlacedMotion]) -> Overview:
     """The camera in front that sees the whole row."""
-    left = min(float(one.panel.origin_m[0] if one.panel else one.low_m[0]) for one in placed)
-    right = max(float(one.high_m[0]) for one in placed)
-    top = max(float(one.high_m[1]) for one in placed)
+    panels = [one.panel for one in placed if one.panel is not None]
+    left = min([*(float(one.low_m[0]) for one in placed), *(float(panel.origin_m[0]) for panel in panels)])
+    right = max([
+        *(float(one.high_m[0]) for one in placed), *(float(panel.origin_m[0]) + panel.size_m[0] for panel in panels)
+    ])  # fmt: skip
+    top = max([*(float(one.high_m[1]) for one in placed), *(float(panel.origin_m[1]) for panel in panels)])
     front = max(float(one.high_m[2]) for one in placed)
     per_m = _MARGIN / 2 / math.tan(FIELD_OF_VIEW_RAD / 2)
     return Overview(((left + right) / 2, top / 2, 0.0), front, per_m * top, per_m * (right - left))

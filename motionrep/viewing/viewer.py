@@ -105,6 +105,10 @@ class Viewer:
                 keypoints = gui.add_checkbox("Input keypoints", True)
                 nodes = [node for figure in figures if figure.keypoints is not None for node in figure.keypoints.nodes]
                 keypoints.on_update(lambda _: _set_visible(nodes, keypoints.value))
+            if self._scene.videos:
+                video = gui.add_checkbox("Video", True)
+                planes = [node for one in self._scene.videos for node in (one.image, one.label)]
+                video.on_update(lambda _: _set_visible(planes, video.value))
             names = gui.add_checkbox("Names", True)
             names.on_update(lambda _: _set_visible([figure.label for figure in figures], names.value))
         gui.add_button("Reset camera").on_click(lambda _: self._framing.reset())
