@@ -7,6 +7,7 @@ _OWN_CLIPS = (
 )
 _OWN_MOTIONS = "make a motionrep.BodyMotion or JointMotion of its numbers and write it with motionrep.save_motion"
 _COLUMNS = "columns of keypoints are called like nose_x, nose_y and nose_score, beside frame and person_id"
+_BLENDER = "{} and export the armature's motion as Motion Capture (.bvh)"
 # By container, for those who look for keypoints.
 _KEYPOINTS = {
     "csv": f"{_COLUMNS}, with shoulders and hips among them; rename them so",
@@ -21,8 +22,10 @@ _ANYTHING = {
     "hdf5": "open it with h5py and save its arrays as .npz",
     "matlab": "open it with scipy.io.loadmat and save its arrays as .npz",
     "zip": "unpack it and give what is in it",
-    "fbx": "open it in Blender and save the skeleton's motion as .bvh",
-    "glb": "open it in Blender and save the skeleton's motion as .bvh",
+    **dict.fromkeys(("fbx", "gltf", "usd"), _BLENDER.format("import it in Blender")),
+    "blend": _BLENDER.format("open it in Blender"),
+    "vmd": _BLENDER.format("import it in Blender with the add-on MMD Tools"),
+    "unity": _BLENDER.format("write the character as .fbx with Unity's FBX Exporter, import that in Blender"),
 }
 # By the numbers of a frame, for arrays (frames, numbers).
 _POSES_WITHOUT_PLACE = "axis-angles of SMPL go into an .npz with poses, trans and mocap_framerate, as AMASS has them"

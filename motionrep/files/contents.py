@@ -26,12 +26,14 @@ _MARKS = (
     (0, b"PK\x03\x04", "zip"), (0, b"PK\x05\x06", "zip"), (0, b"\x93NUMPY", "npy"),
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),  # before torch 1.6
     *((0, bytes([0x80, protocol]), "pickle") for protocol in (2, 3, 4, 5)),
-    (0, b"PAR1", "parquet"), (0, b"glTF", "glb"), (0, b"Kaydara FBX", "fbx"),
+    (0, b"PAR1", "parquet"), (0, b"glTF", "gltf"), (0, b"Kaydara FBX", "fbx"),
+    (0, b"PXR-USDC", "usd"), (0, b"Vocaloid Motion Data", "vmd"), (0, b"BLENDER", "blend"),
     (0, b"\x89HDF\r\n\x1a\n", "hdf5"), (0, b"MATLAB 5.0", "matlab"), (0, b"MATLAB 7.3", "matlab"), (8, b"WEBP", "webp"),
     (4, b"ftyp", "mp4"), (0, b"\x1aE\xdf\xa3", "webm"), (8, b"AVI ", "avi"),
     (0, b"\x89PNG", "png"), (0, b"\xff\xd8\xff", "jpg"), (0, b"GIF8", "gif"),
 )  # fmt: skip
-_TEXT_MARKS = ((b"{", "json"), (b"[", "json"), (b"HIERARCHY", "bvh"), (b"PathFileType", "trc"))
+_TEXT_MARKS = ((b"{", "json"), (b"[", "json"), (b"HIERARCHY", "bvh"), (b"PathFileType", "trc"), (b"; FBX", "fbx"),
+               (b"#usda", "usd"), (b"%YAML 1.1\n%TAG !u! tag:unity3d.com", "unity"))  # fmt: skip
 VIDEO_SUFFIXES = (
     ".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
     ".ogv",
@@ -39,7 +41,7 @@ VIDEO_SUFFIXES = (
 # Where the first bytes say nothing, as in empty or broken files, the suffix does.
 _SUFFIXES = {
     ".json": "json", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle", ".bvh": "bvh", ".trc": "trc",
-    ".csv": "csv", ".tsv": "csv", ".c3d": "c3d",
+    ".csv": "csv", ".tsv": "csv", ".c3d": "c3d", ".gltf": "gltf", ".usdz": "usd",
     ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".parquet": "parquet",
     **dict.fromkeys(VIDEO_SUFFIXES, "video"), **dict.fromkeys((".bmp", ".tif", ".tiff"), "image"),
 }  # fmt: skip
@@ -186,7 +188,7 @@ def _container(path: Path) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for mark, container in _TEXT_MARKS:
         if text.startswith(mark):
-            return container
+            return "gltf" if container == "json" and by_suffix == "gltf" else container
     return by_suffix or ("binary" if b"\0" in head else "text")
 
 
@@ -279,5 +281,7 @@ _PARTS = {"folder": "files", "csv": "columns"}
 _CALLED = {
     "folder": "a folder", "json": "a JSON file", "npz": "an .npz file", "npy": "a .npy file", "pickle": "a pickle",
     "torch": "a file of torch.save", "zip": "a zip archive", "bvh": "a .bvh file",
-    "trc": "a .trc file", "hdf5": "an HDF5 file", "matlab": "a MATLAB file", "c3d": "a .c3d file",
+    "trc": "a .trc file", "fbx": "an FBX file", "gltf": "a glTF file (.glb, .gltf, .vrm, .vrma)", "usd": "a USD file",
+    "vmd": "a motion of MikuMikuDance (.vmd)", "unity": "a file of Unity (.anim)", "blend": "a Blender file",
+    "hdf5": "an HDF5 file", "matlab": "a MATLAB file", "c3d": "a .c3d file",
 }  # fmt: skip

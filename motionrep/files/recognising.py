@@ -6,6 +6,7 @@ from motionrep.files.contents import Contents
 from motionrep.files.pickles import read_npz_object
 
 Question = Callable[[Contents], bool]
+_JOINTS = range(5, 301)  # fewer are rotations or places, more are a surface
 
 
 def is_container(*containers: str) -> Question:
@@ -106,7 +107,9 @@ def is_joint_array(file: Contents) -> bool:
     """One array of numbers (frames, joints, 3 or 4) in a .npy or .npz; or samples of SMPL's 22 or 52 joints."""
 
     def is_one(shape: tuple[int, ...]) -> bool:
-        joints = (len(shape) == 3 and shape[2] in (3, 4)) or (len(shape) == 4 and shape[2:] in ((22, 3), (52, 3)))
+        joints = (len(shape) == 3 and shape[2] in (3, 4) and shape[1] in _JOINTS) or (
+            len(shape) == 4 and shape[2:] in ((22, 3), (52, 3))
+        )
         return joints and 0 not in shape
 
     found = [it for it in file.arrays.values() if is_one(it.shape)]

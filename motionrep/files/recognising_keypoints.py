@@ -22,7 +22,7 @@ def is_openpose(file: Contents) -> bool:
 
 
 def is_openpose_frame(frame: object) -> bool:
-    return isinstance(frame, dict) and ("people" in frame or "bodies" in frame)
+    return isinstance(frame, dict) and any(isinstance(frame.get(name), list) for name in ("people", "bodies"))
 
 
 def has_picture_sizes(file: Contents) -> bool:
@@ -115,11 +115,12 @@ def is_keypoint_table(file: Contents) -> bool:
 
 
 def is_nested_points(file: Contents) -> bool:
-    """JSON of bare lists of points."""
+    """JSON of bare lists of points; a dict may hold no other lists of lists beside them."""
     if file.container != "json" or file.fault is not None:
         return False
     values = list(file.value.values()) if isinstance(file.value, dict) else [file.value]
-    return sum(depth_of(value) > 0 for value in values) == 1
+    nested = [value for value in values if isinstance(value, list) and value and isinstance(value[0], list)]
+    return len(nested) == 1 and depth_of(nested[0]) > 0
 
 
 def depth_of(value: Any) -> int:

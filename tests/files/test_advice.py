@@ -11,7 +11,7 @@ FILES = {
     "table.csv": (b"time,heart\n1,2\n", r"a \.csv file with the columns 'time', 'heart', .* are called like nose_x"),
     "clip.mat": (b"MATLAB 5.0 MAT-file" + bytes(99), r"a MATLAB file, .* scipy\.io\.loadmat"),
     "notes.txt": (b"walk, then run", r"a \.txt file, .* YOLO's labels"),
-    "clip.fbx": (b"Kaydara FBX Binary", r"a \.fbx file, .* Blender"),
+    "clip.fbx": (b"Kaydara FBX Binary", r"an FBX file, .* Blender"),
 }
 
 

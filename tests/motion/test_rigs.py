@@ -136,7 +136,7 @@ def test_up_can_be_said_on_the_command_line(tmp_path, capsys):
 @pytest.mark.parametrize("command", ["render", "view", "export"])
 def test_every_command_that_reads_motions_is_told_what_is_up(tmp_path, command, capsys):
     """`export` has --up for the file that it writes."""
-    saved = {"render": "m.png", "view": "m.html", "export": "m.bvh"}[command]
+    saved = {"render": "m.gif", "view": "m.html", "export": "m.bvh"}[command]
     out = ["--save" if command == "view" else "--output", str(tmp_path / saved)]
     option = "--source-up" if command == "export" else "--up"
     own = tmp_path / "own.npz"
