@@ -17,6 +17,6 @@ def require_same_body(body: BodyModel, digest: str | None, who: str) -> None:
     """Raises ValueError where a body is another one than that of a digest; None is any."""
     if digest is not None and (found := body_digest(body)) != digest:
         raise ValueError(
-            f"{who} was trained on another body {body.name!r} (sha256 {digest[:12]}...) than the one found here "
-            f"({found[:12]}...); put that file in its place, or name it with --body"
+            f"{who} is for another body (sha256 {digest[:12]}...) than {body.name!r} ({found[:12]}...); put that "
+            "body's file in its place, or name it with --body"
         )

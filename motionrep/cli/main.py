@@ -7,6 +7,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 from motionrep.cli.commands import (
+    adapt,
     convert,
     demo,
     detect,
@@ -29,6 +30,7 @@ from motionrep.cli.options import Parser, resolved
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo, "detect": detect, "embed": embed, "predict": predict, "render": render, "view": view,
     "report": report, "convert": convert, "fit": fit, "export": export, "pretrain": pretrain, "finetune": finetune,
+    "adapt": adapt,
     "evaluate": evaluate, "plot": plot, "list": list_, "doctor": doctor,
 }  # fmt: skip
 

@@ -59,7 +59,7 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
     local_rotmat = motion.local_rotmat[:, : SMPL_24.joint_count]
     with torch.no_grad():
         wanted_m = source.points(JOINTS_AND_LANDMARKS, local_rotmat, motion.betas, motion.translation_m)
-        betas = _same_shape(source, motion.betas, to)
+        betas = same_shape(source, motion.betas, to)
         moved_m = source.rest_joints(motion.betas)[0] - to.rest_joints(betas)[0]
     root_rotmat = smoothed(local_rotmat[:, 0], ROOT_SMOOTHING_S * motion.fps)
     turn = torch.cat([(root_rotmat.mT @ local_rotmat[:, 0]).unsqueeze(1), local_rotmat[:, 1:]], 1)
@@ -88,7 +88,7 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
     return Transfer(moved, 1000 * (got_m - wanted_m).norm(dim=-1).mean(0))
 
 
-def _same_shape(source: BodyModel, source_betas: Tensor, to: BodyModel) -> Tensor:
+def same_shape(source: BodyModel, source_betas: Tensor, to: BodyModel) -> Tensor:
     """Betas with which the points of the two rest poses, each around its own middle, agree best."""
     wanted_m, mean_m = _centred_rest(source, source_betas), _centred_rest(to, source_betas.new_zeros(to.beta_count))
     directions_m = _centred_rest(to, torch.eye(to.beta_count).to(source_betas)) - mean_m

@@ -9,7 +9,8 @@ from torch import nn
 
 from motionrep.encoders import Encoder, load_encoder
 from motionrep.head_api.contract import require_same_encoder
-from motionrep.head_api.loading import encoder_of, load_head, takes_body, trained_head_name
+from motionrep.head_api.loading import encoder_of
+from motionrep.pipeline.on_body import head_on
 from motionrep.weights import DEFAULT_HEAD
 
 
@@ -25,7 +26,8 @@ def load_networks(
         heads: What `load_head` takes, or heads that are loaded already.
         encoder: What `load_encoder` takes, or an encoder that is loaded already. None takes the shipped one that the
             heads were trained on, or the published checkpoint that holds both.
-        body: Where the body of the heads is, for `load_body_model`, if not under the name they were trained with.
+        body: The body to give results on, for `load_body_model`: the heads' own under another name or path, or one that
+            `motionrep adapt` has mapped the open body to.
 
     Raises:
         ValueError: No heads, a body that they were not trained on or have no use for, heads of different encoders, or
@@ -33,7 +35,7 @@ def load_networks(
     """
     if not heads:
         raise ValueError(f"heads is empty; name at least one, such as {DEFAULT_HEAD!r}")
-    trained = {_name(head): head if isinstance(head, nn.Module) else _loaded(head, body) for head in heads}
+    trained = {_name(head): head if isinstance(head, nn.Module) else head_on(head, body) for head in heads}
     if body is not None and not any(hasattr(head, "body") for head in trained.values()):
         raise ValueError(f"body {body}: {', '.join(trained)} recover no body; leave it out")
     if encoder is None:
@@ -80,12 +82,6 @@ def endings(heads: Mapping[str, Any]) -> dict[str, str]:
         head: f"_{name}" + (f"_{i}" if names.count(name) > 1 else "")
         for i, (head, name) in enumerate(zip(heads, names, strict=True))
     }
-
-
-def _loaded(head: str | Path, body: str | Path | None) -> Any:
-    if body is None or Path(head).is_file() or not takes_body(trained_head_name(head)):
-        return load_head(head)
-    return load_head(head, body=str(body))
 
 
 def _name(head: str | Path | nn.Module) -> str:

@@ -112,8 +112,8 @@ def _networks(
     encoder: str | None, heads: list[str] | None, run: Path | None, protocol: str | None, body: str | None
 ) -> tuple[str, list[str]]:
     """What to load as encoder and heads; a protocol measures the first head of a run alone, or none."""
-    from motionrep.head_api.loading import load_head
     from motionrep.pipeline.networks import encoder_name
+    from motionrep.pipeline.on_body import head_on
     from motionrep.pipeline.run_folders import run_networks
 
     needs_head = protocol is None or PROTOCOLS[protocol].needs_head
@@ -123,7 +123,7 @@ def _networks(
         return str(found), heads or own
     heads = heads or ([DEFAULT_HEAD] if needs_head else [])
     if encoder is None and heads:
-        encoder = encoder_name(load_head(heads[0], **({} if body is None else {"body": body})), heads[0])
+        encoder = encoder_name(head_on(heads[0], body), heads[0])
     return encoder or DEFAULT_ENCODER, heads
 
 
