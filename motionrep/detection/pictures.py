@@ -1,5 +1,6 @@
 """The pictures of a video, an image or a folder of images, evenly spaced in time and one at a time in memory."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,12 @@ def open_pictures(path: Path | str, fps: float | None = None) -> PictureSource:
         ValueError: Not a video or image, one without pictures, or `fps` for a video.
         ImportError: A video, and PyAV is missing.
     """
+    if re.match(r"[a-z0-9+]+://", str(path)):
+        raise ValueError(f"{path}: is an address; download the video first, and give the file")
     path = Path(path)
     if path.is_dir():
-        images = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGES)
+        files = [file for file in path.iterdir() if not file.name.startswith(".")]
+        images = sorted((file for file in files if file.suffix.lower() in _IMAGES), key=_numbered)
         if not images:
             raise ValueError(f"{path}: a folder without images ({', '.join(_IMAGES)})")
         return _of_images(path, images, fps)
@@ -121,12 +125,24 @@ def _of_images(path: Path, images: list[Path], fps: float | None) -> PictureSour
 
 
 def _image(path: Path) -> Image.Image:
-    """An image as it is shown, turned upright by its orientation tag."""
+    """An image as it is shown, turned upright by its orientation tag; what is transparent is black."""
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+                upright = Image.fromarray((np.asarray(upright).clip(0, 65535) // 256).astype(np.uint8))
+            if upright.has_transparency_data:
+                clear = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
+            return upright.convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"{path}: cannot be read as an image: {error}") from error
+
+
+def _numbered(file: Path) -> list[tuple[int, str]]:
+    """Sorts names by the numbers in them, 2 before 10."""
+    parts = re.findall(r"\d+|\D+", file.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _smaller(width_px: int, height_px: int) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """`motionrep detect`."""
 
+import glob
+import re
 from pathlib import Path
 
 from motionrep.cli.inputs import require_folder, require_suffix
@@ -14,7 +16,7 @@ EXAMPLES = """\
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="Videos, images, or folders of images.")
+    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="Videos, images, or folders of them.")
     parser.add_argument(
         "--output", type=Path, required=True,
         help="The .npz to write, or a .json in AlphaPose's format with COCO's 17 joints; a folder for several videos.",
@@ -29,7 +31,7 @@ def add_options(parser: Parser) -> None:
 
 def run(videos: list[Path], output: Path, detector: str, fps: float | None, device: str) -> None:
     """Finds everybody's keypoints in videos."""
-    videos = with_folders_of_videos(videos)
+    videos = with_folders_of_videos([found for video in videos for found in _matching(video)])
     if len(videos) == 1:
         require_suffix(output, "keypoints", ".npz", ".json")
         outputs = [output]
@@ -38,17 +40,42 @@ def run(videos: list[Path], output: Path, detector: str, fps: float | None, devi
         outputs = [output / f"{video.stem}.npz" for video in videos]
         if len(set(outputs)) < len(outputs):
             raise ValueError("two videos have the same name, and so would their keypoints; detect them one by one")
-    for video in videos:
-        if not video.exists():
-            raise FileNotFoundError(f"{video}: no such video, image or folder")
     import motionrep
     from motionrep.keypoints.saving import as_coco_17
     from motionrep.pipeline.sources import origin_of
 
+    failed = []
     for video, path in zip(videos, outputs, strict=True):
-        people = motionrep.detect(video, detector, fps=fps, device=device, progress=True)
+        try:
+            people = motionrep.detect(video, detector, fps=fps, device=device, progress=True)
+        except (ValueError, FileNotFoundError) as error:
+            if len(videos) == 1:
+                raise
+            failed.append(str(error))
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         clips = [as_coco_17(one) for one in people] if path.suffix == ".json" else people
         motionrep.save_keypoints(clips, path, origin_of(video, detector, fps))
         end = max(one.first_frame + one.frame_count for one in people)
         print(f"{path}: {len(people)} person(s), {end} frames at {people[0].fps:g} fps")
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(videos)} videos gave no keypoints: {'; '.join(failed)}")
+
+
+def _matching(video: Path) -> list[Path]:
+    """The files that a pattern names, as in "monday/*.mp4", in the order of their names; otherwise the file itself.
+
+    Raises:
+        ValueError: An address, or a pattern that names nothing.
+        FileNotFoundError: No such file.
+    """
+    if re.match(r"[a-z0-9+]+:/", str(video)) and not video.exists():
+        raise ValueError(f"{video}: is an address; download the video first, and give the file")
+    if video.exists():
+        return [video]
+    if not glob.has_magic(str(video)):
+        raise FileNotFoundError(f"{video}: no such video, image or folder")
+    found = sorted(map(Path, glob.glob(str(video))))  # noqa: PTH207  a pattern may be absolute, which Path.glob refuses
+    if not found:
+        raise ValueError(f"{video}: no file has such a name")
+    return found

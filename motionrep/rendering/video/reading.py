@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int, UInt8
 
 _SAME_RATE = 0.01
+_COVER = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class SourceVideo:
             ValueError: The file cannot be decoded up to a frame.
         """
         av = _import_av()
-        with av.open(str(self.path), metadata_errors="replace") as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+        with av.open(_as_file(self.path), metadata_errors="replace") as container:
+            stream = _video_streams(container)[0]
+            stream.thread_type, tagged = "AUTO", _tagged_rotation(stream)
             frames = None
             shown = picture = None
             for number in numbers:
@@ -83,7 +84,7 @@ class SourceVideo:
                     if shown is None:
                         raise ValueError(f"{self.path}: cannot be decoded beyond {wanted_s:.2f} s; is it damaged?")
                 if picture is None:
-                    picture = _upright(shown, width_px, height_px)
+                    picture = _upright(shown, shown.rotation or tagged, width_px, height_px)
                 yield picture
 
 
@@ -102,10 +103,11 @@ def open_source_video(path: Path | str) -> SourceVideo:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a video")
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.video:
+        with av.open(_as_file(path), metadata_errors="replace") as container:
+            if not _video_streams(container):
                 raise ValueError(f"{path} holds no pictures; give a video")
-            stream = container.streams.video[0]
+            stream = _video_streams(container)[0]
+            tagged = _tagged_rotation(stream)
             stamps = [
                 packet.dts if packet.pts is None else packet.pts
                 for packet in container.demux(stream)
@@ -115,14 +117,14 @@ def open_source_video(path: Path | str) -> SourceVideo:
                 stream.time_base or 0
             )
             has_sound = bool(container.streams.audio)
-        with av.open(str(path), metadata_errors="replace") as container:
-            first = next(container.decode(video=0), None)
+        with av.open(_as_file(path), metadata_errors="replace") as container:
+            first = next(container.decode(_video_streams(container)[0]), None)
     except FFmpegError as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}") from error
     if first is None or len(times_s) == 0:
         raise ValueError(f"{path} holds no frames")
     width_px, height_px = first.width, first.height
-    if first.rotation % 180:
+    if (first.rotation or tagged) % 180:
         width_px, height_px = height_px, width_px
     return SourceVideo(path, width_px, height_px, times_s, has_sound)
 
@@ -138,11 +140,28 @@ def frames_at(
     return (np.searchsorted(time_s, shown_s + slack_s, side="right") - 1).clip(0, len(time_s) - 1)
 
 
-def _upright(frame, width_px: int, height_px: int) -> np.ndarray:
-    turned = frame.rotation % 180 != 0
+def _as_file(path: Path) -> str:
+    """The name as FFmpeg takes it for a file, also where it looks like an address."""
+    return f"file:{path}"
+
+
+def _video_streams(container) -> list:
+    """Those that are no cover pictures of a sound file."""
+    return [stream for stream in container.streams.video if not stream.disposition & _COVER]
+
+
+def _tagged_rotation(stream) -> int:
+    """Degrees counterclockwise from the tag of older files, which says them clockwise; FFmpeg leaves it to us."""
+    tags = {name.lower(): value for name, value in stream.metadata.items()}  # Matroska writes names in capitals
+    tag = tags.get("rotate", "0")
+    return -int(tag) if tag.lstrip("-").isdigit() and int(tag) % 90 == 0 else 0
+
+
+def _upright(frame, rotation: int, width_px: int, height_px: int) -> np.ndarray:
+    turned = rotation % 180 != 0
     size = (height_px, width_px) if turned else (width_px, height_px)
     picture = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
+    return np.ascontiguousarray(np.rot90(picture, round(rotation / 90)))
 
 
 def _import_av():
