@@ -172,7 +172,7 @@ def test_the_overlay_is_in_step_with_uneven_and_rotated_videos(run, walk, tmp_pa
     """The overlay's picture of the video shows at each moment the frame that a player shows at that moment."""
     steps_s = np.array([0.05, 0.05, 0.2, 0.05, 0.1, 0.05] * 3)
     time_s = np.concatenate([[0.0], np.cumsum(steps_s)[:-1]])
-    shown = [np.ascontiguousarray(np.rot90(picture, -1)) for picture in walk] if rotation else list(walk)
+    shown = [np.ascontiguousarray(np.rot90(picture)) for picture in walk] if rotation else list(walk)
     for number, picture in enumerate(shown):
         picture = picture.copy()
         if rotation:
