@@ -110,7 +110,8 @@ def _require_options(keypoints: Any, batch_size: int, device: torch.device) -> N
     """Raises what `embed` raises for its arguments, and warns of keypoints that are not in pixels."""
     if not isinstance(keypoints, Keypoints):
         raise TypeError(
-            f"expected the Keypoints of one person, as load_keypoints(...)[0], got {type(keypoints).__name__}"
+            "expected the Keypoints of one person, as load_keypoints(...)[0] or, of a video, detect(...)[0], got "
+            f"{type(keypoints).__name__}"
         )
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
