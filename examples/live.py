@@ -1,11 +1,18 @@
-"""Prints live 3D poses, a line of JSON per frame: python examples/live.py WIDTHxHEIGHT LATENCY [KEYPOINTS.json]
+"""Prints live 3D poses, a line of JSON per frame.
 
-Plays the first person of a keypoint file at the speed of a camera. Without a file it reads COCO-17 keypoints from
-standard input as a detector may write them, one line per frame at 30 frames per second: [[x, y, confidence], ...] in
+python examples/live.py --camera 0                       # the first camera; --camera opens it, nothing else does
+python examples/live.py --video dance.mp4                # a video, played at its own speed
+python examples/live.py --keypoints dance.json --size 1920x1080
+python examples/live.py --size 1920x1080                 # COCO-17 keypoints from standard input
+
+Standard input has a line per frame at 30 frames per second, as a detector may write it: [[x, y, confidence], ...] in
 pixels, or null for a frame in which nobody is seen.
 """
 
+import argparse
 import json
+import math
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -13,26 +20,96 @@ from collections.abc import Iterator
 import torch
 
 import motionrep
-from motionrep.layouts import COCO_17
+from motionrep.detection.cameras import LivePictures, open_as_camera, open_camera
+from motionrep.detection.live import LivePerson
+from motionrep.layouts import COCO_17, JointLayout
+from motionrep.types import JointMotion
+
+SLOWEST_FPS = 5  # poses of fewer pictures per second are not worth showing
 
 
-def main(size: str, latency_frames: str, keypoints: str | None = None) -> None:
-    width_px, height_px = map(int, size.split("x"))
-    clip = motionrep.load_keypoints(keypoints, size_px=(width_px, height_px))[0] if keypoints else None
-    stream = motionrep.Stream(
-        motionrep.load_encoder("ktpformer-s"),
-        motionrep.load_head("pose3d-ktpformer-s"),
-        fps=clip.fps if clip else 30,
-        size_px=(width_px, height_px),
-        layout=clip.layout if clip else COCO_17,
-        latency_frames=int(latency_frames),
-    )
-    for xy_px, confidence in played(clip) if clip else read():
-        result = stream.push(xy_px, confidence)
-        if result is not None:
-            show(result)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--camera", help="number of a camera; on Windows its name")
+    source.add_argument("--video", help="file that is played as if a camera took it")
+    source.add_argument("--keypoints", help="file whose first person is played")
+    parser.add_argument("--size", help="WIDTHxHEIGHT of the pictures in which keypoints were found")
+    parser.add_argument("--latency", type=int, default=3, help="frames to wait for; more are better (default: 3)")
+    parser.add_argument("--detector", default="blazepose-full", help="of --camera and --video (default: %(default)s)")
+    parser.add_argument("--head", default="pose3d-ktpformer-s", help="what is predicted (default: %(default)s)")
+    given = parser.parse_args()
+    networks = motionrep.load_encoder("ktpformer-s"), motionrep.load_head(given.head)
+    if given.camera is not None or given.video is not None:
+        person = LivePerson(given.detector)
+        with open_camera(given.camera) if given.camera is not None else open_as_camera(given.video) as pictures:
+            show_pictures(pictures, person, networks, given.latency)
+        return
+    size_px = None
+    if given.size is not None:
+        width_px, height_px = map(int, given.size.split("x"))
+        size_px = width_px, height_px
+    if given.keypoints is not None:
+        clip = motionrep.load_keypoints(given.keypoints, size_px=size_px)[0]
+        fps, size_px, layout, frames = clip.fps, (clip.width_px, clip.height_px), clip.layout, played(clip)
+    else:
+        fps, layout, frames = 30, COCO_17, read()
+    if size_px is None:
+        parser.error("--size is missing, that of the pictures in which the keypoints were found")
+    stream = make_stream(networks, fps, size_px, layout, given.latency)
+    for xy_px, confidence in frames:
+        show(stream.push(xy_px, confidence))
     for result in stream.flush():
         show(result)
+
+
+def make_stream(
+    networks: tuple, fps: float, size_px: tuple[int, int], layout: JointLayout, latency_frames: int
+) -> motionrep.Stream:
+    return motionrep.Stream(*networks, fps=fps, size_px=size_px, layout=layout, latency_frames=latency_frames)
+
+
+def show_pictures(pictures: LivePictures, person: LivePerson, networks: tuple, latency_frames: int) -> None:
+    """Looks at as many pictures as there is time for, evenly spaced; a picture that came too late counts as unseen."""
+    every = spacing(pictures, person, networks)
+    stream = make_stream(networks, pictures.fps / every, pictures.size_px, person.layout, latency_frames)
+    taken_s, waited_ms, worked_ms, first = {}, [], [], None
+    for shot in pictures:
+        first = shot.number if first is None else first
+        turn, off = divmod(shot.number - first, every)
+        if off or turn < len(taken_s):
+            continue
+        while len(taken_s) < turn:
+            taken_s[len(taken_s)] = None
+            stream.push(None)
+        taken_s[turn], start_s = shot.taken_s, time.perf_counter()
+        seen = person.push(shot.picture)
+        result = stream.push(*seen) if seen else stream.push(None)
+        worked_ms.append(1000 * (time.perf_counter() - start_s))
+        if result is not None and (came_s := taken_s[result.frame]) is not None:
+            waited_ms.append(1000 * (time.perf_counter() - came_s))
+            show(result, latency_ms=round(waited_ms[-1], 1))
+    if waited_ms:
+        print(
+            f"{len(worked_ms)} of {len(taken_s)} pictures at {pictures.fps / every:.1f} per second: "
+            f"{statistics.median(worked_ms):.0f} ms of work each, shown {statistics.median(waited_ms):.0f} ms after "
+            f"they came, {stream.latency_frames} frames of waiting included",
+            file=sys.stderr,
+        )
+
+
+def spacing(pictures: LivePictures, person: LivePerson, networks: tuple) -> int:
+    """Every how many-th picture there is time for, after a few pictures to measure."""
+    trial, worked_s = make_stream(networks, pictures.fps, pictures.size_px, person.layout, 0), []
+    for shot in pictures:
+        start_s = time.perf_counter()
+        seen = person.push(shot.picture)
+        trial.push(*seen) if seen else trial.push(None)
+        worked_s.append(time.perf_counter() - start_s)
+        if len(worked_s) == 5:
+            break
+    needed = math.ceil(1.2 * statistics.median(worked_s) * pictures.fps) if worked_s else 1
+    return min(max(1, needed), max(1, int(pictures.fps / SLOWEST_FPS)))
 
 
 def played(clip: motionrep.Keypoints) -> Iterator[tuple]:
@@ -52,11 +129,20 @@ def read() -> Iterator[tuple]:
             yield xyc[:, :2], xyc[:, 2]
 
 
-def show(result: motionrep.StreamedFrame) -> None:
+def show(result: motionrep.StreamedFrame | None, **more: float) -> None:
+    if result is None:
+        return
     pose = result.prediction
+    if pose is not None and not isinstance(pose, JointMotion):
+        pose = pose.joints()
     position_m = None if pose is None else [[round(x, 4) for x in joint] for joint in pose.position_m[0].tolist()]
-    print(json.dumps({"frame": result.frame, "position_m": position_m}), flush=True)
+    print(json.dumps({"frame": result.frame, "position_m": position_m} | more), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main()
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"{sys.argv[0]}: {error}")
+    except KeyboardInterrupt:
+        pass

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filmed_people
 import numpy as np
 import pytest
 import torch
@@ -16,8 +17,9 @@ from motionrep.body import load_body_model
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.keypoints.saving import save_keypoints
-from motionrep.layouts import HALPE_26
+from motionrep.layouts import H36M_17, HALPE_26
 from motionrep.motion.axes import in_camera
+from motionrep.rendering.video.writing import write_video
 
 EXAMPLES = ROOT / "examples"
 OPEN_BODY = ROOT / "docs" / "open_body.png"
@@ -62,16 +64,41 @@ def test_live_poses_of_a_file(clips: list[str]) -> None:
     clip = motionrep.load_keypoints(clips[0], size_px=(1280, 720))[0]
     embedding = motionrep.embed_with_latency(clip, motionrep.load_encoder("ktpformer-s"), 3)
     expected = motionrep.load_head("pose3d-ktpformer-s").predict(embedding).position_m
-    told = [json.loads(line) for line in run("live.py", "1280x720", "3", clips[0]).splitlines()]
+    told = [json.loads(line) for line in run("live.py", "--size", "1280x720", "--keypoints", clips[0]).splitlines()]
     assert [line["frame"] for line in told] == list(range(clip.frame_count))
     torch.testing.assert_close(torch.tensor([line["position_m"] for line in told]), expected, atol=1e-3, rtol=0)
 
 
 def test_live_poses_of_what_a_detector_writes() -> None:
     frame = [[600 + 10 * (joint % 2), 200 + 20 * joint, 0.9] for joint in range(17)]
-    told = run("live.py", "1280x720", "0", stdin=f"null\n{json.dumps(frame)}\n").splitlines()
+    told = run("live.py", "--size", "1280x720", "--latency", "0", stdin=f"null\n{json.dumps(frame)}\n").splitlines()
     assert json.loads(told[0]) == {"frame": 0, "position_m": None}
     assert len(json.loads(told[1])["position_m"]) == 17
+
+
+@pytest.mark.slow
+def test_live_poses_of_a_video_in_real_time(tmp_path: Path) -> None:
+    """However slow the machine: poses of as many pictures as there is time for, upright in axes whose y points down."""
+    film = filmed_people.film(("wave",), seconds=6.0, fps=15.0)
+    video = write_video(film.pictures, tmp_path / "wave.mp4", 15)
+    command = [sys.executable, str(EXAMPLES / "live.py"), "--video", str(video)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(told) > 1
+    assert [line["frame"] for line in told] == sorted({line["frame"] for line in told})
+    assert all(0 < line["latency_ms"] < 5000 for line in told)
+    position_m = torch.tensor([line["position_m"] for line in told if line["position_m"]])
+    ankle = [H36M_17.index(f"{side}_ankle") for side in ("left", "right")]
+    assert (position_m[:, ankle, 1].mean(1) - position_m[:, H36M_17.index("head"), 1] > 1.0).all()
+    assert "ms of work each" in result.stderr
+
+
+def test_a_camera_that_is_not_there_is_one_sentence() -> None:
+    command = [sys.executable, str(EXAMPLES / "live.py"), "--camera", "97"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "camera 97: cannot be opened by" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.slow

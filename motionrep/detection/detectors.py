@@ -7,9 +7,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from motionrep.files.naming import did_you_mean
+from motionrep.layouts import JointLayout
 from motionrep.types import Keypoints
 
 GROUP = "motionrep.detectors"
@@ -31,6 +32,21 @@ class Detector(Protocol):
             pictures: Of equal size, in RGB. They are read one after the other, so a long video need not fit in memory.
             fps: Pictures in each second; the rate of the clips.
         """
+        ...
+
+
+@runtime_checkable
+class LiveDetector(Protocol):
+    """A detector that can also be given the pictures of a camera, one at a time.
+
+    Attributes:
+        layout: Of its joints.
+    """
+
+    layout: JointLayout
+
+    def look(self, picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people joints 3"]:
+        """The people in the next picture: x and y in pixels and confidence from 0 to 1 of each joint."""
         ...
 
 

@@ -49,10 +49,6 @@ class FrameByFrame(ABC):
         detections = Detections(xyc, frame, score, None, self.layout, [""] * len(frame))
         return person_clips(detections, fps, size_px, Path(self.name))
 
-    def live(self) -> "FrameByFrame":
-        """What `LivePerson` shows the pictures of a camera to."""
-        return self
-
 
 def layout_of(joints: int, what: str) -> JointLayout:
     """The layout that has a number of joints; raises ValueError for others than COCO's, Halpe's and whole bodies."""
