@@ -102,7 +102,8 @@ def add_clip(parser: Parser) -> None:
     """The detector of a video, and what many keypoint files do not tell."""
     parser.add_argument(
         "--detector",
-        help="Finds the keypoints of a video; blazepose-full is faster and less exact (default: blazepose).",
+        help="Finds the keypoints of a video; blazepose-full is faster and less exact, vitpose and rtmpose need a "
+        "download (default: blazepose).",
     )
     group = parser.add_argument_group("what the keypoint file does not tell")
     group.add_argument(

@@ -100,7 +100,7 @@ def origin_of(video: Path, detector: str, fps: float | None = None) -> dict[str,
         digest.update(f"{file.relative_to(video) if video.is_dir() else ''} {size}\n".encode())
     for file in dict.fromkeys((files[0], files[len(files) // 2], files[-1])) if files else ():
         _add_parts(digest, file)
-    point = detector_entry_points().get(detector)
+    point = detector_entry_points().get(detector.partition(":")[0])
     distribution = None if point is None else point.dist
     return {
         "video": video.name,

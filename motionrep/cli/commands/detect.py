@@ -23,7 +23,8 @@ def add_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--detector", default="blazepose",
-        help="An installed one; blazepose-full is faster and less exact (default: %(default)s).",
+        help="An installed one; blazepose-full is faster and less exact, vitpose and rtmpose need a download "
+        "(default: %(default)s).",
     )  # fmt: skip
     parser.add_argument("--fps", type=rate, help="Frames per second of a folder of images (default: 30).")
     add_device(parser)
