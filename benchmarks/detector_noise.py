@@ -10,6 +10,7 @@ numbers mean.
 """
 
 import argparse
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from motionrep.datasets.synthetic import learned_noise
-from motionrep.datasets.synthetic.learned_noise import STATES, facing_rad, half_box, plain
+from motionrep.datasets.synthetic.learned_noise import STATES, LearnedNoise, facing_rad, half_box, plain
 from motionrep.datasets.synthetic.self_occlusion import hidden_by_body
 from motionrep.files.writing import write_json
 from motionrep.layouts import MEDIAPIPE_33
@@ -56,6 +57,7 @@ class Seen:
     def __init__(self, clip: dict[str, np.ndarray], name: str) -> None:
         true_px, found_px = clip["true_px"].astype(np.float64), clip[f"{name}_px"].astype(np.float64)
         point_m = torch.from_numpy(clip["point_m"])
+        self.true_px, self.fps, self.body_facing = true_px, float(clip["fps"]), facing_rad(point_m)
         self.size = half_box(torch.from_numpy(true_px))
         self.confidence = clip[f"{name}_confidence"].astype(np.float64)
         self.found = self.confidence.max(1) > 0
@@ -66,7 +68,7 @@ class Seen:
         flipped = (found_px[:, FLIP] - true_px) / self.size
         self.swapped = exchanged(error, flipped, self.confidence)
         error[self.swapped] = flipped[self.swapped]
-        facing = np.repeat(facing_rad(point_m)[:, None], len(FLIP), 1)
+        facing = np.repeat(self.body_facing[:, None], len(FLIP), 1)
         error[:, RIGHT, 0] *= -1
         self.error, self.facing = error, np.where(RIGHT, -facing, facing)
         self.usable = (self.confidence > 0) & (np.linalg.norm(error, axis=-1) < FAR) & self.found[:, None]
@@ -191,14 +193,17 @@ def clip_spread(clip: Seen, residual: np.ndarray) -> np.ndarray:
 def check(folder: Path, clips: list[Seen], learned: dict[str, Any]) -> None:
     """Prints a table of a real recording beside the filmed clips: error and confidence of each joint."""
     real, swapped = real_errors(folder)
-    head = " | ".join(f"{whose}: error | 90 % below | confidence" for whose in ("real", "rendered"))
-    print(f"\n| joint | {head} |\n|---|---|---|---|---|---|---|")
+    head = " | ".join(f"{whose}: error | 90 % below | confidence" for whose in ("real", "rendered", "model"))
+    print(f"\n| joint | {head} |\n" + "|---" * 10 + "|")
+    noises = [LearnedNoise.of(described) for described in learned.values()]
+    whole = [clip for clip in clips if clip.seen.min() > 0.9]
+    made = [as_model(clip, noises[number % len(noises)], number) for number, clip in enumerate(whole)]
     for name, pairs in real.items():
         columns = [i for i, joint in enumerate(MEDIAPIPE_33.joints) if plain(joint) == name]
-        ours = np.concatenate([errors_of(clip, columns) for clip in clips if clip.seen.min() > 0.9])
+        ours, model = (np.concatenate([errors_of(clip, columns) for clip in some]) for some in (whole, made))
         cells = [
             f"{np.median(some[:, 0]):.4f} | {np.quantile(some[:, 0], 0.9):.4f} | {np.median(some[:, 1]):.2f}"
-            for some in (pairs, ours)
+            for some in (pairs, ours, model)
         ]
         print(f"| {name} | " + " | ".join(cells) + " |")
     print(f"\nsides exchanged: real {swapped:.3f}, rendered {[learned[name]['swapped'] for name in DETECTORS]}")
@@ -208,6 +213,16 @@ def errors_of(clip: Seen, columns: list[int]) -> np.ndarray:
     """Length of the error and confidence of joints that nothing but the body hides: (detections, 2)."""
     both = np.stack([np.linalg.norm(clip.error, axis=-1), clip.confidence], -1)
     return both[:, columns][(clip.usable & (clip.state < 2))[:, columns]]
+
+
+def as_model(clip: Seen, noise: LearnedNoise, seed: int) -> Seen:
+    """The clip with errors and confidences that the learned model makes."""
+    made, rng = copy.copy(clip), np.random.default_rng(seed)
+    found, confidence = noise.detections(torch.from_numpy(clip.true_px), clip.state, clip.body_facing, clip.fps, rng)
+    made.error, made.confidence = (found.numpy() - clip.true_px) / clip.size, confidence.numpy().astype(np.float64)
+    made.error[:, RIGHT, 0] *= -1
+    made.usable = made.confidence > 0
+    return made
 
 
 def real_errors(folder: Path) -> tuple[dict[str, np.ndarray], float]:

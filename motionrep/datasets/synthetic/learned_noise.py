@@ -55,14 +55,15 @@ class LearnedNoise:
     def of(cls, described: dict[str, Any]) -> "LearnedNoise":
         """From what the file holds of a detector."""
         joints = [described["joints"][plain(joint)] for joint in MEDIAPIPE_33.joints]
-        bias = np.array([joint["bias"] for joint in joints])
+        bias = np.array([joint["bias"] for joint in joints], dtype=np.float64)
         right = np.array([joint.startswith("right_") for joint in MEDIAPIPE_33.joints])
         # In a mirror x and the sine of the direction change their sign.
         bias[right, 0, :2] *= -1
         bias[right, 1, 2] *= -1
         numbers = {name: described[name] for name in ("slow", "lasts", "people", "swapped", "swap_s")}
         return cls(
-            bias, np.array([joint["sd"] for joint in joints]), np.array([joint["trust"] for joint in joints]),
+            bias, np.array([joint["sd"] for joint in joints], dtype=np.float64),
+            np.array([joint["trust"] for joint in joints], dtype=np.float64),
             unseen=np.array(described["unseen"]), lost=np.array(described["lost"]), **numbers,
         )  # fmt: skip
 
@@ -79,9 +80,8 @@ class LearnedNoise:
         size = half_box(true_xy)
         turn = np.stack([np.ones(frames), np.cos(facing_rad), np.sin(facing_rad)], 1)
         lasts = self.lasts ** (30 / fps)
-        strength = np.exp(
-            self.people * rng.standard_normal((1, joints)) * 0.7 + self.people * 0.7 * rng.standard_normal()
-        )
+        normal = (rng.standard_normal((1, joints)) + rng.standard_normal()) / np.sqrt(2)
+        strength = np.exp(self.people * normal - self.people**2)  # of mean square 1
         slow = _lasting(rng.standard_normal((frames, joints, 2)), lasts)
         quick = rng.standard_normal((frames, joints, 2))
         unit = np.sqrt(self.slow) * slow + np.sqrt(1 - self.slow) * quick

@@ -1,0 +1,67 @@
+import csv
+
+import numpy as np
+import pytest
+from paths import WALK_BVH
+
+from motionrep.body import load_body_model
+from motionrep.datasets.authored.motions import authored_motion
+from motionrep.datasets.free_motions import prepare
+from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.layouts import H36M_17
+
+
+def _folder(tmp_path):
+    """Joints of somebody who walks for a second, as the CMU joints are kept, and a BVH file as the idle people's."""
+    motion, body = authored_motion("walk", seconds=1.0), load_body_model("open")
+    point_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m).numpy()
+    valid = np.ones(30, dtype=bool)
+    valid[[4, 5, 20]] = False
+    more = tmp_path / "more"
+    (more / "joints").mkdir(parents=True)
+    np.savez(
+        more / "joints" / "a.npz",
+        **{"cmu/03_01": point_m + np.array([0, 0.4, 0], np.float32), "cmu/03_01__valid": valid},
+        fps=np.float32(30),
+    )
+    (more / "idle").mkdir()
+    (more / "idle" / "001_genuine.bvh").write_bytes(WALK_BVH.read_bytes())
+    return more, point_m
+
+
+@pytest.mark.slow
+def test_everything_becomes_one_folder_with_an_index(tmp_path):
+    more, point_m = _folder(tmp_path)
+    output = prepare(more, tmp_path / "prepared")
+    rows = list(csv.DictReader((output / "index.csv").open(encoding="utf-8")))
+    assert [(row["clip_id"], row["subject"], row["action"]) for row in rows] == [
+        ("joints/03_01", "3", ""),
+        ("idle/001_genuine", "idle-001", "stand"),
+    ]
+    assert rows[0]["bad_ranges"] == "4-5;20-20"
+    clip = load_motion_folder(output)[0]
+    assert clip.usable.tolist()[3:7] == [True, False, False, True]
+    body = load_body_model("open")
+    motion = clip.motion
+    found_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m).numpy()
+    lowest_m = body.vertices(motion.local_rotmat, motion.betas, motion.translation_m)[..., 1].amin(1)
+    assert abs(float(lowest_m.quantile(0.05))) < 0.02  # stood 0.4 m above the floor
+    knee = H36M_17.index("RKnee")
+    off_m = (found_m - found_m[:, :1])[:, knee] - (point_m - point_m[:, :1])[:, knee]
+    assert float(np.linalg.norm(off_m, axis=-1).mean()) < 0.03
+
+
+@pytest.mark.slow
+def test_what_is_there_is_not_made_again(tmp_path):
+    more, _ = _folder(tmp_path)
+    output = prepare(more, tmp_path / "prepared")
+    before = (output / "joints" / "03_01.npz").stat().st_mtime_ns
+    prepare(more, output)
+    assert (output / "joints" / "03_01.npz").stat().st_mtime_ns == before
+
+
+def test_a_folder_without_any_of_it_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds none of joints"):
+        prepare(tmp_path, tmp_path / "prepared")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        prepare(tmp_path / "nowhere", tmp_path / "prepared")
