@@ -47,13 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         if with_traceback:
             raise
-        print(f"motionrep: {str(stop) or 'interrupted'}", file=sys.stderr)
-        return 130
+        return _ended(str(stop) or "interrupted", 130)
     except (ValueError, OSError, ImportError) as error:
         if with_traceback:
             raise
-        print(f"motionrep: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _ended(" ".join(str(error).split()), 2)
+
+
+def _ended(why: str, status: int) -> int:
+    """Says why a command ended, where its bar was."""
+    if (progress := sys.modules.get("motionrep.files.progress")) is not None:
+        progress.close_bars()
+    print(f"motionrep: {why}", file=sys.stderr)
+    return status
 
 
 def _run(arguments: list[str]) -> int:

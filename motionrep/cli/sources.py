@@ -1,5 +1,6 @@
 """Keypoint files and videos that a command was given, and the options about how they become keypoints."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from motionrep.types import Keypoints
 
 RESULTS = Path("results")  # the folder of commands that are told none
+logger = logging.getLogger(__name__)
+
 _DETECTOR = "blazepose"
 
 
@@ -65,13 +68,15 @@ class Reading:
             from motionrep.pipeline.sources import detected_once
 
             detector = self.detector or _DETECTOR
-            return detected_once(contents.path, kept, detector, fps=self.fps, device=self.device, progress=True)
+            people = detected_once(contents.path, kept, detector, fps=self.fps, device=self.device, progress=True)
+            return _told(contents, people)
         from motionrep.keypoints.loading import read_keypoints
 
         size, fps = self.size, self.fps
         if size is None and self.video is not None and lacks_size(contents):
             size, fps = clip_of_video(self.video, fps)
-        return read_keypoints(contents, self.layout, fps, size, self.frame_order, self.all_persons)
+        people = read_keypoints(contents, self.layout, fps, size, self.frame_order, self.all_persons)
+        return _told(contents, people)
 
     @property
     def of_files(self) -> dict[str, object]:
@@ -100,6 +105,18 @@ class Reading:
             given := [name for name, value in self.of_files.items() if value is not None]
         ):
             raise ValueError(f"{found[0].path}: is a video, and --{given[0]} is for keypoint files; remove it")
+
+
+def _told(contents: Contents, people: "list[Keypoints]") -> "list[Keypoints]":
+    """The people, after a line that says what was read."""
+    frames = max(one.first_frame + one.frame_count for one in people) - min(one.first_frame for one in people)
+    one = people[0]
+    logger.info(
+        "read %s (%s): %d person(s), %d frames at %g fps, %d x %d px, layout %s",
+        contents.path, kind_of(contents).name, len(people), frames, one.fps, one.width_px, one.height_px,
+        one.layout.name,
+    )  # fmt: skip
+    return people
 
 
 def is_filmed(contents: Contents) -> bool:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motionrep.encoders import Encoder, as_encoder
+from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
 from motionrep.head_api.contract import require_same_encoder
 
@@ -35,7 +36,12 @@ _UNITS = {
 }
 
 
-def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | Mapping[str, nn.Module] | None = None) -> None:
+def export_encoder(
+    encoder: Encoder,
+    path: str | Path,
+    head: nn.Module | Mapping[str, nn.Module] | None = None,
+    progress: bool = False,
+) -> None:
     """Writes a network from a batch of windows to a representation, or to heads' outputs. The suffix says the format.
 
     * `.onnx`: for onnxruntime and others. The metadata of the file says what has to be fed, with an entry for each of
@@ -52,6 +58,7 @@ def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | Mapping
 
     Args:
         head: A head, or several by name.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
         TypeError: It is no encoder.
@@ -72,8 +79,9 @@ def export_encoder(encoder: Encoder, path: str | Path, head: nn.Module | Mapping
     declaration = _declaration(encoder, heads, model)
     any_length = suffix == ".onnx" and not declaration["fixed_window"] and declaration["frames"] > _SIZE_TAKEN_FOR_FIXED
     free = {0: torch.export.Dim.DYNAMIC} | ({1: torch.export.Dim.DYNAMIC} if any_length else {})
-    with _quiet(), torch.no_grad():
+    with _quiet(), torch.no_grad(), progress_bar(None, "export", "step", progress, 2) as bar:
         program = torch.export.export(model, (model.example(),), dynamic_shapes={"keypoints": free})
+        bar.update()
         if suffix == ".pt2":
             with written_beside(path) as beside:
                 torch.export.save(program, beside, extra_files={DECLARATION: json.dumps(declaration, indent=2)})

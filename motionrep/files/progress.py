@@ -1,11 +1,13 @@
 """What is told while one waits: a progress bar, and durations in words."""
 
+import weakref
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+_bars: "weakref.WeakSet[tqdm]" = weakref.WeakSet()
 
 
 def progress_bar(
@@ -19,7 +21,15 @@ def progress_bar(
         total: How many items, if they do not tell.
     """
     counted: Any = items  # tqdm's types know no bar without items
-    return tqdm(counted, desc=what, unit=unit, total=total, leave=False, disable=None if shown else True)
+    bar = tqdm(counted, desc=what, unit=unit, total=total, leave=False, disable=None if shown else True)
+    _bars.add(bar)
+    return bar
+
+
+def close_bars() -> None:
+    """Takes bars off the terminal that an error or Ctrl-C left there."""
+    for bar in list(_bars):
+        bar.close()
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Heads of the open body that give results on another one, by its mapping."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -10,10 +10,12 @@ from motionrep.body.finding import body_folder
 from motionrep.body.identity import body_digest
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.fitting.body_mapping import BodyMapping, load_mapping
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.head_api.loading import load_head, takes_body, trained_head_name
 from motionrep.types import BodyMotion, MotionEmbedding
+
+if TYPE_CHECKING:
+    from motionrep.fitting.body_mapping import BodyMapping
 
 
 class OnBody(nn.Module):
@@ -24,7 +26,7 @@ class OnBody(nn.Module):
         body: That of the mapping.
     """
 
-    def __init__(self, head: Any, mapping: BodyMapping, body: BodyModel) -> None:
+    def __init__(self, head: Any, mapping: "BodyMapping", body: BodyModel) -> None:
         super().__init__()
         self.head, self.mapping, self.body = head, mapping, body
         self.trained_on = getattr(head, "trained_on", None)
@@ -69,4 +71,6 @@ def head_on(head: str | Path, body: str | Path | None) -> Any:
             f"{head}: recovers the open body, and there is no mapping to {body} yet; motionrep adapt --body {body} "
             "makes it in some minutes, motionrep finetune --body trains a head for it"
         )
+    from motionrep.fitting.body_mapping import load_mapping  # brings roma, which takes as long as torch to import
+
     return OnBody(trained, load_mapping(path), model).eval()

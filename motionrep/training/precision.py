@@ -52,7 +52,7 @@ def measured_choice(device: torch.device | None = None, cache: Path | None = Non
         cache: The folder to remember it in, if not the user's. One that cannot be written to is no error.
     """
     device = training_device() if device is None else device
-    name = f"{_name(device)}, {torch.get_num_threads()} threads" if device.type == "cpu" else _name(device)
+    name = f"{_name(device)}, {torch.get_num_threads()} thread(s)" if device.type == "cpu" else _name(device)
     folder = user_cache() if cache is None else cache
     path = None if folder is None else folder / "precision.json"
     known = {} if path is None else _read(path)

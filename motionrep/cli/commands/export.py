@@ -113,7 +113,8 @@ def _export_encoder(names: list[str], output: Path, heads: list[str], motion_opt
 
     network = motionrep.load_encoder(names[0])
     titles = endings(dict.fromkeys(heads)) if heads else {}
-    export_encoder(network, output, {titles[head].strip("_"): motionrep.load_head(head) for head in heads})
+    trained = {titles[head].strip("_"): motionrep.load_head(head) for head in heads}
+    export_encoder(network, output, trained, progress=True)
     behind = f" with {' and '.join(heads)}" if heads else ""
     print(f"{output}: {network.name}{behind}, {output.stat().st_size / 1e6:.1f} MB")
 

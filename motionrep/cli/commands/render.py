@@ -172,12 +172,11 @@ def run(
         if camera is not None:
             taken_by = read_camera(camera, *((clips[0].width_px, clips[0].height_px) if clips else ()))
     begin_s = min(one.first_frame / one.fps for one in clips or shown)
-    print(
-        render(
-            shown, output, keypoints=clips, camera=taken_by, video=video, compare_to=reference, audio=audio,
-            progress=True, options=options, labels=_labels(labels, begin_s) if labels else (),
-        )
+    made = render(
+        shown, output, keypoints=clips, camera=taken_by, video=video, compare_to=reference, audio=audio,
+        progress=True, options=options, labels=_labels(labels, begin_s) if labels else (),
     )  # fmt: skip
+    print(f"{made}: {len(shown)} person(s)")
 
 
 def _require_alone(source: Path, files: Sequence[Contents], **options: Any) -> None:
