@@ -22,7 +22,6 @@ class Scene:
         placed = side_by_side(motions)
         self.server = server
         server.scene.set_up_direction("+y")
-        server.scene.configure_fog(1.0, 1000.0, enabled=False)  # it would make pictures pale
         server.scene.add_grid(
             "/floor", plane="xz", infinite_grid=True, fade_distance=25.0, section_color=(185, 190, 198),
             cell_color=(222, 225, 230), shadow_opacity=0.3, plane_color=(250, 250, 251), plane_opacity=1.0,
