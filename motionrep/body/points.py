@@ -109,6 +109,14 @@ _NAMED = (COCO_17, HALPE_26, H36M_17, MEDIAPIPE_33, NTU_25)
 _MORE: Recipe = {
     "upper_neck": {"head": 1}, "head_bottom": {"head": 1}, "spine_navel": {"spine1": 0.5, "spine2": 0.5},
     "spine_chest": {"spine3": 1}, "left_clavicle": {"left_collar": 1}, "right_clavicle": {"right_collar": 1},
+    **{
+        f"{side}_{name}": {f"{side}_{source}": 1}
+        for side in ("left", "right")
+        for name, source in (  # of the hands of Halpe-136 and COCO-WholeBody
+            ("hand_root", "wrist"), ("thumb4", "thumb_tip"), ("forefinger1", "index"), ("pinky_finger1", "pinky"),
+            ("middle_finger4", "hand_tip"),
+        )
+    },
 }  # fmt: skip
 _MIDDLE_HEADS = ("jhmdb_15", "kinect_azure_32")
 

@@ -13,7 +13,7 @@ from torch import nn
 from motionrep.embedding import embed, mirrored
 from motionrep.encoders import Encoder
 from motionrep.geometry.cameras import PinholeCamera
-from motionrep.layouts import JointLayout
+from motionrep.layouts import H36M_17, JointLayout
 from motionrep.pipeline.cameras import camera_of, places_people
 from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.people import chosen
@@ -111,6 +111,7 @@ class Recoverer:
         embedding = self.embed(clip)
         ways = [embedding, *([self.embed(mirrored(clip))] if self.flip else [])]
         results = {name: self._predicted(head, ways) for name, head in self.heads.items()}
+        results = {name: _with_ends(result, clip, self.camera) for name, result in results.items()}
         if self.refine:
             results = self._refined(results, clip)
         timelines = self._timelines(ways)
@@ -172,6 +173,15 @@ def _mean(results: Sequence[Any]) -> Any:
         return flip_averaged(*results)
     except TypeError as error:
         raise ValueError(f"flip: {error}; leave it out for this head") from error
+
+
+def _with_ends(result: Any, clip: Keypoints, camera: PinholeCamera | None) -> Any:
+    """A body whose wrists and ankles follow the keypoints of hands and feet, if there are any; others as they are."""
+    if not isinstance(result, BodyMotion) or clip.layout.joint_count <= H36M_17.joint_count:
+        return result
+    from motionrep.fitting.limb_ends import with_hands_and_feet  # brings roma, which takes as long as torch
+
+    return with_hands_and_feet(result, clip, camera)
 
 
 def _refined(motion: BodyMotion, clip: Keypoints, camera: PinholeCamera | None, progress: bool) -> BodyMotion:
