@@ -1,4 +1,4 @@
-"""Finds the floor under a moving body from its soles."""
+"""Finds the floor under a moving body: from its soles, and from what lies lower while somebody lies or kneels."""
 
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from motionrep.layouts import SMPL_24
 from motionrep.types import BodyMotion
 
 _ANKLES = [SMPL_24.index("left_ankle"), SMPL_24.index("right_ankle")]
+_LIMB_ENDS = ("ankle", "foot", "wrist", "hand")
 _SOLE_THICKNESS_M = 0.015
 _SLOW_M_PER_S = 0.15
 _FLAT_COSINE = 0.966  # 15 degrees
@@ -38,15 +39,38 @@ def sole_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, "frames 
     return torch.stack(feet, -1)
 
 
+def rest_of_body_height_m(motion: BodyMotion, body: BodyModel) -> Float[Tensor, " frames"]:
+    """Height (y, metres) of the lowest point of the body without feet and hands, each part rigid with its joint.
+
+    Feet bend and hands reach below the floor in many files, so neither says where it is. A part's outermost points
+    in 26 directions stand for its surface.
+    """
+    rest_joint_m = body.rest_joints(motion.betas)
+    rotmat, joint_m = body_kinematics(motion.local_rotmat[:, :24], motion.translation_m, rest_joint_m)
+    rest_vertex_m = body.rest_vertices(motion.betas)
+    carrier = body.skin_weights[:, :24].argmax(-1)
+    steps = torch.tensor([-1.0, 0.0, 1.0])
+    directions = torch.cartesian_prod(steps, steps, steps).to(rest_vertex_m)
+    heights = []
+    for joint, name in enumerate(SMPL_24.joints):
+        part = rest_vertex_m[carrier == joint]
+        if len(part) and not name.endswith(_LIMB_ENDS):
+            outermost = part[(part @ directions.T).argmax(0)] - rest_joint_m[joint]
+            heights.append((rotmat[:, joint, 1] @ outermost.T).amin(-1) + joint_m[:, joint, 1])
+    return torch.stack(heights, -1).amin(-1)
+
+
 def floor_height_m(
     motion: BodyMotion, body: BodyModel, usable: Bool[Tensor, " frames"] | None = None
 ) -> Float[Tensor, ""]:
-    """5th percentile over time of the lower sole's height: where the floor is, if the feet stand on it at times.
+    """5th percentile over time of the lowest point's height: where the floor is, if the body is on it at times.
+
+    The point is a sole's while the body stands; of what else may touch the floor, see `rest_of_body_height_m`.
 
     Args:
         usable: Frames to look at; all when None or when none is usable.
     """
-    lowest = sole_height_m(motion, body).amin(-1)
+    lowest = torch.minimum(sole_height_m(motion, body).amin(-1), rest_of_body_height_m(motion, body))
     if usable is not None and bool(usable.any()):
         lowest = lowest[usable]
     return torch.quantile(lowest, _FLOOR_QUANTILE)

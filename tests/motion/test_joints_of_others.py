@@ -198,14 +198,14 @@ def test_sam3d_body_in_the_camera(tmp_path, container) -> None:
 
 
 def test_sam3d_body_of_several_persons(tmp_path, caplog) -> None:
-    frames = [[sam3d_person(0), sam3d_person(0, 5.0)], [sam3d_person(1)], []]
+    frames = [[sam3d_person(0), sam3d_person(0, 5.0)], [sam3d_person(1)], [], [sam3d_person(3, 5.2), sam3d_person(3)]]
     (tmp_path / "results.pkl").write_bytes(pickle.dumps(frames))
     with pytest.raises(ValueError, match="holds 2 persons; choose one"):
         load_joints(tmp_path / "results.pkl")
     motion, confidence = load_joints(tmp_path / "results.pkl", person=1, fps=30)
-    assert "does not say who is who" in caplog.text
-    assert confidence.sum(1).tolist() == [24, 0, 0]
-    assert 4 < float(motion.position_m[0, 0, 2]) < 6
+    assert "does not say who is who; 2 persons are followed by where they are" in caplog.text
+    assert confidence.sum(1).tolist() == [24, 0, 0, 24]
+    assert bool((motion.position_m[[0, 3], 0, 2] > 4).all())  # also where the list has them the other way round
     (tmp_path / "results.pkl").write_bytes(pickle.dumps([[{"pred_keypoints_3d": np.zeros((18, 3)), "pred_cam_t": 0}]]))
     with pytest.raises(ValueError, match=r"expected pred_keypoints_3d \(70, 3\) and pred_cam_t \(3\)"):
         load_joints(tmp_path / "results.pkl", fps=30)

@@ -10,7 +10,13 @@ from motionrep.body.loading import load_body_model
 from motionrep.body.translation import translation_for_betas
 from motionrep.layouts import SMPL_24
 from motionrep.motion.bvh_files import read_bvh
-from motionrep.motion.floor import floor_height_m, level_floor, put_on_floor
+from motionrep.motion.floor import (
+    floor_height_m,
+    level_floor,
+    put_on_floor,
+    rest_of_body_height_m,
+    sole_height_m,
+)
 from motionrep.motion.readers.bvh import motion_from_bvh
 from motionrep.motion.retargeting.skeletons import CMU_DAZ, SkeletonMap, find_skeleton
 from motionrep.motion.retargeting.to_body import retarget
@@ -109,6 +115,25 @@ def test_the_floor_is_at_zero_and_a_slope_along_z_is_taken_out(bvh, body):
     sloping = replace(standing, translation_m=standing.translation_m + slope)
     levelled = level_floor(sloping, body).translation_m
     torch.testing.assert_close(levelled[:, 1] - levelled[0, 1], torch.zeros(9), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("turn_deg", [(90.0, 0.0, 0.0), (-90.0, 0.0, 0.0), (0.0, 0.0, 90.0), (0.0, 0.0, -90.0)])
+def test_who_lies_lies_on_the_floor(bvh, body, turn_deg):
+    """The floor was where the soles are, so a body that lay had half of itself below it."""
+    lying = roma.rotvec_to_rotmat(torch.deg2rad(torch.tensor(turn_deg)))
+    walk = motion_from_bvh(bvh, body).cut(10, 30)
+    turned = torch.cat([(lying @ walk.local_rotmat[:, 0])[:, None], walk.local_rotmat[:, 1:]], 1)
+    motion = put_on_floor(replace(walk, local_rotmat=turned, translation_m=torch.zeros(20, 3)), body)
+    on_trunk = [SMPL_24.joints[joint] in ("pelvis", "spine1", "spine2", "spine3") for joint in
+                body.skin_weights.argmax(-1).tolist()]  # fmt: skip
+    height_m = body.vertices(motion.local_rotmat, motion.betas, motion.translation_m)[:, on_trunk, 1]
+    assert float(height_m.min()) > -0.03
+    assert float(rest_of_body_height_m(motion, body).min()) < 0.15
+
+
+def test_the_floor_of_who_walks_is_that_of_the_soles(bvh, body):
+    motion = motion_from_bvh(bvh, body)
+    assert bool((rest_of_body_height_m(motion, body) > sole_height_m(motion, body).amin(-1)).all())
 
 
 def test_an_unknown_skeleton_is_described_and_says_how_to_go_on():

@@ -27,32 +27,50 @@ _FIRST = (
     "right_heel"
 )
 _KEYPOINTS = 70
+_SAME_PERSON_M = 1.0  # from frame to frame; depth is the least certain
 _AFTER = {"right_wrist": 41, "left_wrist": 62, "neck": 69}
 
 
 def read(contents: Contents, options: JointOptions) -> RecordedJoints:
-    """One person's keypoints in the camera, in metres. Other persons are those at another place in each frame's list.
+    """One person's keypoints in the camera, in metres; several persons are followed by where they are.
 
     Raises:
         ValueError: A broken file, or several persons and none chosen.
     """
     path = contents.path
     frames = [_people(path, frame) for frame in _frames(contents)]
-    most = max((len(people) for people in frames), default=0)
-    if not most:
+    tracks = _followed(frames)
+    if not tracks:
         raise ValueError(f"{path}: nobody is there in any frame")
-    person = chosen(path, most, options.person)
-    if most > 1 and len(frames) > 1:
-        logger.warning("%s does not say who is who; taking number %d of each frame's list", path, person)
+    if len(tracks) > 1 and len(frames) > 1:
+        logger.warning("%s does not say who is who; %d persons are followed by where they are", path, len(tracks))
+    track = tracks[chosen(path, len(tracks), options.person)]
     if options.layout not in (None, HALPE_26.name):
         raise ValueError(f"{path}: is read as {HALPE_26.name}; leave layout={options.layout!r} out")
     values = np.full((len(frames), HALPE_26.joint_count, 3), np.nan)
     places = dict(enumerate(_FIRST.split())) | {index: joint for joint, index in _AFTER.items()}
-    for number, people in enumerate(frames):
-        if person < len(people):
-            for index, joint in places.items():
-                values[number, HALPE_26.index(joint)] = people[person][index]
+    for number, keypoints in track.items():
+        for index, joint in places.items():
+            values[number, HALPE_26.index(joint)] = keypoints[index]
     return RecordedJoints(values, HALPE_26, axes="camera")
+
+
+def _followed(frames: list[list[np.ndarray]]) -> list[dict[int, np.ndarray]]:
+    """The keypoints of each person by frame, in the order in which they appear: whoever is nearest goes on."""
+    from scipy.optimize import linear_sum_assignment  # scipy takes a third as long to import as torch
+
+    tracks: list[dict[int, np.ndarray]] = []
+    for number, people in enumerate(frames):
+        last = [track[max(track)] for track in tracks]
+        apart_m = np.array([[np.linalg.norm(one - other, axis=-1).mean() for other in people] for one in last])
+        pairs = zip(*linear_sum_assignment(apart_m), strict=True) if apart_m.size else ()
+        known = {int(index): int(track) for track, index in pairs if apart_m[track, index] < _SAME_PERSON_M}
+        for index, keypoints in enumerate(people):
+            if index in known:
+                tracks[known[index]][number] = keypoints
+            else:
+                tracks.append({number: keypoints})
+    return tracks
 
 
 def _frames(contents: Contents) -> list[Any]:
