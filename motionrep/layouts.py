@@ -2,7 +2,7 @@
 
 `layouts.json` holds those that need no more than their bones. Their orders are those of the projects that define them:
 MMPose's `configs/_base_/datasets` (coco_wholebody, halpe, crowdpose, mpii, jhmdb, posetrack18, aic), the README of
-Halpe-FullBody (halpe_136; halpe_68 has no face), OpenPose's `poseParameters.cpp` (BODY_25B), and `k4abt_joint_id_t` of
+Halpe-FullBody (halpe_136; halpe_68 has no face), OpenPose's `poseParameters.cpp` (BODY_25B, MPI), and `k4abt_joint_id_t` of
 the Azure Kinect SDK. The sides of the face's points follow the `swap` fields of MMPose's coco_wholebody.
 """
 
@@ -243,6 +243,7 @@ _H36M_17_RECIPES: dict[str, Recipe] = {
     },
     "mpi_inf_3dhp_28": {"pelvis": {"pelvis": 1}, "thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
     "mpi_inf_3dhp_17": {"thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
+    "openpose_mpi_15": {"spine": {"chest": 1}},
     "jhmdb_15": {"nose": {"head": 1}, "head": {"head": 2, "neck": -1}},  # its head is the middle of the head
     "kinect_azure_32": {"spine": {"spine_navel": 0.5, "spine_chest": 0.5}, "head": _MID_EYES},
 }  # fmt: skip

@@ -41,15 +41,68 @@ def is_ultralytics(file: Contents) -> bool:
     return is_list and isinstance(first, dict) and isinstance(first.get("keypoints"), dict)
 
 
-def is_mediapipe(file: Contents) -> bool:
-    """A list of frames: dicts with landmarks, or lists of landmarks, one or one for each person."""
-    if not is_json_list(file):
+def is_mmpose_results(file: Contents) -> bool:
+    """Lists of instances by frame, bare or as MMPose's inferencer returns them, in `predictions`."""
+    if file.container != "json" or file.fault is not None:
         return False
-    first = file.item
+    first = file.value.get("predictions") if isinstance(file.value, dict) else file.item
+    first = first.get("predictions") if isinstance(first, dict) else first
     while isinstance(first, list) and first:
-        first = first[0]
-    is_landmark = isinstance(file.item, list) and isinstance(first, dict) and {"x", "y"} <= first.keys()
-    return is_landmark or bool({"landmarks", "pose_landmarks"} & {*file.item_fields})
+        first = next((item for item in first if item), None)
+    is_nested = isinstance(file.value, dict) or isinstance(file.item, list) or "predictions" in file.item_fields
+    return is_nested and isinstance(first, dict) and "keypoint_scores" in first
+
+
+def is_mediapipe(file: Contents) -> bool:
+    """Frames with landmarks, or lists of them, one or one for each person; or a list of frames without any."""
+    if file.container != "json" or file.fault is not None:
+        return False
+    frames = landmark_frames(file.value)
+    named = any(isinstance(frame, dict) and set(_LANDMARKS[:3]) & frame.keys() for frame in frames)
+    return (named and isinstance(file.value, list)) or any(poses_of_landmarks(frame) for frame in frames[:1000])
+
+
+_LANDMARKS = (
+    "landmarks",
+    "pose_landmarks",
+    "poseLandmarks",
+    "landmark",
+    "keypoints",
+    "poses",
+    "people",
+    "persons",
+    "pose",
+)
+
+
+def landmark_frames(value: Any) -> list[Any]:
+    """The frames of JSON with landmarks: a list, one in the field `frames`, or a dict of frames by their numbers."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return []
+    if value and all(str(name).isdecimal() for name in value):
+        return [{"frame": int(name), "landmarks": frame} for name, frame in value.items()]
+    frames = value.get("frames")
+    return frames if isinstance(frames, list) else []
+
+
+def poses_of_landmarks(frame: Any) -> list[list[dict[str, Any]]]:
+    """The landmarks of each person of a frame: in a list, by name, or in fields around them."""
+    if isinstance(frame, list):
+        if frame and all(map(_is_landmark, frame)):
+            return [frame]
+        return [pose for item in frame for pose in poses_of_landmarks(item)]
+    if not isinstance(frame, dict) or _is_landmark(frame):
+        return []
+    if len(frame) >= 5 and all(map(_is_landmark, frame.values())):
+        return [[landmark | {"name": name} for name, landmark in frame.items()]]
+    return next((poses for name in _LANDMARKS if name in frame and (poses := poses_of_landmarks(frame[name]))), [])
+
+
+def _is_landmark(value: Any) -> bool:
+    place = value.get("position", value) if isinstance(value, dict) else value
+    return isinstance(place, dict) and isinstance(place.get("x"), int | float) and "y" in place
 
 
 def is_poseflow(file: Contents) -> bool:
@@ -84,10 +137,11 @@ def is_yolo_labels(file: Contents) -> bool:
     """Text, or a folder of it, whose lines are a class, a box in fractions, and the numbers of five joints or more."""
     if file.container not in ("text", "folder") or file.fault is not None:
         return False
-    text = file.value if file.container == "text" else file.item
-    first = text.strip().split("\n")[0].split() if isinstance(text, str) else []
+    texts = [file.value] if file.container == "text" else list(file.value.values())
+    lines = [line.split() for text in texts[:1000] if isinstance(text, str) for line in text.splitlines()]
+    longest = max(lines, key=len, default=[])
     try:
-        numbers = [float(word) for word in first]
+        numbers = [float(word) for word in longest]
     except ValueError:
         return False
     return len(numbers) >= 15 and numbers[0].is_integer() and all(0 <= side <= 1 for side in numbers[1:5])
@@ -115,12 +169,15 @@ def is_keypoint_table(file: Contents) -> bool:
 
 
 def is_nested_points(file: Contents) -> bool:
-    """JSON of bare lists of points; a dict may hold no other lists of lists beside them."""
+    """JSON of bare lists of points; a dict may hold their confidences, but no other lists of lists beside them."""
     if file.container != "json" or file.fault is not None:
         return False
     values = list(file.value.values()) if isinstance(file.value, dict) else [file.value]
     nested = [value for value in values if isinstance(value, list) and value and isinstance(value[0], list)]
-    return len(nested) == 1 and depth_of(nested[0]) > 0
+    points = [value for value in nested if depth_of(value) > 0]
+    if len(points) != 1 or len(nested) > 2:
+        return False
+    return all(len(value[0]) == len(points[0][0]) for value in nested)
 
 
 def depth_of(value: Any) -> int:
@@ -138,7 +195,10 @@ def is_point_array(file: Contents) -> bool:
 
 
 def points_of(file: Contents) -> np.ndarray | None:
-    """The one array (frames, joints, 2) of a .npy or .npz, or (frames, joints, 3) of pixels and confidence."""
+    """The one array (frames, joints, 2) of a .npy or .npz, or (frames, joints, 3) of pixels and confidence.
+
+    An array (frames, joints) beside the first holds its confidences.
+    """
     found = {
         name: it for name, it in file.arrays.items()
         if len(it.shape) == 3 and it.shape[2] in (2, 3) and it.shape[1] >= 5 and it.shape[0] and it.dtype.kind in "fiu"
@@ -151,7 +211,10 @@ def points_of(file: Contents) -> np.ndarray | None:
     except ValueError:
         return None
     if header.shape[2] == 2:
-        return points
+        beside = [name for name, it in file.arrays.items() if it.shape == header.shape[:2] and it.dtype.kind in "fiu"]
+        if len(beside) != 1:
+            return points
+        return np.concatenate([points, read_array(file.path, beside[0])[..., None]], axis=-1)
     confidence, xy = points[..., 2], np.abs(points[..., :2])
     in_pixels = np.nanmax(xy, initial=0) > 20  # metres stay below
     return points if in_pixels and (confidence >= 0).all() and (confidence <= 1.01).all() else None

@@ -137,13 +137,23 @@ def _beginnings(names: list[str]) -> list[str]:
             numbers.setdefault(rest, []).append(number)
         if len(numbers) > 1:
             found.append((not all(map(_counts, numbers.values())), len(numbers), place, rests))
-    return min(found, default=(False, 0, 0, [""] * len(names)), key=lambda it: it[:3])[3]
+    if not found:
+        return [""] * len(names)
+    _, count, place, rests = min(found, key=lambda it: it[:3])
+    heads = [_cut(stem, place)[0] for stem in stems]
+    return heads if len(set(heads)) == count and all(heads) else rests
 
 
 def _without_number(stem: str, place: int) -> str:
     """A name without one of its numbers, the last one being 0, and without what joins that to the rest."""
+    head, tail = _cut(stem, place)
+    return (head + tail).strip("_-. /")
+
+
+def _cut(stem: str, place: int) -> tuple[str, str]:
+    """What stands before and after one of the numbers of a name."""
     start, stop = list(_DIGITS.finditer(stem))[-1 - place].span()
-    return (stem[:start].rstrip("_-. /") + stem[stop:]).strip("_-. /")
+    return stem[:start].strip("_-. /"), stem[stop:]
 
 
 _LETTER = re.compile("[A-Za-z]")

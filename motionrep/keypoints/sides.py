@@ -7,6 +7,8 @@ from motionrep.layouts import JointLayout, mirror_name, plain_joint_name
 
 _CLEARLY = 0.5  # joints move less than this part of what they would move with the sides as they are
 _EXCHANGED_COSTS_PER_S = 0.2  # of the person's size; keeps what the detector says where both ways are as smooth
+_UNEVEN = 0.15  # limbs that jump farther from their way, in sizes of the person, tell nothing
+_FEWEST = 3  # joints, counted by their weights
 _ARMS = ("shoulder", "elbow", "wrist", "hand", "thumb", "index", "pinky")
 _LEGS = ("hip", "knee", "ankle", "heel", "toe", "foot")
 
@@ -99,8 +101,10 @@ def exchanged_limbs(
     if len(xyc) < 4:
         return exchanged
     jerk = _unevenness(*_both_ways(xyc, flip), np.diff(seconds)) / size_px
+    if np.quantile(jerk[0, 0], 0.25) > _UNEVEN:  # a third of the frames is even where another third is exchanged
+        return exchanged
     for now in (0, 1):  # of the frame in the middle, against the one before it; the next one is the other way round
-        worse = jerk[now, 1 - now] >= _CLEARLY * jerk[now, now]
+        worse = (jerk[now, 1 - now] >= _CLEARLY * jerk[now, now]) | (jerk[now, 1 - now] > _UNEVEN)
         jerk[now, 1 - now][worse] = np.inf
     if not np.isfinite(jerk[0, 1]).any() and not np.isfinite(jerk[1, 0]).any():
         return exchanged
@@ -140,7 +144,8 @@ def _unevenness(points: np.ndarray, weight: np.ndarray, step_s: np.ndarray) -> n
         expected = points[now, 1:-1] + (points[now, 1:-1] - points[0, :-2]) * ratio
         for then in (0, 1):
             seen = weight[0, :-2] * weight[now, 1:-1] * weight[then, 2:]
-            found[now, then] = _mean_beyond(points[then, 2:] - expected, seen)
+            many = seen.sum(1) ** 2 >= _FEWEST * np.maximum((seen**2).sum(1), 1e-12)
+            found[now, then] = np.where(many, _mean_beyond(points[then, 2:] - expected, seen), 0)
     return found
 
 

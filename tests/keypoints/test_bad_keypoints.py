@@ -61,7 +61,7 @@ def changed(index, value):
         ([alphapose(397133, person(17)), alphapose(37777, person(17))], "do not count the frames of a video"),
         ([alphapose("0.jpg", (person(17) - [300, 200, 0]) / [320, 240, 1], 1)], r"within \[-1, 1\], pixels are needed"),
         ([alphapose("0.jpg", person(17, x=1900), 1)], "100% of the keypoints lie outside an image of 640 x 480 px"),
-        ([{"instances": [{"keypoints": [[1.0, 2.0, 3.0]] * 17, "keypoint_scores": [1.0] * 17}]}], r"pairs \[x, y\]"),
+        ([{"instances": [{"keypoints": [[1.0, 2.0, 3.0]] * 17, "keypoint_scores": [1.0] * 17}]}], "a pose in 3D"),
         (
             [{"instances": [{"keypoints": [[1.0, 2.0]] * 17, "keypoint_scores": [1.0] * 16}]}],
             "frame 0: 'keypoints' must",
@@ -71,7 +71,7 @@ def changed(index, value):
         ({"0.jpg": {"people": [None]}}, "frame '0.jpg' has no 'pose_keypoints_2d' .found: NoneType"),
         ([{"image_id": 0, "keypoints": [10**400] * 51}], "keypoints hold something that is not a number"),
         ([{"instances": {}}], "frame 0: expected a list of frames or people, got dict"),
-        ([[{"x": 0.5, "y": 0.5}] * 33], "frame 0: a landmark needs numbers x, y and visibility"),
+        ([[{"x": 0.5, "y": "b"}] * 33], "frame 0: a landmark needs numbers x, y, and visibility or score"),
         ({"0.jpg": {"people": []}, "1.jpg": {}}, "frame '1.jpg': expected a list of frames or people, got NoneType"),
     ],
 )

@@ -199,3 +199,82 @@ def test_yolo_labels_without_confidence(tmp_path):
     assert [float(clip.xy_px[0, 0, 0]) for clip in clips] == pytest.approx([334.507, 526.507], abs=0.01)
     with pytest.raises(ValueError, match="34 numbers after the box, not those of 26 joints; pass the layout"):
         load(path, layout="halpe_26")
+
+
+def test_confidences_beside_the_points(tmp_path):
+    """`np.savez(path, keypoints=keypoints, scores=scores)`, as rtmlib and ViTPose give both; and the same as JSON."""
+    xyc = np.stack([moved(person(17), t) for t in range(4)])
+    xyc[1, 5, 2] = 0
+    np.savez(tmp_path / "x.npz", keypoints=xyc[..., :2], scores=xyc[..., 2])
+    path = written(tmp_path, {"fps": 50, "width": 640, "height": 480, "keypoints": xyc[..., :2].tolist(),
+                              "keypoint_scores": xyc[..., 2].tolist()})  # fmt: skip
+    for clip in (*load(tmp_path / "x.npz"), *load(path, size_px=None, fps=None)):
+        assert clip.confidence[1, 4:7].tolist() == pytest.approx([xyc[1, 4, 2], 0, xyc[1, 6, 2]])
+        assert_frame(clip, 3, xyc[3])
+    assert load(path, size_px=None, fps=None)[0].fps == 50
+
+
+def named_points(xyc, score="score"):
+    return [{"x": x, "y": y, score: c, "name": joint}
+            for (x, y, c), joint in zip(xyc.tolist(), COCO_17.joints, strict=True)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        lambda clip: [[{"score": 0.9, "keypoints": named_points(xyc)}] for xyc in clip],
+        lambda clip: [{"frame": t, "keypoints": named_points(xyc)[::-1]} for t, xyc in enumerate(clip)],
+        lambda clip: {"fps": 25, "frames": [{"frame": t, "poses": [{"keypoints": named_points(xyc)}]}
+                                            for t, xyc in enumerate(clip)]},
+        lambda clip: {str(t): named_points(xyc) for t, xyc in enumerate(clip)},
+        lambda clip: [[{"score": 0.9, "keypoints": [
+            {"part": p["name"].title().replace("_", ""), "score": p["score"], "position": {"x": p["x"], "y": p["y"]}}
+            for p in named_points(xyc)]}] for xyc in clip],
+    ],
+    ids=["estimatePoses", "with frames", "in frames", "by number", "PoseNet"],
+)  # fmt: skip
+def test_tensorflow_js(tmp_path, frames):
+    """Keypoint and Pose of tensorflow/tfjs-models (pose-detection/src/types.ts; posenet/src/types.ts): pixels."""
+    clip = [moved(person(17), t) for t in range(3)]
+    (found,) = load(written(tmp_path, frames(clip)))
+    assert (found.layout, found.frame_count) == (COCO_17, 3)
+    assert_frame(found, 2, clip[2])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda frames: [{"predictions": [frame]} for frame in frames],
+        lambda frames: frames,
+    ],
+)
+def test_what_mmposes_inferencer_returns(tmp_path, content):
+    """`MMPoseInferencer.__call__` yields {"predictions": [[instance, ...]]} for each picture."""
+    frames = [mmpose_frame(t, moved(person(17), t))["instances"] if t != 1 else [] for t in range(3)]
+    (clip,) = load(written(tmp_path, content(frames)))
+    assert seen(clip) == [True, False, True]
+    assert_frame(clip, 2, moved(person(17), 2))
+
+
+def test_poses_in_3d_of_mmpose_are_named(tmp_path):
+    """demo/body3d_pose_lifter_demo.py writes instances whose keypoints are [x, y, z]."""
+    instance = {"keypoints": [[0.1, 0.2, 0.3]] * 17, "keypoint_scores": [1.0] * 17}
+    with pytest.raises(ValueError, match=r"frame 0: 'keypoints' are \[x, y, z\], a pose in 3D"):
+        load(written(tmp_path, [{"frame_id": 0, "instances": [instance]}]))
+
+
+def test_older_and_smaller_models_of_openpose(tmp_path):
+    """OpenPose 1.0 wrote `pose_keypoints`; --model_pose MPI has 15 joints (poseParameters.cpp, POSE_MPI_BODY_PARTS)."""
+    old = {"version": 1.0, "people": [{"pose_keypoints": flat(person(18)), "face_keypoints": []}]}
+    assert load(written(tmp_path, old))[0].layout == OPENPOSE_18
+    (clip,) = load(written(tmp_path, openpose_people(person(15))))
+    assert clip.layout.name == "openpose_mpi_15"
+    assert_frame(clip, 0, person(15))
+
+
+def test_labels_of_other_things_and_their_names_are_left_out(tmp_path):
+    (tmp_path / "classes.txt").write_text("person\nball\n")
+    for t in (1, 2):
+        (tmp_path / f"v_{t}.txt").write_text("32 0.5 0.5 0.1 0.1\n" + label(moved(person(17), t)) + "\n")
+    (clip,) = load(tmp_path)
+    assert seen(clip) == [True, True]

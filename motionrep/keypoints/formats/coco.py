@@ -11,6 +11,7 @@ from motionrep.keypoints.formats.fields import (
     as_list,
     field,
     flat_values,
+    frame_rate,
     may_number_detections,
     picture_size,
     track_of,
@@ -154,6 +155,5 @@ def _told_apart(frame_of: dict[str, Any]) -> dict[str, Any]:
 def _frame_rate(videos: Any) -> float | None:
     """The rate of the list `videos` of some annotation tools, where all are the same."""
     listed = [video for video in videos if isinstance(video, dict)] if isinstance(videos, list) else []
-    rates = [video.get("fps", video.get("frame_rate")) for video in listed]
-    rate = rates[0] if rates and all(rate == rates[0] for rate in rates) else None
-    return float(rate) if isinstance(rate, int | float) and 0 < rate < 10_000 else None
+    rates = {frame_rate(video) for video in listed}
+    return rates.pop() if len(rates) == 1 else None

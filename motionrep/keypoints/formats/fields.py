@@ -11,6 +11,7 @@ import numpy as np
 _TRACKS = (
     "trackid", "idx", "trackingid", "track", "personid", "playerid", "pid", "instanceid", "objectid", "objid", "id_",
 )  # fmt: skip
+_FRAMES = ("frame_id", "frame", "frame_number", "frame_index", "frame_idx", "frame_num", "frameId")
 _MAY_NUMBER_DETECTIONS = ("instanceid", "objectid", "objid", "id_")
 _VIDEOS = (
     "videoid", "vidid", "video", "videoname", "vid", "clip", "clipid", "clipname", "sequence", "sequenceid",
@@ -32,9 +33,10 @@ def as_list(value: Any, where: Path | str) -> list[Any]:
 
 
 def frame_keys(frames: list[Any]) -> list[Any]:
-    """The number that each frame of a list gives as `frame_id` or `frame`, or its place in the list."""
+    """The number that each frame of a list gives as `frame_id`, `frame` and so on, or its place in the list."""
     return [
-        frame.get("frame_id", frame.get("frame", i)) if isinstance(frame, dict) else i for i, frame in enumerate(frames)
+        next((frame[name] for name in _FRAMES if name in frame), i) if isinstance(frame, dict) else i
+        for i, frame in enumerate(frames)
     ]
 
 
@@ -81,6 +83,12 @@ def picture_size(entry: Any) -> tuple[int, int] | None:
         if len(sides) == 2:
             return sides[0], sides[1]
     return None
+
+
+def frame_rate(entry: Any) -> float | None:
+    """Frames per second where an entry says them."""
+    rate = entry.get("fps", entry.get("frame_rate")) if isinstance(entry, dict) else None
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < 10_000 else None
 
 
 def flat_values(keypoints: Any) -> Any:

@@ -24,9 +24,14 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     path, value = contents.path, contents.value
     if contents.container == "folder":
         return _of_pictures(value, options, path)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "instance_info" in value:
         return _of_the_demo(value, options, path)
-    if "keypoint_scores" in contents.item_fields:
+    if "predictions" in contents.item_fields or isinstance(value, dict):  # what the inferencer returns
+        results = as_list([value] if isinstance(value, dict) else value, path)
+        value = [frame for result in results for frame in as_list(field(result, "predictions", str(path)), path)]
+    if value and all(isinstance(frame, list) for frame in value):
+        frames, keys = [{"instances": frame} for frame in value], list(range(len(value)))
+    elif "keypoint_scores" in contents.item_fields:
         frames, keys = [{"instances": value}], [0]
     else:
         frames, keys = value, frame_keys(value)
@@ -77,6 +82,11 @@ def _rows(frames: list[Any], path: Path) -> Iterator[Row]:
                 xyc = np.column_stack([np.array(keypoints, dtype=float), np.array(scores, dtype=float)])
             except (ValueError, TypeError, OverflowError):
                 xyc = np.empty((0, 0))
+            if xyc.shape[1] == 4:
+                raise ValueError(
+                    f"{where}: 'keypoints' are [x, y, z], a pose in 3D; keypoints of a picture are wanted, as those of "
+                    "a 2D model"
+                )
             if xyc.shape[1] != 3:
                 raise ValueError(f"{where}: 'keypoints' must be pairs [x, y], one for each of the 'keypoint_scores'")
             score = instance.get("bbox_score")

@@ -11,9 +11,9 @@ from motionrep.files.contents import Contents
 from motionrep.files.recognising_keypoints import is_openpose_frame
 from motionrep.keypoints.formats.fields import as_list, field, flat_values, picture_size, track_of
 from motionrep.keypoints.records import Detections, KeypointOptions, Row, checked_detections
-from motionrep.layouts import HALPE_26, OPENPOSE_18, OPENPOSE_25
+from motionrep.layouts import HALPE_26, LAYOUTS, OPENPOSE_18, OPENPOSE_25
 
-_LAYOUTS = {18: OPENPOSE_18, 25: OPENPOSE_25, 26: HALPE_26}
+_LAYOUTS = {15: LAYOUTS["openpose_mpi_15"], 18: OPENPOSE_18, 25: OPENPOSE_25, 26: HALPE_26}
 
 
 def read(contents: Contents, options: KeypointOptions) -> Detections:
@@ -36,10 +36,12 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
 def _rows(frames: Mapping[Any, Any], path: Path) -> Iterator[Row]:
     for name, frame in frames.items():
         where = f"{path}: frame {name!r}"
-        people = frame.get("people", frame.get("bodies")) if is_openpose_frame(frame) else None
+        people = frame.get("people", frame.get("bodies")) or [] if is_openpose_frame(frame) else None
         for person in as_list(people, where):
             if person == {}:  # tools that follow people keep the place of one who is missing
                 continue
-            values = field(person, "joints" if "bodies" in frame else "pose_keypoints_2d", where)
+            older = isinstance(person, dict) and "pose_keypoints" in person  # of OpenPose 1.0
+            name_2d = "joints" if "bodies" in frame else "pose_keypoints" if older else "pose_keypoints_2d"
+            values = field(person, name_2d, where)
             if values:  # empty when only hands or a face were found
                 yield Row(name, flat_values(values), None, track_of(person))

@@ -28,7 +28,9 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections of a folder of labels, or of one picture. Raises ValueError for what cannot be right."""
     path, size_px = contents.path, asked_size(options, contents.path)
     texts = contents.value if isinstance(contents.value, Mapping) else {path.name: contents.value}
+    texts = {name: text for name, text in texts.items() if name != "classes.txt"}  # names of what is labelled
     lines = [(name, line) for name, text in texts.items() for line in _numbers(text, name, path)]
+    lines = [(name, line) for name, line in lines if len(line) > _BOX + 2]  # others are boxes of things
     if not lines:
         raise ValueError(f"{path}: no person was detected in any frame")
     counts = {len(line) for _, line in lines}
