@@ -46,6 +46,7 @@ def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = Fa
         ValueError: No clip to train or to validate on, or none of a core class where classes are asked for.
     """
     body = body_name(config)
+    patterns = () if config.held_out is None else read_held_out(config.held_out)
     clips = [clip for folder in data for clip in load_motion_folder(folder, strict=strict, body_model=body)]
     named = ", ".join(map(str, data))
     if config.classes == "none":
@@ -57,9 +58,7 @@ def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = Fa
         if not labels:
             raise ValueError(f"{named}: no clip of a core class; classification needs an index.csv with labels")
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
-    if config.held_out is not None:
-        patterns = read_held_out(config.held_out)
-        train = [clip for clip in train if not is_held_out(clip, patterns)]
+    train = [clip for clip in train if not is_held_out(clip, patterns)]
     if not train or not val:
         raise ValueError(
             f"{named}: {len(train)} training and {len(val)} validation clips, but both are needed. An index.csv "
