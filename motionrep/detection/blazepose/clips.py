@@ -13,7 +13,7 @@ from motionrep.layouts import MEDIAPIPE_33
 from motionrep.types import Keypoints
 
 _SHORTEST_S = 0.1
-_SURE = 0.5  # mean confidence of a person
+_SURE = 0.97  # median score of a person; people have 0.99 and more, things that look like people up to 0.95
 _LONGEST_GAP_S = 1.0
 _STEP = 0.3  # how far someone may be from the place where it was expected, in its sizes
 _STEP_PER_S = 1.0
@@ -22,10 +22,11 @@ _SPEED_S = 0.2  # time from which the speed is taken
 
 @dataclass(frozen=True)
 class _Person:
-    """Where a person was found: numbers of frames, ascending, and x, y and confidence."""
+    """Where a person was found: numbers of frames, ascending, x, y and confidence, and the network's scores."""
 
     frame: Int[np.ndarray, " frames"]
     xyc: Float[np.ndarray, "frames 33 3"]
+    score: Float[np.ndarray, " frames"]
 
     @property
     def size_px(self) -> float:
@@ -43,13 +44,17 @@ class _Person:
 
 def clips_of(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[Keypoints]:
     """One clip for each person who was seen for more than a moment, in order of appearance."""
-    found = [_Person(np.array(track.frames), torch.cat(track.xyc).double().numpy()) for track in tracks if track.frames]
+    found = [
+        _Person(np.array(track.frames), *(torch.cat(part).double().numpy() for part in (track.xyc, track.score)))
+        for track in tracks
+        if track.frames
+    ]
     if not found:
         return []
     frames = [person.frame for person in found]
     span = 1 + max(int(frame[-1]) for frame in frames) - min(int(frame[0]) for frame in frames)
     shortest = min(_SHORTEST_S * fps, span)
-    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and one.xyc[..., 2].mean() >= _SURE]
+    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and np.median(one.score) >= _SURE]
     return [_clip(one, str(number), fps, size_px) for number, one in enumerate(people)]
 
 
@@ -66,7 +71,8 @@ def joined(people: list[_Person], fps: float) -> list[_Person]:
         if not pairs:
             return people
         _, i, k = min(pairs)
-        one = _Person(*(np.concatenate([getattr(people[n], part) for n in (i, k)]) for part in ("frame", "xyc")))
+        parts = [[getattr(people[n], part) for n in (i, k)] for part in ("frame", "xyc", "score")]
+        one = _Person(*map(np.concatenate, parts))
         people = [one if n == i else person for n, person in enumerate(people) if n != k]
 
 

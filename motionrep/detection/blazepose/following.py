@@ -12,11 +12,11 @@ from motionrep.detection.blazepose.people import Found, PersonFinder, same_perso
 from motionrep.detection.blazepose.regions import between, differ, smoothed
 from motionrep.detection.blazepose.tiles import around, coarse_places, fine_places
 
-_SURE = 0.5
+_SURE = 0.9  # score from which someone is a new person
 _PASSES = 6  # of a person who is quick, the region reaches the true one from frame to frame
 
 _STANDING_COSTS = 0.1  # so that two who meet do not each seem to stand where the other one arrives
-_TURNS = 8  # calls in which small people are looked for once everywhere
+_TURNS = 12  # calls in which small people are looked for once everywhere
 
 Pictures = list[UInt8[Tensor, "height width 3"]]
 

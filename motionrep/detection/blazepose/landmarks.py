@@ -38,9 +38,7 @@ class LandmarkFinder:
     def __init__(self, network: Network, workers: Workers) -> None:
         self.network, self.workers = network, workers
 
-    def find(
-        self, pictures: list[UInt8[Tensor, "height width 3"]], regions: list[Float[Tensor, "_ 4"]]
-    ) -> Landmarks:
+    def find(self, pictures: list[UInt8[Tensor, "height width 3"]], regions: list[Float[Tensor, "_ 4"]]) -> Landmarks:
         """Landmarks in regions of pictures, those of the first picture first.
 
         Args:
