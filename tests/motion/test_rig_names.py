@@ -9,6 +9,7 @@ from body_motions import joints
 from paths import WALK_BVH
 from rigs import Rig, write_rig
 
+from motionrep.body.kinematics import body_kinematics
 from motionrep.body.loading import load_body_model
 from motionrep.layouts import SMPL_24
 from motionrep.motion.bvh_files import read_bvh
@@ -159,6 +160,42 @@ def test_a_walk_on_the_rig_of_a_program_comes_back(tmp_path, walk, body, program
             bones = [it[:, SMPL_24.index(f"{side}_{end}")] - it[:, SMPL_24.index(f"{side}_{start}")]
                      for it in (ours, theirs)]  # fmt: skip
             assert float(torch.cosine_similarity(*bones, dim=-1).min()) > 0.996  # 5 degrees
+
+
+def test_soma_as_kimodo_writes_it(tmp_path, walk, body):
+    """motion_to_bvh of nv-tlabs/kimodo, kimodo/exports/bvh.py: a Root at the origin, ZYX, no End Sites, all fingers."""
+    fingers = [
+        (f"{side.title()}Hand{finger}{part}", f"{side}_wrist", f"{side}_hand")
+        for side in ("left", "right") for finger in ("Thumb", "Index", "Middle") for part in ("1", "2", "3", "End")
+    ]  # fmt: skip
+    extra = (*fingers, ("HeadEnd", "head", "head"), ("Jaw", "head", "head"), ("Neck2", "neck", "head"))
+    rig = Rig(RIGS["SOMA"].by_joint(), roots=("Root",), order="ZYX", end=None, extra=extra)
+    path = write_rig(walk, body, rig, tmp_path / "walk.bvh")
+    assert "End Site" not in path.read_text()
+    bvh = read_bvh(path)
+    assert find_skeleton(bvh.joints, bvh.parents).name == "soma"
+    ours, theirs = (joints(motion, body) for motion in (load_motion(path), walk))
+    torch.testing.assert_close(ours - ours[:, :1], theirs - theirs[:, :1], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("axes", ["about x", "about y", "about z", "back", "about x, back"])
+@pytest.mark.parametrize("zero_pose", ["T", "hanging"])
+def test_heads_with_axes_of_their_own_stay_upright(tmp_path, walk, body, zero_pose, axes):
+    """The End Site is above the head in the motion, wherever it is in the zero pose."""
+    half = torch.pi / 2
+    turns = {
+        "about x": [half, 0, 0], "about y": [0, half, 0], "about z": [0, 0, half], "back": [0, torch.pi, 0],
+        "about x, back": [0, half * 2**0.5, half * 2**0.5],
+    }  # fmt: skip
+    own = axes_of(zero_pose, torch.eye(3)) | {"head": roma.rotvec_to_rotmat(torch.tensor(turns[axes]))}
+    path = write_rig(walk, body, Rig(RIGS["Mixamo"].by_joint(), own), tmp_path / "walk.bvh")
+    rest = body.rest_joints(walk.betas)
+    ours, theirs = (
+        body_kinematics(it.local_rotmat, it.translation_m, rest)[0][:, SMPL_24.index("head")]
+        for it in (load_motion(path), walk)
+    )
+    up_deg = torch.rad2deg(torch.acos((ours[..., 1] * theirs[..., 1]).sum(-1).clamp(-1, 1)))
+    assert float(up_deg.mean()) < 40  # how far this walker holds the head off the neck is not told by the file
 
 
 def test_known_names_keep_their_table_and_words_fill_its_gaps(walk, body, tmp_path):

@@ -34,7 +34,7 @@ class Rig:
     roots: tuple[str, ...] = ()
     positions: bool = False  # position channels on every joint
     zero_offsets: bool = False  # and all offsets 0
-    end: float = 1.0  # length of the End Sites
+    end: float | None = 1.0  # length of the End Sites; None writes none
     sites: Mapping[str, Tensor] = field(default_factory=dict)  # End Sites that point elsewhere, in the body's axes
     extra: tuple[tuple[str, str, str], ...] = ()
     between: tuple[tuple[str, str, float], ...] = ()
@@ -78,7 +78,7 @@ def write_rig(motion: BodyMotion, body: BodyModel, rig: Rig, path: Path) -> Path
         children = [child for child, each in enumerate(joints) if each.parent == number]
         for child in children:
             add(child, indent + "  ")
-        if not children:
+        if not children and rig.end is not None:
             lines.extend([f"{indent}  End Site", f"{indent}  {{", f"{indent}    OFFSET {_line(joint.site)}"])
             lines.append(f"{indent}  }}")
         lines.append(f"{indent}}}")
@@ -117,7 +117,7 @@ def _joints(motion: BodyMotion, body: BodyModel, rig: Rig) -> list[_Joint]:
         index[joint] = len(joints)
         bone = rest[here] - rest[max(SMPL_24.parent_indices[here], 0)]  # End Sites go on as the bone before them
         bone = torch.tensor([0.0, 0.2, 0.0]) if joint == "head" else bone
-        site = rig.axes.get(joint, torch.eye(3)) @ rig.sites.get(joint, rig.end * bone) * rig.unit
+        site = rig.axes.get(joint, torch.eye(3)) @ rig.sites.get(joint, (rig.end or 0.0) * bone) * rig.unit
         joints.append(_Joint(rig.prefix + rig.names[joint], above, turn(joint), place[:, here], site))
     for name, carrier, where in rig.extra:
         joints.append(_Joint(rig.prefix + name, index[carrier], turn(carrier), place[:, SMPL_24.index(where)]))
