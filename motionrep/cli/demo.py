@@ -19,6 +19,7 @@ from motionrep.embedding.tables import write_embeddings
 from motionrep.evaluation.scores import errors
 from motionrep.files.progress import progress_bar
 from motionrep.files.writing import written_beside
+from motionrep.fitting.keypoints import refine
 from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.keypoints.saving import save_keypoints
 from motionrep.motion.axes import in_camera, in_world
@@ -44,6 +45,7 @@ class _Clip:
     """One example: the video, what was recovered from it, what is true in the same frames, and how far they are apart.
 
     Attributes:
+        motion: The recovered body, refined, in camera axes.
         truth: In world axes.
         seen: Share of the video's frames in which the person was found.
         error_px: Mean distance of the detector's limb joints from the true ones.
@@ -52,15 +54,12 @@ class _Clip:
     name: str
     video: Path
     found: Recovered
+    motion: BodyMotion
     truth: BodyMotion
     camera: PinholeCamera
     seen: float
     error_px: float
     errors: dict[str, float]
-
-    @property
-    def motion(self) -> BodyMotion:
-        return self.found.results[_HEAD]
 
 
 def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, device: str = "cpu") -> str:
@@ -90,7 +89,7 @@ def run_demo(output: Path, clips: int = 8, seed: int = 0, seconds: float = 2.0, 
         for name in names:
             filmed = film(name, seed, seconds, _FPS, device=device)
             video = write_video(_counted(filmed.pictures, bar), output / "videos" / f"{name}.mp4", _FPS)
-            people = recover(video, [_HEAD], refine=True, device=device)
+            people = recover(video, [_HEAD], device=device)
             shown.append(_compared(name, video, people, filmed, body))
             bar.update(frames)
         four: list[np.ndarray] = []
@@ -111,7 +110,7 @@ def _counted(pictures: Iterable[np.ndarray], bar: Any) -> Iterator[np.ndarray]:
 
 
 def _compared(name: str, video: Path, people: list[Recovered], filmed: Film, body: BodyModel) -> _Clip:
-    """Compares the person who was seen in most frames with the truth in these frames."""
+    """Refines the person who was seen in most frames, and compares them with the truth in these frames."""
     found = max(people, key=lambda person: person.keypoints.frame_count)
     clip = found.keypoints
     own = slice(clip.first_frame, clip.first_frame + clip.frame_count)
@@ -126,7 +125,8 @@ def _compared(name: str, video: Path, people: list[Recovered], filmed: Film, bod
     there = clip.confidence[:, joints] > 0
     error_px = float((clip.xy_px[:, joints] - project(point_m, filmed.camera)).norm(dim=-1)[there].mean())
     share = float((clip.confidence > 0).any(-1).sum()) / whole.frame_count
-    return _Clip(name, video, found, truth, filmed.camera, share, error_px, errors(found.results[_HEAD], seen, body))
+    motion = refine(found.results[_HEAD], clip)
+    return _Clip(name, video, found, motion, truth, filmed.camera, share, error_px, errors(motion, seen, body))
 
 
 def _frames(shown: list[_Clip], pictures: list[np.ndarray], body: BodyModel, device: str) -> Iterator[np.ndarray]:
