@@ -15,6 +15,12 @@ from motionrep.types import Keypoints
 
 GROUP = "motionrep.detectors"
 DEFAULT = "blazepose"
+_ABOUT = {
+    "blazepose": "30 MB, shipped, Apache-2.0",
+    "blazepose-full": "8 MB, shipped, Apache-2.0",
+    "vitpose": "through transformers, downloads 516 MB, Apache-2.0",
+    "rtmpose": "through rtmlib, downloads 157 MB, Apache-2.0",
+}
 
 
 @runtime_checkable
@@ -53,6 +59,15 @@ class LiveDetector(Protocol):
 def detector_entry_points() -> dict[str, EntryPoint]:
     """Every installed detector by name."""
     return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def described_detectors() -> list[str]:
+    """Every installed detector with its size and licence, or with the package that it comes from."""
+    described = []
+    for name, point in sorted(detector_entry_points().items()):
+        package = f"of the package {point.dist.name}" if point.dist else "of an unknown package"
+        described.append(f"{name} ({_ABOUT.get(name, package)})")
+    return described
 
 
 def load_detector(name: str, device: str | torch.device = "cpu") -> Detector:

@@ -186,3 +186,13 @@ def test_one_bad_video_of_several_does_not_stop_the_others(tmp_path, capsys):
     assert "3 of 3 videos gave no keypoints" in error
     assert "b.mp4 cannot be read as a video" in error
     assert error.count("nobody was found in any of its 2 frames") == 2
+
+
+def test_list_shows_the_detectors_with_size_and_licence(capsys):
+    assert main(["list"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("detectors: ")]
+    assert "blazepose (30 MB, shipped, Apache-2.0), blazepose-full (8 MB, shipped, Apache-2.0)" in line
+    weights = Path(__file__).parents[2] / "motionrep" / "detection" / "weights"
+    for name, about_mb in (("heavy", 30), ("full", 8)):
+        files = (weights / f"blazepose-{part}" / "model.safetensors" for part in ("people", name))
+        assert round(sum(file.stat().st_size for file in files) / 1e6) == about_mb

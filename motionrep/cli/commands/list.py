@@ -14,13 +14,15 @@ def add_options(parser: Parser) -> None:
 
 
 def run() -> None:
-    """Lists encoders, heads, shipped weights and joint layouts."""
+    """Lists detectors, encoders, heads, shipped weights and joint layouts."""
+    from motionrep.detection.detectors import described_detectors
     from motionrep.encoders import ENCODERS
     from motionrep.head_api.loading import head_entry_points
     from motionrep.layouts import LAYOUTS
     from motionrep.weights import shipped
 
     for title, names in (
+        ("detectors", described_detectors()),
         ("encoder architectures", ENCODERS),
         ("heads", sorted(head_entry_points())),
         ("shipped encoders", shipped("encoder")),
