@@ -133,7 +133,8 @@ def _page(
         f"encoder {first.embedding.encoder}"
     )
     sections = "".join(
-        _section(one, film is None, windows_s) for one in progress_bar(people, "report", "person", progress)
+        _section(one, film is None, windows_s, progress)
+        for one in progress_bar(people, "report", "person", progress and len(people) > 1)
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -147,7 +148,7 @@ def _page(
     )
 
 
-def _section(one: PersonReport, with_video: bool, windows_s: tuple[float, float]) -> str:
+def _section(one: PersonReport, with_video: bool, windows_s: tuple[float, float], progress: bool) -> str:
     upright, _, _ = standing(one.motion)
     fps, confidence = one.keypoints.fps, one.keypoints.confidence.clamp(max=1)
     seconds = one.keypoints.frame_count / fps
@@ -155,7 +156,7 @@ def _section(one: PersonReport, with_video: bool, windows_s: tuple[float, float]
         f"<h2>{html.escape(one.label)}</h2>",
         f'<p class="note">Times count from frame {one.keypoints.first_frame} of the file.</p>',
         _doubts(one.doubts),
-        *([f"<h3>Video</h3>{_video(one)}"] if with_video else []),
+        *([f"<h3>Video</h3>{_video(one, progress)}"] if with_video else []),
         *([] if one.actions is None else [_actions(one.actions, windows_s)]),
         "<h3>Joint angles</h3>",
         _image(sides_svg(joint_angles_deg(upright), fps, "degrees"), "joint angles over time"),
@@ -193,10 +194,12 @@ def _actions(actions: ActionTimeline, windows_s: tuple[float, float]) -> str:
     )
 
 
-def _video(one: PersonReport) -> str:
+def _video(one: PersonReport, progress: bool) -> str:
     with tempfile.TemporaryDirectory() as folder:
         movie = Path(folder) / "clip.mp4"
-        return _movie_html(render(one.motion, movie, keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX))
+        return _movie_html(
+            render(one.motion, movie, keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX, progress=progress)
+        )
 
 
 def _over_video(people: Sequence[PersonReport], path: Path, video: Path, progress: bool) -> Path:
