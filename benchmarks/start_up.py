@@ -95,8 +95,9 @@ def main() -> None:
             print(lines[-1], flush=True)
     if options.output is not None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        what = "One run of each" if options.runs == 1 else f"Medians of {options.runs} runs"
         head = (
-            f"# Start-up\n\nMedians of {options.runs} runs on {cores} cores, torch {torch.__version__}. "
+            f"# Start-up\n\n{what} on {cores} cores, torch {torch.__version__}. "
             f"Other work: load average {load:.1f};\nwhere that is not near 0, compare the seconds of CPU alone.\n"
         )
         made = "Made by `benchmarks/start_up.py`, which says how.\n"
