@@ -45,3 +45,41 @@ def advice(contents: Contents, of_keypoints: bool) -> str:
     known = (_ANYTHING | _KEYPOINTS if of_keypoints else _ANYTHING).get(contents.container)
     own = _OWN_CLIPS if of_keypoints else _OWN_MOTIONS
     return own if known is None else f"{known}, or {own}"
+
+
+# What holds nothing that this program reads, by its first bytes, and what to do with it.
+_UNPACK = "unpack it and give what is in it"
+_NOTHING_TO_READ = (
+    (0, b"version https://git-lfs", "a pointer of Git LFS instead of the file", "get the file with git lfs pull"),
+    (0, b"\0\5\x16\7", "what macOS keeps beside a file", "give the file whose name does not begin with ._"),
+    (0, b"<!doctype html", "a web page", "download the file itself"),
+    (0, b"<html", "a web page", "download the file itself"),
+    (0, b"<?xml", "an XML file", "export JSON, a table (.csv) or .bvh instead"),
+    (0, b"\x1f\x8b", "a compressed file", _UNPACK), (0, b"bzh", "a compressed file", _UNPACK),
+    (0, b"\xfd7zxz", "a compressed file", _UNPACK), (0, b"7z\xbc\xaf", "an archive", _UNPACK),
+    (0, b"rar!", "an archive", _UNPACK), (257, b"ustar", "an archive", _UNPACK),
+    (0, b"%pdf", "a PDF", "give the file that it was made of"),
+    (8, b"wave", "a sound", "give the video"), (0, b"id3", "a sound", "give the video"),
+)  # fmt: skip
+
+
+def nothing_to_read(contents: Contents) -> str | None:
+    """What a file is that holds nothing to read, and what to do with it; None for any other."""
+    if contents.container == "folder":
+        names = contents.fields
+        if not names:
+            return "is an empty folder; give the one with the files"
+        if all((contents.path / name).is_dir() for name in names[:50]):
+            return f"is a folder of folders ({', '.join(names[:3])}, ...); give them one by one"
+        return None
+    with contents.path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        return "it is empty, get it again"
+    if contents.container == "zip" and b"xl/" in contents.path.read_bytes()[-65536:]:
+        return "is a spreadsheet; save it as .csv"
+    plain = head.lstrip().lower()
+    for place, mark, what, remedy in _NOTHING_TO_READ:
+        if (plain if place == 0 else head.lower())[place:].startswith(mark):
+            return f"is {what}; {remedy}"
+    return None

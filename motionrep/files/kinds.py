@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from motionrep.files.advice import advice
+from motionrep.files.advice import advice, nothing_to_read
 from motionrep.files.contents import Contents, look
 from motionrep.files.recognising import (
     Question,
@@ -111,6 +111,8 @@ def require_kind(contents: Contents, *wanted: Holds) -> Kind:
     if kind.holds != "unknown":
         what, remedy = _MEANING[kind.holds]
         raise ValueError(f"{contents.path}: holds {what} ({kind.name}); {remedy.format(path=contents.path)}")
+    if (reason := nothing_to_read(contents)) is not None:
+        raise ValueError(f"{contents.path}: {reason}")
     if contents.fault is not None:
         raise contents.fault
     sought = " or ".join(_MEANING[holds][0] for holds in wanted)

@@ -19,6 +19,7 @@ from motionrep.layouts import LAYOUTS, JointLayout
 logger = logging.getLogger(__name__)
 
 _LARGEST = 1e9
+_OTHER_PARTS = {21: "a hand", 42: "two hands", 468: "a face", 478: "a face"}
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,11 @@ def _choose_layout(
 ) -> JointLayout:
     chosen = known.get(joint_count) if layout is None else layout
     starts_with_it = chosen in (known.get(joint_count), BODY_LAYOUTS.get(joint_count))
+    if chosen is None and joint_count in _OTHER_PARTS:
+        raise ValueError(
+            f"{path}: its {joint_count} points are those of {_OTHER_PARTS[joint_count]}; keypoints of whole bodies are "
+            "wanted"
+        )
     if chosen is None:
         fitting = [name for name, choice in LAYOUTS.items() if choice.joint_count == joint_count]
         choices = " or ".join(f"layout={name!r}" for name in fitting)

@@ -239,8 +239,8 @@ def test_a_file_is_of_one_kind_and_other_readers_say_which(tmp_path, name, holds
         (bytes_file("table.csv", b"frame,x,y\n"), "a .csv file with the columns 'frame', 'x', 'y'"),
         (bytes_file("clip.fbx", b"Kaydara FBX Binary  \x00"), "an FBX file"),
         (bytes_file("weights.bin", b"\x00\x01\x02\x03" * 9), "a .bin file"),
-        (bytes_file("nothing", b""), "a file of unknown kind"),
-        (lambda folder: folder, "a folder"),
+        (bytes_file("something", b"\x00"), "a file of unknown kind"),
+        (lambda folder: bytes_file("a.py", b"1")(folder).parent, "a folder with the files 'a.py'"),
     ],
 )  # fmt: skip
 def test_an_unknown_file_is_called_unknown_with_what_was_found(tmp_path, write, described):

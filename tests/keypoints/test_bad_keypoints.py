@@ -54,8 +54,8 @@ def changed(index, value):
         (changed((3, 1), 1e10), "frame '7.jpg', joint 'left_ear': y is 1e\\+10"),
         (changed((16, 2), np.inf), "frame '7.jpg', joint 'right_ankle': confidence is inf"),
         (
-            [alphapose("0.jpg", person(21), 1)],
-            r"order of its 21 joints is not known; pass layout='my.json', .*known layouts: h36m_17",
+            [alphapose("0.jpg", person(23), 1)],
+            r"order of its 23 joints is not known; pass layout='my.json', .*known layouts: h36m_17",
         ),
         ([alphapose("0.jpg", person(25), 1)], "pass layout='openpose_25' or layout='ntu_25'"),
         ([alphapose(397133, person(17)), alphapose(37777, person(17))], "do not count the frames of a video"),
@@ -167,7 +167,8 @@ def test_arguments_that_cannot_be_right_are_errors(tmp_path, options, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not valid JSON, Expecting value at line 1, column 1"),
+        (b"", "it is empty, get it again"),
+        (b"hello", "not valid JSON, Expecting value at line 1, column 1"),
         (b'[{"image_id": 1,\n "keypoints": [1,', "not valid JSON, Expecting value at line 2, column 18"),
         (b"\x93NUMPY\x01\x00\xff\xfe", "not a readable .npy file"),
         (b'["\xff"]', "not valid JSON .*the file is damaged or of another kind"),
@@ -182,7 +183,7 @@ def test_files_that_are_not_json_are_errors(tmp_path, content, message):
 def test_missing_files_and_folders_without_keypoints_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.json: no such keypoint file"):
         load(tmp_path / "nowhere.json")
-    with pytest.raises(ValueError, match=r"is a folder, not keypoints of a kind that motionrep reads .*OpenPose"):
+    with pytest.raises(ValueError, match="is an empty folder; give the one with the files"):
         load(tmp_path)
     written(tmp_path, openpose_people(person(25)), "v_000000000000_keypoints.json")
     written(tmp_path, {"other": 1}, "v_000000000001_keypoints.json")

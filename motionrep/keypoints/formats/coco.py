@@ -40,6 +40,13 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
 def entry_rows(entries: list[Any], path: Path) -> list[Row]:
     """The detections of a list with `image_id` and `keypoints`, and with a track's id where it was tracked."""
     rows = []
+    if entries and not any(isinstance(entry, dict) and "keypoints" in entry for entry in entries):
+        try:
+            field(entries[0], "keypoints", f"{path}: entry 0")
+        except ValueError as error:
+            raise ValueError(
+                f"{error}, nor has another; run a detector that finds keypoints, not only boxes"
+            ) from error
     for i, entry in enumerate(entries):
         where = f"{path}: entry {i}"
         frame, values = field(entry, "image_id", where), flat_values(field(entry, "keypoints", where))
@@ -118,13 +125,15 @@ def _annotations(content: dict[str, Any], path: Path) -> tuple[list[Any], list[A
             sizes[frame_of[number]] = size_px
     if len(set(map(repr, frame_of.values()))) < len(frame_of):
         frame_of, sizes = _told_apart(frame_of), {}
-    entries = []
-    for i, entry in enumerate(as_list(content["annotations"], path)):
+    entries, annotations = [], as_list(content["annotations"], path)
+    for i, entry in enumerate(annotations):
         number = field(entry, "image_id", f"{path}: annotation {i}")
         if str(number) not in frame_of:
             raise ValueError(f"{path}: annotation {i} is of image {number!r}, which 'images' does not list")
         if entry.get("keypoints"):  # others are boxes of things
             entries.append(entry | {"image_id": frame_of[str(number)], "video_id": None})
+    if annotations and not entries:
+        raise ValueError(f"{path}: its annotations have no 'keypoints', as those of objects; export those of keypoints")
     return entries, list(frame_of.values()), sizes if len(sizes) == len(frame_of) else None
 
 
