@@ -26,8 +26,8 @@ def require_comparable(drawable: Drawable, reference: Drawable) -> None:
     """Raises ValueError unless both have the same faces, so that their points correspond one to one."""
     if drawable.faces.shape != reference.faces.shape or not torch.equal(drawable.faces, reference.faces):
         raise ValueError(
-            f"compare_to has {len(reference.color)} vertices and other faces than the motion ({len(drawable.color)}); "
-            "give both the same body model or joint layout"
+            f"the motion to compare with has {len(reference.color)} vertices and other faces than the motion "
+            f"({len(drawable.color)}); give both the same body model or joint layout"
         )
 
 

@@ -10,6 +10,7 @@ from motionrep.rendering.video.reading import SourceVideo, open_source_video
 from motionrep.types import JointMotion, Keypoints, MeshMotion
 
 _SAME_PROPORTIONS = 0.01
+_COMPARED = "the motion to compare with"
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,15 @@ def _require_same_clip(motions: list[Motion], compare_to: Motion | None, frame_c
     """Raises ValueError unless all motions have the same rate and axes, and the reference has the whole clip."""
     first = motions[0]
     others = [(f"motion {index}", other) for index, other in enumerate(motions[1:], 1)]
-    for name, other in [*others, *([("compare_to", compare_to)] if compare_to is not None else [])]:
+    for name, other in [*others, *([(_COMPARED, compare_to)] if compare_to is not None else [])]:
         found = _frame_count(other)
-        if (name == "compare_to" and found != frame_count) or abs(other.fps / first.fps - 1) > 1e-3:
+        if (name == _COMPARED and found != frame_count) or abs(other.fps / first.fps - 1) > 1e-3:
             raise ValueError(
                 f"{name} has {found} frames at {other.fps:g} fps, what is drawn has {frame_count} at {first.fps:g}; "
                 "cut or resample them to the same clip"
             )
         # root and camera have the same axes, which is enough where only shapes are compared
-        alike = name == "compare_to" and {other.frame, first.frame} == {"root", "camera"}
+        alike = name == _COMPARED and {other.frame, first.frame} == {"root", "camera"}
         if other.frame != first.frame and not alike:
             raise ValueError(f"{name} is in frame {other.frame!r}, the (first) motion in {first.frame!r}; use the same")
 

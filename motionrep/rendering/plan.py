@@ -147,7 +147,9 @@ def _reference(
     by_joints = _by_joints(given, options)
     reference = make_drawable(given.compare_to, options.show, None, device, by_joints)
     if by_joints:
-        logger.info("compare_to is of another body: the colours show the distance of the nearest of 24 joints")
+        logger.info(
+            "the motion to compare with is of another body: the colours show the distance of the nearest of 24 joints"
+        )
     for person in people:
         if not by_joints:
             require_comparable(person, reference)
