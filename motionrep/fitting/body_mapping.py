@@ -18,7 +18,7 @@ from motionrep.body.identity import body_digest, require_same_body
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.body.points import JOINTS_AND_LANDMARKS
-from motionrep.body.smplx_parameters import HANDS
+from motionrep.body.skeletons import HANDS
 from motionrep.files.arrays import open_npz
 from motionrep.files.versions import require_readable
 from motionrep.files.writing import written_beside

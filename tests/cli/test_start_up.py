@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from paths import WALK_BVH
 
 from motionrep.cli.main import COMMANDS
+from motionrep.keypoints import load_keypoints, save_keypoints
+from motionrep.layouts import COCO_17
 
 SLOW = ("torch", "scipy", "huggingface_hub", "roma", "pyarrow", "sklearn", "matplotlib", "viser", "lightning")
 CALL = """
@@ -96,4 +99,7 @@ def test_predict_imports_only_what_it_computes_with(tiny, tmp_path):
     """Half of its time went to sympy, which `torch.broadcast_shapes` brings, and to optimisers that it does not use."""
     unused = ("sympy", "torch._dynamo", "roma", "scipy.optimize", "transformers", "av", "lightning", "matplotlib")
     given = ["--encoder", str(tiny / "encoder"), "--head", str(tiny / "mesh"), "--size", "1920x1080", "--output"]
-    assert answered("predict", str(tiny / "clip.json"), *given, str(tmp_path), slow=unused) == ["0"]
+    clip = load_keypoints(tiny / "clip.json", size_px=(1920, 1080))[0]
+    body = replace(clip, xy_px=clip.xy_px[:, :17], confidence=clip.confidence[:, :17], layout=COCO_17)
+    save_keypoints([body], tmp_path / "body.json")  # feet would be solved for
+    assert answered("predict", str(tmp_path / "body.json"), *given, str(tmp_path / "out"), slow=unused) == ["0"]
