@@ -46,7 +46,7 @@ def test_everything_becomes_one_folder_with_an_index(tmp_path):
     found_m = body.points(H36M_17, motion.local_rotmat, motion.betas, motion.translation_m).numpy()
     lowest_m = body.vertices(motion.local_rotmat, motion.betas, motion.translation_m)[..., 1].amin(1)
     assert abs(float(lowest_m.quantile(0.05))) < 0.02  # stood 0.4 m above the floor
-    knee = H36M_17.index("RKnee")
+    knee = H36M_17.index("right_knee")
     off_m = (found_m - found_m[:, :1])[:, knee] - (point_m - point_m[:, :1])[:, knee]
     assert float(np.linalg.norm(off_m, axis=-1).mean()) < 0.03
 
