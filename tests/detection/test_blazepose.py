@@ -127,3 +127,83 @@ def test_an_upper_body_found_on_a_person_is_no_second_one():
     ghost_xyc[:, 17:, :2] += 150
     assert made_of(_run(region, ghost_xyc), [person])
     assert not made_of(_run(region, xyc + torch.tensor([60.0, 0, 0])), [person])
+
+
+WAYS = {  # x to the right and z to the camera, in metres: from where to where each person is moved
+    "behind one who stands": (("wave", "walk"), [((0.0, 0.8), (0.0, 0.8)), ((-1.5, -0.8), (1.0, -0.8))]),
+    "past each other": (("walk", "walk"), [((-1.3, 0.4), (1.0, 0.4)), ((1.3, -0.4), (-1.3, -0.4))]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WAYS)
+def test_who_crosses_another_one_is_not_mistaken_for_them(name, detector):
+    """Each clip is nearest to the same person before and after, and there are as many clips as people."""
+    people, ways_m = WAYS[name]
+    filmed = film(people, seconds=2.0, fps=12.0, width_px=480, height_px=270, eye_m=(0, 1.6, 6.0), ways_m=ways_m)
+    clips = detector.detect(filmed.pictures, filmed.fps)
+    assert len(clips) == 2
+    count = len(filmed.pictures)
+    for frames in (range(4), range(count - 10, count - 6)):
+        distance = [[_mean_distance(filmed, person, clip, frames) for clip in clips] for person in (0, 1)]
+        nearest = np.argmin(distance, axis=1).tolist()
+        if frames[0] == 0:
+            first = nearest
+        assert np.max(np.min(distance, axis=1)) < 15
+        assert nearest == first
+        assert nearest[0] != nearest[1]
+
+
+def _mean_distance(filmed, person: int, clip, frames: range) -> float:
+    places = [frame - clip.first_frame for frame in frames]
+    if places[0] < 0 or places[-1] >= clip.frame_count:
+        return np.inf
+    hips = [MEDIAPIPE_33.index("left_hip"), MEDIAPIPE_33.index("right_hip")]
+    truth_px = filmed.truth_px[person][list(frames)][:, hips].mean(1)
+    return float(np.linalg.norm(clip.xy_px[places][:, hips].mean(1).numpy() - truth_px, axis=-1).mean())
+
+
+@pytest.mark.slow
+def test_small_people_are_found(detector):
+    """Three people of about 70 to 90 px in a picture of 1280 x 720 px, which the whole picture does not show."""
+    far = film(
+        ("walk", "wave", "squat"), seconds=0.5, fps=8.0, width_px=1280, height_px=720, eye_m=(0.6, 1.8, 24.0),
+        ways_m=[((x, 0.0), (x, 0.0)) for x in (-4.0, 0.0, 4.0)],
+    )  # fmt: skip
+    clips = detector.detect(far.pictures, far.fps)
+    assert [clip.frame_count for clip in clips] == [len(far.pictures)] * 3
+    heights_px = np.ptp(far.truth_px[..., 1], axis=-1).mean(-1)
+    assert (heights_px < 100).all()
+    for person, height_px in enumerate(heights_px):
+        assert min(far.errors_px(person, clip.xy_px).mean() for clip in clips) < 0.05 * height_px
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("coarseness", [16, 64])
+def test_patterns_are_nobody(detector, coarseness):
+    rng = np.random.default_rng(coarseness)
+    pattern = rng.integers(0, 255, (480 // coarseness, 640 // coarseness, 3)).astype(np.uint8)
+    large = pattern.repeat(coarseness, 0).repeat(coarseness, 1)
+    assert detector.detect([np.roll(large, 3 * i, 1) for i in range(4)], 30.0) == []
+
+
+@pytest.mark.slow
+def test_an_empty_stage_is_nobody(detector, walk):
+    """The walk's own stage, with a strip of the background where the person was."""
+    empty = [np.ascontiguousarray(picture[:, :60].repeat(5, 1)) for picture in walk.pictures[:4]]
+    assert detector.detect(empty, 30.0) == []
+
+
+@pytest.mark.slow
+def test_a_mirror_shows_a_person_of_its_own(detector, walk):
+    """A reflection is found as a second person, and takes nothing from the first one."""
+    both = [np.concatenate([picture, picture[:, ::-1]], 1) for picture in walk.pictures[:8]]
+    clips = detector.detect(both, walk.fps)
+    assert len(clips) == 2
+    assert (
+        min(
+            walk.errors_px(0, torch.cat([clip.xy_px, clip.xy_px[:1].repeat(len(walk.pictures) - 8, 1, 1)]))[:8].mean()
+            for clip in clips
+        )
+        < 4
+    )
