@@ -21,11 +21,11 @@ from motionrep.motion.saving import save_motion
 from motionrep.types import Keypoints, MotionEmbedding
 
 
-def _on_a_terminal(*arguments) -> str:
-    """What a command writes on the standard error, when that is a terminal."""
+def _on_a_terminal(*arguments, code: str | None = None) -> str:
+    """What a command, or Python code, writes on the standard error, when that is a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 100, 0, 0))
-    command = [sys.executable, "-m", "motionrep", *map(str, arguments)]
+    command = [sys.executable, *(["-m", "motionrep", *map(str, arguments)] if code is None else ["-c", code])]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
@@ -86,3 +86,15 @@ def test_nothing_is_drawn_elsewhere(shown, capsys):
 )
 def test_durations_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def test_bars_leave_the_terminal_where_a_command_ends_early():
+    """The last line was glued to the bar, as in "detect: 28%|...motionrep: interrupted"."""
+    code = (
+        "from motionrep.files.progress import close_bars, progress_bar\n"
+        "bar = iter(progress_bar(range(9), 'work', 'piece'))\nnext(bar)\nclose_bars()\n"
+        "import sys; print('ended', file=sys.stderr)"
+    )
+    written = _on_a_terminal(code=code)
+    assert "work:   0%" in written
+    assert written.rstrip().rsplit("\r", 1)[-1] == "ended"
