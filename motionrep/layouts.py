@@ -243,7 +243,6 @@ _H36M_17_RECIPES: dict[str, Recipe] = {
     },
     "mpi_inf_3dhp_28": {"pelvis": {"pelvis": 1}, "thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
     "mpi_inf_3dhp_17": {"thorax": {"neck": 1}, "nose": {"head": 1}, "head": {"head_top": 1}},
-    "openpose_mpi_15": {"spine": {"chest": 1}},
     "jhmdb_15": {"nose": {"head": 1}, "head": {"head": 2, "neck": -1}},  # its head is the middle of the head
     "kinect_azure_32": {"spine": {"spine_navel": 0.5, "spine_chest": 0.5}, "head": _MID_EYES},
 }  # fmt: skip

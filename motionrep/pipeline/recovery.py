@@ -37,6 +37,7 @@ def recover(
     layout: JointLayout | str | None = None,
     fps: float | None = None,
     size_px: tuple[int, int] | None = None,
+    all_persons: bool = False,
     detector: str | None = None,
     device: str | torch.device = "cpu",
 ) -> list[Recovered]:
@@ -60,6 +61,7 @@ def recover(
         refine: Moves bodies nearer to the keypoints and smooths them (`motionrep.refine`).
         person: Place of the only person to recover, from 0; None is everybody.
         layout: Joint order, frame rate and image size of a keypoint file that does not say them (`load_keypoints`).
+        all_persons: Keeps the people of a keypoint file who were seen in few frames and with little confidence.
         detector: Of a video's keypoints; None is `motionrep.detect`'s default.
         device: Where everything is computed; results are on the CPU.
 
@@ -71,7 +73,7 @@ def recover(
         ValueError: As `load_keypoints`, `detect`, `load_head`, `load_encoder`; heads of different encoders; a camera
             that no head uses; nothing to refine or to average.
     """
-    clips = chosen(clips_of(source, layout, fps, size_px, detector, device), person)
+    clips = chosen(clips_of(source, layout, fps, size_px, detector, device, all_persons), person)
     recoverer = Recoverer(*load_networks(heads, encoder, device), flip=flip, refine=refine, device=device)
     if camera is not None:
         recoverer = recoverer.with_camera(camera, list(clips.values()))

@@ -31,6 +31,7 @@ def clips_of(
     size_px: tuple[int, int] | None = None,
     detector: str | None = None,
     device: str | torch.device = "cpu",
+    all_persons: bool = False,
 ) -> list[Keypoints]:
     """The clips of a source: one clip, several, those of a keypoint file (`load_keypoints`), or of a video (`detect`).
 
@@ -38,12 +39,15 @@ def clips_of(
         TypeError: Something else.
         ValueError: An option that is for other sources; or as `load_keypoints` and `detect`.
     """
-    given = {"layout": layout, "fps": fps, "size_px": size_px, "detector": detector}
+    given = {
+        "layout": layout, "fps": fps, "size_px": size_px, "detector": detector, "all_persons": all_persons or None,
+    }  # fmt: skip
     if isinstance(source, Path | str):
         if not (Path(source).exists() and kind_of(source).holds in ("video", "picture")):
             _refuse(given, ("detector",), f"{source} has keypoints already; leave it out, it is for videos")
-            return load_keypoints(source, layout, fps, size_px)
-        _refuse(given, ("layout", "size_px"), f"{source} is a video; leave it out, it is for keypoint files")
+            return load_keypoints(source, layout, fps, size_px, all_persons=all_persons)
+        of_files = ("layout", "size_px", "all_persons")
+        _refuse(given, of_files, f"{source} is a video; leave it out, it is for keypoint files")
         return detect(source, detector or DEFAULT, fps=fps, device=device)
     clips = [source] if isinstance(source, Keypoints) else list(source)
     if wrong := next((clip for clip in clips if not isinstance(clip, Keypoints)), None):

@@ -174,3 +174,23 @@ def test_a_gpu_gives_what_the_cpu_gives(clip, given):
         if not isinstance(result, BodyMotion):  # refinement is iterative
             _same(result, on_gpu.results[name])
     torch.testing.assert_close(on_cpu.motion.translation_m, on_gpu.motion.translation_m, atol=0.02, rtol=0)
+
+
+def test_all_persons_keeps_ghosts_of_a_file(tmp_path, given):
+    """Somebody who was hardly seen is left out unless `all_persons`, which is for files only."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.tensor([60.0, 200.0])
+
+    def entry(frame, x_px, confidence):
+        xy_px = torch.rand(17, 2, generator=generator) * spread + torch.tensor([x_px, 300.0])
+        xyc = torch.cat([xy_px, torch.full((17, 1), confidence)], 1).flatten().tolist()
+        return {"image_id": frame, "category_id": 1, "keypoints": xyc, "score": confidence, "track_id": int(x_px)}
+
+    entries = [entry(t, 900.0, 0.9) for t in range(60)] + [entry(t, 200.0, 0.2) for t in range(2)]
+    (tmp_path / "clip.json").write_text(json.dumps(entries))
+    options = {"size_px": SIZE, "fps": 30.0, "layout": "coco_17"}
+    assert len(motionrep.recover(tmp_path / "clip.json", **given, **options)) == 1
+    assert len(motionrep.recover(tmp_path / "clip.json", **given, **options, all_persons=True)) == 2
+    clip = motionrep.load_keypoints(tmp_path / "clip.json", **options)
+    with pytest.raises(ValueError, match="all_persons: clips say theirs already; leave it out, it is for files"):
+        motionrep.recover(clip, **given, all_persons=True)
