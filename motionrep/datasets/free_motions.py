@@ -3,8 +3,8 @@
     python -m motionrep.datasets.free_motions MORE --output PREPARED
 
 MORE is a folder with any of these: `joints/*.npz` (3D joints of the CMU data base, Human3.6M-17 order), `idle/*.bvh`
-(ReActIdle), `animated_drawings/*.bvh` and `deepmimic/*.txt`. Bodies are fitted to the joints, which takes about half
-an hour on one core; what is already in the output folder is not made again. Then train with
+(ReActIdle), `animated_drawings/*.bvh` and `deepmimic/*.txt`. Bodies are fitted to the joints, which takes some
+minutes; what is already in the output folder is not made again. Then train with
 
     motionrep finetune --data CMU PREPARED ...
 """
