@@ -65,7 +65,7 @@ def test_not_json(refused, tmp_path):
 def test_empty_file(refused, tmp_path):
     path = tmp_path / "bad.json"
     path.touch()
-    assert "bad.json: not valid JSON" in refused("embed", path, *SIZE)
+    assert "bad.json: it is empty" in refused("embed", path, *SIZE)
     path.write_text("[]")
     assert "bad.json: holds no detections" in refused("embed", path, *SIZE)
 
