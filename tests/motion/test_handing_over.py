@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -186,14 +185,9 @@ def test_what_is_not_installed_is_named(monkeypatch):
         motion.mesh().to_pytorch3d()
 
 
-def test_pytorch3d_gets_all_frames(monkeypatch):
-    """With the signature of `pytorch3d.structures.Meshes(verts, faces)`, where PyTorch3D itself is not installed."""
-    structures = ModuleType("pytorch3d.structures")
-    structures.Meshes = lambda verts, faces: (verts, faces)  # pyright: ignore[reportAttributeAccessIssue]
-    if "pytorch3d" not in sys.modules:
-        monkeypatch.setitem(sys.modules, "pytorch3d", ModuleType("pytorch3d"))
-    monkeypatch.setitem(sys.modules, "pytorch3d.structures", structures)
+def test_pytorch3d_gets_all_frames():
+    pytest.importorskip("pytorch3d", reason="PyTorch3D is not installed")
     mesh = authored_motion("walk", seconds=0.2).mesh()
-    verts, faces = mesh.to_pytorch3d()
-    assert verts.shape == mesh.vertex_m.shape
-    assert faces.shape == (mesh.frame_count, *mesh.faces.shape)
+    meshes = mesh.to_pytorch3d()
+    torch.testing.assert_close(meshes.verts_padded(), mesh.vertex_m)
+    assert meshes.faces_padded().shape == (mesh.frame_count, *mesh.faces.shape)
