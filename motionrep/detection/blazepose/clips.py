@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 
 from motionrep.detection.blazepose.following import Track
-from motionrep.keypoints.sides import put_right
+from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.unseen import unseen_points
 from motionrep.layouts import MEDIAPIPE_33
 from motionrep.types import Keypoints
@@ -95,10 +95,11 @@ def _away(some: _Person, other: _Person, fps: float) -> float | None:
 
 
 def _clip(person: _Person, name: str, fps: float, size_px: tuple[int, int]) -> Keypoints:
-    first = int(person.frame[0])
+    first, flip = int(person.frame[0]), MEDIAPIPE_33.flip_indices
+    exchanged = exchanged_sides(person.xyc, person.frame / fps, flip, person.size_px)
+    xyc = np.where(exchanged[:, None, None], person.xyc[:, list(flip)], person.xyc)
     clip = np.zeros((int(np.ptp(person.frame)) + 1, MEDIAPIPE_33.joint_count, 3))
-    clip[person.frame - first] = person.xyc
-    put_right(clip, fps, MEDIAPIPE_33)
+    clip[person.frame - first] = xyc
     clip[unseen_points(clip[..., :2], clip[..., 2], size_px)] = 0
     tensors = torch.from_numpy(clip[..., :2]), torch.from_numpy(clip[..., 2])
     return Keypoints(*tensors, MEDIAPIPE_33, fps, *size_px, name, first)
