@@ -36,7 +36,7 @@ def order_of(
     """
     others = [it for it in LAYOUTS.values() if it.joint_count == values.shape[1] == usual.joint_count and it != usual]
     whole = _whole_bodies(values)
-    if not len(whole) or usual.joint_count != values.shape[1]:
+    if not len(whole) or usual.joint_count != values.shape[1] or not usual.bones:
         return usual
     as_usual = _bone_length(whole, usual)
     lengths = {it.name: _bone_length(whole, it) for it in others if it.joints != usual.joints}

@@ -198,6 +198,11 @@ def test_a_layout_that_was_given_is_kept_and_doubted(tmp_path, caplog):
     assert "in the order of coco_17, not in that of mpi_inf_3dhp_17, which was given and used" in caplog.text
 
 
+def test_a_layout_without_bones_is_taken_as_it_is(tmp_path):
+    layout = JointLayout("mine", COCO_17.joints[::-1], ("",) * 17)
+    assert load(written(tmp_path, [coco(0, standing(COCO_17))]), layout=layout)[0].layout == layout
+
+
 @pytest.mark.parametrize("joints", [17, 133])
 def test_close_ups_raise_no_doubts(tmp_path, caplog, joints):
     """Head and shoulders; what is outside of the crop is put at its edge with a confidence of 0.1."""
