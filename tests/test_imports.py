@@ -13,8 +13,8 @@ PACKAGE = ROOT / "motionrep"
 # From the ground up: nothing imports what stands below it here. `__init__` hands on the public names to users and to
 # the command line.
 ORDER = (
-    "windows", "layouts", "checks", "files", "weights", "types", "geometry", "keypoints", "body", "encoders", "embedding",
-    "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline", "evaluation", "training",
+    "windows", "layouts", "checks", "files", "weights", "types", "geometry", "keypoints", "body", "encoders",
+    "embedding", "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline", "evaluation", "training",
     "viewing", "deployment", "__init__", "cli", "__main__",
 )  # fmt: skip
 # What these may not import, though it stands lower.
