@@ -144,7 +144,8 @@ def is_yolo_labels(file: Contents) -> bool:
         numbers = [float(word) for word in longest]
     except ValueError:
         return False
-    return len(numbers) >= 15 and numbers[0].is_integer() and all(0 <= side <= 1 for side in numbers[1:5])
+    box = numbers[1:5]
+    return len(numbers) >= 15 and numbers[0].is_integer() and all(0 <= side <= 1 for side in box) and min(box[2:]) > 0
 
 
 def is_deeplabcut(file: Contents) -> bool:

@@ -62,11 +62,13 @@ def test_body_comes_back_from_its_points_in_every_layout(walk: BodyMotion, body:
     assert (fit.motion.body_model, fit.motion.fps, fit.motion.frame) == ("open", 60.0, "world")
 
 
-def test_fingers_and_the_points_of_a_face_do_not_count(walk: BodyMotion, body: BodyModel) -> None:
+def test_the_points_of_a_face_and_unseen_fingers_do_not_count(walk: BodyMotion, body: BodyModel) -> None:
     whole = LAYOUTS["halpe_136"]
     position_m = torch.zeros(walk.frame_count, 136, 3)
     position_m[:, :26] = joints_of(walk, body, HALPE_26).position_m
-    fit = fit_body(JointMotion(position_m, whole, walk.fps, walk.frame), body)
+    confidence = torch.ones(walk.frame_count, 136)
+    confidence[:, 94:] = 0
+    fit = fit_body(JointMotion(position_m, whole, walk.fps, walk.frame), body, confidence)
     assert fit.joint_error_mm[26:].isnan().all()
     assert fit.error_mm < 5
 

@@ -166,8 +166,9 @@ def test_predict_refines_meshes_only(tiny, tmp_path, capsys, caplog):
     caplog.set_level("INFO", "motionrep")
     given = ["predict", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder"), "--refine"]
     assert main([*given, "--head", str(tiny / "mesh"), "--output", str(tmp_path)]) == 0
-    told = caplog.text
-    before_px, after_px = (float(number) for number in re.findall(r"([\d.]+) px", told))
+    told = re.search(r"([\d.]+) px from the keypoints before refinement, ([\d.]+) px after", caplog.text)
+    assert told is not None
+    before_px, after_px = map(float, told.groups())
     assert after_px < before_px
     assert main([*given, "--head", str(tiny / "pose3d"), "--output", str(tmp_path)]) == 2
     assert "refine: needs a body mesh" in capsys.readouterr().err

@@ -161,7 +161,7 @@ def test_the_mirrored_clip_gets_the_mirrored_motion(tiny, tmp_path):
         command = ["predict", str(tmp_path / f"{name}.npz"), *heads, *options, "--output", str(tmp_path / "out")]
         assert cli.main(command) == 0
     one, other = (motionrep.load_motion(tmp_path / "out" / f"{name}_0_mesh.npz") for name in ("clip", "other"))
-    torch.testing.assert_close(_mirrored_body(one).local_rotmat, other.local_rotmat, atol=1e-4, rtol=0)
+    torch.testing.assert_close(_mirrored_body(one).local_rotmat, other.local_rotmat, atol=1e-3, rtol=0)
     torch.testing.assert_close(_mirrored_body(one).translation_m, other.translation_m, atol=1e-3, rtol=1e-4)
     one, other = (motionrep.load_joint_motion(tmp_path / "out" / f"{name}_0_pose3d.npz") for name in ("clip", "other"))
     torch.testing.assert_close(_mirrored_joints(one).position_m, other.position_m, atol=1e-3, rtol=1e-4)

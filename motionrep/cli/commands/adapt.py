@@ -4,8 +4,8 @@ from motionrep.cli.options import Parser
 
 EXAMPLES = """\
   motionrep adapt --body smpl-neutral
-  motionrep predict dance.mp4 --body smpl-neutral --output results
   motionrep adapt --body SMPL_FEMALE.pkl
+  motionrep adapt --body smplx-male
 """
 
 
