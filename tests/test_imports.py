@@ -14,8 +14,8 @@ PACKAGE = ROOT / "motionrep"
 # the command line.
 ORDER = (
     "windows", "layouts", "checks", "files", "weights", "types", "geometry", "keypoints", "body", "encoders",
-    "embedding", "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline", "evaluation", "training",
-    "viewing", "deployment", "__init__", "cli", "__main__",
+    "embedding", "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline",
+    "evaluation", "training", "viewing", "deployment", "__init__", "cli", "__main__",
 )  # fmt: skip
 # What these may not import, though it stands lower.
 WALLS = {
