@@ -43,9 +43,8 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
 
     known = [
         (result, metric, *readable(metric, value, result["units"].get(metric, "")))
-        for result in provenance.metrics
-        for metric, value in result["metrics"].items()
-    ]
+        for result in provenance.metrics for metric, value in result["metrics"].items()
+    ]  # fmt: skip
     header = ModelCardData(
         license=provenance.licence.lower() or None,
         library_name="motionrep",
@@ -67,6 +66,7 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
         or None,
     )
     minutes = f" ({provenance.minutes:g} minutes of motion)" if provenance.minutes else ""
+    measured = "\n".join(map(quoted, provenance.metrics)) or "Nothing stated."
     return f"""---
 {header}
 ---
@@ -89,7 +89,7 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
 
 ## Measured
 
-{chr(10).join(map(quoted, provenance.metrics)) or "Nothing stated."}
+{measured}
 """
 
 

@@ -96,31 +96,33 @@ def evaluate(
         clips, window, window, FPS, options.seed, EveryWindow(stride, options.views, options.own_betas),
         labels=labels, layout=find_layout(options.layout), body=posed,
     )  # fmt: skip
+    counts = {"clips": len(clips), "windows": len(samples), "window_frames": window, "stride_frames": stride}
     result = {
         "metrics": _metrics(samples, network, trained, labels, options, torch.device(device)),
         "units": UNITS,
-        "protocol": {
-            "id": "synthetic-views-1",
-            "split": options.split,
-            "clips": len(clips),
-            "windows": len(samples),
-            "window_frames": window,
-            "stride_frames": stride,
-            "fps": FPS,
-            "views_per_window": options.views,
-            "seed": options.seed,
-            "keypoints": f"{options.layout} with simulated detector noise",
-            "bodies": f"{_named(posed)}, {'betas of the motion files' if options.own_betas else 'betas N(0, 1)'}",
-            "alignment": "pelvis (mid hips) at the origin, no scale alignment except in pa_mpjpe",
-            "precision": options.precision,
-            "flip_averaging": options.flip,
-        },
+        "protocol": _protocol(counts, posed, options),
         "encoder": encoder,
         "head": head,
     }
     if output is not None:
         write_json(result, output)
     return result
+
+
+def _protocol(counts: dict[str, int], body: BodyModel, options: SyntheticViews) -> dict[str, Any]:
+    return {
+        "id": "synthetic-views-1",
+        "split": options.split,
+        **counts,
+        "fps": FPS,
+        "views_per_window": options.views,
+        "seed": options.seed,
+        "keypoints": f"{options.layout} with simulated detector noise",
+        "bodies": f"{_named(body)}, {'betas of the motion files' if options.own_betas else 'betas N(0, 1)'}",
+        "alignment": "pelvis (mid hips) at the origin, no scale alignment except in pa_mpjpe",
+        "precision": options.precision,
+        "flip_averaging": options.flip,
+    }
 
 
 def _named(body: BodyModel) -> str:

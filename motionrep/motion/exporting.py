@@ -66,15 +66,11 @@ def export_motion(
     path = Path(path)
     people = [motions] if isinstance(motions, BodyMotion) else list(motions)
     writer = _checked_writer(people, path, unit, up, format)
-    bodies = {motion.body_model: load_body_model(motion.body_model, len(motion.betas)) for motion in people}
+    bodies = [load_body_model(motion.body_model, len(motion.betas)) for motion in people]
     begins_s = [motion.first_frame / motion.fps for motion in people]
     shown = tuple(
-        Person(
-            _prepared(motion, bodies[motion.body_model], fps, writer),
-            bodies[motion.body_model],
-            begin_s - min(begins_s),
-        )
-        for motion, begin_s in zip(people, begins_s, strict=True)
+        Person(_prepared(motion, body, fps, writer), body, begin_s - min(begins_s))
+        for motion, body, begin_s in zip(people, bodies, begins_s, strict=True)
     )
     scene = Scene(shown, _UNITS_PER_M[unit], TURN_TO_UP[up], progress)
     made = path.with_suffix("") if writer.file_per_frame else path
