@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from motionrep.keypoints.records import Detections
-from motionrep.keypoints.sides import flip_of, put_right
+from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.tracking import follow_people
 from motionrep.keypoints.unseen import unseen_points
+from motionrep.layouts import JointLayout
 from motionrep.types import Keypoints
 
 logger = logging.getLogger(__name__)
@@ -28,27 +30,27 @@ def person_clips(
 
     A clip goes from its person's first detection to the last. Of two detections of a person in one frame the one with
     the higher score is kept. Points outside of the picture are unseen. Frames in which the detector exchanged left and
-    right are put right (`sides.put_right`). People whom hardly anything was seen of are left out, unless
+    right are put right (`sides.exchanged_sides`). People whom hardly anything was seen of are left out, unless
     `all_persons`. Warnings say what was changed or left out.
 
     Raises:
         ValueError: No joint lies in the picture.
     """
     detections = _in_the_picture(detections, size_px, path)
-    flip = flip_of(detections.layout)
+    flip = _flip(detections.layout)
     ids = detections.person or follow_people(detections.xyc, detections.frame, detections.score, fps, flip)
     code_of = {person: code for code, person in enumerate(dict.fromkeys(ids))}
     code = np.array([code_of[person] for person in ids])
     order = np.lexsort((detections.score, code))  # a later detection overwrites an earlier one of the same frame
     bounds = np.searchsorted(code[order], range(len(code_of) + 1))
-    clips, exchanged, in_part = [], 0, 0
+    clips, exchanged = [], 0
     for person, (start, stop) in zip(code_of, pairwise(bounds), strict=True):
         rows = order[start:stop]
         first, last = detections.frame[rows].min(), detections.frame[rows].max()
         xyc = np.zeros((last - first + 1, detections.layout.joint_count, 3), dtype=np.float32)
         xyc[detections.frame[rows] - first] = detections.xyc[rows]
-        frames, of_limbs = put_right(xyc, fps, detections.layout)
-        exchanged, in_part = exchanged + frames, in_part + of_limbs
+        if flip is not None and not detections.as_saved:
+            exchanged += _put_right(xyc, fps, flip)
         tensors = torch.from_numpy(xyc[..., :2].copy()), torch.from_numpy(xyc[..., 2].copy())
         clips.append(Keypoints(*tensors, detections.layout, fps, *size_px, person, int(first)))
     seen = np.isfinite(detections.score)
@@ -57,8 +59,8 @@ def person_clips(
         logger.warning("%s: left out %d detections of persons of whom their frame has a better one", path, doubled)
     if exchanged:
         logger.warning(
-            "%s: left and right were exchanged in %d of %d detections (%.0f%%) and are put right%s", path, exchanged,
-            distinct, 100 * exchanged / distinct, f"; in {in_part} only of the arms or the legs" if in_part else "",
+            "%s: left and right were exchanged in %d of %d detections (%.0f%%) and are put right", path,
+            exchanged, distinct, 100 * exchanged / distinct,
         )  # fmt: skip
     return clips if all_persons else _without_ghosts(clips, path)
 
@@ -83,6 +85,22 @@ def _in_the_picture(detections: Detections, size_px: tuple[int, int], path: Path
         video=[detections.video[i] for i in np.flatnonzero(seen)],
         size_px=None if detections.size_px is None else detections.size_px[seen],
     )
+
+
+def _flip(layout: JointLayout) -> tuple[int, ...] | None:
+    """The places of the mirrored joints; None where a joint has no partner."""
+    try:
+        return layout.flip_indices
+    except ValueError:
+        return None
+
+
+def _put_right(xyc: Float[np.ndarray, "frames joints 3"], fps: float, flip: tuple[int, ...]) -> int:
+    """Exchanges left and right, in place, in the frames where a detector had them exchanged; their number."""
+    seen = np.flatnonzero(xyc[..., 2].any(1))
+    wrong = seen[exchanged_sides(xyc[seen].astype(np.float64), seen / fps, flip)]
+    xyc[wrong] = xyc[wrong][:, list(flip)]
+    return len(wrong)
 
 
 def _without_ghosts(clips: list[Keypoints], path: Path) -> list[Keypoints]:

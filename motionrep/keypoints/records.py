@@ -42,7 +42,8 @@ class Detections:
     `xyc` is x and y in pixels and confidence in [0, 1], all 0 for a joint that was not seen. `frame` is the number in
     the file. `person` is None when the file has no person ids. A detection without any seen joint is kept only when it
     has a person id: the person was tracked but not seen. Its score is -inf. `video` is "" where a file holds one video.
-    `size_px` (width and height) and `fps` are None where the file does not say them.
+    `size_px` (width and height) and `fps` are None where the file does not say them. `as_saved`: motionrep wrote the
+    file, so left and right are as they should be.
     """
 
     xyc: Float[np.ndarray, "detections joints 3"]
@@ -53,6 +54,7 @@ class Detections:
     video: list[str]
     size_px: Int[np.ndarray, "detections 2"] | None = None
     fps: float | None = None
+    as_saved: bool = False
 
 
 class Row(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from motionrep.files.writing import write_json, written_beside
+from motionrep.keypoints.formats.alphapose import box_round
 from motionrep.keypoints.formats.own import FORMAT, NEWEST
 from motionrep.layouts import COCO_17, HALPE_26
 from motionrep.types import Keypoints
@@ -80,15 +81,14 @@ def _alphapose_entries(clips: Sequence[Keypoints], path: Path) -> list[dict[str,
         # An entry without confidence for the first and the last frame keeps the clip as long as it is.
         written = {0, len(xyc) - 1, *np.flatnonzero((xyc[..., 2] > 0).any(1)).tolist()}
         for frame in sorted(written):
-            seen = xyc[frame, xyc[frame, :, 2] > 0] if xyc[frame, :, 2].any() else np.zeros((1, 3))
-            corner = seen[:, :2].min(0)
+            confidence = xyc[frame, xyc[frame, :, 2] > 0, 2]
             entries.append(
                 {
                     "image_id": f"{clip.first_frame + frame:06d}.jpg",
                     "category_id": 1,
                     "keypoints": xyc[frame].ravel().tolist(),
-                    "score": float(seen[:, 2].mean()),
-                    "box": [*corner.tolist(), *(seen[:, :2].max(0) - corner).tolist()],
+                    "score": float(confidence.mean()) if len(confidence) else 0.0,
+                    "box": box_round(xyc[frame].ravel().tolist()),
                     "idx": int(clip.person) if numbered else i,
                 }
             )

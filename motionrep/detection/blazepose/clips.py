@@ -96,7 +96,7 @@ def _away(some: _Person, other: _Person, fps: float) -> float | None:
 
 def _clip(person: _Person, name: str, fps: float, size_px: tuple[int, int]) -> Keypoints:
     first, flip = int(person.frame[0]), MEDIAPIPE_33.flip_indices
-    exchanged = exchanged_sides(person.xyc, person.frame / fps, flip, person.size_px)
+    exchanged = exchanged_sides(person.xyc, person.frame / fps, flip)
     xyc = np.where(exchanged[:, None, None], person.xyc[:, list(flip)], person.xyc)
     clip = np.zeros((int(np.ptp(person.frame)) + 1, MEDIAPIPE_33.joint_count, 3))
     clip[person.frame - first] = xyc

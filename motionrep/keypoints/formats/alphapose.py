@@ -3,8 +3,12 @@
 PoseFlow, its tracker, writes a dict of such entries by picture.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from motionrep.files.contents import Contents
 from motionrep.keypoints.formats.coco import entry_rows, told_apart_lists
@@ -22,7 +26,16 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     rows = entry_rows(entries, contents.path)
     if entries is contents.value:
         rows = told_apart_lists(rows)
-    return checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path)
+    detections = checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path)
+    own = all(entry.get("box") == box_round(row.values) for entry, row in zip(entries, rows, strict=True))
+    return replace(detections, as_saved=own)
+
+
+def box_round(keypoints: Sequence[float]) -> list[float]:
+    """Left, top, width and height of the seen joints, which `saving` writes; AlphaPose's boxes are a detector's."""
+    xyc = np.array(keypoints, dtype=np.float64).reshape(-1, 3)
+    seen = xyc[xyc[:, 2] > 0, :2] if (xyc[:, 2] > 0).any() else np.zeros((1, 2))
+    return [*seen.min(0).tolist(), *np.ptp(seen, axis=0).tolist()]
 
 
 def _by_picture(pictures: dict[str, Any], path: Path) -> list[Any]:
