@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 
 _CLEARLY = 0.5  # joints move less than this part of what they would move with the sides as they are
 _EXCHANGED_COSTS_PER_S = 0.2  # of the person's size; keeps what the detector says where both ways are as smooth
+_MOST_JOINTS, _FEWEST_JOINTS = 2 / 3, 3  # that must be seen both ways, counted by their weights
 _FEWEST_FRAMES = 5  # of fewer, nobody can say which way most of them are
 
 
@@ -15,11 +16,12 @@ def exchanged_sides(
 
     The way through the clip is taken on which joints move least from frame to frame, relative to the whole person; each
     frame that is exchanged costs a little, so a person who turns round, or whose sides cannot be told apart, stays. The
-    sides change only where joints then move less than half as far. Nothing is exchanged in fewer than five frames, nor
+    sides change only where joints then move less than half as far, and not where one side of the person is hardly seen:
+    hidden joints cannot be compared with the others. Nothing is exchanged in fewer than five frames, nor
     where as many frames are one way as the other.
 
-    Arms or legs alone are never exchanged: they pass each other slowly at every step, and by how they move that cannot
-    be told from a detector's fault.
+    Arms or legs alone are never exchanged: they pass each other at every step, and how they move does not surely tell
+    that from a detector's fault.
 
     Args:
         xyc: x, y in pixels and confidence in the frames where the person was detected.
@@ -31,8 +33,9 @@ def exchanged_sides(
     ways = np.stack([xyc, xyc[:, list(flip)]])
     points, weight = ways[..., 0] + 1j * ways[..., 1], np.square(ways[..., 2])
     size_px = _median_size_px(xyc)
-    stay, change = (_step(points, weight, other) / size_px for other in (0, 1))
-    change = np.where(change < _CLEARLY * stay, change, np.inf)
+    (stay, joints), (change, compared) = (_step(points, weight, other) for other in (0, 1))
+    clear = (change < _CLEARLY * stay) & (compared >= np.maximum(_MOST_JOINTS * joints, _FEWEST_JOINTS))
+    stay, change = stay / size_px, np.where(clear, change / size_px, np.inf)
     frame_s = np.median(np.diff(seconds))
     price = np.array([0.0, _EXCHANGED_COSTS_PER_S * frame_s])
     cost, came_from = price.copy(), np.zeros((len(xyc), 2), dtype=int)
@@ -49,13 +52,17 @@ def exchanged_sides(
     return exchanged if 2 * exchanged.sum() < len(xyc) else np.zeros_like(exchanged)
 
 
-def _step(points: np.ndarray, weight: np.ndarray, other: int) -> np.ndarray:
-    """Mean distance in pixels that joints move from each frame to the next beyond what the whole person moves."""
+def _step(points: np.ndarray, weight: np.ndarray, other: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean distance in pixels that joints move from each frame to the next beyond what the whole person moves.
+
+    Also how many joints that is of; joints of little weight hardly count.
+    """
     both = weight[0, :-1] * weight[other, 1:]
     total = np.maximum(both.sum(1), 1e-12)
     moved = points[other, 1:] - points[0, :-1]
     whole = (both * moved).sum(1) / total
-    return (both * np.abs(moved - whole[:, None])).sum(1) / total
+    joints = both.sum(1) ** 2 / np.maximum((both**2).sum(1), 1e-24)
+    return (both * np.abs(moved - whole[:, None])).sum(1) / total, joints
 
 
 def _median_size_px(xyc: np.ndarray) -> float:

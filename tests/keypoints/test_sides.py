@@ -74,7 +74,7 @@ def test_who_turns_round_stays_as_detected(tmp_path, caplog, fps, turns_per_s):
     assert "exchanged" not in caplog.text
 
 
-@pytest.mark.parametrize("fps", [5.0, 10.0, 30.0])
+@pytest.mark.parametrize("fps", [5.0, 10.0, 30.0, 60.0])
 def test_who_walks_across_the_picture_stays_as_detected(tmp_path, caplog, fps):
     """Seen from the side, legs pass each other at every step."""
     rng = np.random.default_rng(0)
@@ -145,12 +145,16 @@ def test_who_is_seen_surely_or_for_long_is_no_ghost(tmp_path, frames, confidence
     assert [clip.frame_count for clip in clip_of(ghostly(90, frames, confidence))(tmp_path)] == [90, frames]
 
 
-def test_who_walks_in_profile_at_60_frames_per_second_stays_as_detected(tmp_path, caplog):
-    """Arms and legs that pass each other slowly were once taken for exchanged, for a third of a second."""
+@pytest.mark.parametrize("confidence", [0, 0.05, 0.2])
+@pytest.mark.parametrize("fps", [10.0, 30.0, 60.0])
+def test_who_hides_one_side_stays_as_detected(tmp_path, caplog, fps, confidence):
+    """Where hardly a joint of the right side was seen, its places were taken for those of the left, at no distance."""
     rng = np.random.default_rng(0)
-    true = [noisy(body(t / 60, 0.6 + 0.2 * t / 60, np.pi / 2), rng) for t in range(240)]
-    (clip,) = clip_of([[xyc] for xyc in true], 60.0)(tmp_path)
-    np.testing.assert_allclose(clip.xy_px.numpy(), np.array(true)[..., :2], atol=1e-3)
+    true = np.array([noisy(body(t / fps, 1 + 0.5 * t / fps, np.pi / 2), rng) for t in range(int(4 * fps))])
+    right = [i for i, joint in enumerate(COCO_17.joints) if joint.startswith("right_")]
+    true[int(fps) : int(3 * fps), right, 2] = confidence
+    (clip,) = clip_of([[xyc] for xyc in true], fps)(tmp_path)
+    np.testing.assert_allclose(clip.confidence.numpy(), true[..., 2], atol=1e-6)
     assert "exchanged" not in caplog.text
 
 
