@@ -88,7 +88,7 @@ def _alphapose_entries(clips: Sequence[Keypoints], path: Path) -> list[dict[str,
                     "category_id": 1,
                     "keypoints": xyc[frame].ravel().tolist(),
                     "score": float(confidence.mean()) if len(confidence) else 0.0,
-                    "box": box_round(xyc[frame].ravel().tolist()),
+                    "box": box_round(xyc[frame]),
                     "idx": int(clip.person) if numbered else i,
                 }
             )

@@ -3,12 +3,12 @@
 PoseFlow, its tracker, writes a dict of such entries by picture.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from motionrep.files.contents import Contents
 from motionrep.keypoints.formats.coco import entry_rows, told_apart_lists
@@ -27,13 +27,16 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     if entries is contents.value:
         rows = told_apart_lists(rows)
     detections = checked_detections(rows, frames, BODY_LAYOUTS, options, contents.path)
-    own = all(entry.get("box") == box_round(row.values) for entry, row in zip(entries, rows, strict=True))
+    # Without a person it is not motionrep's; and the values of those without, among others with one, are unchecked.
+    own = all(
+        row.person is not None and entry.get("box") == box_round(np.array(row.values, dtype=np.float64).reshape(-1, 3))
+        for entry, row in zip(entries, rows, strict=True)
+    )
     return replace(detections, as_saved=own)
 
 
-def box_round(keypoints: Sequence[float]) -> list[float]:
+def box_round(xyc: Float[np.ndarray, "joints 3"]) -> list[float]:
     """Left, top, width and height of the seen joints, which `saving` writes; AlphaPose's boxes are a detector's."""
-    xyc = np.array(keypoints, dtype=np.float64).reshape(-1, 3)
     seen = xyc[xyc[:, 2] > 0, :2] if (xyc[:, 2] > 0).any() else np.zeros((1, 2))
     return [*seen.min(0).tolist(), *np.ptp(seen, axis=0).tolist()]
 
