@@ -54,7 +54,7 @@ def measure(video: Path, detector: str) -> None:
 
 
 def drawn_video(path: Path, seconds: float) -> Path:
-    """A walk, drawn a second long, and repeated as often as fits."""
+    """A walk, drawn a second long, and played forwards and backwards as often as fits."""
     from motionrep.datasets.authored.motions import authored_motion
 
     drawn = render_frames(
@@ -62,7 +62,8 @@ def drawn_video(path: Path, seconds: float) -> Path:
         titles=False, supersample=1, backend="raster",
     )  # fmt: skip
     second = [np.ascontiguousarray(picture[..., :3]) for picture in drawn]
-    pictures = (second[i % len(second)] for i in range(round(seconds * FPS)))
+    to_and_fro = second + second[-2:0:-1]
+    pictures = (to_and_fro[i % len(to_and_fro)] for i in range(round(seconds * FPS)))
     return write_video(pictures, path, FPS)
 
 
