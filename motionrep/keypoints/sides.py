@@ -17,8 +17,8 @@ def exchanged_sides(
     The way through the clip is taken on which joints move least from frame to frame, relative to the whole person; each
     frame that is exchanged costs a little, so a person who turns round, or whose sides cannot be told apart, stays. The
     sides change only where joints then move less than half as far, and not where one side of the person is hardly seen:
-    hidden joints cannot be compared with the others. Nothing is exchanged in fewer than five frames, nor
-    where as many frames are one way as the other.
+    hidden joints cannot be compared with the others. Nothing is exchanged in fewer than five frames, nor where as many
+    frames are one way as the other.
 
     Arms or legs alone are never exchanged: they pass each other at every step, and how they move does not surely tell
     that from a detector's fault.
