@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from motionrep.encoders import Encoder
 from motionrep.encoders.architectures.layers import Block
 from motionrep.training.config import FinetuneConfig, last_layers
+from motionrep.training.muon import Float32Muon
 
 _MUON_FACTOR = 10
 _SMALLEST_MATRIX = 32
@@ -70,7 +71,9 @@ def optimizers(encoder: Encoder, head_parameters: list[Tensor], config: Finetune
     ]
     if matrices:
         muon_groups = groups(matrices, _MUON_FACTOR * config.encoder_lr)
-        chosen.append(torch.optim.Muon(muon_groups, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"))
+        on_cpu = all(weight.device.type == "cpu" for group in muon_groups for weight in group["params"])
+        muon = Float32Muon if on_cpu else torch.optim.Muon
+        chosen.append(muon(muon_groups, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"))
     return chosen
 
 
