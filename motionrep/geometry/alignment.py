@@ -46,3 +46,20 @@ def smallest_rotation(
     axis = torch.linalg.cross(from_direction, to_direction)
     angle = torch.atan2(axis.norm(dim=-1), (from_direction * to_direction).sum(-1))
     return roma.rotvec_to_rotmat(normalize(axis, dim=-1) * angle[..., None])
+
+
+def similarity(
+    from_m: Float[Tensor, "points 3"], to_m: Float[Tensor, "points 3"], scaled: bool = True
+) -> tuple[Float[Tensor, "3 3"], Float[Tensor, "3"], Float[Tensor, ""]]:
+    """Rotation, shift and scale with which `scale * rotation @ p + shift` takes points nearest to others (Umeyama).
+
+    Args:
+        scaled: Whether the scale is free; otherwise it is 1. Points that are all in one place have scale 1.
+    """
+    middle_m, to_middle_m = from_m.mean(0), to_m.mean(0)
+    inner, outer = from_m - middle_m, to_m - to_middle_m
+    rotmat = nearest_rotation((outer.mT @ inner).double()).to(from_m)
+    spread = inner.square().sum()
+    free = scaled and bool(spread > 0)
+    scale = ((inner @ rotmat.mT) * outer).sum() / spread if free else torch.ones_like(spread)
+    return rotmat, to_middle_m - scale * rotmat @ middle_m, scale
