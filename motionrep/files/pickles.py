@@ -7,18 +7,21 @@ anything else is refused.
 import bz2
 import io
 import lzma
+import mmap
 import pickle
 import re
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from motionrep.files.arrays import BROKEN_NPZ, read_header
+from motionrep.files.arrays import BROKEN_NPZ, member_bytes, read_header, require_shape_within
+from motionrep.files.limits import limit, require_within
+from motionrep.files.pickle_machine import Inert, PickleMachine, as_dict, as_ordered, as_set, require_bounded
+from motionrep.files.reading import read_bytes, require_file
 
 MALFORMED = (
     pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError,
@@ -32,7 +35,6 @@ _UNPACKERS: dict[tuple[bytes, ...], Callable[[], Any] | None] = {
     (b"\x04\x22M\x18",): None,
 }
 COMPRESSED = tuple(mark for marks in _UNPACKERS for mark in marks)
-_MOST_BYTES = 2**31  # a small file can unpack to any size
 
 
 def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lambda module, name: None) -> Any:
@@ -46,37 +48,41 @@ def read_pickle(path: Path, what: str, stand_in: Callable[[str, str], Any] = lam
         ValueError: The file is compressed by lz4, cut off or no pickle, or asks to import anything else; nothing in it
             was run.
     """
-    return _read(unpacked(path), path, what, stand_in)
+    require_file(path)
+    with path.open("rb") as file:
+        if path.stat().st_size and not file.read(8).startswith(COMPRESSED):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:  # a copy would double large files
+                return _read(content, path, what, stand_in)
+    return _read(io.BytesIO(unpacked(path)), path, what, stand_in)
 
 
 def unpacked(path: Path) -> bytes:
     """The content of a file, without the compression of joblib. Raises ValueError as `read_pickle`."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     if not content.startswith(COMPRESSED):
         return content
     unpacker = next(unpacker for marks, unpacker in _UNPACKERS.items() if content.startswith(marks))
     if unpacker is None:
         raise ValueError(f"{path}: is compressed by lz4, which needs a library; save it with compress=3")
     try:
-        plain = unpacker().decompress(content, _MOST_BYTES)
-    except (zlib.error, lzma.LZMAError, OSError) as error:
+        plain = unpacker().decompress(content, limit("bytes") + 1)
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
         raise ValueError(f"{path}: its compression is damaged ({error}); get it again") from error
-    if len(plain) >= _MOST_BYTES:
-        raise ValueError(f"{path}: unpacks to more than {_MOST_BYTES / 2**30:g} GiB; save it without compression")
+    require_within(path, "bytes", len(plain))
     return plain
 
 
 def read_npy_object(path: Path, what: str) -> Any:
     """The Python object that `np.save(path, object)` wrote, as `read_npz_object`. Raises ValueError likewise."""
     try:
-        with path.open("rb") as file:
-            header = read_header(file)
-            if header.dtype.kind != "O" or header.shape != ():
-                raise ValueError(f"it should be one object (a dict), it is {header.dtype} of shape {header.shape}")
-            content = file.read()
+        file = io.BytesIO(read_bytes(path))
+        header = read_header(file)
+        if header.dtype.kind != "O" or header.shape != ():
+            raise ValueError(f"it should be one object (a dict), it is {header.dtype} of shape {header.shape}")
+        content = file.read()
     except BROKEN_NPZ as error:
         raise ValueError(f"{path}: {error}") from error
-    return _only_item(_read(content, path, what, lambda module, name: None), path)
+    return _only_item(_read(io.BytesIO(content), path, what, lambda module, name: None), path)
 
 
 def read_npz_object(path: Path, key: str, what: str) -> Any:
@@ -97,16 +103,16 @@ def read_npz_object(path: Path, key: str, what: str) -> Any:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if key not in names:
                 raise ValueError(f"a {what} has {key!r}, this file has {', '.join(names) or 'nothing'}")
-            with archive.open(f"{key}.npy") as file:
-                header = read_header(file)
-                if header.dtype.kind != "O" or header.shape != ():
-                    raise ValueError(
-                        f"{key!r} should be one object (a dict), it is an array of shape {header.shape}, {header.dtype}"
-                    )
-                content = file.read()
+            file = io.BytesIO(member_bytes(archive, f"{key}.npy", path))
+        header = read_header(file)
+        if header.dtype.kind != "O" or header.shape != ():
+            raise ValueError(
+                f"{key!r} should be one object (a dict), it is an array of shape {header.shape}, {header.dtype}"
+            )
+        content = file.read()
     except BROKEN_NPZ as error:
         raise ValueError(f"{path}: {error}") from error
-    return _only_item(_read(content, path, what, lambda module, name: None), path)
+    return _only_item(_read(io.BytesIO(content), path, what, lambda module, name: None), path)
 
 
 def _only_item(value: Any, path: Path) -> Any:
@@ -119,25 +125,14 @@ def _only_item(value: Any, path: Path) -> Any:
 def read_outline(stream: BinaryIO | io.BufferedIOBase) -> Any:
     """What a pickle holds, for looking only: whatever is no plain container, text or number becomes `Unknown`.
 
+    Args:
+        stream: `io.BytesIO`, or another whose `read` makes no room for more than there is.
+
     Raises:
         One of `MALFORMED`: The pickle is cut off or is none; nothing in it was run.
     """
-    return _OutlineReader(stream, lambda module, name: Unknown).load()
-
-
-class Inert:
-    """What the file says about an object. Stands for functions too: files cannot change the attributes of a class."""
-
-    arguments: tuple[Any, ...]
-    state: Any = None
-
-    def __new__(cls, *arguments: Any) -> Any:
-        made = super().__new__(cls)
-        made.arguments = arguments
-        return made
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
+    find = _finder(stream, lambda module, name: Unknown)
+    return require_bounded(PickleMachine(stream, find, lambda key: Unknown()).load())
 
 
 class Unknown(Inert):
@@ -168,9 +163,19 @@ def as_array(value: Any) -> np.ndarray:
             return value.array
         case _Tensor():
             return _from_tensor(*value.arguments)
-        case bool() | int() | float() | list() | tuple():
-            return np.array([as_array(item) for item in value] if isinstance(value, list | tuple) else value)
+        case bool() | int() | float():
+            return _numbers(value)
+        case list() | tuple():
+            plain = all(type(item) in (float, int, bool) for item in value)
+            return _numbers(value if plain else [as_array(item) for item in value])
     raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def _numbers(value: Any) -> np.ndarray:
+    array = np.array(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError("its elements are not numbers")
+    return array
 
 
 def as_items(value: Any) -> list[Any]:
@@ -223,7 +228,7 @@ class _Tensor(Inert): ...
 class _JoblibArray(Inert):
     """joblib writes the numbers of an array into the stream, right behind the object that describes it."""
 
-    stream: io.BytesIO
+    stream: io.BytesIO | mmap.mmap
     array: np.ndarray
 
     def __setstate__(self, state: Any) -> None:
@@ -231,7 +236,7 @@ class _JoblibArray(Inert):
         if state.get("numpy_array_alignment_bytes") is not None:
             self.stream.read(self.stream.read(1)[0])
         shape = state["shape"]
-        raw = self.stream.read(int(np.prod(shape, dtype=np.int64)) * kind.itemsize)
+        raw = self.stream.read(require_shape_within("an array in it", shape) * kind.itemsize)
         self.array = np.frombuffer(raw, kind).reshape(shape, order=state["order"])
 
 
@@ -260,9 +265,6 @@ class _DefaultDict(dict[Any, Any]):
     def __init__(self, *arguments: Any) -> None:
         super().__init__()
 
-    def __setstate__(self, *state: Any) -> None:  # without it, the attributes of this class could be set
-        raise pickle.UnpicklingError("a defaultdict with attributes")
-
 
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
@@ -272,7 +274,7 @@ _STAND_INS: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _Bytes,
     ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
     ("torch.storage", "_load_from_bytes"): _Storage,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): as_ordered,
     ("collections", "defaultdict"): _DefaultDict,
 }
 for _numpy in ("numpy.core", "numpy._core"):  # before and since NumPy 2
@@ -282,12 +284,12 @@ for _numpy in ("numpy.core", "numpy._core"):  # before and since NumPy 2
         (f"{_numpy}.numeric", "_frombuffer"): _Buffer,
     }
 for _builtins in ("__builtin__", "builtins"):  # Python 2 and 3
-    _STAND_INS |= {(_builtins, "set"): set, (_builtins, "object"): Inert, (_builtins, "dict"): dict}
+    _STAND_INS |= {(_builtins, "set"): as_set, (_builtins, "object"): Inert, (_builtins, "dict"): as_dict}
 
 
-def _read(content: bytes, path: Path, what: str, stand_in: Callable[[str, str], Any]) -> Any:
+def _read(stream: io.BytesIO | mmap.mmap, path: Path, what: str, stand_in: Callable[[str, str], Any]) -> Any:
     try:
-        return _Reader(io.BytesIO(content), stand_in).load()
+        return require_bounded(PickleMachine(stream, _finder(stream, stand_in)).load())
     except _Refused as error:
         raise ValueError(f"{path}: asks to import {error}, which no {what} needs; refused, nothing was run") from None
     except MALFORMED as error:
@@ -296,43 +298,34 @@ def _read(content: bytes, path: Path, what: str, stand_in: Callable[[str, str], 
         ) from error
 
 
-class _Reader(pickle.Unpickler):
-    # For joblib's arrays, which lie between the pickle's own bytes, the stream must be io.BytesIO: others are read
-    # further than asked.
-    def __init__(self, stream: BinaryIO | io.BufferedIOBase, stand_in: Callable[[str, str], Any]):
-        super().__init__(stream, encoding="latin1")
-        self._stand_in = stand_in
-        self._joblib_array = type("_JoblibArray", (_JoblibArray,), {"stream": stream})
+def _finder(stream: Any, stand_in: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """Gives the stand-in for a name, or refuses it. joblib's arrays lie between the pickle's own bytes."""
+    joblib_array = type("_JoblibArray", (_JoblibArray,), {"stream": stream})
 
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        if (module_name, global_name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
-            return self._joblib_array
-        known = _STAND_INS.get((module_name, global_name)) or self._stand_in(module_name, global_name)
+    def find(module: str, name: str) -> Any:
+        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            return joblib_array
+        known = _STAND_INS.get((module, name)) or stand_in(module, name)
         if known is None:
-            raise _Refused(f"{module_name}.{global_name}")
+            raise _Refused(f"{module}.{name}")
         return known
 
-
-class _OutlineReader(_Reader):
-    def persistent_load(self, pid: Any) -> Unknown:
-        return Unknown()
+    return find
 
 
 def _from_bytes(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     numbers = raw.encode("latin1") if isinstance(raw, str) else raw  # Python 2 wrote bytes as text
+    require_shape_within("an array in it", shape)
     return np.frombuffer(numbers, _dtype(dtype)).reshape(shape, order=order)
 
 
 def _from_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> np.ndarray:
     """Of a tensor of torch that was pickled as an ordinary object."""
-    from motionrep.files.checkpoints import read_storage  # brings torch, which most pickles do without
+    from motionrep.files.checkpoints import read_storage, view_of  # bring torch, which most pickles do without
 
     if not isinstance(storage, _Storage) or len(storage.arguments) != 1:
         raise TypeError("a tensor of unknown kind")
-    try:
-        return read_storage(storage.arguments[0]).as_strided(size, stride, offset).float().numpy()
-    except RuntimeError as error:
-        raise ValueError(f"a tensor larger than its numbers ({error})") from error
+    return view_of(read_storage(storage.arguments[0]), offset, size, stride).float().numpy()
 
 
 def _dtype(dtype: Any) -> np.dtype:
@@ -347,6 +340,7 @@ def _text(raw: Any, dtype: Any, shape: Any) -> np.ndarray:
     if not isinstance(kind, str) or not re.fullmatch(r"[US]\d+", kind):
         raise TypeError("its elements are not text")
     numbers = raw.encode("latin1") if isinstance(raw, str) else raw
+    require_shape_within("an array in it", shape)
     text = np.frombuffer(numbers, np.dtype(kind).newbyteorder(dtype.state[1])).reshape(shape)
     return np.char.decode(text, "utf-8") if kind.startswith("S") else text
 

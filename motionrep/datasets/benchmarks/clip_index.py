@@ -1,9 +1,10 @@
 """Reads users' own labelled clips: a CSV file that lists keypoint files with their classes."""
 
 import csv
+from functools import partial
 from pathlib import Path
 
-from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
 from motionrep.keypoints.loading import load_keypoints
 from motionrep.types import Keypoints
 
@@ -31,6 +32,11 @@ def load_clip_index(path: Path | str, split: str | None = None) -> list[Labelled
         FileNotFoundError: The index or a keypoint file is missing.
         ValueError: A column is missing or unknown, or something in a row or its file is wrong; names the row.
     """
+    return [clip.read() for clip in list_clip_index(path, split)]
+
+
+def list_clip_index(path: Path | str, split: str | None = None) -> list[ListedClip]:
+    """The clips of `load_clip_index`, whose files are read when they are needed; arguments and errors are the same."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such index of clips")
@@ -47,16 +53,21 @@ def load_clip_index(path: Path | str, split: str | None = None) -> list[Labelled
     if not chosen:
         splits = ", ".join(sorted({row.get("split") or "" for _, row in rows} - {""})) or "none"
         raise ValueError(f"{path}: no clip{'' if split is None else f' of split {split!r} (splits: {splits})'}")
-    return [_clip(path, number, row) for number, row in chosen]
+    return [_listed(path, number, row) for number, row in chosen]
 
 
-def _clip(path: Path, number: int, row: dict[str, str | None]) -> LabelledClip:
+def _listed(path: Path, number: int, row: dict[str, str | None]) -> ListedClip:
     where = f"{path}, row {number}"
     cells = {column: (row.get(column) or "").strip() for column in (*_NEEDED, *_OPTIONAL)}
     if None in row or not cells["clip"] or not cells["label"]:
         raise ValueError(f"{where}: needs a clip and a label, and no more cells than there are columns")
     if bool(cells["width"]) != bool(cells["height"]):
         raise ValueError(f"{where}: width and height belong together; one of them is empty")
+    name, read = cells["name"] or cells["clip"], partial(_clip, path, where, cells)
+    return ListedClip(name, read, None, cells["label"], cells["subject"], cells["split"])
+
+
+def _clip(path: Path, where: str, cells: dict[str, str]) -> LabelledClip:
     fps, width, height, person = (_number(where, cells, column) for column in ("fps", "width", "height", "person"))
     size_px = None if width is None or height is None else (int(width), int(height))
     try:

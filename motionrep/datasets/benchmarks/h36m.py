@@ -1,6 +1,7 @@
 """Reads Human3.6M in the files of VideoPose3D: world positions of 32 joints, and 2D detections from four cameras."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import roma
 import torch
 
 from motionrep.datasets.benchmarks.h36m_cameras import CAMERA_IDS, EXTRINSICS, INTRINSICS_PX
-from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
 from motionrep.files.pickles import MALFORMED, array_of, as_items, read_npz_object
 from motionrep.geometry.cameras import PinholeCamera, to_camera
 from motionrep.keypoints.unseen import without_zeros
@@ -17,7 +18,7 @@ from motionrep.layouts import COCO_17, H36M_17, JointLayout
 from motionrep.types import JointMotion, Keypoints
 
 H36M_FPS = 50.0
-TEST_SUBJECTS = ("S9", "S11")
+TRAINING_SUBJECTS, TEST_SUBJECTS = ("S1", "S5", "S6", "S7", "S8"), ("S9", "S11")
 ACTIONS = (
     "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
     "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
@@ -53,6 +54,13 @@ def load_h36m(
         FileNotFoundError: A file is missing; the message names it.
         ValueError: A file is broken or of another kind, or 2D and 3D do not belong together; names the key.
     """
+    return [clip.read() for clip in list_h36m(folder, detector, subjects)]
+
+
+def list_h36m(
+    folder: Path | str, detector: str | None = None, subjects: Sequence[str] = TEST_SUBJECTS
+) -> list[ListedClip]:
+    """The clips of `load_h36m`, made one by one when they are needed; arguments and errors are the same."""
     folder = Path(folder)
     path_3d, path_2d = folder / _FILE_3D, detections_file(folder, detector)
     if unknown := [subject for subject in subjects if subject not in EXTRINSICS]:
@@ -63,19 +71,34 @@ def load_h36m(
     clips = []
     for subject in subjects:
         for action, stored in positions[subject].items():
-            world_m = _positions(path_3d, f"positions_3d[{subject!r}][{action!r}]", stored)
+            where = f"positions_3d[{subject!r}][{action!r}]"
+            frames = len(array_of(path_3d, where, stored))
             key = f"positions_2d[{subject!r}][{action!r}]"
             if action not in detections[subject]:
                 raise ValueError(f"{path_2d}: no {key}, which {path_3d.name} has; the files do not belong together")
             views = _views(path_2d, key, detections[subject][action])
+            short = action.split(" ")[0]
+            labels = _RENAMED.get(short, short), subject, "test" if subject in TEST_SUBJECTS else "train"
             for index, (camera, xyc) in enumerate(zip(h36m_cameras(subject), views, strict=True)):
-                keypoints = _keypoints(path_2d, f"{key}[{index}]", xyc, len(world_m), layout, camera)
-                target = JointMotion(to_camera(world_m, camera), H36M_17, H36M_FPS, "camera")
-                name, short = f"{subject} {action} {CAMERA_IDS[index]}", action.split(" ")[0]
-                split = "test" if subject in TEST_SUBJECTS else "train"
-                label = _RENAMED.get(short, short)
-                clips.append(LabelledClip(name, keypoints, target, None, camera, label, subject, split))
+                name, view = f"{subject} {action} {CAMERA_IDS[index]}", (path_2d, f"{key}[{index}]", xyc)
+                read = partial(_clip, name, (path_3d, where, stored), view, layout, camera, labels)
+                clips.append(ListedClip(name, read, frames, *labels))
     return clips
+
+
+def _clip(
+    name: str,
+    world: tuple[Path, str, Any],
+    view: tuple[Path, str, Any],
+    layout: JointLayout,
+    camera: PinholeCamera,
+    labels: tuple[str, str, str],
+) -> LabelledClip:
+    """A clip of the file, key and value of its 3D and 2D; `labels` are action, subject and split."""
+    world_m = _positions(*world)
+    keypoints = _keypoints(*view, len(world_m), layout, camera)
+    target = JointMotion(to_camera(world_m, camera), H36M_17, H36M_FPS, "camera")
+    return LabelledClip(name, keypoints, target, None, camera, *labels)
 
 
 def h36m_cameras(subject: str) -> tuple[PinholeCamera, ...]:

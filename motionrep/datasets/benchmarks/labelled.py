@@ -1,5 +1,6 @@
 """A recorded clip with its ground truth, as every reader of a benchmark's files returns it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Bool
@@ -52,3 +53,20 @@ class LabelledClip:
         if not isinstance(self.target, JointMotion):
             raise ValueError(f"clip {self.name!r}: no true joint positions are known; read a file that has them")
         return self.target
+
+
+@dataclass(frozen=True)
+class ListedClip:
+    """A clip that is made from its file when it is needed.
+
+    Attributes:
+        frames: How many it has; None where only the clip's own file tells.
+        read: Makes the clip. Raises ValueError where its values are broken.
+    """
+
+    name: str
+    read: Callable[[], LabelledClip]
+    frames: int | None = None
+    action: str = ""
+    subject: str = ""
+    split: str = ""

@@ -1,13 +1,14 @@
 """Reads MPI-INF-3DHP in the files of P-STMO, which later work also uses."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
 from motionrep.files.pickles import MALFORMED, array_of, as_array, read_npz_object
 from motionrep.keypoints.unseen import without_zeros
 from motionrep.layouts import MPI_INF_3DHP_17
@@ -38,6 +39,13 @@ def load_mpi_inf_3dhp(
         FileNotFoundError: No such file.
         ValueError: The file is broken or of another kind; names the key.
     """
+    return [clip.read() for clip in list_mpi_inf_3dhp(path, split, fps)]
+
+
+def list_mpi_inf_3dhp(
+    path: Path | str, split: Literal["train", "test"] = "test", fps: float = 25.0
+) -> list[ListedClip]:
+    """The clips of `load_mpi_inf_3dhp`, made one by one when they are needed; arguments and errors are the same."""
     path = Path(path)
     if path.is_dir():
         path = path / f"data_{split}_3dhp.npz"
@@ -51,10 +59,15 @@ def load_mpi_inf_3dhp(
             f"{path}: 'data' should have the test sequences {', '.join(TEST_SEQUENCES)}, got {', '.join(unknown)}; "
             "for training sequences pass split='train'"
         )
-    return [_clip(path, f"data[{name!r}]", name, stored, fps, "test") for name, stored in content.items()]
+    return [_listed(path, f"data[{name!r}]", name, stored, fps, "test") for name, stored in content.items()]
 
 
-def _training_clips(path: Path, name: str, stored: Any) -> list[LabelledClip]:
+def _listed(path: Path, key: str, name: str, stored: Any, fps: float, split: str) -> ListedClip:
+    read, subject = partial(_clip, path, key, name, stored, fps, split), name.split(" ")[0]
+    return ListedClip(name, read, len(_array(path, key, stored, "data_3d", 3)), subject=subject, split=split)
+
+
+def _training_clips(path: Path, name: str, stored: Any) -> list[ListedClip]:
     key = f"data[{name!r}]"
     if not isinstance(stored, Sequence) or len(stored) != 2 or not isinstance(stored[0], dict):
         raise ValueError(f"{path}: {key} should be a list of cameras and frame rate, as P-STMO's training file has it")
@@ -62,7 +75,7 @@ def _training_clips(path: Path, name: str, stored: Any) -> list[LabelledClip]:
         fps = float(as_array(stored[1]))
     except MALFORMED as error:
         raise ValueError(f"{path}: {key}[1] should be a frame rate: {error}") from error
-    return [_clip(path, f"{key}[0][{c!r}]", f"{name} {c}", of, fps, "train") for c, of in stored[0].items()]
+    return [_listed(path, f"{key}[0][{c!r}]", f"{name} {c}", of, fps, "train") for c, of in stored[0].items()]
 
 
 def _clip(path: Path, key: str, name: str, stored: Any, fps: float, split: str) -> LabelledClip:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
 from motionrep.files.pickles import MALFORMED, as_array, as_items, as_text, read_pickle
 from motionrep.keypoints.unseen import without_unseen
 from motionrep.layouts import COCO_17, OPENPOSE_18, JointLayout
@@ -46,10 +47,28 @@ class PysklFile:
         Raises:
             ValueError: A recording is missing, or something in it is wrong; names recording and field.
         """
+        return [clip.read() for clip in self.listed(names, labels, layout, fps)]
+
+    def listed(
+        self,
+        names: Collection[str],
+        labels: Collection[str] | None = None,
+        layout: JointLayout | None = None,
+        fps: float = 30.0,
+    ) -> list[ListedClip]:
+        """The clips of `clips`, made one by one when they are needed; arguments and errors are the same."""
         if lacking := [name for name in names if name not in self.annotations]:
             raise ValueError(f"{self.path}: no annotation of {', '.join(lacking[:3])} ({len(lacking)} are missing)")
         wanted, known = set(names), None if labels is None else tuple(labels)
-        return [_clip(self.path, n, of, known, layout, fps) for n, of in self.annotations.items() if n in wanted]
+        return [
+            ListedClip(
+                name,
+                partial(_clip, self.path, name, of, known, layout, fps),
+                action=_action(self.path, name, of, known),
+            )
+            for name, of in self.annotations.items()
+            if name in wanted
+        ]
 
 
 def read_pyskl(path: Path | str) -> PysklFile:
@@ -62,7 +81,11 @@ def read_pyskl(path: Path | str) -> PysklFile:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected a {_WHAT}")
-    content = read_pickle(path, _WHAT)
+    return pyskl_file(path, read_pickle(path, _WHAT))
+
+
+def pyskl_file(path: Path, content: Any) -> PysklFile:
+    """`read_pyskl` for the content of a file that was read already, by `read_pickle`."""
     if not isinstance(content, dict) or not {"split", "annotations"} <= content.keys():
         held = ", ".join(map(str, content)) if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(f"{path}: a {_WHAT} has 'split' and 'annotations', this file holds {held}")
@@ -119,9 +142,7 @@ def _clip(
     if score.shape != keypoint.shape[:3]:
         raise ValueError(f"{where}: 'keypoint_score' should be {keypoint.shape[:3]}, got {score.shape}")
     size = _whole(where, stored, "img_shape", 2, "height and width")
-    (label,) = _whole(where, stored, "label", 1, "a number")
-    if labels is not None and not 0 <= label < len(labels):
-        raise ValueError(f"{where}: 'label' is {label}, there are {len(labels)} classes")
+    action = _action(path, name, stored, labels)
     if not np.isfinite(keypoint).any():
         raise ValueError(f"{where}: 'keypoint' is NaN throughout; it should be in pixels")
     xy_px, confidence = without_unseen(
@@ -135,8 +156,17 @@ def _clip(
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     others = tuple(person for person in persons[1:] if bool((person.confidence > 0).any()))
-    action = str(label) if labels is None else labels[label]
     return LabelledClip(name, persons[0], action=action, others=others)
+
+
+def _action(path: Path, name: str, stored: dict[str, Any], labels: tuple[str, ...] | None) -> str:
+    where = f"{path}: annotation {name!r}"
+    label = stored.get("label")
+    if type(label) is not int:  # most are, and there can be 100 000
+        (label,) = _whole(where, stored, "label", 1, "a number")
+    if labels is not None and not 0 <= label < len(labels):
+        raise ValueError(f"{where}: 'label' is {label}, there are {len(labels)} classes")
+    return str(label) if labels is None else labels[label]
 
 
 def _whole(where: str, stored: dict[str, Any], name: str, count: int, what: str) -> list[int]:

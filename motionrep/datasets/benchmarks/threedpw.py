@@ -1,5 +1,6 @@
 """Reads 3DPW's sequence files: keypoints, true bodies in camera axes, and which frames count."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import torch
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
 from motionrep.files.contents import look
 from motionrep.files.kinds import kind_of
 from motionrep.files.pickles import MALFORMED, array_of, as_items, as_text
@@ -46,14 +47,44 @@ def load_threedpw(
         FileNotFoundError: No such file, no .pkl file, or a body is missing.
         ValueError: The file is broken or of another kind; names the key.
     """
-    path = Path(path)
+    files, bodies = _files(Path(path), split), _bodies(male, female)
+    return [clip for file in files for clip in _sequence(file, split, bodies)]
+
+
+def list_threedpw(
+    path: Path | str,
+    split: Literal["train", "validation", "test"] = "test",
+    male: str = "smpl-male",
+    female: str = "smpl-female",
+) -> list[ListedClip]:
+    """The clips of `load_threedpw`, made one by one when they are needed; arguments and errors are the same.
+
+    Files are opened one after the other to count persons and frames, and closed again.
+    """
+    bodies, clips = _bodies(male, female), []
+    for file in _files(Path(path), split):
+        for index, pose in enumerate(as_items(look(file).value["poses"])):
+            read, name = partial(_person, file, split, bodies, index), f"{file.stem}_{index}"
+            clips.append(ListedClip(name, read, len(array_of(file, f"poses[{index}]", pose)), split=split))
+    return clips
+
+
+def _person(path: Path, split: str, bodies: dict[str, BodyModel], index: int) -> LabelledClip:
+    return _sequence(path, split, bodies)[index]
+
+
+def _files(path: Path, split: str) -> list[Path]:
     folder = path / "sequenceFiles" / split if (path / "sequenceFiles").is_dir() else path
     files = [folder] if folder.is_file() else sorted(folder.glob("*.pkl"))
     if not files:
         raise FileNotFoundError(f"{folder}: no .pkl file; expected 3DPW's sequenceFiles/{split}")
+    return files
+
+
+def _bodies(male: str, female: str) -> dict[str, BodyModel]:
+    """The bodies of `genders`."""
     bodies = {"m": load_body_model(male)}
-    bodies["f"] = bodies["m"] if female == male else load_body_model(female)
-    return [clip for file in files for clip in _sequence(file, split, bodies)]
+    return bodies | {"f": bodies["m"] if female == male else load_body_model(female)}
 
 
 def _sequence(path: Path, split: str, bodies: dict[str, BodyModel]) -> list[LabelledClip]:
