@@ -5,26 +5,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from motionrep.embedding.frame_rates import frame_stride, moving_average, upsampled
+from motionrep.embedding.batching import ClipInput, encode_clips
 from motionrep.embedding.inputs import encoder_input, mirrored
 from motionrep.encoders.base import Encoder, as_encoder
-from motionrep.encoders.inference import for_inference
 from motionrep.files.progress import progress_bar
 from motionrep.layouts import flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
-from motionrep.windows import blend_weights, padded, window_starts
 
 logger = logging.getLogger(__name__)
-
-# Numbers in the representation of the windows that a CPU encodes at a time. With more, caches overflow, and the widest
-# layers take more than 32 MB, which C libraries give back to the system after every layer.
-_CPU_NUMBERS = 2**21
-
-# The GNU C library gives large arrays back to the system at once: those larger than any that it has seen freed, up to
-# 32 MB. Freeing one just below that before the first layer makes it keep most memory for the next layers.
-_FREED_FIRST_BYTES = 31 * 2**20
 
 
 def embed(
@@ -71,17 +61,15 @@ def embed(
     _require_options(keypoints, batch_size, torch.device(device))
     encoder = as_encoder(encoder)
 
-    def of(clip: Keypoints) -> Tensor:
-        return encode(
-            encoder_input(clip, encoder), clip.fps, encoder, overlap=overlap, batch_size=batch_size,
-            device=torch.device(device), dtype=dtype, progress=progress, compile=compile,
-        )  # fmt: skip
-
     keypoints = keypoints.as_h36m_17(encoder.coco_recipe)
-    values = of(keypoints)
+    ways = torch.stack([encoder_input(clip, encoder) for clip in (keypoints, *([mirrored(keypoints)] if flip else []))])
+    values = _encoded(
+        ways, keypoints.fps, encoder, overlap=overlap, batch_size=batch_size, device=device, dtype=dtype,
+        compile=compile, progress=progress,
+    )  # fmt: skip
     if flip:
-        values = (values + of(mirrored(keypoints))[:, flip_index_tensor(keypoints.layout)]) / 2
-    return MotionEmbedding(values, keypoints, encoder.name, encoder.digest)
+        values = (values[:1] + values[1:, :, flip_index_tensor(keypoints.layout)]) / 2
+    return MotionEmbedding(values[0], keypoints, encoder.name, encoder.digest)
 
 
 def encode(
@@ -96,14 +84,25 @@ def encode(
     compile: bool = False,
 ) -> Float[Tensor, "frames 17 channels"]:
     """The part of `embed` behind `encoder_input`, for keypoints that are normalised already."""
-    times, stride = frame_stride(fps, encoder)
-    inputs, stride = upsampled(inputs, times), min(stride, inputs.shape[0])
-    device = device or torch.device("cpu")
-    fast = for_inference(encoder.to(device), dtype, compile)
-    values = torch.zeros(*inputs.shape[:2], encoder.channels)
-    for start in range(stride):
-        values[start::stride] = _encoded(inputs[start::stride], encoder, fast, overlap, batch_size, device, progress)
-    return moving_average(values, stride)[::times].contiguous()
+    return _encoded(
+        inputs[None], fps, encoder, overlap=overlap, batch_size=batch_size, device=device or "cpu", dtype=dtype,
+        compile=compile, progress=progress,
+    )[0]  # fmt: skip
+
+
+def _encoded(
+    inputs: Float[Tensor, "ways frames 17 inputs"], fps: float, encoder: Encoder, *, progress: bool, **options: Any
+) -> Float[Tensor, "ways frames 17 channels"]:
+    """The representation of one clip, on the CPU."""
+    values = torch.empty(*inputs.shape[:3], encoder.channels)
+    first = 0
+    with progress_bar(None, "embed", "frame", progress, total=inputs.shape[1]) as bar:
+        for _, stretch in encode_clips([ClipInput(0, inputs, fps)], encoder, **options):
+            end = first + stretch.shape[1]
+            values[:, first:end] = stretch
+            first = end
+            bar.update(stretch.shape[1])
+    return values
 
 
 def _require_options(keypoints: Any, batch_size: int, device: torch.device) -> None:
@@ -122,31 +121,3 @@ def _require_options(keypoints: Any, batch_size: int, device: torch.device) -> N
         logger.warning(
             "all keypoints lie within [-1, 1], but pixels are needed: were they divided by the image's size?"
         )
-
-
-@torch.no_grad()
-def _encoded(
-    inputs: Tensor,
-    encoder: Encoder,
-    fast: nn.Module,
-    overlap: float,
-    batch_size: int,
-    device: torch.device,
-    progress: bool,
-) -> Tensor:
-    frames, channels = inputs.shape[0], encoder.channels
-    window = encoder.frames if encoder.fixed_window else min(encoder.frames, frames)
-    inputs = padded(inputs.cpu(), window)
-    starts = window_starts(frames, window, overlap)
-    weights = blend_weights(starts, window)
-    values = torch.zeros(*inputs.shape[:2], channels)
-    if device.type == "cpu":
-        torch.empty(_FREED_FIRST_BYTES, dtype=torch.uint8)
-        batch_size = min(batch_size, max(1, _CPU_NUMBERS // (window * inputs.shape[1] * channels)))
-    batches = range(0, len(starts), batch_size)
-    for first in progress_bar(batches, "embed", "batch", progress):
-        batch = torch.stack([inputs[s : s + window] for s in starts[first : first + batch_size]]).to(device)
-        encoded = fast(batch).cpu()
-        for start, result, weight in zip(starts[first:], encoded, weights[first:], strict=False):
-            values[start : start + window] += result * weight[:, None, None]
-    return values[:frames]

@@ -67,9 +67,10 @@ def moving_average(values: Float[Tensor, "frames joints channels"], width: int) 
     if width == 1:
         return values
     reach = width // 2
-    weights = values.new_ones(2 * reach + 1)
+    weights = torch.ones(2 * reach + 1)
     weights[[0, -1]] = (width - (2 * reach - 1)) / 2
-    frame = torch.arange(values.shape[0])[:, None] + torch.arange(-reach, reach + 1)
+    around = torch.arange(-reach, reach + 1, device=values.device)
+    frame = torch.arange(values.shape[0], device=values.device)[:, None] + around
     frame = frame.clamp(0, values.shape[0] - 1)
     terms = (w * values[index] for w, index in zip((weights / width).tolist(), frame.T, strict=True))
     return sum(terms, torch.zeros_like(values))
