@@ -110,14 +110,24 @@ class Recoverer:
         Raises:
             ValueError: Nobody was seen, or no head gives what is to be refined or averaged.
         """
-        embedding = self.embed(clip)
-        ways = [embedding, *([self.embed(mirrored(clip))] if self.flip else [])]
+        return self.of_embeddings(clip, [self.embed(one) for one in self.ways(clip)], index)
+
+    def ways(self, clip: Keypoints) -> list[Keypoints]:
+        """The clip and, with `flip`, its mirror image."""
+        return [clip, mirrored(clip)] if self.flip else [clip]
+
+    def of_embeddings(self, clip: Keypoints, ways: Sequence[MotionEmbedding], index: int = 0) -> Recovered:
+        """What the heads make of a clip that is encoded already; raises as a call does.
+
+        Args:
+            ways: The embeddings of `self.ways(clip)`, on the device.
+        """
         results = {name: self._predicted(head, ways) for name, head in self.heads.items()}
         results = {name: _with_ends(result, clip, self.camera) for name, result in results.items()}
         if self.refine:
             results = self._refined(results, clip)
         timelines = self._timelines(ways)
-        return Recovered(index, clip, embedding.to("cpu"), _on_cpu(results), _on_cpu(timelines), self.camera)
+        return Recovered(index, clip, ways[0].to("cpu"), _on_cpu(results), _on_cpu(timelines), self.camera)
 
     @property
     def used_step_s(self) -> float:
