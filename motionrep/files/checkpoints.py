@@ -8,13 +8,18 @@ becomes a stand-in that does nothing.
 import io
 import pickle
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+from motionrep.files import pickle_machine
+from motionrep.files.arrays import member_bytes, require_shape_within
+from motionrep.files.limits import require_within
+from motionrep.files.pickle_machine import PickleMachine, as_ordered, require_bounded
+from motionrep.files.reading import BROKEN, read_bytes, require_file
 
 _DTYPES = {
     f"{name}Storage": dtype
@@ -26,24 +31,19 @@ _DTYPES = {
 }  # fmt: skip
 # Written first in the format that torch used before 1.6.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_MALFORMED = (
-    pickle.UnpicklingError, zipfile.BadZipFile, EOFError, AttributeError, TypeError, ValueError, LookupError,
-    ArithmeticError, RuntimeError, NotImplementedError, MemoryError,
-)  # fmt: skip
+_LARGEST_VIEW = 1_000_000  # elements of a tensor that repeats its numbers, as torch.save keeps what `expand` gives
 
 
-class Inert:
+class Inert(pickle_machine.Inert):
     """Stands for anything that is neither a tensor nor a plain container; ignores whatever is done to it."""
 
-    __slots__ = ()
-
-    def __new__(cls, *args: object, **kwargs: object) -> "Inert":
+    def __new__(cls, *args: object) -> "Inert":
         return super().__new__(cls)
 
-    def __init__(self, *args: object, **kwargs: object):
+    def __init__(self, *args: object):
         pass
 
-    def __call__(self, *args: object, **kwargs: object) -> "Inert":
+    def __call__(self, *args: object) -> "Inert":
         return self
 
     def __setitem__(self, key: object, value: object) -> None:
@@ -55,21 +55,6 @@ class Inert:
     append = extend = add = update = __call__
 
 
-class _Allowed:
-    """A function the file may call; unlike the bare function, the file cannot change its attributes."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., object]):
-        self._function = function
-
-    def __call__(self, *args: object) -> object:
-        return self._function(*args)
-
-    def __setstate__(self, state: object) -> None:
-        raise pickle.UnpicklingError("the file tries to change a function")
-
-
 def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") -> dict[str, Any]:
     """The dict that a `torch.save` file holds; what is neither tensor nor plain container becomes `Inert`.
 
@@ -79,17 +64,16 @@ def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") 
     Raises:
         ValueError: The file is truncated, is not a `torch.save` file, holds something other than a dict, or is refused.
     """
-    unpickler = _InertUnpickler if unknown == "inert" else _RefusingUnpickler
+    require_file(path)
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                content = _read_zip(archive, unpickler)
+                content = _read_zip(archive, path, unknown)
         else:
-            with path.open("rb") as file:
-                content = _read_legacy(file, path.stat().st_size, unpickler)
+            content = _read_legacy(read_bytes(path), unknown)
     except _Refused as error:
         raise ValueError(f"{path}: asks to import {error}; a file of tensors needs no such thing; refused") from None
-    except _MALFORMED as error:
+    except BROKEN as error:
         raise ValueError(
             f"{path}: not a whole checkpoint of torch.save ({type(error).__name__}: {error}); "
             "compare its size with the published one and download it again"
@@ -106,8 +90,8 @@ def read_storage(content: bytes) -> Tensor:
         ValueError: They are cut off or of another kind; nothing in them was run.
     """
     try:
-        storage = _read_legacy(io.BytesIO(content), len(content), _RefusingUnpickler)
-    except (_Refused, *_MALFORMED) as error:
+        storage = _read_legacy(content, "refused")
+    except (_Refused, *BROKEN) as error:
         raise ValueError(f"a tensor whose numbers cannot be read ({type(error).__name__}: {error})") from error
     if not isinstance(storage, Tensor):
         raise ValueError("a tensor without numbers")
@@ -118,11 +102,12 @@ class _Refused(Exception):  # noqa: N818
     """The file names something that is not on the list."""
 
 
-def _read_zip(archive: zipfile.ZipFile, unpickler: "type[_InertUnpickler]") -> object:
+def _read_zip(archive: zipfile.ZipFile, path: Path, unknown: str) -> object:
     """Layout: NAME/data.pkl, and NAME/data/KEY with the raw numbers of each storage."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise ValueError("a zip file without exactly one data.pkl")
+    require_within(path, "bytes", sum(entry.file_size for entry in archive.infolist()))
     folder = pickles[0].removesuffix("data.pkl")
     if folder + "byteorder" in archive.namelist() and archive.read(folder + "byteorder") != b"little":
         raise ValueError("its numbers are big-endian; save it again on an ordinary computer")
@@ -130,26 +115,27 @@ def _read_zip(archive: zipfile.ZipFile, unpickler: "type[_InertUnpickler]") -> o
 
     def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
         if key not in storages:
-            numbers = bytearray(archive.read(f"{folder}data/{key}"))
+            numbers = bytearray(member_bytes(archive, f"{folder}data/{key}", path))
             storages[key] = (
                 torch.frombuffer(numbers, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
             )
         return storages[key]
 
-    with archive.open(pickles[0]) as file:
-        return unpickler(file, storage).load()
+    content = io.BytesIO(member_bytes(archive, pickles[0], path))
+    return require_bounded(_machine(content, storage, unknown).load())
 
 
-def _read_legacy(file: BinaryIO | io.BytesIO, size: int, unpickler: "type[_InertUnpickler]") -> object:
+def _read_legacy(content: bytes, unknown: str) -> object:
     """Layout: five pickles (magic, version, system, content, storage keys), then a count and raw numbers per key."""
     storages: dict[str, Tensor] = {}
+    file = io.BytesIO(content)
 
     def storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
-        if not 0 <= count * dtype.itemsize <= size:
+        if not 0 <= count * dtype.itemsize <= len(content):
             raise ValueError(f"storage {key} is larger than the file")
         return storages.setdefault(key, torch.empty(count, dtype=dtype))
 
-    magic, _version, _system, content, keys = (unpickler(file, storage).load() for _ in range(5))
+    magic, _version, _system, held, keys = (_machine(file, storage, unknown).load() for _ in range(5))
     if magic != _LEGACY_MAGIC or not isinstance(keys, list):
         raise ValueError("neither a zip file nor the older format")
     for key in keys:
@@ -159,40 +145,52 @@ def _read_legacy(file: BinaryIO | io.BytesIO, size: int, unpickler: "type[_Inert
         numbers = bytearray(file.read(target.numel() * target.itemsize))
         if numbers:
             target.copy_(torch.frombuffer(numbers, dtype=target.dtype, count=target.numel()))
-    return content
+    return require_bounded(held)
 
 
-class _InertUnpickler(pickle.Unpickler):
-    def __init__(self, file: Any, storage: Callable[[str, torch.dtype, int], Tensor]):
-        super().__init__(file, encoding="latin1")
-        self._storage = storage
+def view_of(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
+    """The tensor that looks at a storage so. Raises ValueError where that is no storage, or it looks outside of it."""
+    if not isinstance(storage, Tensor):
+        raise ValueError("a tensor without numbers")
+    count = require_shape_within("a tensor in it", size)
+    if count > max(storage.numel(), _LARGEST_VIEW):
+        raise ValueError(f"a tensor of {count} elements that has {storage.numel()} numbers")
+    try:
+        return storage.as_strided(size, stride, offset)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"a tensor larger than its numbers ({error})") from error
 
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        match module_name, global_name:
+
+def _machine(stream: io.BytesIO, storage: Callable[[str, torch.dtype, int], Tensor], unknown: str) -> PickleMachine:
+    repeated = [0]
+
+    def tensor(held: Any, offset: Any = 0, size: Any = (), stride: Any = (), *_: object) -> Tensor:
+        view = view_of(held, offset, size, stride)
+        repeated[0] += max(0, view.numel() - held.numel())
+        if repeated[0] > _LARGEST_VIEW:
+            raise ValueError("tensors of more elements than it has numbers")
+        return view
+
+    def find(module: str, name: str) -> Any:
+        match module, name:
             case "collections", "OrderedDict":
-                return OrderedDict
+                return as_ordered
             case "torch._utils", "_rebuild_tensor_v2":
-                return _Allowed(_tensor)
+                return tensor
             case "torch._utils", "_rebuild_parameter":
-                return _Allowed(lambda tensor, *_: tensor)
+                return lambda held, *_: held
             case "torch", name if name in _DTYPES:
                 return _DTYPES[name]
+        if unknown == "refused":
+            raise _Refused(f"{module}.{name}")
         return Inert
 
-    def persistent_load(self, pid: Any) -> Tensor:
-        kind, dtype, key, _location, count, *views = pid
+    def persistent(key: Any) -> Tensor:
+        kind, dtype, name, _location, count, *views = key
         if kind != "storage" or not isinstance(dtype, torch.dtype) or any(view is not None for view in views):
             raise pickle.UnpicklingError("a storage of unknown kind")
-        return self._storage(str(key), dtype, int(count))
+        if type(count) is not int or count < 0:
+            raise pickle.UnpicklingError("a storage of no length")
+        return storage(str(name), dtype, count)
 
-
-class _RefusingUnpickler(_InertUnpickler):
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        found = super().find_class(module_name, global_name)
-        if found is Inert:
-            raise _Refused(f"{module_name}.{global_name}")
-        return found
-
-
-def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> Tensor:
-    return storage.as_strided(size, stride, offset)
+    return PickleMachine(stream, find, persistent)

@@ -4,7 +4,6 @@ Nothing in a file is run. What was parsed to find out what a file is, is handed 
 """
 
 import io
-import json
 import struct
 import zipfile
 from collections.abc import Callable
@@ -14,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from motionrep.files.arrays import BROKEN_NPZ, ArrayHeader, npy_header, npz_headers, npz_names, npz_text
+from motionrep.files.arrays import BROKEN_NPZ, ArrayHeader, member_bytes, npy_header, npz_headers, npz_names, npz_text
 from motionrep.files.hdf5 import outline
 from motionrep.files.pickles import MALFORMED, Inert, as_array, read_npy_object, read_outline, read_pickle, unpacked
-from motionrep.files.texts import read_json, read_table, read_text
+from motionrep.files.reading import irregular, read_bytes, reading
+from motionrep.files.texts import parsed_json, read_json, read_table, read_text
 
 _HEAD_BYTES = 512
 _TAIL_BYTES = 65536
@@ -144,7 +144,8 @@ class Contents:
     def _outcome(self) -> Any:
         read = _READERS.get(self.container)
         try:
-            return None if read is None else read(self.path)
+            with reading(self.path):
+                return None if read is None else read(self.path)
         except ValueError as error:
             return error
 
@@ -166,6 +167,7 @@ def look(path: Path | str) -> Contents:
 
     Raises:
         FileNotFoundError: There is nothing.
+        ValueError: It is a pipe or a device, which never end.
         OSError: It cannot be read.
     """
     path = Path(path)
@@ -173,6 +175,8 @@ def look(path: Path | str) -> Contents:
         return Contents(path, "folder")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
+    if (kind := irregular(path)) is not None:
+        raise ValueError(f"{path}: is {kind}, not a file; write its content to a file and give that")
     return Contents(path, _container(path))
 
 
@@ -230,11 +234,11 @@ def _torch(path: Path) -> Any:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-                return read_outline(io.BytesIO(archive.read(name)))
-        with path.open("rb") as file:
-            for _ in range(3):  # magic number, version, system
-                read_outline(file)
-            return read_outline(file)
+                return read_outline(io.BytesIO(member_bytes(archive, name, path)))
+        file = io.BytesIO(read_bytes(path))
+        for _ in range(3):  # magic number, version, system
+            read_outline(file)
+        return read_outline(file)
     except (StopIteration, *MALFORMED, *BROKEN_NPZ) as error:
         raise ValueError(f"{path}: not a whole file of torch.save ({type(error).__name__}: {error})") from error
 
@@ -242,8 +246,9 @@ def _torch(path: Path) -> Any:
 def _safetensors(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         try:
-            head = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        except (struct.error, ValueError, OverflowError, RecursionError) as error:
+            length = struct.unpack("<Q", file.read(8))[0]
+            head = parsed_json(file.read(min(length, path.stat().st_size)).decode(), str(path))
+        except (struct.error, ValueError) as error:
             raise ValueError(f"{path}: not a whole .safetensors file ({error})") from error
     return head if isinstance(head, dict) else {}
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from motionrep.files.advice import advice, nothing_to_read
 from motionrep.files.contents import Contents, look
+from motionrep.files.reading import reading
 from motionrep.files.recognising import (
     Question,
     declares,
@@ -19,12 +20,15 @@ from motionrep.files.recognising import (
     has,
     is_checkpoint,
     is_container,
+    is_humanml3d_features,
     is_joint_array,
     is_motionbert_mesh,
     is_phalp,
+    is_prompthmr,
     is_romp,
     is_sam3d_body,
     is_smpl_dict,
+    is_vibe,
     is_wham,
     items_have,
 )
@@ -80,10 +84,19 @@ class Kind:
 
     @property
     def read(self) -> Callable[..., Any]:
-        """The function that reads such files; it takes the `Contents` and the options of its package."""
+        """The function that reads such files; it takes the `Contents` and the options of its package.
+
+        It raises ValueError that names the file, whatever is wrong with that.
+        """
         if self.reader is None:
             raise ValueError(f"{self.name}: files of this kind have no reader")
-        return import_module(self.reader).read
+        read = import_module(self.reader).read
+
+        def named(contents: Contents, *options: Any) -> Any:
+            with reading(contents.path, self.name):
+                return read(contents, *options)
+
+        return named
 
 
 def kind_of(file: Path | str | Contents) -> Kind:
@@ -94,7 +107,8 @@ def kind_of(file: Path | str | Contents) -> Kind:
         OSError: It cannot be read.
     """
     contents = file if isinstance(file, Contents) else look(file)
-    known = next((kind for kind in KINDS if kind.recognise(contents)), None)
+    with reading(contents.path):
+        known = next((kind for kind in KINDS if kind.recognise(contents)), None)
     return known or Kind(contents.description, "unknown", None, lambda _: False)
 
 
@@ -294,6 +308,24 @@ KINDS: tuple[Kind, ...] = (
     Kind("ROMP", "motion", f"{_MOTION}.romp", is_romp, (".npz",), takes_fps=True,
          written_by="ROMP",
          known_by="its results in .npz"),
+    Kind("VIBE", "motion", f"{_MOTION}.vibe", is_vibe, (".pkl",), takes_fps=True,
+         written_by="VIBE, and programs made from it such as TCMR and PARE",
+         known_by="`pose`, `betas` and `orig_cam` of each person"),
+    Kind("TRAM", "motion", f"{_MOTION}.tram", has("npy", "pred_rotmat", "pred_shape", "pred_trans", "frame"), (".npy",),
+         takes_fps=True,
+         written_by="TRAM: hps_track_0.npy",
+         known_by="`pred_rotmat`, `pred_shape`, `pred_trans`, `frame`"),
+    Kind("PromptHMR", "motion", f"{_MOTION}.prompthmr", is_prompthmr, (".pkl",), takes_fps=True, both_axes=True,
+         written_by="PromptHMR's video pipeline: results.pkl",
+         known_by="`smplx_world` of each of its `people`"),
+    Kind("CLIFF", "motion", f"{_MOTION}.cliff", has("npz", "pose", "shape", "global_t", "detection_all"), (".npz",),
+         takes_fps=True,
+         written_by="CLIFF's demo with `--save_results`",
+         known_by="`pose`, `shape`, `global_t`, `detection_all`"),
+    Kind("HybrIK", "motion", f"{_MOTION}.hybrik",
+         has("pickle", "pred_thetas", "pred_cam_root", "bbox", "pred_betas"), (".pk",), takes_fps=True,
+         written_by="HybrIK's demo_video.py with `--save-pk`",
+         known_by="`pred_thetas`, `pred_cam_root`, `bbox`"),
     Kind("GLAMR", "motion", f"{_MOTION}.glamr", has("pickle", "person_data", "cam_pose"), (".pkl",),
          both_axes=True,
          written_by="GLAMR",
@@ -313,6 +345,10 @@ KINDS: tuple[Kind, ...] = (
          takes_fps=True,
          written_by="MDM's `results.npy`",
          known_by="`motion` and `lengths`"),
+    Kind("HumanML3D features", "joints", f"{_MOTION}.humanml3d_features", is_humanml3d_features, (".npy", ".npz"),
+         takes_fps=True,
+         written_by="HumanML3D's new_joint_vecs",
+         known_by="one array (frames, 263)"),
     Kind("SAM 3D Body", "joints", f"{_MOTION}.sam3d_body", is_sam3d_body, (".pkl", ".npy", ".npz"), takes_fps=True,
          written_by="SAM 3D Body",
          known_by="its results by frame"),

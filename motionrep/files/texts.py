@@ -3,13 +3,27 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from motionrep.files.limits import limit, require_within
+from motionrep.files.reading import read_bytes
+
+_BLOCK_BYTES = 2**20
+_DEEPER = np.zeros(256, np.int8)
+_DEEPER[list(b"[{")], _DEEPER[list(b"]}")] = 1, -1
+
 
 def read_text(path: Path) -> str:
-    """The text of a file, as UTF-8 or UTF-16 with a mark, else as Latin-1."""
-    content = path.read_bytes()
+    """The text of a file, as UTF-8 or UTF-16 with a mark, else as Latin-1.
+
+    Raises:
+        ValueError: It is a pipe or a device, or above the limit.
+    """
+    content = read_bytes(path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
     try:
@@ -34,9 +48,10 @@ def read_json(path: Path) -> Any:
     """What a JSON file holds; of JSON lines, or of a list of texts that are JSON themselves, the list of all.
 
     Raises:
-        ValueError: It is not JSON.
+        ValueError: It is not JSON, or above the limits.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
+    _require_json_within(path, content)
     try:
         value = _parsed(content, path)
     except ValueError:
@@ -44,8 +59,40 @@ def read_json(path: Path) -> Any:
             raise
         return lines
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return [_parsed(item, path) for item in value]
+        return [parsed_json(item, str(path)) for item in value]
     return [value] if path.suffix.lower() in (".jsonl", ".ndjson") and not isinstance(value, list) else value
+
+
+def parsed_json(text: str, where: str) -> Any:
+    """The value of a JSON text that is in a file. Raises ValueError as `read_json`."""
+    _require_json_within(where, text.encode())
+    return _parsed(text, where)
+
+
+def _require_json_within(where: Path | str, content: bytes) -> None:
+    """Checks the limits on what JSON may hold before anything is made of it."""
+    require_within(where, "numbers", content.count(b",") + 1)
+    if longest := re.search(rb"\d{%d}\d*" % (limit("digits") + 1), content):
+        require_within(where, "digits", len(longest[0]))
+    depth = 0
+    for start in range(0, len(content), _BLOCK_BYTES):
+        steps = _DEEPER[np.frombuffer(content, np.uint8, min(_BLOCK_BYTES, len(content) - start), start)]
+        depths = depth + steps.cumsum(dtype=np.int64)
+        if (deepest := int(depths.max())) > limit("levels of nesting"):
+            # brackets in texts may have been counted, so only what is far too deep is refused here
+            require_within(where, "levels of nesting", deepest if _is_nested(content) else 0)
+            return
+        depth = int(depths[-1])
+
+
+def _is_nested(content: bytes) -> bool:
+    """Whether JSON is nested above the limit, without the brackets in its texts."""
+    bare, depth = re.sub(rb'"(?:[^"\\]|\\.)*"?', b"", content), 0
+    for bracket in re.finditer(rb"[\[\]{}]", bare):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > limit("levels of nesting"):
+            return True
+    return False
 
 
 def _lines(content: bytes) -> list[Any] | None:
@@ -59,7 +106,7 @@ def _lines(content: bytes) -> list[Any] | None:
         return None
 
 
-def _parsed(content: bytes | str, path: Path) -> Any:
+def _parsed(content: bytes | str, path: Path | str) -> Any:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
@@ -67,5 +114,5 @@ def _parsed(content: bytes | str, path: Path) -> Any:
             f"{path}: not valid JSON, {error.msg} at line {error.lineno}, column {error.colno}; "
             "the file is empty, cut off or of another kind"
         ) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not valid JSON ({error}); the file is damaged or of another kind") from error

@@ -156,7 +156,7 @@ def test_a_file_cannot_change_the_functions_it_may_call(tmp_path):
     code = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}X\x0c\x00\x00\x00__defaults__K\x01s\x86b."
     with zipfile.ZipFile(tmp_path / "c.pth", "w") as archive:
         archive.writestr("c/data.pkl", code)
-    with pytest.raises(ValueError, match="tries to change a function"):
+    with pytest.raises(ValueError, match="attributes of a function"):
         read_checkpoint(tmp_path / "c.pth")
 
 
@@ -188,7 +188,7 @@ def test_a_dict_that_holds_itself_is_no_weights(tmp_path):
     content = {}
     content["model"] = content
     torch.save(content, tmp_path / "c.pth")
-    with pytest.raises(ValueError, match="expected a dict of weights"):
+    with pytest.raises(ValueError, match=r"c\.pth: .* contains itself"):
         load_published(tmp_path / "c.pth")
 
 
