@@ -71,7 +71,7 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
     fields = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in fields.items()}
     if all(name in fields for name in NEEDED):
         try:
-            with written_beside(converted) as beside:
+            with written_beside(converted, told=False) as beside:
                 np.savez(beside, source=np.array(source), **fields)  # pyright: ignore[reportArgumentType]
         except OSError as error:
             logger.info("the converted body was not kept: %s", error)

@@ -69,7 +69,7 @@ def _read(kept: Path, motion: BodyMotion, body: BodyModel) -> tuple[BodyMotion, 
 def _keep(kept: Path, motion: BodyMotion, error_mm: float) -> None:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with written_beside(kept) as beside, beside.open("wb") as file:
+        with written_beside(kept, told=False) as beside, beside.open("wb") as file:
             tensors = {name: getattr(motion, name).numpy() for name in _TENSORS}
             np.savez_compressed(file, error_mm=np.array(error_mm), **tensors)
     except OSError as error:

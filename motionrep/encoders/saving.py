@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -12,9 +12,10 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import nn
 
 from motionrep.encoders.model_cards import Provenance, encoder_card
+from motionrep.files.writing import written_beside
 from motionrep.weights.fit import require_fit
 from motionrep.weights.folders import digest_of, format_of, read_config, read_weights, serialised
-from motionrep.weights.hub import FILES, downloaded
+from motionrep.weights.hub import downloaded
 
 # Every architecture by its name. Subclasses of `Encoder` enter themselves.
 ENCODERS: dict[str, type[Any]] = {}
@@ -106,13 +107,11 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
             "provenance": asdict(self.provenance),
         }
         weights = serialised(self.state_dict())
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as name:
-            beside = Path(name)
-            (beside / "model.safetensors").write_bytes(weights)
-            (beside / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            (beside / "README.md").write_text(self._card(weights), encoding="utf-8")
-            for file in FILES:
-                (beside / file).replace(folder / file)
+        texts = {"config.json": json.dumps(content, indent=2) + "\n", "README.md": self._card(weights)}
+        with ExitStack() as files:  # all are written before the first one gets its name
+            files.enter_context(written_beside(folder / "model.safetensors")).write_bytes(weights)
+            for name, text in texts.items():
+                files.enter_context(written_beside(folder / name, told=False)).write_text(text, encoding="utf-8")
         return self.push_to_hub(repo_id or folder.name, **hub) if push_to_hub else None
 
     def generate_model_card(self, *_args: Any, **_options: Any) -> ModelCard:

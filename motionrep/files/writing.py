@@ -1,12 +1,16 @@
 """Writes files so that nothing half-written ever stands under the final name."""
 
 import json
-import shutil
+import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+
+from motionrep.files.leftovers import clear_leftovers, free_name, remove
+
+logger = logging.getLogger(__name__)
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -16,43 +20,74 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
+def written_beside(path: Path, told: bool = True) -> Iterator[Path]:
     """Yields a path beside `path` to write a file or folder to; renames it to `path` at the end.
 
     The temporary name keeps the suffix, since many writers choose the format by it. When the block raises, what was
-    written is removed and an older `path` stays as it was. Parent folders are made. A folder replaces an older folder
-    and everything in it; a file never replaces a folder.
+    written is removed and an older `path` stays as it was. A writer that is killed leaves its temporary file, which the
+    next one in the folder removes. Parent folders are made. A folder replaces an older folder and everything in it; a
+    file never replaces a folder.
+
+    Args:
+        told: Logs that something older was replaced; False for files that nobody asked for by name.
 
     Raises:
         OSError: The disk is full, the folder cannot be written to, or a folder is in the file's place; the message
             names `path`.
     """
-    beside = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
+    with temporary_beside(path) as beside:
+        yield beside
+        is_older = os.path.lexists(path)
+        if beside.is_dir() and path.is_dir() and not path.is_symlink():
+            _exchange(beside, path)
+        else:
+            beside.replace(path)
+    if is_older and told:
+        logger.info("%s: replaced an older one", path)
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yields a free name beside `path`; in the end removes what was written there, and what killed writers left.
+
+    Raises:
+        OSError: As `written_beside`.
+    """
+    beside = free_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(path.parent)
         yield beside
-        if beside.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        beside.replace(path)
     except OSError as error:
         if error.errno is None:
             raise
         raise type(error)(error.errno, f"{path} was not written: {error.strerror or error}") from error
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                beside.unlink()
+        remove(beside)
 
 
-def write_json(content: Any, path: Path, indent: int | None = 2) -> None:
+def _exchange(beside: Path, path: Path) -> None:
+    """Puts a folder in the place of an older one, which is whole under one of the names at every moment."""
+    aside = free_name(path, "old")
+    path.rename(aside)
+    try:
+        beside.replace(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+    remove(aside)
+
+
+def write_json(content: Any, path: Path, indent: int | None = 2, told: bool = True) -> None:
     """Writes JSON as `written_beside` does, indented (None: on one line), with a line feed at the end.
+
+    Args:
+        told: As of `written_beside`.
 
     Raises:
         ValueError: NaN or infinite numbers, which JSON does not have.
         OSError: As `written_beside`.
     """
     text = json.dumps(content, indent=indent, allow_nan=False) + "\n"
-    with written_beside(path) as beside:
+    with written_beside(path, told) as beside:
         beside.write_text(text, encoding="utf-8")

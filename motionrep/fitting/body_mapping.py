@@ -111,7 +111,7 @@ def find_mapping(body: BodyModel, seed: int = 0) -> BodyMapping:
 def save_mapping(mapping: BodyMapping, path: Path) -> None:
     """Writes it to an .npz."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_beside(path) as beside, beside.open("wb") as file:
+    with written_beside(path, told=False) as beside, beside.open("wb") as file:
         np.savez(
             file, format=np.array(f"{FORMAT} {NEWEST}"), body=np.array(mapping.body), digest=np.array(mapping.digest),
             shape=mapping.shape.numpy(), turn=mapping.turn.numpy(),

@@ -62,7 +62,7 @@ def measured_choice(device: torch.device | None = None, cache: Path | None = Non
     found = _seconds(device, "float32"), _seconds(device, "bfloat16")
     if path is not None:
         with suppress(OSError):
-            write_json(known | {key: found}, path)
+            write_json(known | {key: found}, path, told=False)
     return Choice(*found, name)
 
 

@@ -100,7 +100,7 @@ class _AtomicCheckpoints(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with written_beside(Path(path)) as beside:
+        with written_beside(Path(path), told=False) as beside:
             torch.save(checkpoint, beside)
 
 
