@@ -30,7 +30,6 @@ _ANYTHING = {
 # By the numbers of a frame, for arrays (frames, numbers).
 _POSES_WITHOUT_PLACE = "axis-angles of SMPL go into an .npz with poses, trans and mocap_framerate, as AMASS has them"
 _ROWS = {
-    263: "263 numbers a frame are HumanML3D's features; save the joints that its recover_from_ric(features, 22) gives",
     **dict.fromkeys((66, 72, 156, 165), _POSES_WITHOUT_PLACE),
 }
 

@@ -62,6 +62,30 @@ def is_wham(file: Contents) -> bool:
     return file.container == "pickle" and bool({"pose_world", "trans_world"} & {*file.item_fields})
 
 
+def is_vibe(file: Contents) -> bool:
+    """A pickled dict of persons with SMPL's poses and the cameras that VIBE gives them."""
+    return file.container == "pickle" and {"pose", "betas", "orig_cam"} <= {*file.item_fields}
+
+
+def is_prompthmr(file: Contents) -> bool:
+    """A pickled dict with people who have SMPL-X's parameters in the world."""
+    if file.container != "pickle" or not {"people", "camera_world"} <= {*file.fields}:
+        return False
+    people = file.value["people"] if file.fault is None else None
+    return isinstance(people, dict) and any(isinstance(it, dict) and "smplx_world" in it for it in people.values())
+
+
+def is_easymocap(file: Contents) -> bool:
+    """A list of persons with SMPL's parameters as EasyMocap has them, in a .json or in a folder of them."""
+    if file.container not in ("folder", "json") or file.fault is not None:
+        return False
+    frame = file.item if file.container == "folder" else file.value
+    people = frame.get("annots") if isinstance(frame, dict) else frame
+    return (
+        isinstance(people, list) and bool(people) and isinstance(people[0], dict) and {"Rh", "Th"} <= people[0].keys()
+    )
+
+
 def is_motionbert_mesh(file: Contents) -> bool:
     """A pickled dict of parts with SMPL's pose and shape of each frame."""
     return file.container == "pickle" and {"smpl_pose", "smpl_shape"} <= {*file.item_fields}
@@ -114,6 +138,12 @@ def is_joint_array(file: Contents) -> bool:
 
     found = [it for it in file.arrays.values() if is_one(it.shape)]
     return len(found) == 1 and found[0].dtype.kind in "fiu"
+
+
+def is_humanml3d_features(file: Contents) -> bool:
+    """One array of 263 numbers a frame in a .npy or .npz."""
+    found = [it for it in file.arrays.values() if len(it.shape) == 2 and it.shape[1] == 263 and it.shape[0]]
+    return file.container in ("npy", "npz") and len(found) == 1 and found[0].dtype.kind == "f"
 
 
 def is_checkpoint(file: Contents) -> bool:

@@ -53,7 +53,7 @@ def tracks_of(
 
 def rotvecs_of(path: Path, name: str, value: Any) -> np.ndarray:
     """Axis-angles of a field that holds rotation matrices (..., 3, 3), or axis-angles already; (..., 3)."""
-    values = array_of(path, name, value).astype(np.float64)
+    values = (value if isinstance(value, np.ndarray) else array_of(path, name, value)).astype(np.float64)
     if values.shape[-2:] != (3, 3):
         return values.reshape(*values.shape[:-1], -1, 3)
     matrices = torch.from_numpy(np.ascontiguousarray(values))

@@ -53,12 +53,12 @@ DICTS = {
     "a name list": {"names": ["a", "b"], "count": 2},
     "a pose without more": {"pose": numbers(F, 72)},
     "rotations of a network": {"pred_rotmat": numbers(F, 24, 3, 3), "pred_shape": numbers(F, 10)},
-    "HybrIK": {"pred_thetas": numbers(F, 216), "pred_betas": numbers(F, 10), "transl": numbers(F, 3)},
-    "CLIFF": {"pose": numbers(F, 72), "shape": numbers(F, 10), "global_t": numbers(F, 3), "focal_l": numbers(F)},
-    "TRAM": {"pred_cam": numbers(F, 3), "pred_pose": numbers(F, 24, 3, 3), "pred_trans": numbers(F, 1, 3)},
+    "part of HybrIK": {"pred_thetas": numbers(F, 216), "pred_betas": numbers(F, 10), "transl": numbers(F, 3)},
+    "part of CLIFF": {"pose": numbers(F, 72), "shape": numbers(F, 10), "global_t": numbers(F, 3)},
+    "part of TRAM": {"pred_cam": numbers(F, 3), "pred_pose": numbers(F, 24, 3, 3), "pred_trans": numbers(F, 1, 3)},
     "PACE": {"seq": {"params": {"trans": numbers(F, 3)}, "cam": numbers(F, 4, 4)}},
-    "PromptHMR": {"people": {1: {"smplx_world": {"pose": numbers(F, 165)}}}, "camera": {"img_focal": 900.0}},
-    "EasyMocap": {"annots": [{"id": 0, "Rh": [[0, 0, 0]], "Th": [[0, 0, 0]], "poses": [[0] * 72]}]},
+    "part of PromptHMR": {"people": {1: {"smplx_world": {"pose": numbers(F, 165)}}}, "camera": {"img_focal": 900.0}},
+    "a part of EasyMocap": {"annots": [{"id": 0, "Rh": [[0, 0, 0]], "poses": [[0] * 72]}]},
     "HumanML3D's features": {"motion_features": numbers(F, 263)},
     "vertices": {"vertices": numbers(F, 689, 3), "faces": NUMBERS.integers(0, 9, (20, 3))},
     "cameras": {"K": numbers(3, 3), "R": numbers(F, 3, 3), "T": numbers(F, 3)},
@@ -66,7 +66,7 @@ DICTS = {
     "a dict of dicts": {"a": {"x": 1.0}, "b": {"x": 2.0}},
     "people with boxes": {0: {"bbox": numbers(F, 4), "frames": np.arange(F)}},
     "people with poses and boxes": {0: {"pose": numbers(F, 72), "bbox": numbers(F, 4), "verts": numbers(F, 9, 3)}},
-    "VIBE": {
+    "part of VIBE": {
         1: {"pred_cam": numbers(F, 3), "pose": numbers(F, 72), "betas": numbers(F, 10), "joints3d": numbers(F, 49, 3)}
     },
     "GMR's robot": {"fps": 30, "root_pos": numbers(F, 3), "root_rot": numbers(F, 4), "dof_pos": numbers(F, 29)},

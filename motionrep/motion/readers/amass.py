@@ -1,7 +1,5 @@
 """AMASS .npz: one person, turned from z up to y up."""
 
-import math
-
 import numpy as np
 import torch
 
@@ -9,11 +7,11 @@ from motionrep.body.skeletons import FILE_ORDERS
 from motionrep.files.arrays import Arrays, open_npz
 from motionrep.files.contents import Contents
 from motionrep.geometry.rotations import y_up_turn
+from motionrep.motion.readers.frame_rates import RATES, said_fps
 from motionrep.motion.records import MotionOptions
 from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track
 
 _BETAS = 10
-_RATES = ("mocap_framerate", "mocap_frame_rate")
 # Whose betas an AMASS file has, and of which body its poses are, by how many numbers (axis-angle) a pose has.
 _POSES: dict[int, tuple[Generation, str]] = {
     66: ("smpl", "the body without hands"),
@@ -35,10 +33,10 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
 
 def _track(arrays: Arrays) -> Track:
     path = arrays.path
-    rate = next((name for name in _RATES if name in arrays), None)
-    if rate is None or "trans" not in arrays:
+    fps = said_fps(path, arrays)
+    if fps is None or "trans" not in arrays:
         raise ValueError(
-            f"{path}: an AMASS motion has poses, trans and {' or '.join(_RATES)}, this file has "
+            f"{path}: an AMASS motion has poses, trans and {' or '.join(RATES)}, this file has "
             f"{', '.join(arrays.names)} (AMASS's shape.npz and *_stagei.npz hold no motion)"
         )
     poses, trans = arrays["poses"], arrays["trans"]
@@ -52,7 +50,7 @@ def _track(arrays: Arrays) -> Track:
     poses = on_body(poses)
     betas = arrays["betas"] if "betas" in arrays else np.zeros(_BETAS)
     axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
-    track, fps = TrackArrays(poses, trans, betas), _fps(arrays, rate)
+    track = TrackArrays(poses, trans, betas)
     return checked_track(path, "0", track, generation, fps, axes, gender=gender_of(arrays))
 
 
@@ -65,18 +63,6 @@ def on_body(poses: np.ndarray) -> np.ndarray:
     ordered = np.zeros((len(poses), joints + 2, 3))
     ordered[:, order] = poses.reshape(len(poses), joints, 3)
     return ordered.reshape(len(poses), -1)
-
-
-def _fps(arrays: Arrays, name: str) -> float:
-    """Frames per second, also when they are text or an array of one number."""
-    value = arrays[name]
-    try:
-        fps = float(value.item()) if value.size == 1 else math.nan
-    except (ValueError, TypeError):
-        fps = math.nan
-    if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"{arrays.path}: field {name!r} must be one positive number, frames per second, got {value}")
-    return fps
 
 
 def gender_of(arrays: Arrays) -> str | None:

@@ -1,4 +1,4 @@
-"""`results.npy` of MDM and of programs made from it: SMPL's 22 joints of several samples, in a pickled dict."""
+"""`results.npy` of MDM and of programs made from it: SMPL's 22 or 24 joints of several samples, in a pickled dict."""
 
 from typing import Any
 
@@ -12,20 +12,23 @@ from motionrep.motion.records import JointOptions, RecordedJoints, chosen
 
 
 def read(contents: Contents, options: JointOptions) -> RecordedJoints:
-    """One sample of `motion` (samples, joints, 3, frames), as long as `lengths` says. Metres, y up.
+    """One sample of `motion` (samples, joints, 3, frames), as long as `lengths` says. Metres.
+
+    The 22 joints of text to motion have y up. Nothing says so of the 24 of actions to motion.
 
     Raises:
-        ValueError: There are several samples and none is chosen, or joints are not SMPL's 22.
+        ValueError: There are several samples and none is chosen, or joints are not SMPL's 22 or 24.
     """
     path, content = contents.path, contents.value
     motion = array_of(path, "motion", content["motion"])
-    if motion.ndim != 4 or motion.shape[1:3] != (SMPL_BODY, 3):
+    counts = (SMPL_BODY, SMPL_24.joint_count)
+    if motion.ndim != 4 or motion.shape[1] not in counts or motion.shape[2] != 3:
         raise ValueError(
-            f"{path}: expected 'motion' (samples, {SMPL_BODY}, 3, frames), got {motion.shape}; only joints of SMPL's "
+            f"{path}: expected 'motion' (samples, 22 or 24, 3, frames), got {motion.shape}; only joints of SMPL's "
             "body are read, not the rotations or features of a model"
         )
     if options.layout not in (None, SMPL_24.name):
-        raise ValueError(f"{path}: holds {SMPL_BODY} joints of SMPL; leave layout={options.layout!r} out")
+        raise ValueError(f"{path}: holds {motion.shape[1]} joints of SMPL; leave layout={options.layout!r} out")
     sample = chosen(path, len(motion), options.person, "samples" + _said(content))
     lengths = array_of(path, "lengths", content["lengths"]).ravel() if "lengths" in content else None
     if lengths is not None and len(lengths) != len(motion):
@@ -34,6 +37,8 @@ def read(contents: Contents, options: JointOptions) -> RecordedJoints:
     if not 0 < frames <= motion.shape[3]:
         raise ValueError(f"{path}: sample {sample} should have {frames} frames, 'motion' has {motion.shape[3]}")
     joints = np.moveaxis(motion[sample], -1, 0)[:frames].astype(np.float64)
+    if joints.shape[1] == SMPL_24.joint_count:
+        return RecordedJoints(joints, SMPL_24, usual_fps=HUMANML3D_FPS)
     return RecordedJoints(on_smpl_24(joints), SMPL_24, axes="y-up", usual_fps=HUMANML3D_FPS)
 
 

@@ -10,6 +10,7 @@ from motionrep.files.arrays import Arrays, open_npz
 from motionrep.files.contents import Contents
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.readers.amass import gender_of, on_body
+from motionrep.motion.readers.frame_rates import fps_of
 from motionrep.motion.records import MotionOptions
 from motionrep.motion.tracks import (
     Generation,
@@ -17,14 +18,12 @@ from motionrep.motion.tracks import (
     TrackArrays,
     TrackAxes,
     checked_track,
-    fps_or_usual,
 )
 
 logger = logging.getLogger(__name__)
 
 _BODY, _FINGERS, _FACE = 66, 90, 9
 _UPRIGHT = 0.8  # cosine, on average
-_RATES = ("mocap_frame_rate", "mocap_framerate", "fps")
 
 
 def read(contents: Contents, options: MotionOptions) -> list[Track]:
@@ -35,14 +34,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
     """
     path = contents.path
     with open_npz(path) as arrays:
-        rate = next((name for name in _RATES if name in arrays), None)
-        fps = options.fps
-        if rate is not None:
-            fps = float(arrays[rate].astype(np.float64).item()) if arrays[rate].size == 1 else np.nan
-            if not 0 < fps < np.inf:
-                raise ValueError(f"{path}: field {rate!r} must be one positive number, frames per second, got {fps}")
-            if options.fps not in (None, fps):
-                raise ValueError(f"{path}: already has a frame rate ({fps:g} fps); remove fps={options.fps:g} (--fps)")
+        fps = fps_of(path, arrays, options)
         generation = _generation(arrays)
         poses, trans = _poses(arrays), arrays["trans"]
         betas = arrays["betas"] if "betas" in arrays else np.zeros(10)
@@ -53,8 +45,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
             "(--up y)", path,
         )  # fmt: skip
     axes = TrackAxes("world", "on_floor", y_up_turn(torch.tensor([0.0, 0.0, 1.0])))
-    rated = fps_or_usual(path, fps, 30.0)
-    return [checked_track(path, "0", TrackArrays(poses, trans, betas), generation, rated, axes, gender=gender)]
+    return [checked_track(path, "0", TrackArrays(poses, trans, betas), generation, fps, axes, gender=gender)]
 
 
 def _stands_along_y(poses: np.ndarray) -> bool:

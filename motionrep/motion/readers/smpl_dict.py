@@ -15,14 +15,15 @@ from torch import Tensor
 from motionrep.files.checkpoints import read_checkpoint
 from motionrep.files.contents import Contents
 from motionrep.files.pickles import array_of
+from motionrep.motion.readers.frame_rates import fps_of
 from motionrep.motion.records import MotionOptions
-from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track, fps_or_usual
+from motionrep.motion.tracks import Generation, Track, TrackArrays, TrackAxes, checked_track
 
 logger = logging.getLogger(__name__)
 
 _ROOT, _BODY = "global_orient", "body_pose"
 _PLACES = ("transl", "trans", "root_transl", "cam_trans", "camera_translation")
-_SHAPES, _RATES = ("betas", "shape"), ("fps", "mocap_frame_rate", "mocap_framerate")
+_SHAPES = ("betas", "shape")
 _FACE = ("jaw_pose", "leye_pose", "expression")
 _JOINTS = (21, 23)  # of SMPL-H and SMPL-X, and of SMPL, without the root
 _REFUSED = {
@@ -51,8 +52,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
             "persons; save one dict of arrays over the frames for each person"
         )
     people = {"0": value} if _ROOT in value else {str(name): it for name, it in value.items() if isinstance(it, dict)}
-    rate = next((array_of(contents.path, name, value[name]) for name in _RATES if name in value), None)
-    fps = fps_or_usual(contents.path, options.fps, 30.0) if rate is None else float(rate)
+    fps = fps_of(contents.path, value, options)
     return [_person(contents, name, fields, fps, options) for name, fields in people.items()]
 
 

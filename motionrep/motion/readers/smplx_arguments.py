@@ -1,7 +1,6 @@
 """Arguments of a model of the package `smplx` (.npz with global_orient and body_pose): one person."""
 
 import logging
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from motionrep.files.arrays import Arrays, open_npz
 from motionrep.files.contents import Contents
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.readers.amass import gender_of, on_body
+from motionrep.motion.readers.frame_rates import fps_of
 from motionrep.motion.readers.own import first_frame_of
 from motionrep.motion.records import MotionOptions
 from motionrep.motion.same_surface import GENDERS, gender_of_body
@@ -22,7 +22,6 @@ from motionrep.motion.tracks import (
     TrackArrays,
     TrackAxes,
     checked_track,
-    fps_or_usual,
     is_made_for,
 )
 from motionrep.types import BodyMotion
@@ -32,7 +31,6 @@ logger = logging.getLogger(__name__)
 _ROTATIONS = (
     "global_orient", "body_pose", "jaw_pose", "leye_pose", "reye_pose", "left_hand_pose", "right_hand_pose",
 )  # fmt: skip
-_RATES = ("fps", "mocap_frame_rate", "mocap_framerate")
 _JOINTS = {"smpl": 24, "smplh": 54, "smplx": 57}
 
 
@@ -46,7 +44,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track] | list[BodyM
     """
     path = contents.path
     with open_npz(path) as arrays:
-        model_type, fps = _model_type(arrays), _fps(arrays, options)
+        model_type, fps = _model_type(arrays), fps_of(path, arrays, options)
         axes = str(arrays["axes"]) if "axes" in arrays else ("camera" if options.frame == "camera" else "y-up")
         made_for = str(arrays["body_model"]) if "body_model" in arrays else None
         first_frame = first_frame_of(path, arrays)
@@ -93,16 +91,3 @@ def _model_type(arrays: Arrays) -> str:
     if "jaw_pose" in arrays or "expression" in arrays:
         return "smplx"
     return "smplh" if "left_hand_pose" in arrays else "smpl"
-
-
-def _fps(arrays: Arrays, options: MotionOptions) -> float:
-    path: Path = arrays.path
-    rate = next((name for name in _RATES if name in arrays), None)
-    if rate is None:
-        return fps_or_usual(path, options.fps, 30.0)
-    fps = float(arrays[rate].astype(np.float64).item()) if arrays[rate].size == 1 else np.nan
-    if not 0 < fps < np.inf:
-        raise ValueError(f"{path}: field {rate!r} must be one positive number, frames per second, got {fps}")
-    if options.fps not in (None, fps):
-        raise ValueError(f"{path}: already has a frame rate ({fps:g} fps); remove fps={options.fps:g} (--fps)")
-    return fps
