@@ -7,12 +7,14 @@ from typing import Any, TypeVar, cast
 import roma
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from motionrep.geometry.rotations import mirror_rotmat
 from motionrep.layouts import H36M_17, SMPL_24, JointLayout, mirror_name
+from motionrep.motion.contacts import Ground
 from motionrep.types import ActionScores, ActionTimeline, BodyMotion, JointMotion
 
-Result = TypeVar("Result", JointMotion, BodyMotion, ActionScores, ActionTimeline)
+Result = TypeVar("Result", JointMotion, BodyMotion, ActionScores, ActionTimeline, Ground)
 
 
 def flip_averaged(result: Result, of_mirrored: Result) -> Result:
@@ -34,10 +36,13 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
         TypeError: Something else than a motion, scores or a timeline, or two kinds of it.
         ValueError: Results of different lengths, classes or bodies; motions in world axes; a body with hands or face.
     """
-    if not isinstance(result, JointMotion | BodyMotion | ActionScores | ActionTimeline):
-        raise TypeError(f"flip averaging knows 3D joints, bodies and actions, got {type(result).__name__}")
+    if not isinstance(result, JointMotion | BodyMotion | ActionScores | ActionTimeline | Ground):
+        raise TypeError(f"flip averaging knows 3D joints, bodies, actions and ground, got {type(result).__name__}")
     if type(result) is not type(of_mirrored):
         raise TypeError(f"expected two of one kind, got {type(result).__name__} and {type(of_mirrored).__name__}")
+    if isinstance(result, Ground):
+        other = of_mirrored.mirrored()
+        return replace(result, up=normalize(result.up + other.up, dim=-1), contact=(result.contact + other.contact) / 2)
     mean = _mean_motion if isinstance(result, JointMotion | BodyMotion) else _mean_actions
     return mean(result, of_mirrored)
 

@@ -14,11 +14,12 @@ from motionrep.geometry.cameras import PinholeCamera, project, translation_from_
 from motionrep.head_api.contract import Head
 from motionrep.head_api.loading import head_class, head_entry_points, load_head, save_head
 from motionrep.layouts import H36M_17
+from motionrep.motion.contacts import Ground
 from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
 LABELS = ("bow", "jump", "walk")
-HEADS = ("action", "mesh", "pose3d")
-OPTIONS = {"action": {"labels": LABELS}, "mesh": {"hidden": 64}, "pose3d": {}}
+HEADS = ("action", "ground", "mesh", "pose3d")
+OPTIONS = {"action": {"labels": LABELS}, "ground": {}, "mesh": {"hidden": 64}, "pose3d": {}}
 CHANNELS = 24
 
 
@@ -146,6 +147,8 @@ def _numbers(result):
             return result.local_rotmat
         case ActionScores():
             return result.logit
+        case Ground():
+            return torch.cat([result.up, result.contact], -1)
 
 
 def test_embeddings_of_another_encoder_are_refused(head, name):
@@ -164,6 +167,10 @@ def test_predictions_are_clips_of_the_same_length_and_rate(head, frames):
     assert (result.fps, result.first_frame) == (25.0, 4)
     assert not _numbers(result).requires_grad
     assert _numbers(result).shape[0] == frames
+    if isinstance(result, Ground):
+        torch.testing.assert_close(result.up.norm(dim=-1), torch.ones(frames))
+        assert ((result.contact >= 0) & (result.contact <= 1)).all()
+        return
     assert result.frame == ("root" if isinstance(result, JointMotion) else "camera")
 
 

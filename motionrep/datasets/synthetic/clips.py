@@ -8,6 +8,7 @@ A batch is a dict of tensors, one entry per clip:
     local_rotmat   (batch frames 24 3 3)    true pose; the first rotation is in camera axes
     betas          (batch 10)               true shape of the body
     translation_m  (batch frames 3)         true translation in the camera
+    camera_from_world (batch frames 3 4)    rotation and shift from the world, whose floor is at y = 0, to the camera
     focal          (batch)                  focal length / (image width / 2): the unit of the normalised keypoints
     label          (batch) int              index of the clip's class; -1 for none, as for clips that are not core
 
@@ -37,7 +38,7 @@ from motionrep.datasets.synthetic.runs import Run, chances, every_place, usable_
 from motionrep.datasets.synthetic.views import View, as_filmed, cameras
 from motionrep.layouts import COCO_17, H36M_17, HALPE_26, SMPL_24, JointLayout, to_h36m_17
 
-PER_FRAME = ("keypoints", "valid", "position_m", "local_rotmat", "translation_m")
+PER_FRAME = ("keypoints", "valid", "position_m", "local_rotmat", "translation_m", "camera_from_world")
 _IMAGE_SIZES_PX = ((1000, 1000), (1920, 1080), (1280, 720), (640, 480), (1080, 1920))
 _LAYOUT_CHANCES = ((H36M_17, 0.5), (COCO_17, 0.25), (HALPE_26, 0.25))
 
@@ -216,6 +217,7 @@ class SynthesizedClips(Dataset):
             "position_m": true_m - true_m[:, :, :1],
             "local_rotmat": torch.cat([camera_rotmat[:, :, None] @ rotmat[:, :, :1], rotmat[:, :, 1:]], dim=2),
             "translation_m": in_camera((translation_m + pelvis_m)[:, :, None])[:, :, 0] - nearest_pelvis_m,
+            "camera_from_world": torch.cat([camera_rotmat, camera_m[..., None]], -1),
         }
         return self._padded(batch, frame_counts) | {
             "betas": nearest,

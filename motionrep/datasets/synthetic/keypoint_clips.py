@@ -7,6 +7,7 @@ Their batches have the entries of `synthetic.clips`, with zeros for the pose, an
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from torch.utils.data import Dataset
 
 from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.datasets.synthetic.clip_changes import masked
-from motionrep.datasets.synthetic.clips import SynthesizedClips
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.types import Keypoints
@@ -85,6 +85,7 @@ class KeypointClips(Dataset):
             "position_m": torch.zeros(batch, frames, 17, 3),
             "local_rotmat": torch.eye(3).repeat(batch, frames, 24, 1, 1),
             "translation_m": torch.zeros(batch, frames, 3),
+            "camera_from_world": torch.eye(3, 4).repeat(batch, frames, 1, 1),
             "betas": torch.zeros(batch, 10),
             "focal": torch.tensor([focal for _, _, focal in drawn]),
             "label": torch.full((batch,), -1),
@@ -101,9 +102,9 @@ class KeypointClips(Dataset):
 
 
 class MixedClips(Dataset):
-    """Batches of which a share are keypoint clips and the rest simulated clips, as long as an epoch of the latter."""
+    """Batches of which a share are keypoint clips and the rest known clips, as long as an epoch of the latter."""
 
-    def __init__(self, synthesized: SynthesizedClips, keypoint_clips: KeypointClips, share: float) -> None:
+    def __init__(self, synthesized: Any, keypoint_clips: KeypointClips, share: float) -> None:
         self.synthesized, self.keypoint_clips, self.share = synthesized, keypoint_clips, share
 
     def __len__(self) -> int:
@@ -113,8 +114,10 @@ class MixedClips(Dataset):
         """A batch for the given `(epoch, index)` pairs."""
         count = round(self.share * len(keys))
         posed = self.synthesized.__getitems__(keys[count:])
-        posed["has_pose"], posed["observed"] = torch.ones(len(keys) - count, dtype=torch.bool), posed["keypoints"]
+        if "has_pose" not in posed:
+            posed["has_pose"], posed["observed"] = torch.ones(len(keys) - count, dtype=torch.bool), posed["keypoints"]
         if not count:
             return posed
         unposed = self.keypoint_clips.__getitems__(keys[:count])
+        unposed["betas"] = posed["betas"].new_zeros(count, posed["betas"].shape[1])  # as many as the body has
         return {name: torch.cat([posed[name], unposed[name]]) for name in posed}
