@@ -73,7 +73,7 @@ class Scores:
         return scores | {name: float(value.mean()) for name, value in values.items() if len(value)}
 
     def _add_positions(self, position_m: Tensor, batch: Mapping[str, Tensor]) -> None:
-        valid, target_m = batch["valid"], batch["position_m"]
+        valid, target_m = _posed(batch), batch["position_m"]
         self.values["mpjpe"].append(mpjpe_mm(position_m, target_m)[valid])
         self.values["pa_mpjpe"].append(pa_mpjpe_mm(position_m[valid], target_m[valid]))
         if valid.shape[1] > 2:  # fewer frames have no acceleration
@@ -81,8 +81,9 @@ class Scores:
             self.values["accel_error"].append(accel_error_m_per_s2(position_m, target_m, self.fps)[inner])
 
     def _add_vertices(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
-        for clip in range(batch["valid"].shape[0]):
-            frames = batch["valid"][clip].nonzero()[:: self.vertex_step, 0]
+        valid = _posed(batch)
+        for clip in range(len(valid)):
+            frames = valid[clip].nonzero()[:: self.vertex_step, 0]
             vertex_m, root_m = [], []
             for pose in (output, batch):
                 rotmat, betas = pose["local_rotmat"][clip, frames], pose["betas"][clip]
@@ -90,6 +91,12 @@ class Scores:
                 vertex_m.append(self.body.vertices(rotmat, betas, still))
                 root_m.append(self.body.points(H36M_17, rotmat, betas, still)[:, 0])
             self.values["pve"].append(pve_mm(*vertex_m, *root_m))
+
+
+def _posed(batch: Mapping[str, Tensor]) -> Tensor:
+    """Which frames of a batch are no padding and of a known pose."""
+    valid = batch["valid"]
+    return valid & batch["has_pose"][:, None] if "has_pose" in batch else valid
 
 
 def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, float]:

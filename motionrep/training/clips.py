@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from torch.utils.data import Dataset
 
 from motionrep.body import load_body_model
+from motionrep.datasets.benchmarks.labelled import ListedClip
+from motionrep.datasets.benchmarks.training_sets import LabelledSet, labelled_set
 from motionrep.datasets.held_out import is_held_out, read_held_out
 from motionrep.datasets.keypoint_folders import load_keypoint_folder
+from motionrep.datasets.labelled_windows import LabelledWindows, Together
 from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
 from motionrep.datasets.procedural.clips import procedural_clips
 from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
@@ -22,55 +25,75 @@ from motionrep.training.networks import body_name
 from motionrep.types import Keypoints
 
 VALIDATION_SEED = 2000
+C = TypeVar("C", MotionClip, ListedClip)
 
 
 @dataclass(frozen=True)
-class MotionClips:
-    """Clips with known motion.
+class TrainingClips:
+    """What a run learns from, besides keypoints without poses.
 
     Attributes:
         labels: Names of the classes, sorted; empty without classification.
-        train: Clips to train on.
-        val: Clips to validate on.
+        train: Motions to train on, seen by simulated cameras.
+        val: Motions to validate on.
+        labelled: Data sets of keypoints with their truth, split as their protocols have it.
     """
 
     labels: tuple[str, ...]
     train: list[MotionClip]
     val: list[MotionClip]
+    labelled: tuple[LabelledSet, ...] = ()
+
+    def listed(self, part: Literal["train", "val"]) -> list[ListedClip]:
+        """The clips of all labelled data sets."""
+        return [clip for of in self.labelled for clip in getattr(of, part)]
+
+    def lines(self) -> list[str]:
+        """A line for each clip, by which runs tell whether they have the same ones."""
+        motions = [f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in (*self.train, *self.val)]
+        return motions + [f"{c.name} {part} {c.frames}" for part in ("train", "val") for c in self.listed(part)]
 
 
-def motion_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = False) -> MotionClips:
-    """The clips of the motion folders that `config.classes` and `config.clips_share` leave.
+def training_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = False) -> TrainingClips:
+    """The clips of motion folders and labelled data sets that `config.classes` and `config.clips_share` leave.
 
     Raises:
-        ValueError: No clip to train or to validate on, or none of a core class where classes are asked for.
+        ValueError: No clip to train or to validate on, or none of a class where classes are asked for.
     """
-    body = body_name(config)
+    body, named = body_name(config), ", ".join(map(str, data))
+    found = {path: labelled_set(path, config.protocol, config.protocol_options, body) for path in data}
+    labelled = tuple(of for of in found.values() if of is not None)
     patterns = () if config.held_out is None else read_held_out(config.held_out)
-    clips = [clip for folder in data for clip in load_motion_folder(folder, strict=strict, body_model=body)]
-    named = ", ".join(map(str, data))
-    if config.classes == "none":
-        labels: tuple[str, ...] = ()
-    else:
+    folders = [path for path, of in found.items() if of is None]
+    clips = [clip for folder in folders for clip in load_motion_folder(folder, strict=strict, body_model=body)]
+    labels: tuple[str, ...] = ()
+    if config.classes != "none":
         core = [clip for clip in clips if clip.core]
-        labels = tuple(sorted({clip.action for clip in core if clip.action is not None}))
+        known = (*core, *(clip for of in labelled for clip in (*of.train, *of.val)))
+        labels = tuple(sorted({clip.action for clip in known if clip.action}))
         clips = core if config.classes == "core" else clips
         if not labels:
             raise ValueError(f"{named}: no clip of a core class; classification needs an index.csv with labels")
     train, val = ([clip for clip in clips if clip.split == split] for split in ("train", "val"))
     train = [clip for clip in train if not is_held_out(clip, patterns)]
-    if not train or not val:
+    train = share_of(train, config.clips_share, by_action=bool(labels)) if train else train
+    labelled = tuple(replace(of, train=share_of(of.train, config.clips_share, bool(labels))) for of in labelled)
+    wanted = TrainingClips(labels, train, val, labelled)
+    counts = len(train) + len(wanted.listed("train")), len(val) + len(wanted.listed("val"))
+    if not all(counts) or (folders and not (train and val)):
         raise ValueError(
-            f"{named}: {len(train)} training and {len(val)} validation clips, but both are needed. An index.csv "
+            f"{named}: {counts[0]} training and {counts[1]} validation clips, but both are needed. An index.csv "
             "assigns clips to them (README). Without one, about one file in eight validates, and at least one of two"
         )
-    return MotionClips(labels, share_of(train, config.clips_share, by_action=bool(labels)), val)
+    return wanted
 
 
-def told(clips: MotionClips, people: Sequence[Keypoints], data: Sequence[Path]) -> list[str]:
+def told(clips: TrainingClips, people: Sequence[Keypoints], data: Sequence[Path]) -> list[str]:
     """What was read and how it is split, in lines for the user."""
     folders = ", ".join(map(str, data))
-    lines = [f"read {folders}: {_counted(clips.train)} to train on, {_counted(clips.val)} to validate on"]
+    motions = f"{_counted(clips.train)} to train on, {_counted(clips.val)} to validate on"
+    lines = [f"read {folders}: {motions}"] if clips.train else []
+    lines += [f"{of.name}: {_listed(of.train)} to train on, {_listed(of.val)} to validate on" for of in clips.labelled]
     moved = {clip.name: clip.moved_mm for clip in (*clips.train, *clips.val) if clip.moved_mm is not None}
     if moved:
         worst, mean_mm = max(moved, key=moved.__getitem__), sum(moved.values()) / len(moved)
@@ -93,9 +116,16 @@ def _counted(clips: Sequence[MotionClip]) -> str:
     return f"{len(clips)} clip{'s' * (len(clips) > 1)}{of} ({length})"
 
 
-def share_of(clips: list[MotionClip], share: float, by_action: bool) -> list[MotionClip]:
+def _listed(clips: Sequence[ListedClip]) -> str:
+    subjects = {clip.subject for clip in clips} - {""}
+    of = f" of {len(subjects)} subject{'s' * (len(subjects) > 1)}" if subjects else ""
+    length = f" ({duration(sum((clip.frames or 0) / clip.fps for clip in clips))})" if clips[0].frames else ""
+    return f"{len(clips)} clip{'s' * (len(clips) > 1)}{of}{length}"
+
+
+def share_of(clips: list[C], share: float, by_action: bool) -> list[C]:
     """A share of all clips, or of the clips of every action, at least one; chosen by a hash of their names."""
-    groups: dict[str | None, list[MotionClip]] = {}
+    groups: dict[str | None, list[C]] = {}
     for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.name.encode()).digest()):
         groups.setdefault(clip.action if by_action else None, []).append(clip)
     kept = {clip.name for some in groups.values() for clip in some[: max(1, round(share * len(some)))]}
@@ -129,36 +159,74 @@ def keypoint_clips(
     return [person for folder in folders for person in load_keypoint_folder(folder)]
 
 
+def require_truth(clips: TrainingClips, heads: Mapping[str, Any]) -> None:
+    """Raises ValueError for a head that learns what none of the clips, or not all with a pose, tell."""
+    gives = {of.gives for of in clips.labelled} | ({"body"} if clips.train else set())
+    for name, head in heads.items():
+        classifies = hasattr(head, "labels")
+        recovers = getattr(head, "body", None) is not None
+        if recovers and "joints" in gives:
+            lacking = next(of.name for of in clips.labelled if of.gives == "joints")
+            raise ValueError(f"head {name!r} learns a body, and {lacking} has only joints; train pose3d on it")
+        if not classifies and gives == {"action"}:
+            raise ValueError(f"head {name!r} learns poses, and the clips have only actions; train the head action")
+
+
 def training_set(
-    config: FinetuneConfig, clips: MotionClips, people: list[Keypoints], frames: int, fps: float
+    config: FinetuneConfig, clips: TrainingClips, people: list[Keypoints], frames: int, fps: float
 ) -> Dataset:
-    """Random windows of the training clips, mixed with keypoint clips if there are any.
+    """Random windows of the training clips, labelled and simulated ones mixed, with keypoint clips if there are any.
 
     Args:
         frames: The encoder's window.
         fps: Frame rate of the samples.
     """
     window = config.window or frames
+    known: Any = _simulated(config, clips, window, frames, fps) if clips.train else None
+    if clips.labelled:
+        drawn = RandomWindows(config.clips_per_epoch, config.variety, config.clip_weights)
+        labelled = _labelled(config, clips, "train", window, frames, fps, drawn)
+        parts, share = ([labelled], [1.0]) if known is None else ([labelled, known], [config.labelled_share])
+        known = Together(parts, [*share, 1 - share[0]][: len(parts)])
+    if not people:
+        return known
+    observed = KeypointClips(people, window, frames, fps, config.seed, config.variety)
+    return MixedClips(known, observed, config.observed_share)
+
+
+def validation_set(config: FinetuneConfig, clips: TrainingClips, frames: int, fps: float) -> Dataset:
+    """Every window of the validation clips, of motions from `config.validation_views` cameras; arguments as above."""
+    window = config.window or frames
+    stride = window // 2 if config.classes == "core" else None
+    parts: list[Any] = []
+    if clips.val:
+        windows = EveryWindow(stride, config.validation_views, own_betas=config.variety.own_betas > 0)
+        parts.append(SynthesizedClips(
+            clips.val, window, frames, fps, VALIDATION_SEED, windows, labels=clips.labels,
+            unlabelled=config.classes == "core_and_rest", body=load_body_model(body_name(config)),
+        ))  # fmt: skip
+    if clips.labelled:
+        parts.append(_labelled(config, clips, "val", window, frames, fps, None))
+    return Together(parts) if clips.labelled else parts[0]
+
+
+def _simulated(config: FinetuneConfig, clips: TrainingClips, window: int, frames: int, fps: float) -> SynthesizedClips:
     body = load_body_model(body_name(config))
     made_up = procedural_clips(config.procedural_minutes, config.seed, clips.train) if config.procedural else []
     made_up = [replace(clip, motion=with_rotations(clip.motion, body)) for clip in made_up]
     windows = RandomWindows(config.clips_per_epoch, config.variety, config.clip_weights, made_up, config.procedural)
-    synthesized = SynthesizedClips(
+    return SynthesizedClips(
         clips.train, window, frames, fps, config.seed, windows,
         labels=clips.labels, unlabelled=config.classes == "core_and_rest", body=body,
     )  # fmt: skip
-    if not people:
-        return synthesized
-    observed = KeypointClips(people, window, frames, fps, config.seed, config.variety)
-    return MixedClips(synthesized, observed, config.observed_share)
 
 
-def validation_set(config: FinetuneConfig, clips: MotionClips, frames: int, fps: float) -> Dataset:
-    """Every window of the validation clips, from `config.validation_views` cameras each; arguments as above."""
-    window = config.window or frames
-    stride = window // 2 if config.classes == "core" else None
-    windows = EveryWindow(stride, config.validation_views, own_betas=config.variety.own_betas > 0)
-    return SynthesizedClips(
-        clips.val, window, frames, fps, VALIDATION_SEED, windows,
-        labels=clips.labels, unlabelled=config.classes == "core_and_rest", body=load_body_model(body_name(config)),
+def _labelled(
+    config: FinetuneConfig, clips: TrainingClips, part: Literal["train", "val"], window: int, frames: int, fps: float,
+    windows: RandomWindows | None,
+) -> LabelledWindows:  # fmt: skip
+    body, unlabelled = load_body_model(body_name(config)), config.classes == "core_and_rest"
+    return LabelledWindows(
+        clips.listed(part), window, frames, fps, config.seed, windows,
+        labels=clips.labels, unlabelled=unlabelled, body=body,
     )  # fmt: skip

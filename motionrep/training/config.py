@@ -36,6 +36,13 @@ class FinetuneConfig:
             `core_and_rest` adds the other clips, without a label, for heads that are not classifiers.
         held_out: People who take no part in training, but for validation clips: a list that ships (`people-1`), or a
             text file with a pattern for the names of clips in each line (`datasets.held_out`).
+        protocol: Which published protocol's training part a labelled data set has, where it has several (NTU RGB+D:
+            `ntu60-xsub` and others). Every other set has the split of its own protocol. A run on labelled data ends
+            with the protocol's table.
+        protocol_options: Options of that protocol, as `motionrep evaluate --protocol` takes them, such as
+            {detector: gt}.
+        labelled_share: Share of the samples of a step that come from labelled data sets, where there are motion files
+            too.
         clip_weights: Factors on the chance of training clips, by patterns for their names, such as {"idle/*": 0.3}; the
             first pattern that matches counts.
         procedural: Share of the training samples whose motion is made up (`datasets.procedural`).
@@ -79,6 +86,9 @@ class FinetuneConfig:
     layer_decay: float = 1.0
     classes: Literal["none", "core", "core_and_rest"] = "none"
     held_out: str | None = None
+    protocol: str | None = None
+    protocol_options: dict[str, str] = field(default_factory=dict)
+    labelled_share: float = 0.5
     clip_weights: dict[str, float] = field(default_factory=dict)
     procedural: float = 0.0
     procedural_minutes: int = 60
@@ -151,6 +161,8 @@ class FinetuneConfig:
             raise ValueError(f"clip_weights: {wrong[0]!r} must have a number that is not negative")
         if self.procedural and self.classes == "core":
             raise ValueError("procedural motion has no class; train with classes: core_and_rest or none")
+        if not 0 < self.labelled_share < 1:
+            raise ValueError(f"labelled_share must be between 0 and 1, got {self.labelled_share}")
         if not 0 < self.observed_share < 1:
             raise ValueError(f"observed_share must be between 0 and 1, got {self.observed_share}")
         if self.lr_decay is not None and not 0 < self.lr_decay <= 1:

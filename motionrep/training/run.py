@@ -24,6 +24,7 @@ from motionrep.training.module import TrainingModule
 from motionrep.training.networks import USUAL_FPS, build_networks
 from motionrep.training.run_folder import (
     last_checkpoint,
+    may_resume,
     provenance_of,
     read_last,
     require_free,
@@ -32,6 +33,7 @@ from motionrep.training.run_folder import (
     settled_precision,
     write_run_files,
 )
+from motionrep.training.run_lock import held
 from motionrep.training.trainable import finish
 from motionrep.training.trainer import EpochKeys, trainer_for
 
@@ -58,7 +60,7 @@ def train(
         data: Folders, each with an index.csv, or of motion files (`datasets.motion_folders.load_motion_folder`).
         output: The run folder.
         keypoints: Folders of keypoint files without poses, for a head with a `reprojection` loss.
-        resume: Goes on after the last finished epoch of the run in `output`.
+        resume: Goes on after the last finished epoch of the run in `output`; with its first epoch if none is finished.
         devices: Processes on this machine, each with a GPU if there are any; they share each step's samples.
         nodes: Machines, each of which runs this with the same arguments (docs/training.md).
         strict: Refuses a folder in which a motion file cannot be read, instead of leaving the file out.
@@ -67,8 +69,25 @@ def train(
         Validation metrics of the best epoch.
 
     Raises:
-        ValueError: The folder holds another run, there is nothing to resume, or the configuration does not fit.
+        ValueError: The folder holds another run, or another process trains into it, there is nothing to resume, or the
+            configuration does not fit.
     """
+    with held(output) as was_killed:
+        resume = resume and may_resume(output, was_killed)
+        return _train(config, data, output, keypoints, resume, devices, nodes, strict)
+
+
+def _train(
+    config: FinetuneConfig,
+    data: Sequence[Path],
+    output: Path,
+    keypoints: Sequence[Path],
+    resume: bool,
+    devices: int,
+    nodes: int,
+    strict: bool,
+) -> dict[str, float]:
+    """`train`, in a run folder that no other process trains into."""
     processes, last = devices * nodes, last_checkpoint(output, resume)
     _require_startable(config, output, processes, resume)
     lightning.seed_everything(config.seed, verbose=False)

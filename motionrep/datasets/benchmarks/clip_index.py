@@ -64,7 +64,7 @@ def _listed(path: Path, number: int, row: dict[str, str | None]) -> ListedClip:
     if bool(cells["width"]) != bool(cells["height"]):
         raise ValueError(f"{where}: width and height belong together; one of them is empty")
     name, read = cells["name"] or cells["clip"], partial(_clip, path, where, cells)
-    return ListedClip(name, read, None, cells["label"], cells["subject"], cells["split"])
+    return ListedClip(name, read, action=cells["label"], subject=cells["subject"], split=cells["split"])
 
 
 def _clip(path: Path, where: str, cells: dict[str, str]) -> LabelledClip:

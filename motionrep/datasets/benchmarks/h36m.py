@@ -82,7 +82,7 @@ def list_h36m(
             for index, (camera, xyc) in enumerate(zip(h36m_cameras(subject), views, strict=True)):
                 name, view = f"{subject} {action} {CAMERA_IDS[index]}", (path_2d, f"{key}[{index}]", xyc)
                 read = partial(_clip, name, (path_3d, where, stored), view, layout, camera, labels)
-                clips.append(ListedClip(name, read, frames, *labels))
+                clips.append(ListedClip(name, read, frames, H36M_FPS, *labels))
     return clips
 
 

@@ -60,13 +60,14 @@ class ListedClip:
     """A clip that is made from its file when it is needed.
 
     Attributes:
-        frames: How many it has; None where only the clip's own file tells.
+        frames: How many it has, at `fps`; None for clips of which only the action is known.
         read: Makes the clip. Raises ValueError where its values are broken.
     """
 
     name: str
     read: Callable[[], LabelledClip]
     frames: int | None = None
+    fps: float = 30.0
     action: str = ""
     subject: str = ""
     split: str = ""

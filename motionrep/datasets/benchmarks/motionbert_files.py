@@ -54,7 +54,7 @@ def list_motionbert_h36m(path: Path | str, split: Split = "test", content: Any =
             )
         labels = actions[rows.start], source.split("_act_")[0], split
         read = partial(_h36m_clip, part, source, rows, INTRINSICS_PX[camera][:2], labels)
-        clips.append(ListedClip(source, read, rows.stop - rows.start, *labels))
+        clips.append(ListedClip(source, read, rows.stop - rows.start, _FPS, *labels))
     return clips
 
 
@@ -84,7 +84,7 @@ def load_motionbert_mesh(
     Args:
         body_model: SMPL, as `load_body_model` takes it; not read here.
         fps: Frames per second, which the file does not tell: 30 for 3DPW, 50 for Human3.6M.
-        size_px: Width and height of the pictures, for files without `img_hw`.
+        size_px: Width and height of the pictures, for files without `img_hw` and `camera_name`.
 
     Raises:
         FileNotFoundError: No such file.
@@ -110,17 +110,15 @@ def list_motionbert_mesh(
     """
     part = _Part(Path(path), split, "mesh file of MotionBERT", ("joint_2d", "smpl_pose", "smpl_shape"), content)
     part.check({"smpl_pose": (72,), "smpl_shape": (10,)} | ({"img_hw": (2,)} if "img_hw" in part.fields else {}))
-    if "img_hw" not in part.fields and size_px is None:
+    if not {"img_hw", "camera_name"} & part.fields.keys() and size_px is None:
         raise ValueError(f"{path}: has no 'img_hw'; pass size_px=(width, height) in pixels")
-    return [
-        ListedClip(
-            source,
-            partial(_mesh_clip, part, source, rows, body_model, fps, size_px),
-            rows.stop - rows.start,
-            split=split,
-        )
-        for source, rows in part.clips()
-    ]
+    cameras = part.names("camera_name") if "camera_name" in part.fields else []
+    clips = []
+    for source, rows in part.clips():
+        known = INTRINSICS_PX[cameras[rows.start]][:2] if cameras and cameras[rows.start] in INTRINSICS_PX else None
+        read = partial(_mesh_clip, part, source, rows, body_model, fps, size_px or known)
+        clips.append(ListedClip(source, read, rows.stop - rows.start, fps, split=split))
+    return clips
 
 
 def _mesh_clip(

@@ -64,7 +64,8 @@ def list_mpi_inf_3dhp(
 
 def _listed(path: Path, key: str, name: str, stored: Any, fps: float, split: str) -> ListedClip:
     read, subject = partial(_clip, path, key, name, stored, fps, split), name.split(" ")[0]
-    return ListedClip(name, read, len(_array(path, key, stored, "data_3d", 3)), subject=subject, split=split)
+    frames = len(_array(path, key, stored, "data_3d", 3))
+    return ListedClip(name, read, frames, fps, subject=subject, split=split)
 
 
 def _training_clips(path: Path, name: str, stored: Any) -> list[ListedClip]:

@@ -65,7 +65,7 @@ def list_threedpw(
     for file in _files(Path(path), split):
         for index, pose in enumerate(as_items(look(file).value["poses"])):
             read, name = partial(_person, file, split, bodies, index), f"{file.stem}_{index}"
-            clips.append(ListedClip(name, read, len(array_of(file, f"poses[{index}]", pose)), split=split))
+            clips.append(ListedClip(name, read, len(array_of(file, f"poses[{index}]", pose)), _FPS, split=split))
     return clips
 
 
