@@ -26,6 +26,7 @@ from motionrep.cli.commands import (
 )
 from motionrep.cli.commands import list as list_
 from motionrep.cli.options import Parser, resolved
+from motionrep.files.stopping import Stopped, stoppable
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo, "detect": detect, "embed": embed, "predict": predict, "render": render, "view": view,
@@ -36,22 +37,33 @@ COMMANDS: dict[str, ModuleType] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns 0, 2 after one line about what is wrong with the input, or 130 when interrupted."""
+    """Runs one command.
+
+    Returns:
+        0, 2 after one line about what is wrong with the input, 130 after Ctrl-C, 143 after SIGTERM.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     with_traceback = "--traceback" in arguments
     arguments = [argument for argument in arguments if argument != "--traceback"]
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("motionrep").setLevel(logging.INFO)
     try:
-        return _run(arguments)
-    except KeyboardInterrupt as stop:
-        if with_traceback:
+        with stoppable():
+            return _run(arguments)
+    except (KeyboardInterrupt, Stopped, Exception) as error:
+        stop = _stop_behind(error)
+        if with_traceback or not (stop or isinstance(error, ValueError | OSError | ImportError)):
             raise
-        return _ended(str(stop) or "interrupted", 130)
-    except (ValueError, OSError, ImportError) as error:
-        if with_traceback:
-            raise
-        return _ended(" ".join(str(error).split()), 2)
+        if stop is None:
+            return _ended(" ".join(str(error).split()), 2)
+        return _ended(str(stop) or "interrupted", 128 + stop.number if isinstance(stop, Stopped) else 130)
+
+
+def _stop_behind(error: BaseException | None) -> KeyboardInterrupt | Stopped | None:
+    """The Ctrl-C or SIGTERM that an error comes from: a library that is interrupted may say that it is broken."""
+    while not (error is None or isinstance(error, KeyboardInterrupt | Stopped)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _ended(why: str, status: int) -> int:

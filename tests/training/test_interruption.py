@@ -27,16 +27,16 @@ import os, signal, sys
 from motionrep.cli.main import main
 from motionrep.training.module import TrainingModule
 
-place, epoch = sys.argv[1], int(sys.argv[2])
+place, epoch, number = sys.argv[1], int(sys.argv[2]), signal.Signals[sys.argv[3]]
 whole = getattr(TrainingModule, place)
 
 def interrupted(self, *arguments):
     if self.current_epoch == epoch - 1:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
     return whole(self, *arguments)
 
 setattr(TrainingModule, place, interrupted)
-sys.exit(main(sys.argv[3:]))
+sys.exit(main(sys.argv[4:]))
 """
 
 BLOCK = """
@@ -90,14 +90,18 @@ def _command_told(errors: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("place", "epoch"),
-    [("training_step", 1), ("validation_step", 2), ("on_validation_epoch_end", 2), ("on_save_checkpoint", 2)],
-)
-def test_a_run_ends_with_130_wherever_it_is_interrupted(arguments, place, epoch):
+    ("place", "epoch", "number"),
+    [
+        ("training_step", 1, "SIGINT"), ("validation_step", 2, "SIGINT"), ("on_validation_epoch_end", 2, "SIGINT"),
+        ("on_save_checkpoint", 2, "SIGINT"), ("training_step", 1, "SIGTERM"), ("on_save_checkpoint", 2, "SIGTERM"),
+    ],
+)  # fmt: skip
+def test_a_run_ends_with_130_or_143_wherever_it_is_interrupted(arguments, tmp_path, place, epoch, number):
     """In the last epoch it was once swallowed: the run ended as if nothing had happened."""
-    command = [sys.executable, "-c", AT_A_PLACE, place, str(epoch), *arguments]
+    command = [sys.executable, "-c", AT_A_PLACE, place, str(epoch), number, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 130, done.stderr
+    assert done.returncode == 128 + signal.Signals[number], done.stderr
+    assert [path for path in tmp_path.rglob(".*") if path.name != ".lock"] == []
     assert "motionrep: interrupted; " in done.stderr
     assert "Traceback" not in done.stderr
     assert _command_told(done.stderr)[2:] == ["motionrep", *arguments, "--resume"]
