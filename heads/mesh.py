@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from motionrep.body import load_body_model
 from motionrep.body.identity import body_digest as body_digest_of
 from motionrep.body.identity import require_same_body
+from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.body.skeletons import HANDS
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.geometry.rotations import rotmat_from_sixd
@@ -27,14 +28,14 @@ _VERTEX_FRAME_STEP = 10
 class MeshHead(nn.Module):
     """6D rotations (Zhou et al., CVPR 2019) of 24 joints for every frame, and one beta vector for the clip.
 
-    Outputs `local_rotmat` (batch frames 24 3 3), the first in camera axes, and `betas` (batch 10) of the body. Bodies
-    with fingers get hands at rest, since their files have no joint that turns a whole hand.
+    Outputs `local_rotmat` (batch frames 24 3 3), the first in camera axes, and `betas` (batch betas) of the
+    body. Bodies with fingers get hands at rest, since their files have no joint that turns a whole hand.
 
     Args:
         losses: Weight of each term of the loss, as `loss` explains them; LOSSES when None.
         body: What `load_body_model` takes.
         body_digest: That of the body that a saved head was trained on (`body.identity`); None for a new head.
-        betas: How many of its shape directions are used.
+        betas: How many of its shape directions are used; None for those that it usually has.
 
     Raises:
         FileNotFoundError: The body is not there.
@@ -45,7 +46,7 @@ class MeshHead(nn.Module):
 
     def __init__(
         self, channels: int, joint_channels: int = 64, hidden: int = 512, losses: Mapping[str, float] | None = None,
-        *, body: str = "open", body_digest: str | None = None, betas: int = 10,
+        *, body: str = "open", body_digest: str | None = None, betas: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.losses = chosen_losses(LOSSES if losses is None else losses, _KNOWN_LOSSES)
@@ -54,7 +55,8 @@ class MeshHead(nn.Module):
         self.body = load_body_model(body, betas)
         require_same_body(self.body, body_digest, "this head")
         self.body_model = self.body.name
-        self.config |= {"body": body, "body_digest": body_digest or body_digest_of(self.body), "betas": betas}
+        self.config |= {"body": body, "body_digest": body_digest or body_digest_of(self.body)}
+        self.config["betas"] = self.body.beta_count
         self.norm = nn.LayerNorm(channels)
         self.reduce = nn.Linear(channels, joint_channels)
         self.mix = nn.Sequential(nn.Linear(17 * joint_channels, hidden), nn.GELU())
@@ -140,9 +142,8 @@ class MeshHead(nn.Module):
         """Human3.6M-17, SMPL-24 and Halpe-26 points relative to the middle of the hips."""
         rotmat, betas = pose["local_rotmat"], pose["betas"][:, None]
         still = rotmat.new_zeros(*rotmat.shape[:2], 3)
-        points = torch.cat(
-            [self.body.points(layout, rotmat, betas, still) for layout in (H36M_17, SMPL_24, HALPE_26)], 2
-        )
+        regressor = torch.cat([self.body.point_regressor(layout) for layout in (H36M_17, SMPL_24, HALPE_26)])
+        points = regressor @ self.body.points(JOINTS_AND_LANDMARKS, rotmat, betas, still)
         return points - points[:, :, :1]
 
     def _vertex_error(self, output: Batch, batch: Batch, posed: Tensor) -> Tensor:

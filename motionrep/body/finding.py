@@ -8,6 +8,7 @@ from pathlib import Path
 
 from motionrep.body.model import BodyModel
 
+USUAL_BETAS = 10
 _DEEPEST = 6  # folders below the folder of bodies; archives unpack three deep
 
 
@@ -34,10 +35,12 @@ class BodySource:
     Attributes:
         load: Makes the body of that name with so many betas.
         files: Files of the user's that it needs; None for a body that needs none.
+        betas: How many betas it has where nobody says.
     """
 
     load: Callable[[str, int], BodyModel]
     files: BodyFiles | None = None
+    betas: int = USUAL_BETAS
 
 
 def body_folder() -> Path:

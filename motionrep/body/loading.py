@@ -4,14 +4,14 @@ from pathlib import Path
 
 from torch import nn
 
-from motionrep.body.finding import body_folder
+from motionrep.body.finding import USUAL_BETAS, body_folder
 from motionrep.body.model import BodyModel
 from motionrep.body.registry import BODIES
 from motionrep.body.smpl_format import read_smpl_body
 from motionrep.body.smplx_objects import body_of_smplx_object, known_object
 
 
-def load_body_model(name_or_path: str | Path | nn.Module, betas: int = 10) -> BodyModel:
+def load_body_model(name_or_path: str | Path | nn.Module, betas: int | None = None) -> BodyModel:
     """A body model by name, from a file, or from a model object of the `smplx` package.
 
     "open" is the body that comes with the package. It is made of freely licensed MakeHuman data and has SMPL's 24
@@ -27,22 +27,25 @@ def load_body_model(name_or_path: str | Path | nn.Module, betas: int = 10) -> Bo
     them as .npz (`motionrep.body.smpl_files`). SMPL-H has hands, SMPL-X hands, jaw and eyes (`BodyModel` names their
     joints).
 
+    "anny" is Anny, of the package `anny`, with 13,718 vertices, 104 joints of its own and six phenotypes as betas.
+
     A body from an object (`smplx.create(...)`) has a name of its own, under which motions find it for as long as the
     program runs.
 
     Args:
-        betas: How many shape directions are used; files have up to 300.
+        betas: How many shape directions are used, 10 when None; files have up to 300. Anny has 6.
 
     Raises:
         FileNotFoundError: There is no such file, or none for that name.
         ValueError: The file is not one of SMPL's, asks to import what those need not, or has fewer betas; the message
             says what.
     """
+    name = "" if isinstance(name_or_path, nn.Module) else str(name_or_path)
+    if name in BODIES:
+        return BODIES[name].load(name, BODIES[name].betas if betas is None else betas)
+    betas = USUAL_BETAS if betas is None else betas
     if isinstance(name_or_path, nn.Module):
         return body_of_smplx_object(name_or_path, betas)
-    name = str(name_or_path)
-    if name in BODIES:
-        return BODIES[name].load(name, betas)
     if (given := known_object(name, betas)) is not None:
         return given
     path = Path(name_or_path)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motionrep.body.kinematics import JointTree, common_batch
+from motionrep.body.own_joints import OwnJoints, OwnPose
 from motionrep.body.points import JOINTS_AND_LANDMARKS, LANDMARKS, layout_regressors, regressor_by_name
 from motionrep.body.skeletons import BODY_SKELETONS, on_smpl_24
 from motionrep.body.skinning import SkinnedSurface
@@ -32,19 +33,25 @@ class BodyModel(nn.Module):
     `left_hand` and `right_hand` are the parents of four fingers each; thumbs are children of the wrists. Files of
     SMPL-H and SMPL-X lack these two joints. With identity for them, a body is posed as in those models.
 
+    A body of another tree (`own_joints`) has SMPL's 24 joints in front of its own, which follow them. Its rest surface
+    is in the T-pose here. `own_pose` gives a motion in its own joints.
+
     `points` gives the joints of another layout without skinning the whole surface. A layout is one matrix
     (layout joints, 24 + 22) over the posed joints and 22 posed landmark vertices (`motionrep.body.points.LANDMARKS`).
     `motionrep.body.points` says where each point sits.
 
     Args:
         name: What `load_body_model` takes to load this body.
-        skin_weights: One column for each joint. Their number (24, 54 or 57) says which joints the body has.
-        joint_regressor: Rest joints from rest vertices; rows sum to 1.
-        shape_directions_m: Offset of each vertex per unit of each beta.
+        template_vertex_m: Surface of the mean shape at rest: in the T-pose, or in the own rest pose of `own_joints`.
+        skin_weights: One column for each joint. Their number (24, 54 or 57) says which joints the body has. With
+            `own_joints`, one column for each of these.
+        joint_regressor: Rest joints from rest vertices; rows sum to 1. None with `own_joints`.
+        shape_directions_m: Offset of each vertex per unit of each beta, or of each coefficient of `own_joints.shape`.
         pose_directions_m: Offset of each vertex per element of (rotation matrix - identity) of all joints but the
             first; None for a body without pose correctives.
         landmark_ids: Vertex of each of `motionrep.body.points.LANDMARKS`.
         expression_directions_m: Offset of each vertex per unit of each expression coefficient; None for a still face.
+        own_joints: Joints and shape parameters of a body that is not of SMPL's format.
     """
 
     template_vertex_m: Tensor
@@ -52,6 +59,7 @@ class BodyModel(nn.Module):
     template_joint_m: Tensor
     landmark_ids: Tensor
     _joint_directions_m: Tensor
+    _own_weights: Tensor
 
     def __init__(
         self,
@@ -59,19 +67,21 @@ class BodyModel(nn.Module):
         template_vertex_m: Float[Tensor, "vertices 3"],
         faces: Int[Tensor, "faces 3"],
         skin_weights: Float[Tensor, "vertices joints"],
-        joint_regressor: Float[Tensor, "joints vertices"],
+        joint_regressor: Float[Tensor, "_ vertices"] | None,
         shape_directions_m: Float[Tensor, "vertices 3 betas"],
         pose_directions_m: Float[Tensor, "vertices 3 columns"] | None,
         landmark_ids: dict[str, int],
         expression_directions_m: Float[Tensor, "vertices 3 expressions"] | None = None,
+        own_joints: OwnJoints | None = None,
     ) -> None:
         super().__init__()
         self.name = name
-        self.layout = BODY_SKELETONS[skin_weights.shape[1]]
+        self.own_joints = own_joints
+        self.layout = SMPL_24 if own_joints else BODY_SKELETONS[skin_weights.shape[1]]
         self.joint_names = self.layout.joints
         self.parents = self.layout.parent_indices
         self.joint_count = self.layout.joint_count
-        self.beta_count = shape_directions_m.shape[-1]
+        self.beta_count = len(own_joints.shape.names) if own_joints else shape_directions_m.shape[-1]
         self.expression_count = 0 if expression_directions_m is None else expression_directions_m.shape[-1]
         self._tree_24 = JointTree(SMPL_24.parent_indices)
         self._tree = self._tree_24 if self.layout == SMPL_24 else JointTree(self.parents)
@@ -83,24 +93,27 @@ class BodyModel(nn.Module):
         directions_m = torch.cat(shape_m if pose_directions_m is None else [*shape_m, pose_directions_m], -1)
         self.has_pose_correctives = pose_directions_m is not None
         ids = torch.tensor([landmark_ids[landmark] for landmark in LANDMARKS])
-        weights = [skin_weights]
+        weights = [skin_weights if own_joints is None else own_joints.on_segments(skin_weights)]
         if self.joint_count > _BODY_JOINTS:
             weights.append(skin_weights @ on_smpl_24(self.layout).to(skin_weights))
         self._surface = SkinnedSurface(template_vertex_m, directions_m, *weights)
         self._landmarks = SkinnedSurface(template_vertex_m[ids], directions_m[ids], *(some[ids] for some in weights))
 
-        template_joint_m = joint_regressor @ template_vertex_m
-        buffers = {
-            "template_vertex_m": template_vertex_m,
-            "faces": faces,
-            "template_joint_m": template_joint_m,
-            "landmark_ids": ids,
-            "_joint_directions_m": torch.einsum("jv,vxb->jxb", joint_regressor, torch.cat(shape_m, -1)),
-        }
-        regressors = layout_regressors(template_joint_m[:_BODY_JOINTS], template_vertex_m[ids])
-        buffers |= {f"_points_{layout}": matrix for layout, matrix in regressors.items()}
+        buffers = {"faces": faces, "landmark_ids": ids, "_own_weights": skin_weights}
+        if own_joints is None:
+            assert joint_regressor is not None
+            buffers["template_joint_m"] = joint_regressor @ template_vertex_m
+            buffers["_joint_directions_m"] = torch.einsum("jv,vxb->jxb", joint_regressor, torch.cat(shape_m, -1))
+        else:
+            buffers["template_joint_m"], buffers["_joint_directions_m"] = own_joints.smpl_joints()
         for key, value in buffers.items():
             self.register_buffer(key, value, persistent=False)
+        if own_joints is not None:
+            template_vertex_m = own_joints.t_posed(template_vertex_m, skin_weights)
+        self.register_buffer("template_vertex_m", template_vertex_m, persistent=False)
+        regressors = layout_regressors(self.template_joint_m[:_BODY_JOINTS], template_vertex_m[ids])
+        for layout, matrix in regressors.items():
+            self.register_buffer(f"_points_{layout}", matrix, persistent=False)
         self._layouts = tuple(regressors)
 
     @property
@@ -111,12 +124,24 @@ class BodyModel(nn.Module):
 
     @property
     def skin_weights(self) -> Float[Tensor, "vertices joints"]:
-        """How much each vertex follows each of the body's joints."""
+        """How much each vertex follows each of the joints that `joint_names` has."""
+        if self.own_joints is not None:
+            return self.own_joints.on_smpl_24(self._own_weights)
         return self._surface.weights_for(self.joint_count).T
+
+    @property
+    def own_skin_weights(self) -> Float[Tensor, "vertices joints"]:
+        """How much each vertex follows each of the body's own joints (`own_pose`)."""
+        return self._own_weights
+
+    @property
+    def moves_as_24_bones(self) -> bool:
+        """Whether `skin_weights`, the T-posed surface and SMPL's 24 joints alone give its surface."""
+        return not (self.has_pose_correctives or self.own_joints)
 
     def stored_arrays(self) -> tuple[Tensor, ...]:
         """What the body's file holds besides faces and regressor, unchanged by arithmetic."""
-        return self._surface.vertex_planes_m, self._surface.direction_planes_m, self.skin_weights
+        return self._surface.vertex_planes_m, self._surface.direction_planes_m, self._own_weights
 
     def point_regressor(self, layout: JointLayout) -> Float[Tensor, "joints sources"]:
         """Matrix that makes the points of a layout from 24 posed joints followed by the posed landmark vertices.
@@ -141,7 +166,8 @@ class BodyModel(nn.Module):
         Raises:
             ValueError: It is neither number.
         """
-        return self._surface.weights_for(self._checked_count(joint_count)).T
+        self._checked_count(joint_count)
+        return self.skin_weights if self.own_joints is not None else self._surface.weights_for(joint_count).T
 
     def rest_joints(
         self,
@@ -157,7 +183,10 @@ class BodyModel(nn.Module):
     def rest_vertices(
         self, betas: Float[Tensor, "*#batch betas"], expression: Float[Tensor, "*#batch expressions"] | None = None
     ) -> Float[Tensor, "*#batch vertices 3"]:
-        """Surface in the rest pose, without pose correctives."""
+        """Surface in the T-pose, without pose correctives."""
+        if self.own_joints is not None:
+            still = torch.eye(3).to(betas).expand(_BODY_JOINTS, 3, 3)
+            return self.vertices(still, betas, betas.new_zeros(3))
         return self._surface.rest(self._shape(betas, expression), self._first_direction(expression))
 
     def joints(
@@ -237,23 +266,52 @@ class BodyModel(nn.Module):
                 point_m[frames] = self.points(layout, *pose)
         return JointMotion(point_m, layout, motion.fps, motion.frame, motion.first_frame)
 
+    def own_pose(self, motion: BodyMotion) -> OwnPose:
+        """The motion in the body's own joints; SMPL's bodies have no others than those of the motion.
+
+        Raises:
+            ValueError: The motion was made for another body.
+        """
+        self._require_own(motion)
+        count = motion.local_rotmat.shape[1]
+        with torch.no_grad():
+            if self.own_joints is None:
+                rest_m = self.rest_joints(motion.betas, joint_count=count)
+                root_m = rest_m[0] + motion.translation_m
+                return OwnPose(self.joint_names[:count], self.parents[:count], rest_m, motion.local_rotmat, root_m)
+            coefficients = self._shape(motion.betas, None)
+            rest_m = self.own_joints.rest_m(coefficients)
+            smpl_joint_m, world = self._pose(motion.local_rotmat, motion.betas, None)
+            moved = self.own_joints.transforms(world, smpl_joint_m, coefficients)
+            local_rotmat, root_m = self.own_joints.posed(*moved, rest_m)
+        return OwnPose(
+            self.own_joints.names, self.own_joints.parents, rest_m, local_rotmat, root_m + motion.translation_m
+        )
+
+    def own_rest_vertices(self, betas: Float[Tensor, "*#batch betas"]) -> Float[Tensor, "*#batch vertices 3"]:
+        """Surface in the body's own rest pose (`own_pose`)."""
+        return self._surface.rest(self._shape(betas, None), self._first_direction(None))
+
     def _parts(self, motion: BodyMotion) -> Iterator[tuple[slice, BodyMotion]]:
         """A few frames of a motion of this body after the other."""
+        self._require_own(motion)
+        for start in range(0, motion.frame_count, _FRAMES_AT_ONCE):
+            stop = min(start + _FRAMES_AT_ONCE, motion.frame_count)
+            yield slice(start, stop), motion.cut(start, stop)
+
+    def _require_own(self, motion: BodyMotion) -> None:
         if motion.body_model != self.name:
             raise ValueError(
                 f"the motion is for body {motion.body_model!r}, this is {self.name!r}, and betas of one body mean "
                 f"nothing on another; use load_body_model({motion.body_model!r}), or replace body_model and betas"
             )
-        for start in range(0, motion.frame_count, _FRAMES_AT_ONCE):
-            stop = min(start + _FRAMES_AT_ONCE, motion.frame_count)
-            yield slice(start, stop), motion.cut(start, stop)
 
     def _shape(self, betas: Tensor, expression: Tensor | None) -> Tensor:
         """Coefficients of the shape: betas, or expression and betas."""
         if betas.shape[-1] != self.beta_count:
             raise ValueError(f"body {self.name!r} takes {self.beta_count} betas, got {betas.shape[-1]}")
         if expression is None:
-            return betas
+            return betas if self.own_joints is None else self.own_joints.shape(betas)
         if expression.shape[-1] != self.expression_count:
             takes = f"{self.expression_count} expression coefficients" if self.expression_count else "no expression"
             raise ValueError(f"body {self.name!r} takes {takes}, got {expression.shape[-1]}")
@@ -302,8 +360,11 @@ class BodyModel(nn.Module):
             turned = (local_rotmat[..., 1:, :, :] - eye).flatten(-3)
             coefficients = torch.cat([coefficients, rows(turned, 1)], -1)
         # What moves a rest point with each joint: the joint's rotation and the shift that keeps the joint in place.
-        rotmat = world[..., :3, :3]
-        shift_m = world[..., :3, 3] - (rotmat * rest_joint_m.unsqueeze(-2)).sum(-1)
+        if self.own_joints is None:
+            rotmat = world[..., :3, :3]
+            shift_m = world[..., :3, 3] - (rotmat * rest_joint_m.unsqueeze(-2)).sum(-1)
+        else:
+            rotmat, shift_m = self.own_joints.transforms(world, rest_joint_m, self._shape(betas, expression))
         transform = torch.cat([rotmat, shift_m.unsqueeze(-1)], -1)
         first = self._first_direction(expression)
         vertex_m = surface.posed(coefficients, first, rows(transform, 3), rows(translation_m, 1))

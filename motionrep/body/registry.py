@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from motionrep.body.families import open_body, smpl, smplh, smplx
+from motionrep.body.families import anny, open_body, smpl, smplh, smplx
 from motionrep.body.finding import BodyFiles, BodySource, find_body_files
 
 BODIES: dict[str, BodySource] = {
@@ -10,6 +10,7 @@ BODIES: dict[str, BodySource] = {
     **smpl.BODIES,
     **smplh.BODIES,
     **smplx.BODIES,
+    **anny.BODIES,
 }
 
 

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body.model import BodyModel
-from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.arrays import Arrays, open_npz, read_array, require_shape_within
+from motionrep.files.contents import look
+from motionrep.files.reading import reading
 from motionrep.layouts import H36M_17
 
 _ROW_SUM_WITHIN = 0.05
@@ -69,20 +71,32 @@ def load_h36m_regressor(path: Path | str, body: BodyModel) -> Float[Tensor, "17 
 
 
 def _read(path: Path) -> np.ndarray:
-    from scipy.sparse import load_npz  # takes a quarter of the time of torch to import
+    with reading(path, "regressor"):
+        if look(path).container == "npy":
+            return read_array(path, "")
+        with open_npz(path) as arrays:
+            if "format" in arrays:
+                return _dense(arrays)
+            if len(arrays.names) != 1:
+                raise ValueError(f"expected one array, it holds {', '.join(arrays.names) or 'none'}")
+            return arrays[arrays.names[0]]
 
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            if "format" in loaded:
-                return load_npz(path).toarray()
-            if len(loaded.files) != 1:
-                raise ValueError(f"expected one array, it holds {', '.join(loaded.files) or 'none'}")
-            return loaded[loaded.files[0]]
-    except BROKEN_NPZ as error:
-        raise ValueError(f"{path}: not a matrix in .npy or .npz: {error}; save it as a dense float array") from error
+
+def _dense(arrays: Arrays) -> np.ndarray:
+    """The matrix that `scipy.sparse.save_npz` wrote. SciPy itself does not check where the numbers belong."""
+    from scipy import sparse  # takes a quarter of the time of torch to import
+
+    kind, shape = arrays["format"].item(), tuple(arrays["shape"].tolist())
+    kind = kind.decode() if isinstance(kind, bytes) else kind
+    require_shape_within(arrays.path, shape)
+    if len(shape) != 2 or kind not in ("csr", "csc", "bsr", "coo"):
+        raise ValueError(f"expected a sparse matrix in csr, csc, bsr or coo, got {kind!r} of shape {shape}")
+    if kind == "coo":
+        return sparse.coo_matrix((arrays["data"], (arrays["row"], arrays["col"])), shape).toarray()
+    fields = (arrays["data"], arrays["indices"], arrays["indptr"])
+    matrix = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "bsr": sparse.bsr_matrix}[kind](fields, shape)
+    matrix.check_format(full_check=True)
+    return matrix.toarray()
 
 
 def _plausible(rest_m: Float[Tensor, "17 3"]) -> bool:

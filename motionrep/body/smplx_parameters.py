@@ -32,7 +32,7 @@ _COMPARED_FRAMES = 32
 
 def smplx_parameters(motion: BodyMotion, body: BodyModel) -> dict[str, Tensor]:
     """What `BodyMotion.to_smplx` returns, on the body of the motion."""
-    if body.joint_count not in _PARTS:
+    if body.own_joints is not None:
         raise ValueError(f"body {body.name!r} is none of SMPL's, so the package smplx has no model of it")
     rotmat, order = motion.local_rotmat, range(body.joint_count)
     if body.joint_count != SMPL_24.joint_count:
@@ -75,7 +75,7 @@ def motion_from_smplx(
     frames = len(as_float32(parameters["body_pose"]))
     betas = as_float32(parameters.get("betas", torch.zeros(1, 10))).reshape(-1, _last(parameters, "betas", 10))
     body = load_body_model(body_model, betas.shape[-1])
-    if body.joint_count not in _PARTS:
+    if body.own_joints is not None:
         raise ValueError(f"body {body_model!r} is none of SMPL's, so parameters of the package smplx are not for it")
     parts = [_part(parameters, name, frames, count) for name, count in _PARTS[body.joint_count]]
     local_rotmat = torch.eye(3).repeat(frames, body.joint_count, 1, 1)

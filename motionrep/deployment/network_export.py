@@ -31,7 +31,7 @@ _UNITS = {
     "position_m": "batch x frames x 17 joints x 3, metres, relative to the pelvis; x right, y down, z forward",
     "local_rotmat": "batch x frames x 24 joints (SMPL order) x 3 x 3, rotations relative to the parent joint; "
     "the root's to camera axes, x right, y down, z forward",
-    "betas": "batch x 10, shape of the body, no unit",
+    "betas": "batch x {betas}, shape of body {body}, no unit",
     "logit": "batch x classes, before the softmax",
 }
 
@@ -155,7 +155,7 @@ def _declaration(encoder: Encoder, heads: Mapping[str, nn.Module], model: _Windo
     del declaration["output"]
     classes = [type(head).__name__ for head in heads.values()]
     declaration["outputs"] = {"embedding": _UNITS["embedding"]} if not heads else {
-        title: _UNITS.get(name, f"see {classes[index]}")
+        title: _unit(name, list(heads.values())[index])
         for title, (index, name) in zip(model.names, model.sources, strict=True)
     }  # fmt: skip
     if heads:
@@ -164,6 +164,13 @@ def _declaration(encoder: Encoder, heads: Mapping[str, nn.Module], model: _Windo
         if labels := getattr(head, "labels", None):
             declaration["labels"] = list(labels)
     return declaration
+
+
+def _unit(output: str, head: nn.Module) -> str:
+    """Shape and unit of an output, of a body with its name."""
+    body = getattr(head, "body", None)
+    said = {} if body is None else {"betas": body.beta_count, "body": Path(body.name).name}
+    return _UNITS[output].format(**said) if output in _UNITS else f"see {type(head).__name__}"
 
 
 @contextmanager

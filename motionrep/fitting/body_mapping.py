@@ -62,8 +62,11 @@ class BodyMapping:
         """The body's local rotations."""
         return _turned(local_rotmat, self.turn.to(local_rotmat))
 
-    def moved(self, motion: BodyMotion, body: BodyModel) -> BodyMotion:
+    def moved(self, motion: BodyMotion, body: BodyModel, betas: Float[Tensor, " betas"] | None = None) -> BodyMotion:
         """A motion of the open body on the body.
+
+        Args:
+            betas: The person's on the body, if they are known.
 
         Raises:
             ValueError: It is of another body, or `body` is not the mapping's.
@@ -73,7 +76,8 @@ class BodyMapping:
         require_same_body(body, self.digest, "the mapping")
         with torch.no_grad():
             source = load_body_model("open").to(motion.local_rotmat.device)
-            betas, rotmat = self.betas(motion.betas), self.rotations(motion.local_rotmat[:, :_JOINTS])
+            betas = self.betas(motion.betas) if betas is None else betas
+            rotmat = self.rotations(motion.local_rotmat[:, :_JOINTS])
             rotmat = _still_hands(rotmat, body)
             pose = motion.local_rotmat[:, :_JOINTS], motion.betas, motion.translation_m
             wanted_m = source.points(JOINTS_AND_LANDMARKS, *pose)

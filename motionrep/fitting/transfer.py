@@ -18,6 +18,7 @@ from motionrep.types import BodyMotion
 _BETA_WEIGHT = 1e-4  # m^2: a beta of 1 is as bad as all points together being off by 1 cm
 _LANDMARK_WEIGHT = 0.5
 _JITTER_M = 0.002
+_SHAPE_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,15 @@ def transfer(motion: BodyMotion, to: BodyModel) -> Transfer:
 
 
 def same_shape(source: BodyModel, source_betas: Tensor, to: BodyModel) -> Tensor:
-    """Betas with which the points of the two rest poses, each around its own middle, agree best."""
-    wanted_m, mean_m = _centred_rest(source, source_betas), _centred_rest(to, source_betas.new_zeros(to.beta_count))
-    directions_m = _centred_rest(to, torch.eye(to.beta_count).to(source_betas)) - mean_m
-    directions_m = directions_m.flatten(1)  # betas, points and axes
-    normal = directions_m @ directions_m.T + _BETA_WEIGHT * torch.eye(to.beta_count).to(source_betas)
-    return torch.linalg.solve(normal, directions_m @ (wanted_m - mean_m).flatten())
+    """Betas with which the points of the two rest poses, each around its own middle, agree best: Gauss-Newton steps."""
+    wanted_m, betas = _centred_rest(source, source_betas), source_betas.new_zeros(to.beta_count)
+    weight = _BETA_WEIGHT * torch.eye(to.beta_count).to(betas)
+    for _ in range(1 if to.own_joints is None else _SHAPE_STEPS):  # other bodies are linear in their betas
+        got_m = _centred_rest(to, betas)
+        directions_m = (_centred_rest(to, betas + torch.eye(to.beta_count).to(betas)) - got_m).flatten(1)
+        missing = directions_m @ (wanted_m - got_m).flatten() - weight @ betas
+        betas = betas + torch.linalg.solve(directions_m @ directions_m.T + weight, missing)
+    return betas
 
 
 def _centred_rest(body: BodyModel, betas: Tensor) -> Tensor:

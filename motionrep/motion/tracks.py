@@ -15,6 +15,7 @@ from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.body.skeletons import BODY_SKELETONS, HANDS, SMPLX_57
 from motionrep.body.translation import translation_from_mid_hips
+from motionrep.files.limits import require_within
 from motionrep.layouts import SMPL_24
 from motionrep.motion.axes import in_axes
 from motionrep.motion.editing import without_gaps
@@ -30,6 +31,8 @@ PlaceOf = Literal["vertices", "hips", "pelvis"]
 # Where the mean body has its pelvis (metres): what SMPL's translation is added to. Needed where the motion is put on
 # another body than the one it was made for.
 PELVIS_M: dict[str, tuple[float, float, float]] = {"smpl": (-0.002, -0.223, 0.028), "smplx": (0.003, -0.351, 0.012)}
+_LAST_FRAME = 2**31
+_LARGEST_RAD = 1000.0
 _VERTEX_COUNT = {"smpl": 6890, "smplx": 10475}
 
 
@@ -106,18 +109,30 @@ def checked_track(
     poses, place, betas = arrays.poses, arrays.place, np.atleast_2d(arrays.betas)
     frames = len(poses) if poses.ndim else 0
     numbers = np.arange(frames) if frame_numbers is None else frame_numbers.ravel()
+    require_within(path, "frames", max(frames, len(numbers)))
     numbers_of_a_pose = (66, 72, *(3 * count for count in BODY_SKELETONS))
     if not frames or poses.ndim != 2 or poses.shape[1] not in numbers_of_a_pose or place.shape != (frames, 3):
         raise ValueError(
             f"{path}: person {person}: expected poses (frames, 72 or 66) and translations (frames, 3), "
             f"got {poses.shape} and {place.shape}"
         )
-    if len(numbers) != frames or (np.diff(numbers) <= 0).any():
+    if len(numbers) != frames or numbers.dtype.kind not in "fiu" or (np.diff(numbers.astype(float)) <= 0).any():
         raise ValueError(f"{path}: person {person}: expected {frames} increasing frame numbers, got {len(numbers)}")
+    if not (numbers >= 0).all() or not (numbers < _LAST_FRAME).all() or (numbers % 1).any():
+        raise ValueError(
+            f"{path}: person {person}: frame numbers should be whole and not negative, got {numbers[0]:g} to "
+            f"{numbers[-1]:g}; number the frames from 0"
+        )
     if betas.shape[0] not in (1, frames) or betas.ndim != 2:
         raise ValueError(f"{path}: person {person}: expected betas (10) or (frames, 10), got {betas.shape}")
+    if any(array.dtype.kind not in "fiub" for array in (poses, place, betas)):
+        raise ValueError(f"{path}: person {person}: poses, translations and betas should be numbers")
     if not (np.isfinite(poses).all() and np.isfinite(place).all() and np.isfinite(betas).all()):
         raise ValueError(f"{path}: person {person}: poses, translations or betas hold NaN or infinite values")
+    if np.abs(poses).max() > _LARGEST_RAD:
+        raise ValueError(
+            f"{path}: person {person}: poses should be axis-angles in radians, got {np.abs(poses).max():g}"
+        )
     rotvec = torch.from_numpy(poses.astype(np.float32)).unflatten(1, (-1, 3))
     place_m, shape = (torch.from_numpy(values.astype(np.float32)) for values in (place, betas))
     frame_numbers_ = torch.from_numpy(numbers.astype(np.int64))
@@ -136,7 +151,7 @@ def is_made_for(generation: Generation, body: BodyModel) -> bool:
     """Whether betas of a generation mean something on a body; a body that is neither's is taken at its user's word."""
     others = [count for name, count in _VERTEX_COUNT.items() if name != generation]
     has_face = body.joint_count == SMPLX_57.joint_count
-    if has_face and generation == "smpl":
+    if body.own_joints is not None or (has_face and generation == "smpl"):
         return False
     return body.name != "open" and body.template_vertex_m.shape[0] not in others
 

@@ -39,9 +39,14 @@ class OnBody(nn.Module):
         rotmat, betas = self.mapping.rotations(output["local_rotmat"]), self.mapping.betas(output["betas"])
         return output | {"local_rotmat": rotmat, "betas": betas}
 
-    def predict(self, embedding: MotionEmbedding, camera: PinholeCamera | None = None) -> BodyMotion:
-        """The person on the body; arguments and errors as the head's."""
-        return self.mapping.moved(self.head.predict(embedding, camera), self.body)
+    def predict(
+        self,
+        embedding: MotionEmbedding,
+        camera: PinholeCamera | None = None,
+        betas: Float[Tensor, " betas"] | None = None,
+    ) -> BodyMotion:
+        """The person on the body; arguments and errors as the head's, betas as the body's."""
+        return self.mapping.moved(self.head.predict(embedding, camera), self.body, betas)
 
 
 def mapping_file(body: BodyModel) -> Path:

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from motionrep.embedding import embed, mirrored
 from motionrep.encoders import Encoder
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.layouts import H36M_17, JointLayout
+from motionrep.motion.contacts import Ground
 from motionrep.pipeline.cameras import camera_of, places_people
+from motionrep.pipeline.floor import on_one_floor
 from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.people import chosen
 from motionrep.pipeline.result import Recovered
@@ -39,6 +41,7 @@ def recover(
     size_px: tuple[int, int] | None = None,
     all_persons: bool = False,
     detector: str | None = None,
+    body: str | Path | None = None,
     device: str | torch.device = "cpu",
 ) -> list[Recovered]:
     """What heads make of every person of a video or clip: body meshes, actions, 3D poses.
@@ -63,6 +66,7 @@ def recover(
         layout: Joint order, frame rate and image size of a keypoint file that does not say them (`load_keypoints`).
         all_persons: Keeps the people of a keypoint file who were seen in few frames and with little confidence.
         detector: Of a video's keypoints; None is `motionrep.detect`'s default.
+        body: The body to give meshes on, as in `load_networks`; None is that of the heads.
         device: Where everything is computed; results are on the CPU.
 
     Returns:
@@ -74,10 +78,10 @@ def recover(
             that no head uses; nothing to refine or to average.
     """
     clips = chosen(clips_of(source, layout, fps, size_px, detector, device, all_persons), person)
-    recoverer = Recoverer(*load_networks(heads, encoder, device), flip=flip, refine=refine, device=device)
+    recoverer = Recoverer(*load_networks(heads, encoder, device, body), flip=flip, refine=refine, device=device)
     if camera is not None:
         recoverer = recoverer.with_camera(camera, list(clips.values()))
-    return [recoverer(clip, index) for index, clip in clips.items()]
+    return list(recoverer.together(clips))
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,24 @@ class Recoverer:
         """
         return self.of_embeddings(clip, [self.embed(one) for one in self.ways(clip)], index)
 
+    def together(self, clips: Mapping[int, Keypoints]) -> Iterator[Recovered]:
+        """What the heads make of each person of a clip; on one floor (`on_one_floor`) if a head tells of the ground.
+
+        Args:
+            clips: By their place in the source.
+
+        Raises:
+            ValueError: As a call does.
+        """
+        standing = []
+        for index, clip in clips.items():
+            found = self._found(clip, [self.embed(one) for one in self.ways(clip)], index)
+            if _tells_ground(found):
+                standing.append(found)
+            else:
+                yield self._finished([found])[0]
+        yield from self._finished(standing)
+
     def ways(self, clip: Keypoints) -> list[Keypoints]:
         """The clip and, with `flip`, its mirror image."""
         return [clip, mirrored(clip)] if self.flip else [clip]
@@ -122,12 +144,7 @@ class Recoverer:
         Args:
             ways: The embeddings of `self.ways(clip)`, on the device.
         """
-        results = {name: self._predicted(head, ways) for name, head in self.heads.items()}
-        results = {name: _with_ends(result, clip, self.camera) for name, result in results.items()}
-        if self.refine:
-            results = self._refined(results, clip)
-        timelines = self._timelines(ways)
-        return Recovered(index, clip, ways[0].to("cpu"), _on_cpu(results), _on_cpu(timelines), self.camera)
+        return self._finished([self._found(clip, ways, index)])[0]
 
     @property
     def used_step_s(self) -> float:
@@ -148,6 +165,20 @@ class Recoverer:
         most_seen = max(clips, key=lambda clip: float(clip.confidence.sum()))
         embedding = self.embed(most_seen) if camera == "fit" else None
         return replace(self, camera=camera_of(camera, most_seen, self.heads, embedding))
+
+    def _found(self, clip: Keypoints, ways: Sequence[MotionEmbedding], index: int) -> Recovered:
+        """What the heads say, before people are put on a floor or refined."""
+        results = {name: self._predicted(head, ways) for name, head in self.heads.items()}
+        results = {name: _with_ends(result, clip, self.camera) for name, result in results.items()}
+        return Recovered(index, clip, ways[0].to("cpu"), results, _on_cpu(self._timelines(ways)), self.camera)
+
+    def _finished(self, people: Sequence[Recovered]) -> list[Recovered]:
+        """People of one clip, on one floor and refined where that is asked for; on the CPU."""
+        if any(map(_tells_ground, people)):
+            people = on_one_floor(people, self.refine)
+        elif self.refine:
+            people = [replace(one, results=self._refined(one.results, one.keypoints)) for one in people]
+        return [replace(one, results=_on_cpu(one.results)) for one in people]
 
     def _predicted(self, head: Any, ways: Sequence[MotionEmbedding]) -> Any:
         """What a head says of the clip, or the mean with what it says of the mirrored clip."""
@@ -174,6 +205,10 @@ class Recoverer:
             for name, head in self.heads.items()
             if hasattr(head, "predict_over_time")
         }
+
+
+def _tells_ground(one: Recovered) -> bool:
+    return any(isinstance(result, Ground) for result in one.results.values())
 
 
 def _mean(results: Sequence[Any]) -> Any:

