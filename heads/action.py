@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from motionrep.checks.values import labels as checked_labels
 from motionrep.embedding.pooling import over_persons, over_time
 from motionrep.head_api.actions import scores_of_clip, scores_over_time
 from motionrep.head_api.contract import Batch
@@ -45,10 +46,10 @@ class ActionHead(nn.Module):
         super().__init__()
         if contrastive < 0:
             raise ValueError(f"contrastive must be at least 0, got {contrastive}; it is the weight of a loss")
-        self.labels = tuple(labels)
+        self.labels = checked_labels("labels", labels)
         self.config: dict[str, Any] = {
             "channels": channels,
-            "labels": list(labels),
+            "labels": list(self.labels),
             "hidden": hidden,
             "dropout": dropout,
             "joint_channels": joint_channels,

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from motionrep.checks.values import labels as checked_labels
 from motionrep.embedding.pooling import over_persons, over_time, side_by_side
 from motionrep.head_api.actions import scores_of_clip, scores_over_time
 from motionrep.head_api.contract import Batch, require_same_encoder
@@ -51,10 +52,10 @@ class FewShotHead(nn.Module):
             raise ValueError(
                 f"each of the {len(labels)} classes needs an exemplar, got classes {sorted(set(exemplars))}"
             )
-        self.labels = tuple(labels)
+        self.labels = checked_labels("labels", labels)
         self.config: dict[str, Any] = {
             "channels": channels,
-            "labels": list(labels),
+            "labels": list(self.labels),
             "exemplars": list(exemplars),
             "describer": None if describer is None else dict(describer),
         }

@@ -1,5 +1,6 @@
 """Settings and run of `motionrep pretrain` and `motionrep finetune`."""
 
+import json
 import logging
 import re
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motionrep.cli.options import Parser
+from motionrep.cli.tables import print_protocol
 from motionrep.files.naming import did_you_mean
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ def parse(
     parser = SettingsParser(command, f"{description} {where}", examples)
     parser.add_argument("--config", action="config", help="YAML file of settings; options after it override it.")
     parser.add_argument(
-        "--data", nargs="+", required=True, help="Folders with an index.csv, or of .bvh, .npz and other motion files."
+        "--data",
+        nargs="+",
+        required=True,
+        help="Folders with an index.csv, or of .bvh, .npz and other motion files; labelled data (docs/protocols.md).",
     )
     parser.add_argument("--output", required=True, help="The run folder.")
     parser.add_argument(
@@ -55,6 +60,7 @@ def parse(
     for argument in arguments:  # jsonargparse would read numbers there as text, and keep only the last of several
         if nested := re.match(r"--((?:head.config|new.encoder|more.heads)\.[^.=]+)\.([^=]+)", argument):
             raise ValueError(f"{argument}: give all of {nested[1]} at once, as --{nested[1]} '{{{nested[2]}: ...}}'")
+    _require_data(arguments)
     try:
         options = parser.parse_args(list(arguments)).as_dict()
     except jsonargparse.ArgumentError as error:
@@ -68,6 +74,18 @@ def parse(
         if run[name] < 1:
             raise ValueError(f"--{name} must be at least 1, got {run[name]}")
     return FinetuneConfig.from_dict(options), paths | run
+
+
+def _require_data(arguments: Sequence[str]) -> None:
+    """Raises ValueError where settings name a class, which jsonargparse would import, or are above the limits."""
+    from motionrep.files.settings import CODE_KEYS, read_settings
+
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        if key := next((key for key in CODE_KEYS if re.search(rf"\b{key}\b", argument.replace("-", "_"))), None):
+            raise ValueError(f"{argument}: settings are data and have no {key!r}; give plain values")
+        name, equals, value = argument.partition("=")
+        if name == "--config" and (file := Path(value if equals else after)).exists():
+            read_settings(file)
 
 
 def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments: Sequence[str]) -> None:
@@ -95,6 +113,8 @@ def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments
         scores = try_out(config, run["data"], run["keypoints"]) if fast else train(config, **run)
     print(f"{'the run works; after two steps' if fast else f'{output}: best epoch'} {scores_line(scores)}")
     if not fast:
+        for table in sorted(output.glob("protocol_*.json")):
+            print_protocol(json.loads(table.read_text(encoding="utf-8")))
         print("next: " + shlex.join(["motionrep", "evaluate", "--run", str(output), "--data", str(run["data"][0])]))
 
 

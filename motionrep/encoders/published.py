@@ -16,6 +16,8 @@ from motionrep.encoders.motionbert_heads import MotionBERTMesh, published_head
 from motionrep.encoders.published_format import PublishedFormat
 from motionrep.encoders.saving import ENCODERS
 from motionrep.files.checkpoints import read_checkpoint
+from motionrep.files.reading import reading, require_file
+from motionrep.weights.building import within
 from motionrep.weights.fit import listed, require_fit
 
 _BACKBONE = "backbone."
@@ -41,11 +43,9 @@ def load_published(path: str | Path, **changes: int | float | str) -> tuple[Enco
             f"{path}: expected a dict of weights under 'model_pos', 'model' or 'state_dict', "
             f"the file holds {listed([str(key) for key in content])}"
         )
-    try:
+    with reading(path):
         weights = _without_wrapper(weights)
         encoder, head = from_published(_recognised(weights), weights, **changes)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     encoder.name = path.stem
     encoder.provenance = Provenance(recipe=f"read from the published checkpoint {path.name}")
     return encoder, head
@@ -86,7 +86,7 @@ def from_published(
             task_head = published_head(_below("head.", weights))
             crop_ratio = 1.0 if isinstance(task_head, MotionBERTMesh) else 2.0
             changes = {"normalisation": "crop", "crop_ratio": crop_ratio, **changes}
-    except (KeyError, ValueError, IndexError) as error:
+    except (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ValueError(
             f"the weights are not those of a published {architecture}: missing or of unknown shape {error}; "
             f"they hold {len(weights)} names ({listed(list(weights))}). They are probably incomplete or of another "
@@ -94,10 +94,11 @@ def from_published(
         ) from error
     try:
         config = replace(config, **changes)
-        encoder = ENCODERS[architecture](**asdict(config))
+        with within(state_dict):
+            encoder = ENCODERS[architecture](**asdict(config))
+            pose_head = published.pose_head(config.channels)
     except TypeError as error:
         raise ValueError(f"the configuration given does not fit {architecture}: {error}") from error
-    pose_head = published.pose_head(config.channels)
     parts: list[tuple[nn.Module, dict[str, str]]] = [
         (encoder, {prefix + published.name_in_file(name): name for name in encoder.state_dict()})
     ]
@@ -138,6 +139,7 @@ def _all_named_tensors(weights: Mapping[Any, Any]) -> bool:
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
+        require_file(path)
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path}: not a whole file of safetensors ({error}); download it again") from error

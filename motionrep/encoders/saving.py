@@ -12,9 +12,19 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import nn
 
 from motionrep.encoders.model_cards import Provenance, encoder_card
+from motionrep.files.texts import read_json
 from motionrep.files.writing import written_beside
+from motionrep.weights.building import within
 from motionrep.weights.fit import require_fit
-from motionrep.weights.folders import digest_of, format_of, read_config, read_weights, serialised
+from motionrep.weights.folders import (
+    digest_of,
+    format_of,
+    read_config,
+    read_weights,
+    require_sealed,
+    sealed,
+    serialised,
+)
 from motionrep.weights.hub import downloaded
 
 # Every architecture by its name. Subclasses of `Encoder` enter themselves.
@@ -107,7 +117,7 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
             "provenance": asdict(self.provenance),
         }
         weights = serialised(self.state_dict())
-        texts = {"config.json": json.dumps(content, indent=2) + "\n", "README.md": self._card(weights)}
+        texts = {"config.json": json.dumps(sealed(content, weights), indent=2) + "\n", "README.md": self._card(weights)}
         with ExitStack() as files:  # all are written before the first one gets its name
             files.enter_context(written_beside(folder / "model.safetensors")).write_bytes(weights)
             for name, text in texts.items():
@@ -151,10 +161,12 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
                 f"{folder}/config.json: holds a {content['architecture']}, not a {cls.architecture}; "
                 "load_encoder loads what is there"
             )
+        weights = read_weights(folder, "encoder")
         try:
-            encoder = cls(**(content["config"] | changes))
+            with within(weights):
+                encoder = cls(**(content["config"] | changes))
             encoder.provenance = Provenance(**content.get("provenance", {}))
-        except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
             raise ValueError(f"{folder}/config.json: does not build a {cls.architecture}: {error}") from error
         promised, declared = content.get("input") or {}, encoder.input_declaration()
         for key in _PROMISES:
@@ -163,11 +175,11 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
                     f"{folder}/config.json: the weights read {key} {promised[key]!r}, but the encoder that this "
                     f"version of motionrep builds from it reads {declared.get(key)!r}"
                 )
-        weights = read_weights(folder, "encoder")
         try:
             require_fit(cls.architecture, weights, encoder.state_dict(), encoder.frames, _names_by_architecture)
         except ValueError as error:
             raise ValueError(f"{folder}/model.safetensors: {error}") from error
+        require_sealed(folder, content)
         encoder.load_state_dict(weights)
         encoder.name = content.get("name", folder.name)
         digest = digest_of(encoder.state_dict())
@@ -205,7 +217,7 @@ def _is_free(folder: Path) -> bool:
     if not (folder / "config.json").exists():
         return not (folder / "README.md").exists()
     try:
-        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        content = read_json(folder / "config.json")
     except ValueError:
         return False
     return isinstance(content, dict) and "architecture" in content

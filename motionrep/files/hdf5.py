@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from motionrep.files.arrays import ArrayHeader
+from motionrep.files.arrays import ArrayHeader, require_shape_within
+from motionrep.files.limits import require_within
 from motionrep.files.pickles import MALFORMED, read_outline
 
 # What h5py raises, besides OSError, for files that are cut off or altered.
@@ -45,6 +46,18 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         ) from error
 
 
+def whole(array: Any, path: Path) -> np.ndarray:
+    """The numbers of an array in a file.
+
+    Raises:
+        ValueError: It has more elements than the limit, or its numbers lie in another file.
+    """
+    require_shape_within(path, array.shape)
+    if array.is_virtual or array.external:
+        raise ValueError(f"{path}: array {array.name!r} has its numbers in another file; write a file that has its own")
+    return array[:]
+
+
 def outline(path: Path) -> dict[str, tuple[str, ...] | ArrayHeader]:
     """The arrays at the top of a file by name, and the names in its groups. Raises ValueError as `open_hdf5`."""
     with open_hdf5(path) as file:
@@ -57,7 +70,7 @@ def outline(path: Path) -> dict[str, tuple[str, ...] | ArrayHeader]:
 def pandas_columns(path: Path) -> list[tuple[str, ...]]:
     """The columns of the table that `DataFrame.to_hdf` wrote. Raises ValueError where there is none."""
     with open_hdf5(path) as file:
-        return _columns(_group(file, path))
+        return _columns(_group(file, path), path)
 
 
 def pandas_frame(path: Path) -> PandasFrame:
@@ -69,14 +82,14 @@ def pandas_frame(path: Path) -> PandasFrame:
     with open_hdf5(path) as file:
         group = _group(file, path)
         if "table" in group:
-            table = group["table"][:]
+            table = whole(group["table"], path)
             blocks = [name for name in table.dtype.names if name.startswith("values_block_")]
             index = [name for name in table.dtype.names if name not in blocks]
             rows = [tuple(_text(row[name]) for name in index) for row in table]
         else:
-            blocks, rows = [""], _names(group, "axis1")
-            table = {"": group["block0_values"][:]}
-        columns = _columns(group)
+            blocks, rows = [""], _names(group, "axis1", path)
+            table = {"": whole(group["block0_values"], path)}
+        columns = _columns(group, path)
         values = table[blocks[0]].astype(float) if len(blocks) == 1 else np.empty(0)
         if values.shape != (len(rows), len(columns)):
             raise ValueError(f"{path}: its table should be numbers only, a column for each coordinate; save it so")
@@ -91,9 +104,9 @@ def _group(file: Any, path: Path) -> Any:
     raise ValueError(f"{path}: holds no table of pandas")
 
 
-def _columns(group: Any) -> list[tuple[str, ...]]:
+def _columns(group: Any, path: Path) -> list[tuple[str, ...]]:
     if "block0_values" in group:
-        return _names(group, "block0_items")
+        return _names(group, "block0_items", path)
     try:  # [(1, columns)], pickled by PyTables
         ((_, columns),) = read_outline(io.BytesIO(bytes(group.attrs["non_index_axes"])))
     except MALFORMED:
@@ -102,12 +115,14 @@ def _columns(group: Any) -> list[tuple[str, ...]]:
     return names if all(isinstance(part, str) for name in names for part in name) else []
 
 
-def _names(group: Any, axis: str) -> list[tuple[str, ...]]:
+def _names(group: Any, axis: str, path: Path) -> list[tuple[str, ...]]:
     """The names along an axis, which may have several levels: codes, and what these stand for."""
     if axis in group:
-        return [(_text(name),) for name in group[axis][:]]
-    levels = [[_text(name) for name in group[f"{axis}_level{i}"][:]] for i in range(group.attrs[f"{axis}_nlevels"])]
-    codes = [group[f"{axis}_label{i}"][:].tolist() for i in range(len(levels))]
+        return [(_text(name),) for name in whole(group[axis], path)]
+    count = int(group.attrs[f"{axis}_nlevels"])
+    require_within(path, "levels of nesting", count)
+    levels = [[_text(name) for name in whole(group[f"{axis}_level{i}"], path)] for i in range(count)]
+    codes = [whole(group[f"{axis}_label{i}"], path).tolist() for i in range(count)]
     return [tuple(level[code] for level, code in zip(levels, name, strict=True)) for name in zip(*codes, strict=True)]
 
 

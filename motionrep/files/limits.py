@@ -10,10 +10,13 @@ from typing import Literal
 
 SETTING = "MOTIONREP_LIMITS"
 What = Literal[
-    "bytes", "numbers", "opcodes", "levels of nesting", "digits", "joints", "persons", "frames", "frames in a gap"
-]
+    "bytes", "bytes of settings", "settings", "numbers", "opcodes", "levels of nesting", "digits", "joints", "persons",
+    "frames", "frames in a gap",
+]  # fmt: skip
 LIMITS: dict[What, int] = {
     "bytes": 4 * 2**30,  # of a file, of what it unpacks to, and of the clips that it makes
+    "bytes of settings": 2**20,
+    "settings": 100_000,
     "numbers": 100_000_000,  # or other items, in one array or in one file of text
     "opcodes": 20_000_000,  # of a pickle
     "levels of nesting": 100,

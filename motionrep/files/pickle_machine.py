@@ -10,7 +10,7 @@ import pickle
 import pickletools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from motionrep.files.limits import limit, require_within
 
@@ -275,10 +275,13 @@ _STEPS: dict[bytes, tuple[Callable[[Any], Any] | None, Step]] = {
 }  # fmt: skip
 
 
-def require_bounded(value: Any) -> Any:
+def require_bounded(value: Any, what: Literal["numbers", "settings"] = "numbers") -> Any:
     """The value, unless it is nested too deeply, is in itself, or is longer than the limit once it is written out.
 
-    A list that a pickle names twice counts twice, as whoever walks through the value meets it twice.
+    A list that a pickle or YAML names twice counts twice, as whoever walks through the value meets it twice.
+
+    Args:
+        what: The limit on its length.
 
     Raises:
         ValueError: It is.
@@ -294,7 +297,7 @@ def require_bounded(value: Any) -> Any:
             parts = _parts(item)
             size[id(item)] = 1 + sum(_size(part, size) for part in parts)
             levels[id(item)] = 1 + max((levels.get(id(part), 0) for part in parts), default=0)
-            require_within("a value in it", "numbers", size[id(item)])
+            require_within("a value in it", what, size[id(item)])
             if levels[id(item)] > most_levels:
                 require_within("a value in it", "levels of nesting", levels[id(item)])
             continue

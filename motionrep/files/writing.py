@@ -1,5 +1,6 @@
 """Writes files so that nothing half-written ever stands under the final name."""
 
+import errno
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from motionrep.files.leftovers import clear_leftovers, free_name, remove
+from motionrep.files.reading import irregular
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     Raises:
         OSError: As `written_beside`.
     """
+    if irregular(path) is not None or {"dev", "proc"} & {*path.absolute().parts[1:2]}:
+        raise FileExistsError(errno.EEXIST, f"{path} was not written: it is a device or a pipe; name a file")
     beside = free_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,9 @@ from motionrep.files.naming import did_you_mean
 from motionrep.files.writing import write_json, written_beside
 from motionrep.head_api.contract import trained_on
 from motionrep.weights import find_shipped, shipped
+from motionrep.weights.building import within
 from motionrep.weights.fit import require_fit
-from motionrep.weights.folders import format_of, read_config, read_weights, serialised
+from motionrep.weights.folders import format_of, read_config, read_weights, require_sealed, sealed, serialised
 from motionrep.weights.hub import FILES, downloaded, is_hub_id
 
 GROUP = "motionrep.heads"
@@ -64,10 +65,12 @@ def save_head(
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: holds something that is no head and would be lost; choose another folder")
     config = {"format": format_of("head"), "head": name, "version": version, "config": head.config}
+    config |= {"encoder": encoder, "encoder_digest": encoder_digest}
+    weights = serialised(head.state_dict())
     with written_beside(folder) as beside:
         beside.mkdir()
-        (beside / "model.safetensors").write_bytes(serialised(head.state_dict()))
-        write_json(config | {"encoder": encoder, "encoder_digest": encoder_digest}, beside / "config.json")
+        (beside / "model.safetensors").write_bytes(weights)
+        write_json(sealed(config, weights), beside / "config.json")
         if card:
             (beside / "README.md").write_text(card, encoding="utf-8")
 
@@ -105,15 +108,18 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
             f"{folder}: a head of the open body, got body {changes['body']!r}; train one for that body with "
             "motionrep finetune --body"
         )
+    build = head_class(name)
     try:
-        head = head_class(name)(**(config["config"] | changes))
-    except (TypeError, ValueError) as error:
+        with within(weights):
+            head = build(**(config["config"] | changes))
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
         told = f" with {', '.join(changes)} changed" if changes else ""
         raise ValueError(f"{folder}/config.json: 'config'{told} does not build a head {name!r}: {error}") from error
     try:
         require_fit(f"head {name!r}", weights, head.state_dict())
     except ValueError as error:
         raise ValueError(f"{folder}/model.safetensors: {error}") from error
+    require_sealed(folder, config)
     head.load_state_dict(weights)
     head.trained_on, head.trained_on_digest = config["encoder"], config.get("encoder_digest")
     return head.eval()
@@ -142,7 +148,7 @@ def _published_pose_head(path: Path) -> Any:
             "predict clips; motionrep.encoders.load_published loads it unchanged"
         )
     norm, position = published
-    head = head_class("pose3d")(channels=encoder.channels)
+    head = head_class("pose3d")(channels=encoder.channels, pelvis="predicted")
     head.norm.load_state_dict(norm.state_dict())
     head.position.load_state_dict(position.state_dict())
     head.trained_on, head.trained_on_digest = encoder.name, weights_digest(encoder)

@@ -1,7 +1,6 @@
 """Joints of named markers: by the names of joints, by known sets of markers on the skin, or by a user's own table."""
 
 import difflib
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motionrep.files.texts import read_json
 from motionrep.layouts import LAYOUTS, SMPL_24, JointLayout, find_layout
 from motionrep.motion.records import JointOptions, MarkerMap
 
@@ -89,10 +89,7 @@ def read_marker_map(markers: Mapping[str, str | Sequence[str]] | Path | str | No
         name = str(markers)
         if not Path(markers).is_file():
             raise FileNotFoundError(f"{markers}: no such file; expected a .json table of joints and their markers")
-        try:
-            table = json.loads(Path(markers).read_text(encoding="utf-8-sig"))
-        except ValueError as error:
-            raise ValueError(f"{markers}: not valid JSON ({error})") from error
+        table = read_json(Path(markers))
     whole = isinstance(table, Mapping) and {
         joint: (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list | tuple) else ()
         for joint, found in table.items()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.files.naming import did_you_mean
+from motionrep.files.settings import require_plain
 
 _COUNTS = (
     "epochs", "clips_per_epoch", "batch_size", "validation_views", "lora_rank", "patience", "keep_best",
@@ -121,6 +122,7 @@ class FinetuneConfig:
         Raises:
             ValueError: A setting that is not known, or a value that cannot be.
         """
+        require_plain(settings)
         given = dict(settings.get("variety") or {})
         variety: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
@@ -130,7 +132,10 @@ class FinetuneConfig:
             if unknown := [within + name for name in names if within + name not in known]:
                 hint = did_you_mean(unknown[0], known) or f" (known: {', '.join(known)})"
                 raise ValueError(f"unknown setting {unknown[0]!r}{hint}")
-        return cls(**{**settings, "variety": Augmentation(**variety)})
+        try:
+            return cls(**{**settings, "variety": Augmentation(**variety)})
+        except TypeError as error:
+            raise ValueError(f"a setting has a value of another type than it takes ({error})") from error
 
     def __post_init__(self) -> None:
         if (self.encoder is None) == (self.new_encoder is None):

@@ -17,8 +17,8 @@ import yaml
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from motionrep.datasets.motion_folders import MotionClip
 from motionrep.encoders import Encoder, Provenance
+from motionrep.files.settings import read_settings
 from motionrep.files.units import today
 from motionrep.files.writing import write_json, written_beside
 from motionrep.training.config import FinetuneConfig
@@ -54,7 +54,7 @@ def settled_precision(config: FinetuneConfig, output: Path, resume: bool) -> tup
         choice = measured_choice()
         return choice.precision, choice.sentence
     path = output / "config.yaml"
-    started = FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    started = FinetuneConfig.from_dict(read_settings(path))
     assert started.precision != "auto", "a run folder holds what was taken"
     return started.precision, f"precision {started.precision}: the run was started with it ({path})"
 
@@ -65,7 +65,7 @@ def require_same_settings(config: FinetuneConfig, path: Path) -> None:
     The file holds the frame rate and the precision that the run uses, also where the settings leave them open.
     """
     try:
-        started = asdict(FinetuneConfig.from_dict(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        started = asdict(FinetuneConfig.from_dict(read_settings(path)))
     except ValueError as error:
         raise ValueError(f"{path}: settings of another version of motionrep ({error}); use another --output") from error
     changed = [f"{name} {started[name]!r} is now {value!r}" for name, value in asdict(config).items()
@@ -85,7 +85,7 @@ def read_last(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def require_same_clips(clips: Sequence[MotionClip], people: Sequence[Keypoints], path: Path) -> None:
+def require_same_clips(clips: Sequence[str], people: Sequence[Keypoints], path: Path) -> None:
     """Raises ValueError when a run would be resumed with clips that differ from those versions.json tells of."""
     started_with, now = json.loads(path.read_text(encoding="utf-8")), _digests(clips, people)
     for name, what, option in (("clips", "motion", "--data"), ("keypoints", "keypoint", "--keypoints")):
@@ -103,26 +103,23 @@ def require_free(output: Path) -> None:
             raise ValueError(f"{folder}: is no encoder or head, and would be replaced; choose another --output")
 
 
-def _digests(clips: Sequence[MotionClip], people: Sequence[Keypoints]) -> dict[str, str]:
+def _digests(clips: Sequence[str], people: Sequence[Keypoints]) -> dict[str, str]:
     """Digests by which sets of clips are compared: of names and frame counts."""
-    motions = [f"{clip.name} {clip.split} {clip.motion.frame_count}" for clip in clips]
     persons = [f"{clip.person} {clip.frame_count} {clip.fps} {float(clip.xy_px.mean()):.3f}" for clip in people]
     return {
         name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
-        for name, lines in (("clips", motions), ("keypoints", persons))
+        for name, lines in (("clips", clips), ("keypoints", persons))
     }
 
 
-def write_run_files(
-    config: FinetuneConfig, clips: Sequence[MotionClip], people: Sequence[Keypoints], output: Path
-) -> None:
+def write_run_files(config: FinetuneConfig, clips: Sequence[str], people: Sequence[Keypoints], output: Path) -> None:
     """Writes config.yaml, and versions.json with the versions of libraries and digests of the clips."""
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
     versions |= _digests(clips, people)
-    with written_beside(output / "config.yaml") as beside:
+    with written_beside(output / "config.yaml", told=False) as beside:
         beside.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
-    write_json(versions, output / "versions.json")
+    write_json(versions, output / "versions.json", told=False)
 
 
 def provenance_of(
@@ -195,7 +192,7 @@ class EpochTable(Logger):
         """Adds a row and writes the table."""
         row: dict[str, Any] = dict(metrics) | ({} if step is None else {"step": step})
         self.rows.append(row | ({"epoch": int(row["epoch"]) + 1} if "epoch" in row else {}))
-        with written_beside(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        with written_beside(self.path, told=False) as beside, beside.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, sorted({name for row in self.rows for name in row}))
             table.writeheader()
             table.writerows(self.rows)

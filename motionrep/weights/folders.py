@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from motionrep.files.reading import require_file
+from motionrep.files.texts import read_json
 from motionrep.files.versions import require_readable
 from motionrep.weights.versions import Kind
 
@@ -31,7 +33,7 @@ def read_config(folder: Path, kind: Kind) -> dict[str, Any]:
     path, entries = folder / "config.json", _ENTRIES[kind]
     broken = f"{path}: not that of {_A[kind]} ({', '.join(map(repr, entries))})"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"{broken}: {error}") from error
     if not isinstance(content, dict) or any(entry not in content for entry in entries):
@@ -55,10 +57,50 @@ def read_weights(folder: Path, kind: Kind) -> dict[str, Tensor]:
         ValueError: It is missing or damaged.
     """
     try:
+        require_file(folder / "model.safetensors")
         weights = load_file(folder / "model.safetensors")
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{folder}: not a whole {kind} (config.json and model.safetensors): {error}") from error
     return {name: as_float32(tensor) for name, tensor in weights.items()}
+
+
+def sealed(content: Mapping[str, Any], weights: bytes) -> dict[str, Any]:
+    """The content of config.json with the entry `sha256`, by which `require_sealed` knows what was saved.
+
+    Args:
+        weights: The content of model.safetensors.
+    """
+    return {**content, "sha256": {"model.safetensors": hashlib.sha256(weights).hexdigest(), "config": _seal(content)}}
+
+
+def require_sealed(folder: Path, content: Mapping[str, Any]) -> None:
+    """Raises ValueError when a folder does not hold what was saved, such as after a bit was flipped.
+
+    Folders of motionrep 0.1.0 have neither a format nor digests, and pass.
+
+    Args:
+        content: That of config.json.
+    """
+    expected = content.get("sha256", {} if "format" in content else None)
+    if expected is None:
+        return
+    with (folder / "model.safetensors").open("rb") as file:
+        found = {"model.safetensors": hashlib.file_digest(file, "sha256").hexdigest(), "config": _seal(content)}
+    if expected == found:
+        return
+    is_config = not isinstance(expected, dict) or expected.get("config") != found["config"]
+    wrong = "config.json" if is_config else "model.safetensors"
+    raise ValueError(
+        f"{folder / wrong}: is not what was saved, by the sha256 in config.json: damaged, or changed by hand; copy or "
+        "download the folder again. If the change is yours, save the model again, or set 'sha256' to null"
+    )
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """sha256 of a configuration in whatever order, without its digests; its format is checked by itself."""
+    told = {name: value for name, value in content.items() if name not in ("sha256", "format")}
+    as_read = json.loads(json.dumps(told))
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
 
 
 def serialised(weights: Mapping[str, Tensor]) -> bytes:

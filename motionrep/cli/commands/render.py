@@ -1,6 +1,5 @@
 """`motionrep render`."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -211,14 +210,16 @@ def _chosen(
 
 def _labels(path: Path, begin_s: float) -> list[tuple[float, float, str, float]]:
     """The segments that `motionrep predict` writes of a clip longer than the head's window; `begin_s` becomes 0."""
+    from motionrep.files.texts import read_json
+
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         later_s = content["first_frame"] / content["fps"] - begin_s if "first_frame" in content else 0.0
         return [
             (part["start_s"] + later_s, part["end_s"] + later_s, part["label"], part["probability"])
             for part in content["over_time"]["segments"]
         ]
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (LookupError, TypeError, ArithmeticError) as error:
         raise ValueError(
             f"{path}: no 'over_time' with 'segments' of start_s, end_s, label, probability; motionrep predict writes "
             "them with an action head for clips longer than its window"

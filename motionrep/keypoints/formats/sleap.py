@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from motionrep.files.contents import Contents
-from motionrep.files.hdf5 import open_hdf5
+from motionrep.files.hdf5 import open_hdf5, whole
 from motionrep.keypoints.formats.fields import with_confidence
 from motionrep.keypoints.records import Detections, KeypointOptions, Row, checked_detections
 
@@ -22,14 +22,16 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
             raise ValueError(
                 f"{contents.path}: 'tracks' has shape {tracks.shape}, expected (tracks, 2, joints, frames)"
             )
-        points = tracks[:].transpose([dims.index(axis) for axis in ("frame", "track", "node", "xy")])
+        points = whole(tracks, contents.path).transpose([dims.index(axis) for axis in ("frame", "track", "node", "xy")])
         xyc = with_confidence(points)
         if scores is not None:
             of_scores = [axis for axis in dims if axis != "xy"]
-            confidence = scores[:].transpose([of_scores.index(axis) for axis in ("frame", "track", "node")])
+            confidence = whole(scores, contents.path).transpose(
+                [of_scores.index(axis) for axis in ("frame", "track", "node")]
+            )
             xyc[..., 2] *= np.where(np.isfinite(confidence), confidence, 0) if confidence.any() else 1
-        names = [name.decode() for name in file["node_names"][:]]
-        persons = [name.decode() for name in file["track_names"][:]] or ["0"]
+        names = [name.decode() for name in whole(file["node_names"], contents.path)]
+        persons = [name.decode() for name in whole(file["track_names"], contents.path)] or ["0"]
     rows = [
         Row(frame, points.ravel().tolist(), None, persons[i] if i < len(persons) else str(i))
         for frame, people in enumerate(xyc)

@@ -1,12 +1,12 @@
 """Known skeletons of motion files: which of their joints drives which joint of the body."""
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from motionrep.files.texts import read_json
 from motionrep.layouts import SMPL_24
 from motionrep.motion.retargeting.name_words import joints_by_words
 
@@ -91,10 +91,10 @@ def read_skeleton(path: Path) -> SkeletonMap:
     Raises:
         ValueError: The file is not JSON, has unknown fields, or lacks joints that a skeleton needs.
     """
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         return SkeletonMap(**{"name": path.stem, "reference": "found"} | content)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise ValueError(f"{path}: no skeleton of motionrep: {error}") from error
 
 
