@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from motionrep.checks import values as check
 from motionrep.checks.optional import optional
-from motionrep.checks.values import number, require_finite, require_fps, require_frame, require_shape
 from motionrep.layouts import H36M_17, SMPL_24, CocoRecipe, JointLayout, find_layout, to_h36m_17
 
 DEFAULT_FPS = 30.0
@@ -58,22 +58,14 @@ class Keypoints(_Movable):
     def __post_init__(self) -> None:
         _hold_float32(self, "xy_px", "confidence")
         _hold_layout(self)
-        require_shape("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2))
-        require_shape("Keypoints.confidence", self.confidence, tuple(self.xy_px.shape[:2]))
-        if self.xy_px.shape[0] == 0:
-            raise ValueError("Keypoints.xy_px has no frames; a clip needs at least one")
-        require_finite("Keypoints.xy_px", self.xy_px)
-        require_finite("Keypoints.confidence", self.confidence)
-        if bool((self.confidence < 0).any()):
-            raise ValueError(
-                f"Keypoints.confidence must be 0 (unseen) or positive, got {float(self.confidence.min()):g}"
-            )
-        require_fps("Keypoints", self.fps)
-        for name in ("width_px", "height_px"):
-            size = getattr(self, name)
-            if not (number(size) > 0 and number(size).is_integer()):
-                raise ValueError(f"Keypoints.{name} must be the image's size, a whole number of pixels, got {size!r}")
-            object.__setattr__(self, name, int(size))
+        check.require_clip("Keypoints.xy_px", self.xy_px, (None, self.layout.joint_count, 2), check.LARGEST_PX)
+        check.require_clip("Keypoints.confidence", self.confidence, self.xy_px.shape[:2], check.LARGEST_CONFIDENCE)
+        if (least := float(self.confidence.min())) < 0:
+            raise ValueError(f"Keypoints.confidence must be 0 (unseen) or positive, got {least:g}")
+        check.require_text("Keypoints.person", self.person)
+        size_px = check.picture_size("Keypoints", self.width_px, self.height_px)
+        _hold(self, width_px=size_px[0], height_px=size_px[1])
+        _hold_times(self)
 
     @property
     def frame_count(self) -> int:
@@ -105,9 +97,8 @@ class MotionEmbedding(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "values")
-        require_shape(
-            "MotionEmbedding.values", self.values, (self.keypoints.frame_count, self.layout.joint_count, None)
-        )
+        shape = (self.keypoints.frame_count, self.layout.joint_count, None)
+        check.require_shape("MotionEmbedding.values", self.values, shape)
 
     @property
     def layout(self) -> JointLayout:
@@ -147,10 +138,10 @@ class JointMotion(_Movable):
     def __post_init__(self) -> None:
         _hold_float32(self, "position_m")
         _hold_layout(self)
-        require_shape("JointMotion.position_m", self.position_m, (None, self.layout.joint_count, 3))
-        require_finite("JointMotion.position_m", self.position_m)
-        require_fps("JointMotion", self.fps)
-        require_frame("JointMotion", self.frame, ("root", "camera", "world"))
+        shape = (None, self.layout.joint_count, 3)
+        check.require_clip("JointMotion.position_m", self.position_m, shape, check.LARGEST_M)
+        _hold_times(self)
+        check.require_frame("JointMotion", self.frame, ("root", "camera", "world"))
 
     @property
     def frame_count(self) -> int:
@@ -182,20 +173,23 @@ class BodyMotion(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "local_rotmat", "translation_m", "betas", "expression")
-        require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
+        check.require_shape("BodyMotion.local_rotmat", self.local_rotmat, (None, None, 3, 3))
         if self.local_rotmat.shape[1] < SMPL_24.joint_count:
             raise ValueError(
                 f"BodyMotion.local_rotmat: expected SMPL's {SMPL_24.joint_count} joints, or all of a body with hands "
                 f"and face, got {self.local_rotmat.shape[1]}; joints without motion have the identity"
             )
-        require_shape("BodyMotion.translation_m", self.translation_m, (self.local_rotmat.shape[0], 3))
+        frames = self.local_rotmat.shape[0]
+        check.require_clip("BodyMotion.translation_m", self.translation_m, (frames, 3), check.LARGEST_M)
         if self.expression is not None:
-            require_shape("BodyMotion.expression", self.expression, (self.local_rotmat.shape[0], None))
-            require_finite("BodyMotion.expression", self.expression)
-        for name in ("local_rotmat", "translation_m", "betas"):
-            require_finite(f"BodyMotion.{name}", getattr(self, name))
-        require_fps("BodyMotion", self.fps)
-        require_frame("BodyMotion", self.frame, ("camera", "world"))
+            check.require_clip("BodyMotion.expression", self.expression, (frames, None), check.LARGEST_SHAPE)
+        check.require_finite("BodyMotion.local_rotmat", self.local_rotmat)
+        check.require_rotations("BodyMotion.local_rotmat", self.local_rotmat)
+        check.require_shape("BodyMotion.betas", self.betas, (None,))
+        check.require_within("BodyMotion.betas", self.betas, check.LARGEST_SHAPE)
+        check.require_text("BodyMotion.body_model", self.body_model)
+        _hold_times(self)
+        check.require_frame("BodyMotion", self.frame, ("camera", "world"))
 
     @property
     def frame_count(self) -> int:
@@ -271,11 +265,10 @@ class MeshMotion(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "vertex_m")
-        object.__setattr__(self, "faces", torch.as_tensor(self.faces))
-        require_shape("MeshMotion.vertex_m", self.vertex_m, (None, None, 3))
-        require_finite("MeshMotion.vertex_m", self.vertex_m)
-        require_fps("MeshMotion", self.fps)
-        require_frame("MeshMotion", self.frame, ("camera", "world"))
+        _hold(self, faces=torch.as_tensor(self.faces))
+        check.require_clip("MeshMotion.vertex_m", self.vertex_m, (None, None, 3), 10 * check.LARGEST_M)
+        _hold_times(self)
+        check.require_frame("MeshMotion", self.frame, ("camera", "world"))
 
     def to_trimesh(self, frame: int = 0) -> Any:
         """The surface of one frame as a `trimesh.Trimesh`, with vertices in their order; needs the extra `trimesh`."""
@@ -298,7 +291,8 @@ class ActionScores(_Movable):
 
     def __post_init__(self) -> None:
         _hold_float32(self, "logit")
-        require_shape("ActionScores.logit", self.logit, (len(self.labels),))
+        _hold(self, labels=check.labels("ActionScores.labels", self.labels))
+        check.require_shape("ActionScores.logit", self.logit, (len(self.labels),))
 
     @property
     def best(self) -> str:
@@ -387,11 +381,20 @@ def as_float32(values: Any) -> Tensor:
 
 
 def _hold_float32(owner: Any, *names: str) -> None:
-    for name in names:
-        if (value := getattr(owner, name)) is not None:
-            object.__setattr__(owner, name, as_float32(value))
+    _hold(owner, **{name: as_float32(it) for name in names if (it := getattr(owner, name)) is not None})
+
+
+def _hold(owner: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(owner, name, value)
+
+
+def _hold_times(owner: Any) -> None:
+    name = type(owner).__name__
+    check.require_fps(name, owner.fps)
+    _hold(owner, first_frame=check.whole(f"{name}.first_frame", owner.first_frame))
 
 
 def _hold_layout(owner: Any) -> None:
     if isinstance(owner.layout, str):
-        object.__setattr__(owner, "layout", find_layout(owner.layout))
+        _hold(owner, layout=find_layout(owner.layout))

@@ -1,12 +1,14 @@
 """Reads and writes cameras as JSON files."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from motionrep.checks.values import number
+from motionrep.files.reading import irregular, reading
+from motionrep.files.texts import read_json
 from motionrep.files.writing import write_json
 from motionrep.geometry.cameras import PinholeCamera
 
@@ -38,12 +40,9 @@ def read_camera(path: Path | str, width_px: int | None = None, height_px: int | 
             passed.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.is_file() and irregular(path) is None:
         raise FileNotFoundError(f"{path}: no such camera file")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path}: not valid JSON ({error}); a camera is written as {{"fx": 1500}}') from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError(f'{path}: expected an object such as {{"fx": 1500}}, got {type(content).__name__}')
     if unknown := [name for name in content if name not in _FIELDS]:
@@ -64,7 +63,8 @@ def read_camera(path: Path | str, width_px: int | None = None, height_px: int | 
     )
     focal_px = _focal_px(path, content, width_px)
     camera_from_world = _rigid(path, content["camera_from_world"]) if "camera_from_world" in content else torch.eye(4)
-    return PinholeCamera(focal_px, (center_px[0], center_px[1]), width_px, height_px, camera_from_world)
+    with reading(path):
+        return PinholeCamera(focal_px, (center_px[0], center_px[1]), width_px, height_px, camera_from_world)
 
 
 def write_camera(camera: PinholeCamera, path: Path | str) -> None:
@@ -107,7 +107,7 @@ def _focal_px(path: Path, content: dict[str, Any], width_px: int) -> float:
 
 def _number(path: Path, content: dict[str, Any], name: str) -> float:
     value = content[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(number(value)):
         raise ValueError(f"{path}: field {name!r} must be a number, got {value!r}")
     return float(value)
 
@@ -116,7 +116,7 @@ def _rigid(path: Path, rows: Any) -> torch.Tensor:
     hint = "expected 4 rows of 4 numbers, a rotation and a translation in metres over 0, 0, 0, 1"
     try:
         matrix = torch.tensor(rows, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{path}: field 'camera_from_world': {hint}, got {rows!r}") from error
     if matrix.shape != (4, 4) or not bool(torch.isfinite(matrix).all()):
         raise ValueError(f"{path}: field 'camera_from_world': {hint}, got shape {tuple(matrix.shape)} or NaN")

@@ -9,9 +9,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from motionrep.checks.values import (
+    LARGEST_M,
+    number,
+    picture_size,
+    require_rotations,
+    require_shape,
+    require_within,
+)
+
 DEFAULT_HFOV_DEG = 50.0
 _FITTED_HFOV_DEG = (15.0, 110.0)
 
+_LARGEST_FOCAL_PX = 1e7
 _LEVEL_DEG, _TILTED_DEG = 15.0, 60.0
 
 
@@ -24,6 +34,25 @@ class PinholeCamera:
     width_px: int
     height_px: int
     camera_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("focal_px", self.focal_px, 1e-3), *(("center_px", it, -_LARGEST_FOCAL_PX) for it in self.center_px),
+        ):  # fmt: skip
+            if isinstance(value, bool) or not least <= number(value) <= _LARGEST_FOCAL_PX:
+                raise ValueError(
+                    f"PinholeCamera.{name}: expected {'a positive number' if least > 0 else 'numbers'} of pixels up to "
+                    f"{_LARGEST_FOCAL_PX:g}, got {value!r}"
+                )
+        if len(self.center_px) != 2:
+            raise ValueError(f"PinholeCamera.center_px: expected x and y, got {self.center_px!r}")
+        picture_size("PinholeCamera", self.width_px, self.height_px)
+        name = "PinholeCamera.camera_from_world"
+        require_shape(name, self.camera_from_world, (4, 4))
+        require_within(name, self.camera_from_world, LARGEST_M)
+        require_rotations(name, self.camera_from_world[:3, :3])
+        if self.camera_from_world[3].tolist() != [0.0, 0.0, 0.0, 1.0]:
+            raise ValueError(f"{name}: expected 0, 0, 0, 1 in the last row, got {self.camera_from_world[3].tolist()}")
 
     @classmethod
     def from_hfov(cls, width_px: int, height_px: int, hfov_deg: float = DEFAULT_HFOV_DEG) -> "PinholeCamera":

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from motionrep.files.limits import require_within
 from motionrep.keypoints.records import Detections
 from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.tracking import follow_people
@@ -43,6 +44,7 @@ def person_clips(
     code = np.array([code_of[person] for person in ids])
     order = np.lexsort((detections.score, code))  # a later detection overwrites an earlier one of the same frame
     bounds = np.searchsorted(code[order], range(len(code_of) + 1))
+    _require_within(path, detections, code, len(code_of))
     clips, exchanged = [], 0
     for person, (start, stop) in zip(code_of, pairwise(bounds), strict=True):
         rows = order[start:stop]
@@ -63,6 +65,17 @@ def person_clips(
             exchanged, distinct, 100 * exchanged / distinct,
         )  # fmt: skip
     return clips if all_persons else _without_ghosts(clips, path)
+
+
+def _require_within(path: Path, detections: Detections, code: Int[np.ndarray, " detections"], persons: int) -> None:
+    """Checks the limits on persons, on the frames of each, and on what the clips of all of them take."""
+    require_within(path, "persons", persons)
+    first, last = np.full(persons, np.iinfo(np.int64).max), np.zeros(persons, np.int64)
+    np.minimum.at(first, code, detections.frame)
+    np.maximum.at(last, code, detections.frame)
+    frames = last - first + 1
+    require_within(path, "frames", int(frames.max()))
+    require_within(path, "bytes", int(frames.sum()) * detections.layout.joint_count * 3 * 4)
 
 
 def _in_the_picture(detections: Detections, size_px: tuple[int, int], path: Path) -> Detections:

@@ -10,6 +10,7 @@ import numpy as np
 
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
+from motionrep.files.reading import reading
 from motionrep.keypoints.clips import person_clips
 from motionrep.keypoints.frames import FrameOrder
 from motionrep.keypoints.naming import asked_layout
@@ -71,7 +72,13 @@ def read_keypoints(
     all_persons: bool = False,
 ) -> list[Keypoints]:
     """`load_keypoints` for a file that was looked at already."""
-    path, options = contents.path, _options(layout, fps, size_px, frame_order)
+    options = _options(layout, fps, size_px, frame_order)
+    with reading(contents.path):
+        return _people(contents, options, all_persons)
+
+
+def _people(contents: Contents, options: KeypointOptions, all_persons: bool) -> list[Keypoints]:
+    path = contents.path
     if _is_blank(contents):
         raise ValueError(f"{path}: holds no detections")
     kind = require_kind(contents, "keypoints")

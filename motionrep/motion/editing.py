@@ -9,6 +9,7 @@ from torch import Tensor
 
 from motionrep.body.model import BodyModel
 from motionrep.body.translation import translation_for_betas
+from motionrep.files.limits import require_within
 from motionrep.motion.floor import floor_height_m, raised
 from motionrep.types import BodyMotion
 
@@ -28,6 +29,7 @@ def resample(motion: BodyMotion, fps: float) -> BodyMotion:
         return motion
     step = motion.fps / fps
     count = math.floor((motion.frame_count - 1) / step + 1e-6) + 1
+    require_within(f"the motion at {fps:g} frames per second", "frames", count)
     place = (torch.arange(count, dtype=torch.float64) * step).clamp(max=motion.frame_count - 1)
     before = place.long()
     after = (before + 1).clamp(max=motion.frame_count - 1)
@@ -70,7 +72,12 @@ def between(
 
 
 def without_gaps(motion: BodyMotion, frame_numbers: Int[Tensor, " frames"]) -> BodyMotion:
-    """A frame for every number from the first to the last; where numbers are missing, frames are interpolated."""
+    """A frame for every number from the first to the last; where numbers are missing, frames are interpolated.
+
+    Raises:
+        ValueError: So many are missing that the numbers cannot count the frames of a recording.
+    """
+    require_gaps_within(frame_numbers)
     wanted = torch.arange(int(frame_numbers[0]), int(frame_numbers[-1]) + 1)
     if len(wanted) == len(frame_numbers):
         return motion
@@ -78,3 +85,10 @@ def without_gaps(motion: BodyMotion, frame_numbers: Int[Tensor, " frames"]) -> B
     before = torch.where(frame_numbers[after] == wanted, after, after - 1)
     span = (frame_numbers[after] - frame_numbers[before]).clamp(min=1)
     return between(motion, before, after, (wanted - frame_numbers[before]) / span)
+
+
+def require_gaps_within(frame_numbers: Int[Tensor, " frames"]) -> None:
+    """Raises ValueError where more frames are missing, or would be made, than the limits allow."""
+    longest = int(frame_numbers.diff().max()) - 1 if len(frame_numbers) > 1 else 0
+    require_within("frame numbers of a person", "frames in a gap", longest)
+    require_within("frame numbers of a person", "frames", int(frame_numbers[-1]) - int(frame_numbers[0]) + 1)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
+from motionrep.files.limits import require_within
+from motionrep.files.reading import reading
 from motionrep.motion.axes import TURN_TO_UP
 from motionrep.motion.joint_checks import METRES, require_person, require_upright
 from motionrep.motion.marker_sets import read_marker_map
@@ -62,7 +64,8 @@ def load_joints(
     contents, options = look(path), JointOptions(layout, fps, unit, axes, person, read_marker_map(markers))
     found: JointMotion | RecordedJoints = require_kind(contents, "joints").read(contents, options)
     if isinstance(found, RecordedJoints):
-        return _in_metres(contents.path, found, options)
+        with reading(path):
+            return _in_metres(contents.path, found, options)
     if given := [name for name, value in asdict(options).items() if value is not None]:
         raise ValueError(f"{path}: says itself what it holds; leave {', '.join(given)} out")
     return found, torch.ones_like(found.position_m[..., 0])
@@ -72,6 +75,7 @@ def _in_metres(
     path: Path, joints: RecordedJoints, options: JointOptions
 ) -> tuple[JointMotion, Float[Tensor, "frames joints"]]:
     """The joints in metres and our axes, and their confidence, once both are checked."""
+    require_within(path, "frames", len(joints.values))
     unit = options.unit or joints.unit or "m"
     position_m = torch.from_numpy(joints.values[..., :3]).float() * METRES[unit]
     confidence = torch.ones_like(position_m[..., 0])

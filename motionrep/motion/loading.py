@@ -11,6 +11,7 @@ from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import require_kind
+from motionrep.files.reading import reading
 from motionrep.geometry.rotations import y_up_turn
 from motionrep.motion.readers import own_joints
 from motionrep.motion.records import JointOptions, MotionOptions, Up
@@ -116,6 +117,11 @@ def load_motions(
 
 def read_motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]:
     """`load_motions` for a file that was looked at already."""
+    with reading(contents.path):
+        return _motions(contents, options)
+
+
+def _motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]:
     path = contents.path
     kind = require_kind(contents, "motion")
     found: list[BodyMotion] | list[Track] = kind.read(contents, options)
