@@ -14,6 +14,9 @@ from motionrep.files.reading import irregular
 
 logger = logging.getLogger(__name__)
 
+# Names of what is open, such as /dev/stdout, which would be replaced instead of written to.
+_OF_DEVICES = ("/dev/std", "/dev/fd/", "/proc/")
+
 
 def visible_files(folder: Path) -> list[Path]:
     """All files below a folder, sorted; without hidden ones, such as macOS's `._a.bvh`, and those in hidden folders."""
@@ -55,7 +58,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     Raises:
         OSError: As `written_beside`.
     """
-    if irregular(path) is not None or {"dev", "proc"} & {*path.absolute().parts[1:2]}:
+    if irregular(path) is not None or str(path.absolute()).startswith(_OF_DEVICES):
         raise FileExistsError(errno.EEXIST, f"{path} was not written: it is a device or a pipe; name a file")
     beside = free_name(path)
     try:
