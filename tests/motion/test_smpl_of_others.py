@@ -273,6 +273,17 @@ def test_smplx_in_parts(tmp_path, world, smpl, caplog) -> None:
         load_motion(path)
 
 
+def test_parts_whose_up_nobody_says_are_refused(tmp_path, world, smpl) -> None:
+    """SLAHMR's *_world_results.npz has persons first; HuMoR's stages are in a camera, with the floor's plane."""
+    fields = parts(world, smpl)
+    names = ("root_orient", "pose_body", "trans")
+    slahmr = fields | {name: np.stack([fields[name]] * 2) for name in names}
+    for more in (slahmr, fields | {"floor_plane": np.array([0.0, -1.0, 0.0])}):
+        np.savez(tmp_path / "results.npz", **more)
+        with pytest.raises(ValueError, match=r"is a result of SLAHMR or HuMoR, .*does not say which way is up"):
+            load_motion(tmp_path / "results.npz", smpl.name)
+
+
 def test_smplx_in_parts_with_y_up_is_told(tmp_path, world, smpl, caplog) -> None:
     fields = parts(world, smpl) | {"root_orient": rotvec(world)[:, :3], "trans": world.translation_m.numpy()}
     np.savez(tmp_path / "walk.npz", **fields)

@@ -63,7 +63,13 @@ def _generation(arrays: Arrays) -> Generation:
 
 def _poses(arrays: Arrays) -> np.ndarray:
     """Axis-angles of the body, with the fingers and the face where the file has them."""
-    frames = len(arrays["root_orient"])
+    root = arrays["root_orient"]
+    if "floor_plane" in arrays or (root.ndim == 3 and root.shape[1] > 1):
+        raise ValueError(
+            f"{arrays.path}: is a result of SLAHMR or HuMoR, with root_orient {root.shape}, and does not say which way "
+            "is up; save root_orient (frames, 3), pose_body and trans of one person with z up"
+        )
+    frames = len(root)
     body = _joined(arrays, frames, ("root_orient", "pose_body"))
     if body.shape[1] < _BODY:
         raise ValueError(
