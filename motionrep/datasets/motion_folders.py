@@ -33,7 +33,7 @@ _REVERSED_LEFT_ELBOW = (
     "b3547d22351671f740fd535ee2448cc07ae0fe539452ec2ecc4f0bc7116e780b",
     "7582ec04ddd399c3ea02a819d4029c19147a9e0b678edfc5cb76ecd3c85be9d9",
 )
-_ANY_TEXT = (".txt", ".json")  # a README.txt is no motion that cannot be read
+_ANYTHING = (".txt", ".json", ".npy")  # a README.txt is no motion that cannot be read
 # Actions in which feet are off the floor for long, so that a slope fitted to them would not be the floor's.
 _NO_SLOPE = ("climb_steps", "climb_ladder", "playground", "sit_stand", "jump")
 
@@ -236,7 +236,7 @@ def _clip_motions(path: Path, body: BodyModel) -> list[tuple[BodyMotion, float |
 
 def _motion_files(folder: Path) -> list[str]:
     paths = [path for path in visible_files(folder) if path.suffix.lower() in suffixes("motion")]
-    paths = [path for path in paths if path.suffix.lower() not in _ANY_TEXT or kind_of(path).holds == "motion"]
+    paths = [path for path in paths if path.suffix.lower() not in _ANYTHING or kind_of(path).holds == "motion"]
     names = [
         path.relative_to(folder).as_posix()
         for path in paths
