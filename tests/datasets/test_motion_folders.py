@@ -161,6 +161,7 @@ def test_text_that_is_no_motion_is_not_looked_for(folder, caplog):
     """DeepMimic's motions are called .txt, as a README is."""
     (folder / "README.txt").write_text("Clips of a walk.")
     (folder / "about.json").write_text("{}")
+    np.save(folder / "Mean.npy", np.zeros(263))
     frame = [0.1, 0, 0.85, 0, *[1, 0, 0, 0] * 3, *[1, 0, 0, 0], 0, *[1, 0, 0, 0] * 2, 0, *[1, 0, 0, 0], 0,
              *[1, 0, 0, 0] * 2, 0]  # fmt: skip
     (folder / "still.txt").write_text(json.dumps({"Loop": "none", "Frames": [frame] * 3}))
