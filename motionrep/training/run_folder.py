@@ -26,6 +26,24 @@ from motionrep.training.precision import Precision, measured_choice
 from motionrep.types import Keypoints
 
 
+def may_resume(output: Path, was_killed: bool) -> bool:
+    """Whether there are settings to go on with. Without them a run that was killed at its start begins again.
+
+    Args:
+        was_killed: A run was killed in the folder.
+
+    Raises:
+        ValueError: No run began in the folder, or one has ended without leaving a checkpoint.
+    """
+    if (output / "config.yaml").is_file():
+        if (output / "metrics.json").is_file() and not _last(output).is_file():
+            raise ValueError(f"{output}: nothing to resume, the run has ended and {_last(output)} is gone")
+        return True
+    if not was_killed:
+        raise ValueError(f"{output}: nothing to resume, there is no config.yaml; leave out --resume to start")
+    return False
+
+
 def last_checkpoint(output: Path, resume: bool) -> Path | None:
     """The checkpoint to go on from.
 
@@ -33,14 +51,16 @@ def last_checkpoint(output: Path, resume: bool) -> Path | None:
         None for a new run, and for one that ended before its first epoch did, which begins again.
 
     Raises:
-        ValueError: There is nothing to resume, or a new run would overwrite another one.
+        ValueError: A new run would overwrite another one.
     """
-    last = output / "checkpoints" / "last.ckpt"
-    if resume and not last.is_file() and not (output / "config.yaml").is_file():
-        raise ValueError(f"{output}: nothing to resume, {last} does not exist; leave out --resume to start")
-    if not resume and last.is_file():
+    last = _last(output)
+    if not resume and (last.is_file() or (output / "metrics.json").is_file()):
         raise ValueError(f"{output} already holds a run; pass --resume to go on with it, or another --output")
     return last if last.is_file() else None
+
+
+def _last(output: Path) -> Path:
+    return output / "checkpoints" / "last.ckpt"
 
 
 def settled_precision(config: FinetuneConfig, output: Path, resume: bool) -> tuple[Precision, str]:
@@ -117,9 +137,9 @@ def write_run_files(config: FinetuneConfig, clips: Sequence[str], people: Sequen
     packages = ("motionrep", "torch", "lightning", "numpy", "roma")
     versions = {name: version(name) for name in packages} | {"python": platform.python_version(), "commit": _commit()}
     versions |= _digests(clips, people)
-    with written_beside(output / "config.yaml", told=False) as beside:
-        beside.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
     write_json(versions, output / "versions.json", told=False)
+    with written_beside(output / "config.yaml", told=False) as beside:  # the last: a run with settings can be resumed
+        beside.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
 
 
 def provenance_of(
