@@ -95,7 +95,10 @@ def _dense(arrays: Arrays) -> np.ndarray:
         return sparse.coo_matrix((arrays["data"], (arrays["row"], arrays["col"])), shape).toarray()
     fields = (arrays["data"], arrays["indices"], arrays["indptr"])
     matrix = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "bsr": sparse.bsr_matrix}[kind](fields, shape)
-    matrix.check_format(full_check=True)
+    try:
+        matrix.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"its indices do not fit its shape {shape} ({error}); get the file again") from error
     return matrix.toarray()
 
 

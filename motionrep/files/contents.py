@@ -154,7 +154,7 @@ class Contents:
         """The value, or, of a pickle that asks for more than `value` allows, as much as can be told without it."""
         if not isinstance(self._outcome, ValueError):
             return self._outcome
-        if self.container == "pickle":
+        if self.container == "pickle" and "asks to import" in str(self._outcome):
             try:
                 return read_outline(io.BytesIO(unpacked(self.path)))
             except MALFORMED:

@@ -28,6 +28,10 @@ LIMITS: dict[What, int] = {
 }
 
 
+class OverLimit(ValueError):
+    """A file asks for more than a limit."""
+
+
 def limit(what: What) -> int:
     """The limit, as the setting has it.
 
@@ -51,12 +55,12 @@ def require_within(where: Path | str, what: What, count: float) -> None:
         where: The file, or the argument.
 
     Raises:
-        ValueError: It is more than the limit; the message says how to raise that.
+        OverLimit: It is more than the limit; the message says how to raise that.
     """
     if not count <= (most := limit(what)):
         factor = math.ceil(count / LIMITS[what]) if count < math.inf else "..."
         got = f"{count:,.0f}" if count < 1e15 else f"{count:.3g}"
-        raise ValueError(
+        raise OverLimit(
             f"{where}: asks for {got} {what}, the limit is {most:,}; if the file is right, raise it with the "
             f"environment variable {SETTING}={factor}"
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from motionrep.files.limits import require_within
+from motionrep.files.limits import OverLimit, require_within
 
 # What parsers and arithmetic raise for files that are cut off, altered or of another kind, besides OSError.
 BROKEN = (
@@ -19,6 +19,7 @@ BROKEN = (
     SyntaxError, StopIteration, tokenize.TokenError, struct.error, zlib.error, lzma.LZMAError,
     zipfile.BadZipFile, pickle.UnpicklingError,
 )  # fmt: skip
+_LONGEST = 2000  # characters of a message
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"), (stat.S_ISSOCK, "a socket"),
 )  # fmt: skip
@@ -56,11 +57,12 @@ def reading(path: Path | str, what: str = "") -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        told = isinstance(error, ValueError) and type(error).__module__ in ("builtins", __name__)
-        if told and str(path) in str(error):
-            raise
+        told = isinstance(error, ValueError) and type(error) in (ValueError, OverLimit, UnicodeDecodeError)
+        text = str(error) if len(str(error)) < _LONGEST else f"{str(error)[:_LONGEST]} ..."
+        if told and str(path) in text:
+            raise error if text == str(error) else ValueError(text) from error
         if told:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {text}") from error
         why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise ValueError(
             f"{path}: not a whole file{f' of the kind {what}' if what else ''}, or altered ({why[:300]}); get it again "
