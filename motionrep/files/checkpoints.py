@@ -17,7 +17,7 @@ from torch import Tensor
 
 from motionrep.files import pickle_machine
 from motionrep.files.arrays import member_bytes, require_shape_within
-from motionrep.files.limits import OverLimit, require_within
+from motionrep.files.limits import OverLimitError, require_within
 from motionrep.files.pickle_machine import PickleMachine, as_ordered, require_bounded
 from motionrep.files.reading import BROKEN, read_bytes, require_file
 
@@ -73,8 +73,8 @@ def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") 
             content = _read_legacy(read_bytes(path), unknown)
     except _Refused as error:
         raise ValueError(f"{path}: asks to import {error}; a file of tensors needs no such thing; refused") from None
-    except OverLimit as error:
-        raise OverLimit(f"{path}: {error}") from None
+    except OverLimitError as error:
+        raise OverLimitError(f"{path}: {error}") from None
     except BROKEN as error:
         raise ValueError(
             f"{path}: not a whole checkpoint of torch.save ({type(error).__name__}: {error}); "

@@ -28,7 +28,7 @@ LIMITS: dict[What, int] = {
 }
 
 
-class OverLimit(ValueError):
+class OverLimitError(ValueError):
     """A file asks for more than a limit."""
 
 
@@ -55,12 +55,12 @@ def require_within(where: Path | str, what: What, count: float) -> None:
         where: The file, or the argument.
 
     Raises:
-        OverLimit: It is more than the limit; the message says how to raise that.
+        OverLimitError: It is more than the limit; the message says how to raise that.
     """
     if not count <= (most := limit(what)):
         factor = math.ceil(count / LIMITS[what]) if count < math.inf else "..."
         got = f"{count:,.0f}" if count < 1e15 else f"{count:.3g}"
-        raise OverLimit(
+        raise OverLimitError(
             f"{where}: asks for {got} {what}, the limit is {most:,}; if the file is right, raise it with the "
             f"environment variable {SETTING}={factor}"
         )

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from motionrep.files.arrays import BROKEN_NPZ, member_bytes, read_header, require_shape_within
-from motionrep.files.limits import OverLimit, limit, require_within
+from motionrep.files.limits import OverLimitError, limit, require_within
 from motionrep.files.pickle_machine import Inert, PickleMachine, as_dict, as_ordered, as_set, require_bounded
 from motionrep.files.reading import read_bytes, require_file
 
@@ -292,8 +292,8 @@ def _read(stream: io.BytesIO | mmap.mmap, path: Path, what: str, stand_in: Calla
         return require_bounded(PickleMachine(stream, _finder(stream, stand_in)).load())
     except _Refused as error:
         raise ValueError(f"{path}: asks to import {error}, which no {what} needs; refused, nothing was run") from None
-    except OverLimit as error:
-        raise OverLimit(f"{path}: {error}") from None
+    except OverLimitError as error:
+        raise OverLimitError(f"{path}: {error}") from None
     except MALFORMED as error:
         raise ValueError(
             f"{path}: not a whole pickle of a {what} ({type(error).__name__}: {error}); get it again"

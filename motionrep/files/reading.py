@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from motionrep.files.limits import OverLimit, require_within
+from motionrep.files.limits import OverLimitError, require_within
 
 # What parsers and arithmetic raise for files that are cut off, altered or of another kind, besides OSError.
 BROKEN = (
@@ -57,10 +57,10 @@ def reading(path: Path | str, what: str = "") -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        told = isinstance(error, ValueError) and type(error) in (ValueError, OverLimit, UnicodeDecodeError)
+        told = type(error) in (ValueError, OverLimitError, UnicodeDecodeError)
         text = str(error) if len(str(error)) < _LONGEST else f"{str(error)[:_LONGEST]} ..."
-        if told and str(path) in text:
-            raise error if text == str(error) else ValueError(text) from error
+        if told and str(path) in text and text == str(error):
+            raise
         if told:
             raise ValueError(f"{path}: {text}") from error
         why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
