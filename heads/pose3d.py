@@ -34,6 +34,8 @@ class Pose3DHead(nn.Module):
         losses: Weight of each term of the loss, as `loss` explains them; LOSSES when None.
         joint_weights: `limbs` gives joints with larger errors more weight, as the published KTPFormer does; `equal`
             does not.
+        pelvis: `origin` has the pelvis of the output at the origin. `predicted` leaves it where the map puts it, as
+            published networks do: it then learns that it is at the origin. `predict` moves it there.
         hypotheses: How many poses to give for each clip, since images leave the depth open. The one nearest to the
             truth learns from a clip, the others only a little (Rupprecht et al., ICCV 2017).
     """
@@ -48,6 +50,7 @@ class Pose3DHead(nn.Module):
         losses: Mapping[str, float] | None = None,
         joint_weights: Literal["limbs", "equal"] = "limbs",
         hypotheses: int = 1,
+        pelvis: Literal["origin", "predicted"] = "origin",
     ) -> None:
         super().__init__()
         if hypotheses < 1:
@@ -57,7 +60,10 @@ class Pose3DHead(nn.Module):
             raise ValueError(f"joint_weights must be 'limbs' or 'equal', got {joint_weights!r}")
         self.config: dict[str, Any] = {"channels": channels, "hidden": hidden, "losses": self.losses}
         self.config |= {"joint_weights": joint_weights, "hypotheses": hypotheses}
-        self.hypotheses = hypotheses
+        if pelvis not in ("origin", "predicted"):
+            raise ValueError(f"pelvis must be 'origin' or 'predicted', got {pelvis!r}")
+        self.config |= {"pelvis": pelvis} if pelvis == "predicted" else {}
+        self.hypotheses, self.pelvis = hypotheses, pelvis
         self.norm = nn.LayerNorm(channels)
         self.position = (
             _over_all_joints(channels, hidden, hypotheses) if hidden else nn.Linear(channels, 3 * hypotheses)
@@ -73,7 +79,9 @@ class Pose3DHead(nn.Module):
     ) -> dict[str, Tensor]:
         x = self.norm(representation)
         position_m = self.position(x).float().unflatten(-1, (self.hypotheses, 3))
-        position_m = (position_m - position_m[:, :, :1]).movedim(-2, 1)  # batch hypotheses frames joints 3
+        if self.pelvis == "origin":
+            position_m = position_m - position_m[:, :, :1]
+        position_m = position_m.movedim(-2, 1)  # batch hypotheses frames joints 3
         if self.hypotheses == 1:
             return {"position_m": position_m[:, 0]}
         logit = self.choice(_mean_over(x.mean(2), valid)).float()
@@ -170,6 +178,7 @@ class Pose3DHead(nn.Module):
 def _placed(
     position_m: Tensor, embedding: MotionEmbedding, frame: Literal["root", "camera"], camera: PinholeCamera | None
 ) -> JointMotion:
+    position_m = position_m - position_m[:, :1]
     if frame == "camera":
         position_m = position_m + translation_to_keypoints(position_m, embedding.keypoints, camera)[:, None]
     return JointMotion(position_m, H36M_17, embedding.fps, frame, embedding.keypoints.first_frame)

@@ -22,6 +22,7 @@ from motionrep.cli.commands import (
     pretrain,
     render,
     report,
+    score,
     view,
 )
 from motionrep.cli.commands import list as list_
@@ -32,7 +33,7 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo, "detect": detect, "embed": embed, "predict": predict, "render": render, "view": view,
     "report": report, "convert": convert, "fit": fit, "export": export, "pretrain": pretrain, "finetune": finetune,
     "adapt": adapt,
-    "evaluate": evaluate, "plot": plot, "list": list_, "doctor": doctor,
+    "evaluate": evaluate, "score": score, "plot": plot, "list": list_, "doctor": doctor,
 }  # fmt: skip
 
 

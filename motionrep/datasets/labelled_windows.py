@@ -155,11 +155,12 @@ class LabelledWindows(Dataset):
             "camera_from_world": torch.eye(3, 4).expand(count, 3, 4),
         }
         sample = {name: values[source] for name, values in frames.items()}
-        action = self.clips[which].action
+        action, inside = self.clips[which].action, torch.arange(self.padded_to) < count
+        counted = sample["valid"] & inside
         return sample | {
-            "valid": sample["valid"] & (torch.arange(self.padded_to) < count),
+            "valid": counted if bool(counted.any()) else inside,  # heads need a frame
             "observed": sample["keypoints"],
-            "has_pose": torch.tensor(made.has_pose),
+            "has_pose": torch.tensor(made.has_pose and bool(counted.any())),
             "betas": made.betas,
             "focal": torch.tensor(made.focal),
             "label": torch.tensor(self.labels.index(action) if action in self.labels else -1),

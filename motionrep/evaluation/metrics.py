@@ -1,6 +1,7 @@
 """Errors of 3D motion and scores of classifiers, as the field defines them; metres in, millimetres out."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import roma
 import torch
@@ -107,6 +108,26 @@ def accel_error_m_per_s2(
     return fps**2 * second.norm(dim=-1).mean(-1)
 
 
+def errors_of_frames(
+    predicted_m: Float[Tensor, "frames joints 3"],
+    target_m: Float[Tensor, "frames joints 3"],
+    vertex_m: Float[Tensor, "frames vertices 3"] | None,
+    target_vertex_m: Float[Tensor, "frames target_vertices 3"] | None,
+    fps: float,
+) -> dict[str, Float[Tensor, " _"]]:
+    """The errors of bodies in the camera in each frame, as GVHMR prints them; both have the same point at the origin.
+
+    `mpjpe` and `pa_mpjpe`, `accel_error` in m/s^2 of the inner frames, and `pve` where both meshes have as many
+    vertices.
+    """
+    errors = {"mpjpe": joint_error_mm(predicted_m, target_m).mean(-1), "pa_mpjpe": pa_mpjpe_mm(predicted_m, target_m)}
+    if len(predicted_m) > 2:
+        errors["accel_error"] = accel_error_m_per_s2(predicted_m, target_m, fps)
+    if vertex_m is not None and target_vertex_m is not None and vertex_m.shape == target_vertex_m.shape:
+        errors["pve"] = joint_error_mm(vertex_m, target_vertex_m).mean(-1)
+    return errors
+
+
 def inner_frames(valid: Bool[Tensor, "*batch frames"]) -> Bool[Tensor, "*batch frames-2"]:
     """Frames whose acceleration counts: they and both neighbours are valid."""
     return valid[..., 2:] & valid[..., 1:-1] & valid[..., :-2]
@@ -142,6 +163,21 @@ def macro_accuracy(logit: Float[Tensor, "clips classes"], label: Int[Tensor, " c
     _require_clips(label)
     right = (logit.argmax(-1) == label).float()
     return float(torch.stack([right[label == c].mean() for c in label.unique()]).mean())
+
+
+def confusion_of(
+    logit: Float[Tensor, "clips classes"], label: Int[Tensor, " clips"], classes: Sequence[str]
+) -> dict[str, Any]:
+    """`per_class`, the share in percent of the clips of each class that occurs that was recognised, by its name.
+
+    Also `classes`, their names, and `confusion`: the number of clips of the class of a row that were taken for the
+    class of a column.
+    """
+    taken_for = torch.zeros(len(classes), len(classes), dtype=torch.long)
+    taken_for.index_put_((label, logit.argmax(-1)), torch.ones_like(label), accumulate=True)
+    count = taken_for.sum(1)
+    share = {name: 100 * float(taken_for[i, i] / count[i]) for i, name in enumerate(classes) if count[i]}
+    return {"per_class": share, "classes": list(classes), "confusion": taken_for.tolist()}
 
 
 def _require_clips(label: Int[Tensor, " clips"]) -> None:

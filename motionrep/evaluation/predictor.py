@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from motionrep.body.model import BodyModel
 from motionrep.embedding.encoding import embed
 from motionrep.embedding.inputs import mirrored
 from motionrep.encoders import Encoder
+from motionrep.head_api.contract import representation_of
 from motionrep.head_api.flip_averaging import flip_averaged
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
@@ -44,19 +45,33 @@ class Predictor:
         """What the head predicts for one person, without flip averaging."""
         return self.head.predict(self.embed(keypoints))
 
-    def joints_m(self, keypoints: Keypoints) -> Float[Tensor, "frames 17 3"]:
+    def joints_m(
+        self, keypoints: Keypoints, pelvis: Literal["as_predicted", "zero", "subtracted"] = "subtracted"
+    ) -> Float[Tensor, "frames 17 3"]:
         """Human3.6M-17 joints in camera axes, relative to the pelvis.
+
+        Args:
+            pelvis: `subtracted` moves the pelvis to the origin. Of heads that predict where it is (`pelvis` of the head
+                `pose3d`), `as_predicted` leaves it there, and `zero` puts it alone at the origin.
 
         Raises:
             ValueError: The head predicts no joints and no body, or not in camera axes.
         """
-        joints = self._joints(keypoints)
+        joints = self._joints(keypoints, pelvis == "subtracted")
         if self.flip:
-            joints = flip_averaged(joints, self._joints(mirrored(keypoints)))
-        return joints.position_m
+            joints = flip_averaged(joints, self._joints(mirrored(keypoints), pelvis == "subtracted"))
+        position_m = joints.position_m
+        return (
+            torch.cat([torch.zeros_like(position_m[:, :1]), position_m[:, 1:]], 1) if pelvis == "zero" else position_m
+        )
 
-    def _joints(self, keypoints: Keypoints) -> JointMotion:
-        return JointMotion(h36m_joints_m(self.motion(keypoints)), H36M_17, keypoints.fps, "root")
+    def _joints(self, keypoints: Keypoints, subtracted: bool) -> JointMotion:
+        if subtracted or getattr(self.head, "pelvis", "origin") == "origin":
+            position_m = h36m_joints_m(self.motion(keypoints))
+        else:
+            with torch.no_grad():
+                position_m = self.head(*representation_of(self.embed(keypoints)))["position_m"][0]
+        return JointMotion(position_m, H36M_17, keypoints.fps, "root")
 
     def details(self) -> dict[str, Any]:
         """What of this decides over the numbers, for the `protocol` of a result."""

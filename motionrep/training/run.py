@@ -13,15 +13,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from motionrep.encoders import weights_digest
+from motionrep.files.stopping import Stopped
 from motionrep.files.units import today
 from motionrep.files.writing import write_json
 from motionrep.head_api.loading import save_head
 from motionrep.pipeline.run_folders import write_encoder_reference
-from motionrep.training.clips import keypoint_clips, motion_clips, told, training_set, validation_set
+from motionrep.training.clips import (
+    keypoint_clips,
+    require_truth,
+    told,
+    training_clips,
+    training_set,
+    validation_set,
+)
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.encoded_once import EncodedOnce
 from motionrep.training.module import TrainingModule
 from motionrep.training.networks import USUAL_FPS, build_networks
+from motionrep.training.protocols import write_protocols
 from motionrep.training.run_folder import (
     last_checkpoint,
     may_resume,
@@ -49,6 +58,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     strict: bool = False,
+    tables: bool = True,
 ) -> dict[str, float]:
     """Trains, and writes the best epoch's `head/` and `encoder/` into the run folder.
 
@@ -57,12 +67,14 @@ def train(
     which says which one it is.
 
     Args:
-        data: Folders, each with an index.csv, or of motion files (`datasets.motion_folders.load_motion_folder`).
+        data: Folders, each with an index.csv, or of motion files (`datasets.motion_folders.load_motion_folder`), and
+            labelled data sets (`datasets.benchmarks.training_sets.labelled_set`).
         output: The run folder.
         keypoints: Folders of keypoint files without poses, for a head with a `reprojection` loss.
         resume: Goes on after the last finished epoch of the run in `output`; with its first epoch if none is finished.
         devices: Processes on this machine, each with a GPU if there are any; they share each step's samples.
         nodes: Machines, each of which runs this with the same arguments (docs/training.md).
+        tables: Scores what was trained by the protocols of the labelled data sets in the end, in protocol_NAME.json.
         strict: Refuses a folder in which a motion file cannot be read, instead of leaving the file out.
 
     Returns:
@@ -74,7 +86,7 @@ def train(
     """
     with held(output) as was_killed:
         resume = resume and may_resume(output, was_killed)
-        return _train(config, data, output, keypoints, resume, devices, nodes, strict)
+        return _train(config, data, output, keypoints, resume, devices, nodes, strict, tables)
 
 
 def _train(
@@ -86,15 +98,17 @@ def _train(
     devices: int,
     nodes: int,
     strict: bool,
+    tables: bool,
 ) -> dict[str, float]:
     """`train`, in a run folder that no other process trains into."""
     processes, last = devices * nodes, last_checkpoint(output, resume)
     _require_startable(config, output, processes, resume)
     lightning.seed_everything(config.seed, verbose=False)
-    clips = motion_clips(config, data, strict)
+    clips = training_clips(config, data, strict)
     encoder, heads = build_networks(config, clips.labels)
+    require_truth(clips, heads)
     people = keypoint_clips(config, keypoints, heads, processes)
-    used = [*clips.train, *clips.val]
+    used = clips.lines()
     if resume:
         require_same_clips(used, people, output / "versions.json")
     precision, reason = settled_precision(config, output, resume)
@@ -115,6 +129,8 @@ def _train(
         if config.tune != "frozen":
             module.encoder.provenance = provenance_of(config, data, keypoints, module.encoder)
         _save(module, output, scores)
+        if tables:
+            write_protocols(config, clips, module, output)
     trainer.strategy.barrier()
     return scores
 
@@ -138,7 +154,7 @@ def try_out(config: FinetuneConfig, data: Sequence[Path], keypoints: Sequence[Pa
     """Validation metrics after two steps of a run in a temporary folder: tells whether a run would go through."""
     short = replace(config, epochs=1, clips_per_epoch=2 * config.batch_size, validation_views=1)
     with TemporaryDirectory() as folder:
-        return train(short, data, Path(folder) / "run", keypoints)
+        return train(short, data, Path(folder) / "run", keypoints, tables=False)
 
 
 def _encoded_once(module: TrainingModule, train_set: Dataset, val_set: Dataset) -> tuple[Dataset, Dataset]:
@@ -169,6 +185,8 @@ def _fit(
             ckpt_path=resume_from,
             weights_only=True,
         )
+    except Stopped:
+        raise
     except SystemExit as error:
         if trainer.interrupted:  # Lightning ends the process by itself
             raise KeyboardInterrupt from error

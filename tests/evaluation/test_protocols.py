@@ -11,7 +11,7 @@ from torch import nn
 
 from motionrep.cli.main import main
 from motionrep.datasets.benchmarks.h36m import load_h36m
-from motionrep.datasets.benchmarks.labelled import LabelledClip
+from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
 from motionrep.datasets.benchmarks.mpi_inf_3dhp import load_mpi_inf_3dhp
 from motionrep.datasets.benchmarks.ntu import EXEMPLARS
 from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
@@ -19,7 +19,7 @@ from motionrep.datasets.benchmarks.pyskl import load_pyskl
 from motionrep.embedding.inputs import mirrored
 from motionrep.encoders import load_encoder
 from motionrep.evaluation.predictor import Predictor
-from motionrep.evaluation.protocols.h36m import MOTIONBERT_DROPS, evaluate_h36m, score_by_action
+from motionrep.evaluation.protocols.h36m import MOTIONBERT_DROPS, Scoring, evaluate_h36m, score_by_action
 from motionrep.evaluation.protocols.mpi_inf_3dhp import evaluate_3dhp
 from motionrep.evaluation.protocols.ntu import (
     evaluate_ntu60_xsub,
@@ -53,6 +53,10 @@ def _planar_clip(name: str, action: str, frames: int, seed: int) -> LabelledClip
     xy_px = torch.from_numpy(np.random.default_rng(seed).uniform(100, 900, (frames, 17, 2))).float()
     keypoints = Keypoints(xy_px, torch.ones(frames, 17), H36M_17, 50.0, 1000, 1000)
     return LabelledClip(name, keypoints, JointMotion(_planar_m(keypoints), H36M_17, 50.0, "root"), action=action)
+
+
+def _listed(clip: LabelledClip) -> ListedClip:
+    return ListedClip(clip.name, lambda: clip, clip.keypoints.frame_count, 50.0, clip.action)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +103,8 @@ def test_the_mean_is_over_actions_and_not_over_frames(encoder):
     deep = torch.zeros(17, 3)
     deep[5, 2] = 0.034
     good = Predictor(encoder, FromPixels(), flip=False)
-    first = score_by_action([_planar_clip("a", "Walking", 12, 0)], good)
+    once = Scoring(None, "subtracted")
+    first = score_by_action([_listed(_planar_clip("a", "Walking", 12, 0))], good, once)
     assert first["metrics"]["mpjpe"] == pytest.approx(0, abs=1e-3)
 
     class Sometimes(FromPixels):
@@ -107,18 +112,18 @@ def test_the_mean_is_over_actions_and_not_over_frames(encoder):
             self.error_m = deep if embedding.keypoints.frame_count == 4 else torch.zeros(17, 3)
             return super().predict(embedding)
 
-    clips = [_planar_clip("a", "Walking", 12, 0), _planar_clip("b", "Eating", 4, 1)]
-    result = score_by_action(clips, Predictor(encoder, Sometimes(), flip=False))
+    clips = [_listed(_planar_clip("a", "Walking", 12, 0)), _listed(_planar_clip("b", "Eating", 4, 1))]
+    result = score_by_action(clips, Predictor(encoder, Sometimes(), flip=False), once)
     assert result["per_action"]["Eating"]["mpjpe"] == pytest.approx(2, rel=1e-4)
     assert result["metrics"]["mpjpe"] == pytest.approx(1, rel=1e-3)
     assert result["metrics"]["mpjpe_frames"] == pytest.approx(2 * 4 / 16, rel=1e-3)
     assert result["metrics"]["mpjve"] == pytest.approx(0, abs=1e-3), "an error that stays is none of velocity"
-    assert result["protocol"] == {"actions": 2, "clips": 2, "frames": 16}
+    assert result["protocol"] == {"actions": 2, "clips": 2, "frames": 16} | once.details()
 
 
 def test_human36m_of_videopose3d_agrees_with_loops(tmp_path, predictor):
     write_videopose3d(tmp_path, ("Walking", "Walking 1", "Eating"), frames=7)
-    result = evaluate_h36m(tmp_path, predictor)
+    result = evaluate_h36m(tmp_path, predictor, scoring="relative")
     by_action: dict[str, list] = {"Walking": [], "Eating": []}
     velocity: dict[str, list] = {"Walking": [], "Eating": []}
     for clip in load_h36m(tmp_path):
@@ -147,7 +152,7 @@ def test_motionberts_evaluation_drops_three_clips_and_what_no_window_reaches(tmp
     (tmp_path / "h36m.pkl").write_bytes(pickle.dumps({"test": stored}))
     result = evaluate_h36m(tmp_path / "h36m.pkl", Predictor(encoder, FromPixels(), flip=False))
     assert (result["protocol"]["id"], result["protocol"]["clips"], result["protocol"]["frames"]) == (
-        "h36m/motionbert/1", 1, 243,
+        "h36m/motionbert/2", 1, 243,
     )  # fmt: skip
     true_m = stored["joints_2.5d_image"][:243] / 1000
     seen_m = np.concatenate([stored["joint_2d"][:243] / 1000, np.zeros((243, 17, 1))], -1)
@@ -347,7 +352,7 @@ def test_the_command_prints_the_id_with_the_numbers(tmp_path, tiny, capsys):
     assert main([*arguments, "--output", str(tmp_path / "result.json")]) == 0
     printed = capsys.readouterr().out
     stored = json.loads((tmp_path / "result.json").read_text())
-    assert "protocol: id h36m/videopose3d/1" in printed
+    assert "protocol: id h36m/videopose3d/2" in printed
     assert f"mpjpe           {stored['metrics']['mpjpe']:9.3f} mm" in printed
     assert stored["protocol"]["flip_averaging"] is False
     assert main([*arguments, "--annotation", "annot3"]) == 2

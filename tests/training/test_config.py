@@ -41,4 +41,5 @@ def test_every_configuration_of_the_repository_is_accepted(path):
         options = {name: value for name, value in config.new_encoder.items() if name != "architecture"}
         with torch.device("meta"):
             encoder = ENCODERS[config.new_encoder["architecture"]](**options)
-        head_class(config.head)(channels=encoder.channels, **config.head_config)
+        labels = {} if config.classes == "none" else {"labels": ["walk", "jump"]}
+        head_class(config.head)(channels=encoder.channels, **config.head_config, **labels)

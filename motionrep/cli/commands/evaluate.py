@@ -15,6 +15,7 @@ from motionrep.cli.options import (
     place,
     positive,
 )
+from motionrep.cli.tables import print_protocol
 from motionrep.evaluation.protocols.registry import PROTOCOLS
 from motionrep.weights import DEFAULT_ENCODER, DEFAULT_HEAD
 
@@ -75,7 +76,6 @@ def run(
     given = {name: value for name, value in options.items() if value is not None}
     _require_fitting(given, protocol)
     network, names = _networks(encoder, heads, run_folder, protocol, given.get("body"))
-    from motionrep.files.units import readable
     from motionrep.pipeline.networks import endings
 
     ending = endings(dict.fromkeys(names)) if names else {}
@@ -84,10 +84,7 @@ def run(
         result = _measured(data, network, head, path, protocol, given)
         if len(names) > 1:
             print(f"head {head}:")
-        for name, value in result["metrics"].items():
-            number, unit = readable(name, value, result["units"].get(name, ""))
-            print(f"{name:15s} {number:9.3f} {unit}".rstrip())
-        print("protocol: " + ", ".join(f"{key} {value}" for key, value in result["protocol"].items()))
+        print_protocol(result)
         if path is not None:
             print(f"{path}: the result")
 

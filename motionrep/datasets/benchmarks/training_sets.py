@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class LabelledSet:
         gives: What is known of its clips: 3D `joints`, a `body` (and with it joints), or only the `action`.
         protocol: The published protocol that scores it; None for data of one's own.
         scored: The file or folder that the protocol reads.
+        options: Options of the protocol that follow from the path.
     """
 
     name: str
@@ -46,6 +47,7 @@ class LabelledSet:
     val: list[ListedClip]
     protocol: str | None = None
     scored: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def labelled_set(
@@ -96,7 +98,8 @@ def labelled_set(
 
 def _h36m(folder: Path, detector: str | None) -> LabelledSet:
     train, val = (list_h36m(folder, detector, subjects) for subjects in (TRAINING_SUBJECTS, TEST_SUBJECTS))
-    return LabelledSet("Human3.6M", "joints", train, val, "h36m", folder)
+    options = {} if detector is None else {"detector": detector}
+    return LabelledSet("Human3.6M", "joints", train, val, "h36m", folder, options)
 
 
 def _mpi_inf_3dhp(folder: Path, fps: float) -> LabelledSet:

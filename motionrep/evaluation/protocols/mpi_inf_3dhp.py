@@ -18,7 +18,11 @@ NOT_IN_PCK = ("pelvis", "spine", "nose")
 
 
 def evaluate_3dhp(
-    data: Path, predictor: Predictor, annotation: str = "univ_annot3", fps: float | str = 25.0
+    data: Path,
+    predictor: Predictor,
+    annotation: str = "univ_annot3",
+    fps: float | str = 25.0,
+    scoring: str = "published",
 ) -> dict[str, Any]:
     """The six test sequences: joints relative to the pelvis, valid frames only, means over all joints of all frames.
 
@@ -32,13 +36,17 @@ def evaluate_3dhp(
         annotation: What the file was made from. `univ_annot3` scales everybody to one height, `annot3` does not;
             numbers of one cannot be compared with those of the other.
         fps: Frame rate of the sequences, which the file does not tell.
+        scoring: `published` puts the predicted pelvis alone at the origin, as P-STMO does; `relative` moves the whole
+            prediction, as MotionAGFormer does. Heads whose pelvis is at the origin score the same.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A broken file, an unknown annotation, a frame rate that is no number, or a head without joints.
+        ValueError: A broken file, an unknown option, a frame rate that is no number, or a head without joints.
     """
     if annotation not in ("univ_annot3", "annot3"):
         raise ValueError(f"annotation must be 'univ_annot3' or 'annot3', got {annotation!r}")
+    if scoring not in ("published", "relative"):
+        raise ValueError(f"scoring must be 'published' or 'relative', got {scoring!r}")
     try:
         fps = float(fps)
     except ValueError:
@@ -52,7 +60,8 @@ def evaluate_3dhp(
         if not bool(counted.any()):
             raise ValueError(f"{data}: no frame of {clip.name} is valid")
         true_m = (position_m - position_m[:, :1])[counted].double()
-        predicted_m = predictor.joints_m(clip.keypoints)[counted].double()
+        pelvis = "zero" if scoring == "published" else "subtracted"
+        predicted_m = predictor.joints_m(clip.keypoints, pelvis)[counted].double()
         errors.append(joint_error_mm(predicted_m, true_m))
         aligned.append(pa_mpjpe_mm(predicted_m, true_m))
         per_sequence[clip.name] = _scores(errors[-1]) | {"pa_mpjpe": float(aligned[-1].mean())}
@@ -72,6 +81,7 @@ def evaluate_3dhp(
             "mean": "over all joints of all valid frames",
             "keypoints": "data_2d of the file (true projections)",
             "fps": fps,
+            "pelvis": "zero" if scoring == "published" else "subtracted",
         }
         | predictor.details(),
     }

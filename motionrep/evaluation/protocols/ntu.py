@@ -10,8 +10,9 @@ from torch import Tensor
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.ntu import EXEMPLARS, NtuName, ntu_class, parse_ntu_name
+from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
 from motionrep.datasets.benchmarks.pyskl import PysklFile, read_pyskl
-from motionrep.evaluation.metrics import macro_accuracy, topk
+from motionrep.evaluation.metrics import confusion_of, macro_accuracy, topk
 from motionrep.evaluation.predictor import Predictor
 from motionrep.files.progress import progress_bar
 from motionrep.types import ActionScores
@@ -22,12 +23,22 @@ _UNITS = {"top1": "%", "top5": "%", "macro_accuracy": "%"}
 
 def evaluate_ntu60_xsub(data: Path, predictor: Predictor) -> dict[str, Any]:
     """60 classes, tested on the subjects that are not for training; see `_recognition`."""
-    return _recognition(data, predictor, "xsub", lambda name: not name.trains_xsub)
+    return _recognition(data, predictor, 60, "xsub", lambda name: not name.trains_xsub)
 
 
 def evaluate_ntu60_xview(data: Path, predictor: Predictor) -> dict[str, Any]:
     """60 classes, tested on camera 1, while the others are for training; see `_recognition`."""
-    return _recognition(data, predictor, "xview", lambda name: not name.trains_xview)
+    return _recognition(data, predictor, 60, "xview", lambda name: not name.trains_xview)
+
+
+def evaluate_ntu120_xsub(data: Path, predictor: Predictor) -> dict[str, Any]:
+    """120 classes, tested on the subjects that are not for training; see `_recognition`."""
+    return _recognition(data, predictor, 120, "xsub", lambda name: not name.trains_xsub)
+
+
+def evaluate_ntu120_xset(data: Path, predictor: Predictor) -> dict[str, Any]:
+    """120 classes, tested in the setups with odd numbers; see `_recognition`."""
+    return _recognition(data, predictor, 120, "xset", lambda name: not name.trains_xset)
 
 
 def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
@@ -61,13 +72,17 @@ def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
     return _result("ntu120-oneshot/1", similarity, label, details, predictor)
 
 
-def _recognition(data: Path, predictor: Predictor, split: str, is_test: Callable[[NtuName], bool]) -> dict[str, Any]:
-    """Accuracies of a head with NTU RGB+D's 60 classes, whose scores are averaged over the persons seen in a clip.
+def _recognition(
+    data: Path, predictor: Predictor, classes: int, split: str, is_test: Callable[[NtuName], bool]
+) -> dict[str, Any]:
+    """Accuracies of a head with NTU RGB+D's first 60 or 120 classes; scores are averaged over the persons of a clip.
 
     The split is the published one, by the names of the recordings. A split of that name in the file must agree.
+    Besides the accuracies there are `per_class`, the share in percent of each class that was recognised, and
+    `confusion`, how often a clip of the class of a row was taken for the class of a column; `classes` names both.
 
     Args:
-        data: `ntu60_hrnet.pkl` of pyskl (HRNet's 2D keypoints, COCO-17).
+        data: `ntu60_hrnet.pkl` or `ntu120_hrnet.pkl` of pyskl (HRNet's 2D keypoints, COCO-17).
 
     Raises:
         FileNotFoundError: No such file.
@@ -75,22 +90,25 @@ def _recognition(data: Path, predictor: Predictor, split: str, is_test: Callable
     """
     file = read_pyskl(data)
     named = {name: parse_ntu_name(name) for name in file.annotations}
-    names = [name for name, said in named.items() if said.action <= 60 and is_test(said)]
+    names = [name for name, said in named.items() if said.action <= classes and is_test(said)]
     if not names:
         raise ValueError(f"{data}: has no recording of the test part of {split}")
     _require_same_split(file, f"{split}_val", names)
     scores, label = [], []
     for clip in progress_bar(file.clips(names, _CODES), "evaluate", "clip"):
-        scores.append(_scores_by_class(clip, predictor))
+        scores.append(_scores_by_class(clip, predictor, classes))
         label.append(_CODES.index(clip.action))
     details = {
-        "classes": 60,
+        "classes": classes,
         "clips": len(names),
         "split": split,
         "persons": "mean of the scores of all persons seen",
         "frames": "whole clips, not resampled",
     }
-    return _result(f"ntu60-{split}/1", torch.stack(scores), torch.tensor(label), details, predictor)
+    score, labels = torch.stack(scores), torch.tensor(label)
+    return _result(f"ntu{classes}-{split}/1", score, labels, details, predictor) | confusion_of(
+        score, labels, NTU_ACTIONS[:classes]
+    )
 
 
 def _require_same_split(file: PysklFile, split: str, names: list[str]) -> None:
@@ -102,25 +120,25 @@ def _require_same_split(file: PysklFile, split: str, names: list[str]) -> None:
         )
 
 
-def _scores_by_class(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, "60"]:
+def _scores_by_class(clip: LabelledClip, predictor: Predictor, classes: int) -> Float[Tensor, " classes"]:
     logits = []
     for person in _seen(clip):
         scores = predictor.motion(person)
         if not isinstance(scores, ActionScores):
             raise ValueError(f"the head predicts {type(scores).__name__}; the protocol scores actions")
-        logits.append(scores.logit[_columns(scores.labels)])
+        logits.append(scores.logit[_columns(scores.labels, classes)])
     return torch.stack(logits).mean(0)
 
 
-def _columns(labels: tuple[str, ...]) -> list[int]:
-    """The columns of classes 1 to 60 in the head's scores."""
+def _columns(labels: tuple[str, ...], classes: int) -> list[int]:
+    """The columns of the first classes in the head's scores."""
     try:
         numbers = [ntu_class(label) for label in labels]
     except ValueError as error:
-        raise ValueError(f"the head's classes are not NTU RGB+D's 60: {error}; train a head on them") from error
-    if sorted(numbers) != list(range(1, 61)):
-        raise ValueError(f"the head has {len(set(numbers))} of NTU RGB+D's classes, the protocol the first 60")
-    return [numbers.index(number) for number in range(1, 61)]
+        raise ValueError(f"the head's classes are not NTU RGB+D's {classes}: {error}; train a head on them") from error
+    if sorted(numbers) != list(range(1, classes + 1)):
+        raise ValueError(f"the head has {len(set(numbers))} of NTU RGB+D's classes, the protocol the first {classes}")
+    return [numbers.index(number) for number in range(1, classes + 1)]
 
 
 def _clip_vector(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, " channels"]:

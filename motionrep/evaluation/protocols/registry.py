@@ -6,7 +6,7 @@ A new protocol is a file with a function and an entry here. The file is imported
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,14 @@ class Protocol:
             `metrics`, `units` and `protocol`: an `id` and everything else that decides over the numbers.
         options: Help text of each option that the function takes.
         needs_head: False for protocols that compare embeddings.
+        of: What the head predicts.
     """
 
     title: str
     function: str
     options: Mapping[str, str] = field(default_factory=dict)
     needs_head: bool = True
+    of: Literal["poses", "actions"] = "poses"
 
     def load(self) -> Callable[..., dict[str, Any]]:
         """Imports the function."""
@@ -32,11 +34,14 @@ class Protocol:
         return getattr(import_module(module), name)
 
 
+_SCORING = "published, as the authors' code counts, or relative, every frame once after the pelvis was subtracted"
+_NTU = "motionrep.evaluation.protocols.ntu"
+
 PROTOCOLS = {
     "h36m": Protocol(
         "Human3.6M, subjects 9 and 11: 17 joints, mean over the actions",
         "motionrep.evaluation.protocols.h36m:evaluate_h36m",
-        {"detector": "which data_2d_h36m_DETECTOR.npz, such as gt or cpn_ft_h36m_dbb"},
+        {"detector": "which data_2d_h36m_DETECTOR.npz, such as gt or cpn_ft_h36m_dbb", "scoring": _SCORING},
     ),
     "3dhp": Protocol(
         "MPI-INF-3DHP, six test sequences: PCK, AUC and joint errors",
@@ -44,6 +49,7 @@ PROTOCOLS = {
         {
             "annotation": "what the file holds, univ_annot3 or annot3 (default: univ_annot3)",
             "fps": "frame rate of the sequences, which the file does not tell (default: 25)",
+            "scoring": _SCORING,
         },
     ),
     "3dpw": Protocol(
@@ -55,15 +61,27 @@ PROTOCOLS = {
             "female": "body of the women (default: smpl-female)",
         },
     ),
+    "motionbert-mesh": Protocol(
+        "MotionBERT's mesh files, test part: surfaces, 14 and 17 joints",
+        "motionrep.evaluation.protocols.motionbert_mesh:evaluate_motionbert_mesh",
+        {
+            "regressor": "J_regressor_h36m_correct.npy, for the joints of published numbers",
+            "body": "SMPL's neutral body",
+        },
+    ),
     "ntu60-xsub": Protocol(
-        "NTU RGB+D, 60 actions, tested on other subjects", "motionrep.evaluation.protocols.ntu:evaluate_ntu60_xsub"
+        "NTU RGB+D, 60 actions, tested on other subjects", f"{_NTU}:evaluate_ntu60_xsub", of="actions"
     ),
     "ntu60-xview": Protocol(
-        "NTU RGB+D, 60 actions, tested on another camera", "motionrep.evaluation.protocols.ntu:evaluate_ntu60_xview"
+        "NTU RGB+D, 60 actions, tested on another camera", f"{_NTU}:evaluate_ntu60_xview", of="actions"
+    ),
+    "ntu120-xsub": Protocol(
+        "NTU RGB+D 120, 120 actions, tested on other subjects", f"{_NTU}:evaluate_ntu120_xsub", of="actions"
+    ),
+    "ntu120-xset": Protocol(
+        "NTU RGB+D 120, 120 actions, tested in other setups", f"{_NTU}:evaluate_ntu120_xset", of="actions"
     ),
     "ntu120-oneshot": Protocol(
-        "NTU RGB+D 120, 20 new actions from one sample each",
-        "motionrep.evaluation.protocols.ntu:evaluate_ntu120_oneshot",
-        needs_head=False,
+        "NTU RGB+D 120, 20 new actions from one sample each", f"{_NTU}:evaluate_ntu120_oneshot", needs_head=False
     ),
 }

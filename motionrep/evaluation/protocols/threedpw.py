@@ -10,12 +10,7 @@ from torch import Tensor
 from motionrep.body.regressors import load_h36m_regressor
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.threedpw import load_threedpw
-from motionrep.evaluation.metrics import (
-    accel_error_m_per_s2,
-    inner_frames,
-    joint_error_mm,
-    pa_mpjpe_mm,
-)
+from motionrep.evaluation.metrics import errors_of_frames
 from motionrep.evaluation.predictor import Predictor, body_model, h36m_joints_m
 from motionrep.files.progress import progress_bar
 from motionrep.layouts import H36M_17
@@ -62,11 +57,11 @@ def evaluate_3dpw(
         "metrics": {name: float(value.double().mean()) for name, value in metrics.items() if len(value)},
         "units": {name: UNITS[name] for name in metrics},
         "protocol": {
-            "id": f"3dpw/{'j14-regressor' if regressor else 'j14-points'}/1",
+            "id": f"3dpw/{'j14-regressor' if regressor else 'j14-points'}/2",
             "persons": len(clips),
             "frames": frames,
             "joints": f"14: {', '.join(J14)}",
-            "alignment": "middle of the hips at the origin; accelerations of aligned joints",
+            "alignment": "middle of the hips at the origin; accelerations of aligned joints, over counted frames",
             "target": f"SMPL of the person's gender ({male}, {female}), camera axes",
             "counted": "campose_valid, and more than 6 keypoints above confidence 0.3",
             "mean": "over all frames of all persons",
@@ -87,16 +82,13 @@ def _scores(clip: LabelledClip, predictor: Predictor, regressor: str | None, dat
     joints_m, vertex_m = _joints_and_vertices(predicted, regressor)
     hips_m, true_hips_m = (points_m[:, _HIPS].mean(1, keepdim=True) for points_m in (joints_m, true_m))
     joints_m, true_m = (joints_m - hips_m)[:, _J14_INDICES], (true_m - true_hips_m)[:, _J14_INDICES]
-    scores = {
-        "mpjpe": joint_error_mm(joints_m, true_m).mean(-1)[counted],
-        "pa_mpjpe": pa_mpjpe_mm(joints_m[counted], true_m[counted]),
-    }
-    if vertex_m is not None and true_vertex_m is not None and vertex_m.shape == true_vertex_m.shape:
-        scores["pve"] = joint_error_mm(vertex_m - hips_m, true_vertex_m - true_hips_m).mean(-1)[counted]
-    if len(counted) > 2:
-        inner = inner_frames(counted)
-        scores["accel_error_per_frame2"] = 1000 * accel_error_m_per_s2(joints_m, true_m, 1.0)[inner]
-        scores["accel_error"] = accel_error_m_per_s2(joints_m, true_m, clip.keypoints.fps)[inner]
+    vertices = tuple(
+        None if points_m is None else (points_m - origin_m)[counted]
+        for points_m, origin_m in ((vertex_m, hips_m), (true_vertex_m, true_hips_m))
+    )
+    scores = errors_of_frames(joints_m[counted], true_m[counted], *vertices, fps=clip.keypoints.fps)
+    if "accel_error" in scores:
+        scores["accel_error_per_frame2"] = 1000 * scores["accel_error"] / clip.keypoints.fps**2
     return scores
 
 
