@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motionrep.files.writing import written_beside
+from motionrep.viewing.access import OFFLINE
 from motionrep.viewing.arrangement import ViewedMotion
 from motionrep.viewing.scene import Scene
 from motionrep.viewing.server import closing, open_server
@@ -17,10 +18,10 @@ _MOST_PICTURES = 600
 def save_page(motions: Sequence[ViewedMotion], path: Path | str) -> Path:
     """Writes a page with the motions side by side, a time line and a speed menu; returns its path.
 
-    The page is one file that makes no network request. The button at the bottom right opens the scene tree, which
-    shows and hides mesh, skeleton, keypoints, video and names. At most 30 frames per second are kept: of faster motions
-    every n-th. Of a video there are at most 15 pictures in a second and 600 in all, of 640 pixels on the longer side;
-    they take about 25 MB.
+    The page is one file that makes no network request, and its content-security policy allows none. The button at the
+    bottom right opens the scene tree, which shows and hides mesh, skeleton, keypoints, video and names. At most 30
+    frames per second are kept: of faster motions every n-th. Of a video there are at most 15 pictures in a second and
+    600 in all, of 640 pixels on the longer side; they take about 25 MB.
 
     Raises:
         ValueError: No motions, or the name does not end in .html.
@@ -51,5 +52,6 @@ def page_html(motions: Sequence[ViewedMotion]) -> str:
             recording.insert_sleep(1 / fps)
         title = html.escape(", ".join(figure.placed.viewed.label for figure in scene.figures))
         page = recording.as_html().replace("<title>Viser</title>", f"<title>{title}</title>", 1)
+        page = page.replace("<head>", f"<head>{OFFLINE}", 1)
         head = page.index("</title>") + len("</title>")
         return page[:head] + scene.overview.script() + page[head:]

@@ -18,6 +18,7 @@ from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
 from motionrep.pipeline import Recovered
 from motionrep.rendering import render
 from motionrep.types import ActionTimeline, BodyMotion, JointMotion, Keypoints, MotionEmbedding
+from motionrep.viewing.access import OFFLINE
 from motionrep.viewing.arrangement import ViewedMotion, standing
 from motionrep.viewing.overlay import render_people
 from motionrep.viewing.page import page_html
@@ -93,7 +94,8 @@ def save_report(
 ) -> Path:
     """Writes the report: warnings, video, 3D view, joint angles, speeds, actions, confidence. Returns its path.
 
-    It is one file that makes no network request. Text from the input is escaped.
+    It is one file that makes no network request, and its content-security policy allows none. Text from the input is
+    escaped.
 
     Args:
         video: The source video; everybody is shown over it, with its sound.
@@ -137,7 +139,7 @@ def _page(
         for one in progress_bar(people, "report", "person", progress and len(people) > 1)
     )
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{OFFLINE}<title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
         f'<h1>{html.escape(title)}</h1><p class="facts">{html.escape(facts)}</p>'
         f"{f'<h2>Video</h2>{film}' if film else ''}<h2>In space</h2>"

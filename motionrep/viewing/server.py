@@ -1,4 +1,4 @@
-"""The server of viser: started at a free port, and kept from writing to the standard output."""
+"""The server of viser: started at a free port, behind a gate, and kept from writing to the standard output."""
 
 import contextlib
 import io
@@ -6,14 +6,19 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from motionrep.viewing.access import Gate
+
 _PORTS_TRIED = 100
 
 
-def open_server(host: str, port: int) -> Any:
+def open_server(host: str, port: int, gate: Gate | None = None) -> Any:
     """A viser server at the port, or at the next free one.
 
+    Args:
+        gate: Knows the link that the server answers; without one nobody knows it.
+
     Raises:
-        ImportError: viser is not installed.
+        ImportError: viser is not installed, or a version of it that cannot be kept from answering everybody.
         ValueError: No such host or port.
         OSError: No port is free.
     """
@@ -21,9 +26,14 @@ def open_server(host: str, port: int) -> Any:
         import viser
     except ModuleNotFoundError as error:
         raise ImportError(f'the viewer needs {error.name}: pip install "motionrep[view]"') from error
-    free = _free_port(host, port)
+    free, gate = _free_port(host, port), gate or Gate(host)
     with quiet():
-        return viser.ViserServer(host, free, verbose=False)
+        with gate.before_viser():
+            server = viser.ViserServer(host, free, verbose=False)
+        if not gate.stands:
+            server.stop()
+            raise ImportError(f'viser {viser.__version__} cannot be guarded: pip install "viser>=1.1,<1.2"')
+    return server
 
 
 @contextlib.contextmanager

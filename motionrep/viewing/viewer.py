@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from motionrep.viewing.access import Gate
 from motionrep.viewing.arrangement import ViewedMotion
 from motionrep.viewing.framing import Framing
 from motionrep.viewing.scene import Scene
@@ -30,8 +31,11 @@ class Viewer:
     Motions of different frame rates run by the clock. It needs `pip install "motionrep[view]"`.
 
     Args:
-        host: 127.0.0.1 serves browsers on this machine only, 0.0.0.0 anybody who can reach it. There is no password.
+        host: 127.0.0.1 serves browsers on this machine only, 0.0.0.0 whoever can reach it and knows the link.
         port: 0 takes any free port. If the port is taken, the next free one is used; `url` names it.
+
+    Attributes:
+        url: The link, with a token that no request can do without.
 
     Raises:
         ImportError: viser is not installed.
@@ -40,8 +44,9 @@ class Viewer:
     """
 
     def __init__(self, motions: Sequence[ViewedMotion], host: str = "127.0.0.1", port: int = 8080) -> None:
-        self._server = open_server(host, port)
-        self.url = f"http://{host}:{self._server.get_port()}"
+        gate = Gate(host)
+        self._server = open_server(host, port, gate)
+        self.url = gate.link(self._server.get_port())
         self._lock = threading.Lock()
         self._playing, self._closed = threading.Event(), threading.Event()
         try:
