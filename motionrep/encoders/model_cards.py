@@ -41,6 +41,8 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
     """
     from huggingface_hub import EvalResult, ModelCardData
 
+    loader = f"motionrep.load_{kind}"
+
     known = [
         (result, metric, *readable(metric, value, result["units"].get(metric, "")))
         for result in provenance.metrics for metric, value in result["metrics"].items()
@@ -84,7 +86,8 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
 - **Data**{minutes}: {provenance.data or "not stated"}
 - **Limits**: {provenance.limits or "not stated"}
 - **Licence** of the weights: {provenance.licence or "not stated; ask who trained them before you use them"}
-- **sha256** of model.safetensors: `{sha256}`
+- **sha256** of model.safetensors: `{sha256}`; config.json has it as well, and loading compares them
+- **From the Hugging Face Hub** take a commit, as `{loader}("{name}", revision="...")`: the newest state may change
 - **How**: {provenance.recipe or "not stated"}
 
 ## Measured
