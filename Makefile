@@ -1,14 +1,20 @@
-# Commands, each with all its set-up: `make demo`, `make test`, `make gallery` (the pictures of docs). They need Python 3.11 or newer.
+# Commands, each with all its set-up: `make demo`, `make test`, `make fuzz` (reads a million broken files;
+# `make fuzz INPUTS=500` reads 500 made of each sample), `make gallery` (the pictures of docs). They need Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test gallery lint clean
+INPUTS ?= 14000
+
+.PHONY: demo test fuzz gallery lint clean
 
 demo: .venv/installed
 	$(BIN)/motionrep demo --output outputs/demo
 
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+fuzz: .venv/installed
+	MOTIONREP_FUZZ=$(INPUTS) $(BIN)/python -m pytest --numprocesses auto tests/fuzz
 
 gallery: .venv/installed
 	$(BIN)/python examples/gallery.py docs/gallery

@@ -2,14 +2,13 @@
 
 import hashlib
 import logging
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from motionrep.body.skeletons import BODY_SKELETONS, FILE_ORDERS
 from motionrep.body.smpl_pickles import read_smpl_pickle
-from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.arrays import open_npz
 from motionrep.files.contents import look
 from motionrep.files.writing import written_beside
 from motionrep.layouts import JointLayout
@@ -41,17 +40,17 @@ def read_smpl_fields(path: Path) -> dict[str, np.ndarray]:
 def smpl_file_joints(path: Path) -> int | None:
     """The number of joints in an .npz; None for files of another kind, such as those of soft tissue."""
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            return file["kintree_table"].shape[-1]
-    except (OSError, KeyError, *BROKEN_NPZ):
+        with open_npz(path) as arrays:
+            return arrays["kintree_table"].shape[-1]
+    except (OSError, ValueError, IndexError):
         return None
 
 
 def _from_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in _FIELDS if name in file}
-    except BROKEN_NPZ as error:
+        with open_npz(path) as arrays:
+            return {name: arrays[name] for name in _FIELDS if name in arrays}
+    except ValueError as error:
         raise ValueError(
             f"{path}: expected an .npz of plain numeric arrays, got: {error}; save every field as a dense array"
         ) from error
@@ -62,10 +61,10 @@ def _from_pickle(path: Path) -> dict[str, np.ndarray]:
         source = _CONVERTED + hashlib.file_digest(file, "sha256").hexdigest()
     converted = path.with_suffix(".motionrep.npz")
     try:
-        with zipfile.ZipFile(converted), np.load(converted, allow_pickle=False) as file:
-            if str(file["source"]) == source:
-                return {name: file[name] for name in _FIELDS if name in file}
-    except (OSError, KeyError, *BROKEN_NPZ):
+        with open_npz(converted) as arrays:
+            if str(arrays["source"]) == source:
+                return {name: arrays[name] for name in _FIELDS if name in arrays}
+    except (OSError, ValueError):
         pass  # not there yet, or damaged: it is written again
     fields = read_smpl_pickle(path, _FIELDS)
     fields = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in fields.items()}

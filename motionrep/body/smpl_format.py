@@ -11,6 +11,7 @@ from motionrep.body.model import BodyModel
 from motionrep.body.points import find_landmarks
 from motionrep.body.skeletons import BODY_SKELETONS, SMPLX_57, on_smpl_24
 from motionrep.body.smpl_files import read_smpl_fields
+from motionrep.files.reading import reading
 
 # Shape of each field: V vertices, F faces, J joints, P numbers of a pose; "10+" is ten or more.
 _FIELDS = {
@@ -48,7 +49,8 @@ def read_smpl_body(path: Path, name: str, betas: int) -> BodyModel:
     Raises:
         ValueError: The file is not one of SMPL's, asks to import what those need not, or has fewer shape directions.
     """
-    return body_from_fields(path, read_smpl_fields(path), name, betas)
+    with reading(path, "SMPL"):
+        return body_from_fields(path, read_smpl_fields(path), name, betas)
 
 
 def body_from_fields(path: Path | str, fields: dict[str, np.ndarray], name: str, betas: int) -> BodyModel:

@@ -65,6 +65,8 @@ def _from_sparse(kind: str, state: dict[str, Any]) -> np.ndarray:
     values, inner, start = (_dense(state[name]) for name in ("data", "indices", "indptr"))
     if rows * columns > 1e8:
         raise ValueError(f"a matrix of {rows} x {columns}")
+    if len(start) == 0 or (np.diff(start) < 0).any() or int(start[-1]) != len(values):
+        raise ValueError("a matrix whose indices do not fit its numbers")
     outer = np.repeat(np.arange(len(start) - 1), np.diff(start))
     dense = np.zeros((rows, columns))
     np.add.at(dense, (inner, outer) if kind.startswith("csc") else (outer, inner), values)

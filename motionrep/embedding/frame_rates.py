@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.encoders.base import Encoder
+from motionrep.files.limits import require_within
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ def upsampled(inputs: Float[Tensor, "*batch frames 17 inputs"], times: int) -> F
     """
     if times == 1:
         return inputs
+    require_within(f"a clip with {times - 1} frames added after each", "frames", times * inputs.shape[-3])
     share = torch.arange(times).to(inputs)[:, None, None] / times
     before, after = inputs[..., :-1, None, :, :], inputs[..., 1:, None, :, :]
     between = before + share * (after - before)

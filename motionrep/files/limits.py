@@ -21,7 +21,7 @@ LIMITS: dict[What, int] = {
     "opcodes": 20_000_000,  # of a pickle
     "levels of nesting": 100,
     "digits": 300,  # of one number
-    "joints": 10_000,
+    "joints": 5_000,
     "persons": 10_000,
     "frames": 1_000_000,  # of one person: nine hours of 30 frames per second
     "frames in a gap": 108_000,  # in which a person is not seen: an hour

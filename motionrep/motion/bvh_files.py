@@ -12,6 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motionrep.files.limits import require_within
+from motionrep.files.reading import read_bytes
+
 logger = logging.getLogger(__name__)
 
 _CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
@@ -71,7 +74,7 @@ def read_bvh(path: Path) -> BvhMotion:
     Raises:
         ValueError: The file breaks the format, was cut off, or holds a number that is not finite; names file and line.
     """
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = read_bytes(path).decode("utf-8-sig", "replace").splitlines()
     start = next((i for i, line in enumerate(lines) if line.strip().upper() == "MOTION"), None)
     if start is None:
         raise ValueError(f"{path}: no MOTION line; this is no BVH file or it was cut off")
@@ -109,6 +112,7 @@ def _read_hierarchy(path: Path, lines: list[str]) -> list[_Joint]:
                 if not named.name or any(named.name == joint.name for joint in joints):
                     raise ValueError(f"{where}: joint names must be there and differ, got {named.name!r}")
             elif word == "{" and named is not None:
+                require_within(path, "joints", len(joints) + 1)
                 open_joints.append(len(joints))
                 joints.append(named)
                 named = None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.arrays import read_array
 from motionrep.files.contents import Contents
 from motionrep.layouts import LAYOUTS, SMPL_24, JointLayout, find_layout
 from motionrep.motion.records import JointOptions, RecordedJoints, chosen
@@ -24,11 +24,8 @@ def read(contents: Contents, options: JointOptions) -> RecordedJoints:
     """
     path = contents.path
     name = next(name for name, header in contents.arrays.items() if len(header.shape) in (3, 4))
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {name: loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, *BROKEN_NPZ) as error:
-        raise ValueError(f"{path}: not a file of plain numbers ({error}); save the array again with np.save") from error
+    wanted = [it for it in contents.arrays if it in (name, "confidence", "fps")]
+    arrays = {it: read_array(path, it) for it in wanted}
     values = arrays[name].astype(np.float64)
     if values.ndim == 4:
         values = values[chosen(path, len(values), options.person, "samples")]

@@ -1,0 +1,95 @@
+"""Files that are read besides those of `files.kinds`: cameras, layouts, skeletons, settings, weights, bodies."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from motionrep.body.smpl_pickles import read_smpl_pickle
+from motionrep.encoders.architectures.ktpformer import KTPFormer
+from motionrep.encoders.loading import load_encoder
+from motionrep.encoders.published import load_published
+from motionrep.files.settings import read_settings
+from motionrep.geometry.camera_files import read_camera
+from motionrep.head_api.loading import head_class, load_head, save_head
+from motionrep.keypoints.naming import read_layout
+from motionrep.layouts import COCO_17
+from motionrep.motion.marker_sets import read_marker_map
+from motionrep.motion.retargeting.skeletons import SKELETONS, read_skeleton
+from motionrep.training.config import FinetuneConfig
+
+Write = Callable[[Path], Path]
+_SETTINGS = "head: pose3d\nencoder: ktpformer-s\nepochs: 3\nhead_config: {hidden: 8, losses: {position: 1.0}}\n"
+
+
+def _json(content: Any) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / "file.json").write_text(json.dumps(content))
+        return folder / "file.json"
+
+    return write
+
+
+def _settings(folder: Path) -> Path:
+    (folder / "file.yaml").write_text(_SETTINGS)
+    return folder / "file.yaml"
+
+
+def _encoder(folder: Path) -> Path:
+    torch.manual_seed(0)
+    encoder = KTPFormer(frames=9, channels=16, depth=1, heads=2, input_channels=3)
+    encoder.name = "tiny"
+    encoder.save_pretrained(folder / "encoder")
+    return folder / "encoder"
+
+
+def _head(folder: Path) -> Path:
+    save_head(head_class("action")(channels=16, labels=["a", "b"]), folder / "head", "action", "tiny")
+    return folder / "head"
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    from motionrep.encoders.base import Encoder
+
+    encoder: Encoder = load_encoder(_encoder(folder))
+    return {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
+
+
+def _checkpoint(folder: Path) -> Path:
+    torch.save({"model_pos": _weights(folder)}, folder / "file.bin")
+    return folder / "file.bin"
+
+
+def _safetensors(folder: Path) -> Path:
+    save_file(_weights(folder), folder / "file.safetensors")
+    return folder / "file.safetensors"
+
+
+def _body(folder: Path) -> Path:
+    fields = {"v_template": np.zeros((4, 3)), "J_regressor": np.zeros((24, 4)), "f": np.zeros((2, 3), np.uint32)}
+    (folder / "file.pkl").write_bytes(pickle.dumps(fields))
+    return folder / "file.pkl"
+
+
+_CAMERA = {"width": 640, "height": 480, "fx": 500.0, "cx": 320.0, "cy": 240.0, "camera_from_world": np.eye(4).tolist()}
+_LAYOUT = {"joints": list(COCO_17.joints), "parents": list(COCO_17.parents)}
+_SKELETON = next(iter(SKELETONS.values()))
+
+# What writes a valid file, and what reads it.
+OTHERS: dict[str, tuple[Write, Callable[[Path], Any]]] = {
+    "camera": (_json(_CAMERA), read_camera),
+    "layout": (_json(_LAYOUT), read_layout),
+    "skeleton": (_json({"joints": dict(_SKELETON.joints)}), read_skeleton),
+    "markers": (_json({"left_knee": ["LKNE", "LMKNE"], "right_knee": "RKNE"}), read_marker_map),
+    "settings": (_settings, lambda path: FinetuneConfig.from_dict(read_settings(path))),
+    "encoder": (_encoder, load_encoder),
+    "head": (_head, load_head),
+    "checkpoint": (_checkpoint, load_published),
+    "checkpoint in safetensors": (_safetensors, load_published),
+    "body": (_body, lambda path: read_smpl_pickle(path, ("v_template", "J_regressor", "f"))),
+}
