@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from motionrep.motion.exporting import export_motion
     from motionrep.motion.joint_loading import load_joints
     from motionrep.motion.loading import load_joint_motion, load_motion, load_motions
+    from motionrep.motion.rows import body_motion_from_rows, joint_motion_from_rows
     from motionrep.motion.saving import save_motion
     from motionrep.pipeline import Recovered, Recoverer, load_networks, recover
     from motionrep.rendering import RenderOptions, render, render_frames
+    from motionrep.scale import embed_dataset, recover_dataset
     from motionrep.types import ActionScores, JointMotion, Keypoints, MeshMotion, MotionEmbedding
     from motionrep.viewing import ViewedMotion, Viewer, save_page, view
 
@@ -63,9 +65,11 @@ _NAMES = {
     "motion.exporting": ("export_motion",),
     "motion.joint_loading": ("load_joints",),
     "motion.loading": ("load_joint_motion", "load_motion", "load_motions"),
+    "motion.rows": ("body_motion_from_rows", "joint_motion_from_rows"),
     "motion.saving": ("save_motion",),
     "pipeline": ("Recovered", "Recoverer", "load_networks", "recover"),
     "rendering": ("RenderOptions", "render", "render_frames"),
+    "scale": ("embed_dataset", "recover_dataset"),
     "types": ("ActionScores", "JointMotion", "Keypoints", "MeshMotion", "MotionEmbedding"),
     "viewing": ("ViewedMotion", "Viewer", "save_page", "view"),
 }
@@ -73,19 +77,19 @@ _MODULE_OF = {name: f"motionrep.{module}" for module, names in _NAMES.items() fo
 # Their modules are reached as attributes, as in motionrep.encoders.load_published.
 _PACKAGES = (
     "body", "datasets", "deployment", "detection", "embedding", "encoders", "evaluation", "files", "fitting",
-    "geometry", "head_api", "keypoints", "layouts", "motion", "pipeline", "rendering", "training", "types", "viewing",
-    "weights", "windows",
+    "geometry", "head_api", "keypoints", "layouts", "motion", "pipeline", "rendering", "scale", "training", "types",
+    "viewing", "weights", "windows",
 )  # fmt: skip
 
 __all__ = [
     "ActionScores", "BodyModel", "BodyMotion", "JointLayout", "JointMotion", "Keypoints", "MeshMotion",
     "MotionEmbedding", "PinholeCamera", "Recovered", "Recoverer", "RenderOptions", "Stream", "StreamedFrame",
-    "ViewedMotion", "Viewer", "detect", "embed", "embed_with_latency", "export_motion", "fit_body", "flip_averaged",
-    "in_world", "load_body_model", "load_encoder", "load_head", "load_joint_motion", "load_joints",
-    "load_keypoints", "load_motion", "load_motions", "load_networks", "load_published", "mirrored",
-    "motion_from_smplx", "read_camera",
-    "recover", "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion",
-    "save_page", "transfer", "view", "write_camera",
+    "ViewedMotion", "Viewer", "body_motion_from_rows", "detect", "embed", "embed_dataset", "embed_with_latency",
+    "export_motion", "fit_body", "flip_averaged", "in_world", "joint_motion_from_rows", "load_body_model",
+    "load_encoder", "load_head", "load_joint_motion", "load_joints", "load_keypoints", "load_motion", "load_motions",
+    "load_networks", "load_published", "mirrored", "motion_from_smplx", "read_camera", "recover", "recover_dataset",
+    "refine", "render", "render_frames", "resample", "save_head", "save_keypoints", "save_motion", "save_page",
+    "transfer", "view", "write_camera",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "motionrep"
 # the command line.
 ORDER = (
     "windows", "layouts", "checks", "files", "weights", "types", "geometry", "keypoints", "body", "encoders",
-    "embedding", "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline",
+    "embedding", "motion", "rendering", "detection", "head_api", "fitting", "datasets", "pipeline", "scale",
     "evaluation", "training", "viewing", "deployment", "__init__", "cli", "__main__",
 )  # fmt: skip
 # What these may not import, though it stands lower.
@@ -25,6 +25,7 @@ WALLS = {
     "rendering": ("encoders", "embedding"),
     "detection": ("body", "encoders", "embedding", "motion"),
     "pipeline": ("datasets",),
+    "scale": ("datasets",),
     "viewing": ("datasets", "evaluation", "training"),
 }
 MOST_FLOORS = 10

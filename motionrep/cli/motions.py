@@ -58,14 +58,19 @@ class Recovery:
         import torch
 
         from motionrep.pipeline import Recoverer, load_networks
-        from motionrep.pipeline.run_folders import run_networks
 
+        networks = load_networks(*self.networks(), self.device, self.body)
+        return Recoverer(*networks, device=self.device, dtype=getattr(torch, self.precision), progress=True)
+
+    def networks(self) -> tuple[Sequence[str], Path | str | None]:
+        """The heads, and the encoder if it is another one than they say."""
         heads, encoder = self.heads, self.encoder
         if self.run_folder is not None:
+            from motionrep.pipeline.run_folders import run_networks
+
             encoder, trained = run_networks(self.run_folder, encoder)
             heads = heads or list(map(str, trained))
-        networks = load_networks(heads or [DEFAULT_HEAD], encoder, self.device, self.body)
-        return Recoverer(*networks, device=self.device, dtype=getattr(torch, self.precision), progress=True)
+        return heads or [DEFAULT_HEAD], encoder
 
 
 def viewed_motions(

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
+from motionrep.files.parquet import pyarrow_and_parquet
 from motionrep.files.writing import written_beside
 from motionrep.types import MotionEmbedding
 
@@ -39,7 +40,7 @@ def write_embeddings(
         OSError: The file cannot be written; nothing is left of it.
     """
     path = check_table_path(path)
-    pa, parquet = _pyarrow()
+    pa, parquet = pyarrow_and_parquet()
     if level not in get_args(Level):
         raise ValueError(f"unknown level {level!r} (known: {', '.join(get_args(Level))})")
     if not embeddings:
@@ -56,24 +57,28 @@ def write_embeddings(
             )
     if len(widths := {embedding.values.shape[-1] for embedding in embeddings}) > 1:
         raise ValueError(f"{path}: embeddings of {sorted(widths)} channels; a table holds those of one encoder")
-    tables = []
-    for row, (name, embedding) in enumerate(zip(names, embeddings, strict=True)):
-        own, values = _rows(embedding, level)
-        same = {"clip": name, "person": embedding.keypoints.person, "encoder": embedding.encoder} | {
-            "fps": float(embedding.fps)
-        }
-        same |= {column: given[row] for column, given in more.items()}
-        columns = {key: [value] * len(values) for key, value in same.items()} | own
-        flat = pa.array(values.reshape(-1), pa.float32())
-        columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-        tables.append(pa.table(columns))
+    tables = [
+        embedding_rows(name, embedding, level, {column: given[row] for column, given in more.items()})
+        for row, (name, embedding) in enumerate(zip(names, embeddings, strict=True))
+    ]
     with written_beside(path) as beside:
         parquet.write_table(pa.concat_tables(tables, promote_options="permissive"), beside)
 
 
+def embedding_rows(name: str, embedding: MotionEmbedding, level: Level, more: Mapping[str, Any] | None = None) -> Any:
+    """The rows that `write_embeddings` writes of one embedding, a `pyarrow.Table`."""
+    own, values = _rows(embedding, level)
+    return _table_of(name, embedding, own, values, more or {})
+
+
+def clip_row(name: str, embedding: MotionEmbedding, mean: Float[np.ndarray, " channels"]) -> Any:
+    """The row of a whole clip whose mean is known already, of any of its frames; as `embedding_rows` gives it."""
+    return _table_of(name, embedding, {}, mean[None], {})
+
+
 def check_table_path(path: Path | str) -> Path:
     """The path if `write_embeddings` can write to it. Otherwise raises its error, before anything is embedded."""
-    _pyarrow()
+    pyarrow_and_parquet()
     path = Path(path)
     if path.suffix.lower() != ".parquet":
         raise ValueError(f"{path}: embeddings are written as .parquet, give the file that suffix")
@@ -87,7 +92,7 @@ def read_embeddings(path: Path | str) -> tuple[Float[np.ndarray, "rows channels"
         ImportError: pyarrow is not installed; the message says how to install it.
         ValueError: Not a Parquet file, no rows, or no column `embedding` of lists of one length.
     """
-    pa, parquet = _pyarrow()
+    pa, parquet = pyarrow_and_parquet()
     try:
         table = parquet.read_table(path)
     except pa.ArrowInvalid as error:
@@ -105,14 +110,16 @@ def read_embeddings(path: Path | str) -> tuple[Float[np.ndarray, "rows channels"
     return flat.reshape(table.num_rows, -1), columns
 
 
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        import pyarrow.compute
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError('Parquet files need pyarrow: pip install "motionrep[tables]"') from error
-    return pa, parquet
+def _table_of(
+    name: str, embedding: MotionEmbedding, own: Mapping[str, Any], values: np.ndarray, more: Mapping[str, Any]
+) -> Any:
+    pa, _ = pyarrow_and_parquet()
+    keypoints = embedding.keypoints
+    same = {"clip": name, "person": keypoints.person, "encoder": embedding.encoder, "fps": float(embedding.fps)}
+    columns = {key: [value] * len(values) for key, value in (same | dict(more)).items()} | dict(own)
+    flat = pa.array(values.reshape(-1), pa.float32())
+    columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    return pa.table(columns)
 
 
 def _rows(embedding: MotionEmbedding, level: Level) -> tuple[dict[str, Any], np.ndarray]:

@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from motionrep.cli.extras import require
 from motionrep.cli.inputs import require_folder
+from motionrep.cli.many import (
+    SOURCES_OF_MANY,
+    add_engine,
+    engine_of,
+    reading_of,
+    refuse_engine,
+    refuse_for_many,
+    told,
+)
 from motionrep.cli.motions import Recovery
 from motionrep.cli.options import (
+    SOURCES,
     Parser,
     add_body,
     add_camera,
+    add_clip,
     add_computing,
     add_heads,
-    add_keypoints,
     add_person,
     add_run,
     rate,
@@ -26,22 +36,25 @@ from motionrep.files.kinds import kind_of
 from motionrep.weights import DEFAULT_ACTION_HEAD, DEFAULT_HEAD
 
 if TYPE_CHECKING:
-    from motionrep.pipeline import Recoverer
+    from motionrep.geometry.cameras import PinholeCamera
 
 EXAMPLES = """\
   motionrep predict dance.mp4 --render --report
   motionrep predict dance.json --size 1920x1080 --output results --refine --render
   motionrep predict dance.json --video dance.mp4 --person 0 --camera fit --output results --render
   motionrep predict dance.npz --head pose3d-ktpformer-s --head action-ktpformer-s --output results
+  motionrep predict s3://bucket/clips --workers 8 --output s3://bucket/motions
 """
 logger = logging.getLogger(__name__)
 
 
 def add_options(parser: Parser) -> None:
-    add_keypoints(parser, nargs="?")
+    parser.add_argument("keypoints", nargs="*", metavar="source", help=f"{SOURCES} {SOURCES_OF_MANY}")
+    add_clip(parser)
     parser.add_argument(
-        "--output", type=Path, default=RESULTS,
-        help="Folder for one .npz (3D pose, mesh) or .json (action) per person (default: %(default)s).",
+        "--output", default=str(RESULTS),
+        help="Folder for one .npz (3D pose, mesh) or .json (action) per person. For the Parquet files of a data set it "
+        "may be a URL (default: %(default)s).",
     )  # fmt: skip
     parser.add_argument(
         "--render", action="store_true",
@@ -69,17 +82,45 @@ def add_options(parser: Parser) -> None:
         help="Of longer clips, action heads also give the scores over time, by windows so long (default: %(default)s).",
     )  # fmt: skip
     add_computing(parser)
+    add_engine(parser)
 
 
-def run(
-    keypoints: Path | None, output: Path, person: int | None, flip: bool, refine: bool, render: bool, report: bool,
+def run(keypoints: list[str], output: str, video: Path | bool | None, **options: Any) -> None:
+    """Recovers every person in a video or keypoint file: body mesh, 3D pose or action."""
+    if not keypoints and isinstance(video, Path):
+        keypoints, video = [str(video)], True
+    if not keypoints:
+        raise ValueError("give a video or a keypoint file to predict from; see motionrep predict --help")
+    from motionrep.files.listing import is_data_set
+
+    if len(keypoints) > 1 or is_data_set(keypoints[0]):
+        _data_set(keypoints, output, video=video, **options)
+    else:
+        refuse_engine(options, f"{keypoints[0]} is one source")
+        _one_source(Path(keypoints[0]), Path(output), video=video, **options)
+
+
+def _data_set(
+    sources: list[str], output: str, person: int | None, flip: bool, refine: bool, render: bool, report: bool,
     video: Path | bool | None, window_s: float, **options: Any,
 ) -> None:  # fmt: skip
-    """Recovers every person in a video or keypoint file: body mesh, 3D pose or action."""
-    if keypoints is None and isinstance(video, Path):
-        keypoints, video = video, True
-    if keypoints is None:
-        raise ValueError("give a video or a keypoint file to predict from; see motionrep predict --help")
+    refuse_for_many(sources, person=person, render=render, report=report, video=video)
+    engine = engine_of(options)
+    given = Recovery(**options)
+    import motionrep
+
+    heads, encoder = given.networks()
+    made = motionrep.recover_dataset(
+        sources, output, heads, encoder=encoder, body=given.body, camera=given.camera, flip=flip, refine=refine,
+        reading=reading_of(given.reading), device=given.device, precision=given.precision, engine=engine,
+    )  # fmt: skip
+    told(made)
+
+
+def _one_source(
+    keypoints: Path, output: Path, person: int | None, flip: bool, refine: bool, render: bool, report: bool,
+    video: Path | bool | None, window_s: float, **options: Any,
+) -> None:  # fmt: skip
     given = Recovery(**options, video=video if isinstance(video, Path) else None)
     (contents,) = given.reading.look(keypoints)
     require_folder(output)
@@ -97,28 +138,30 @@ def run(
     recoverer = replace(given.recoverer(), flip=flip, refine=refine, window_s=window_s)
     if given.camera is not None:
         recoverer = recoverer.with_camera(given.camera, list(clips.values()))
-        _write_camera(recoverer, output / f"{name}_camera.json")
+        assert recoverer.camera is not None
+        _write_camera(recoverer.camera, output / f"{name}_camera.json")
     if any((output / f"{name}_{index}{suffix}").exists() for index in clips for suffix in (".npz", ".json")):
         logger.info("%s: holds results of %s already, which are replaced", output, name)
     fps_known = given.fps is not None or not kind_of(contents).takes_fps
     written = ResultFiles(output, name, given.reading.filmed_in(contents), given.device, fps_known)
     people = []
-    for index, clip in clips.items():
-        people.append(recoverer(clip, index))
+    for one in recoverer.together(clips):
+        people.append(one)
         if render or report:
-            _require_motion("--render" if render else "--report", people[-1].results)
-        written.save(people[-1])
+            _require_motion("--render" if render else "--report", one.results)
+        written.save(one)
+    if people[0].camera is not None and people[0].camera is not recoverer.camera:  # stands on the floor that was found
+        _write_camera(people[0].camera, output / f"{name}_camera.json")
     movies = written.draw(people) if render else []
     if report:
         written.report(people, recoverer, movies[0] if movies else None)
 
 
-def _write_camera(recoverer: "Recoverer", path: Path) -> None:
+def _write_camera(camera: "PinholeCamera", path: Path) -> None:
     from motionrep.geometry.camera_files import write_camera
 
-    assert recoverer.camera is not None
-    write_camera(recoverer.camera, path)
-    print(f"{path}: the camera, {recoverer.camera.hfov_deg:.0f} degrees wide")
+    write_camera(camera, path)
+    print(f"{path}: the camera, {camera.hfov_deg:.0f} degrees wide")
 
 
 def _require_motion(option: str, results: Mapping[str, Any]) -> None:
