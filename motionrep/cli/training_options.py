@@ -113,9 +113,12 @@ def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments
         scores = try_out(config, run["data"], run["keypoints"]) if fast else train(config, **run)
     print(f"{'the run works; after two steps' if fast else f'{output}: best epoch'} {scores_line(scores)}")
     if not fast:
-        for table in sorted(output.glob("protocol_*.json")):
+        tables = sorted(output.glob("protocol_*.json"))
+        for table in tables:
             print_protocol(json.loads(table.read_text(encoding="utf-8")))
-        print("next: " + shlex.join(["motionrep", "evaluate", "--run", str(output), "--data", str(run["data"][0])]))
+        protocol = ["--protocol", tables[0].stem.removeprefix("protocol_")] if tables else []
+        again = ["motionrep", "evaluate", *protocol, "--run", str(output), "--data", str(run["data"][0])]
+        print("next: " + shlex.join(again))
 
 
 def _interrupted(command: str, arguments: Sequence[str], output: Path | None) -> str:

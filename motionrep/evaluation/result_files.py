@@ -78,7 +78,7 @@ def read_results(path: Path | str, body: str, fps: float) -> list[Result]:
 
 def _bodies(path: Path, contents: Contents, body: str, fps: float) -> list[Result]:
     kind = kind_of(contents)
-    own = body_meant(path, load_body_model(body)) or body
+    own = body_meant(path, load_body_model(body), fps) or body
     rate = fps if kind.takes_fps else None
     if kind.both_axes:
         found = (load_motions(path, own, frame=frame, fps=rate) for frame in ("camera", "world"))

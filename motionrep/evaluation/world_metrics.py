@@ -1,4 +1,4 @@
-"""Errors of motion in the world, as WHAM and GVHMR define them where they do; docs/protocols.md has the formulas."""
+"""Errors of motion in the world, as WHAM and GVHMR define them where they do; docs/cameras.md has the formulas."""
 
 import torch
 from jaxtyping import Bool, Float

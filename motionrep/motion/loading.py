@@ -140,13 +140,14 @@ def _motions(contents: Contents, options: MotionOptions) -> list[BodyMotion]:
     return motions
 
 
-def body_meant(path: Path, body: BodyModel) -> str | None:
+def body_meant(path: Path, body: BodyModel, fps: float | None = None) -> str | None:
     """The name of the body that a file of SMPL's is for, if the user has it and its betas mean nothing on `body`."""
     contents = look(path)
     kind = require_kind(contents, "motion")
     if kind.name in _READ_ON_ANY_BODY:
         return None
-    track = next((it for it in kind.read(contents, MotionOptions(body.name)) if isinstance(it, Track)), None)
+    options = MotionOptions(body.name, fps=fps if kind.takes_fps else None)
+    track = next((it for it in kind.read(contents, options) if isinstance(it, Track)), None)
     if track is None or is_made_for(track.generation, body):
         return None
     return body_of_gender(track.generation, track.gender if track.gender in GENDERS else "neutral")

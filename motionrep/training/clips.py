@@ -61,9 +61,9 @@ def training_clips(config: FinetuneConfig, data: Sequence[Path], strict: bool = 
         ValueError: No clip to train or to validate on, or none of a class where classes are asked for.
     """
     body, named = body_name(config), ", ".join(map(str, data))
+    patterns = () if config.held_out is None else read_held_out(config.held_out)
     found = {path: labelled_set(path, config.protocol, config.protocol_options, body) for path in data}
     labelled = tuple(of for of in found.values() if of is not None)
-    patterns = () if config.held_out is None else read_held_out(config.held_out)
     folders = [path for path, of in found.items() if of is None]
     clips = [clip for folder in folders for clip in load_motion_folder(folder, strict=strict, body_model=body)]
     labels: tuple[str, ...] = ()
@@ -119,7 +119,8 @@ def _counted(clips: Sequence[MotionClip]) -> str:
 def _listed(clips: Sequence[ListedClip]) -> str:
     subjects = {clip.subject for clip in clips} - {""}
     of = f" of {len(subjects)} subject{'s' * (len(subjects) > 1)}" if subjects else ""
-    length = f" ({duration(sum((clip.frames or 0) / clip.fps for clip in clips))})" if clips[0].frames else ""
+    seconds = sum((clip.frames or 0) / clip.fps for clip in clips)
+    length = f" ({duration(seconds)})" if seconds else ""
     return f"{len(clips)} clip{'s' * (len(clips) > 1)}{of}{length}"
 
 

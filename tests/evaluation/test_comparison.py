@@ -30,8 +30,8 @@ def body(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def world(body) -> BodyMotion:
-    walk = replace(load_motion(WALK_BVH).cut(10, 10 + FRAMES), fps=30.0, betas=torch.linspace(-1, 1, 10))
-    return on_smpl(walk, body)
+    walk = load_motion(WALK_BVH).cut(10, 10 + FRAMES)
+    return on_smpl(replace(walk, fps=30.0, betas=torch.linspace(-1, 1, 10), first_frame=0), body)
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def labelled_set(
             return _mpi_inf_3dhp(path, float(options.get("fps", 25)))
         return _threedpw(path, options) if (path / "sequenceFiles").is_dir() else None
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file or folder")
+        raise FileNotFoundError(f"{path}: no such folder or file")
     if path.suffix == ".csv":
         train, val = (list_clip_index(path, split) for split in ("train", "val"))
         return LabelledSet("clips of a CSV file", "action", train, val)

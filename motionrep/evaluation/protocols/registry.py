@@ -66,7 +66,7 @@ PROTOCOLS = {
         "motionrep.evaluation.protocols.motionbert_mesh:evaluate_motionbert_mesh",
         {
             "regressor": "J_regressor_h36m_correct.npy, for the joints of published numbers",
-            "body": "SMPL's neutral body",
+            "neutral": "SMPL's neutral body, by name or a file (default: smpl-neutral)",
         },
     ),
     "ntu60-xsub": Protocol(
