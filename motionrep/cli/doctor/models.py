@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import torch
 
@@ -18,6 +19,7 @@ from motionrep.weights import shipped
 def bodies() -> Iterator[Finding]:
     """Loads the open body and every body in the user's folder."""
     yield tried("bodies", "open", lambda: _load("open"), reinstall(), needed=True)
+    yield _of_package("anny")
     found, files, folder = find_bodies(), body_files(), body_folder()
     if folder.is_dir():
         yield Finding("bodies", "folder", "works", str(folder))
@@ -32,6 +34,14 @@ def bodies() -> Iterator[Finding]:
             names = [name for name in files if _family(name) == family]
             detail = f"none of {', '.join(names)} in the folder"
             yield Finding("bodies", family, "missing", detail, files[names[0]].how_to_get)
+
+
+def _of_package(name: str) -> Finding:
+    """A body that an optional package of the same name brings."""
+    extra = f'pip install "motionrep[{name}]"'
+    if find_spec(name) is None:
+        return Finding("bodies", name, "missing", f"optional; needs the package {name}", extra)
+    return tried("bodies", name, lambda: _load(name), extra)
 
 
 def _family(body: str) -> str:
