@@ -1,12 +1,12 @@
 """The encoder and the heads that a training run left, to be used as they are."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from motionrep.encoders import Encoder
 from motionrep.encoders.loading import load_encoder, shipped_encoder
+from motionrep.files.texts import read_json
 from motionrep.files.writing import write_json
 from motionrep.head_api.loading import load_head
 
@@ -64,7 +64,7 @@ def _referred(run: Path, head: Path) -> Path | str:
             raise FileNotFoundError(f"{run}: does not say where encoder {trained.trained_on!r} is; pass --encoder")
         return name
     try:
-        reference = json.loads(path.read_text(encoding="utf-8"))
+        reference = read_json(path)
         name, digest, source = (str(reference[key]) for key in ("name", "digest", "source"))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: damaged ({type(error).__name__}: {error}); pass --encoder") from error

@@ -165,7 +165,7 @@ def _c3d(folder: Path) -> Path:
 
 
 def _ntu(folder: Path) -> Path:
-    joint = "0.1 0.2 3.0 200.5 210.5 900.5 500.5 0.1 0.2 0.3 0.9 2"
+    joint = "0.1 0.2 3.0 200.5 210.5 400.5 300.5 0.1 0.2 0.3 0.9 2"
     body = ["1", "72057594037931101 0 1 1 1 1 0 0.1 0.2 2", "25", *[joint] * 25]
     return _written(folder / "file.skeleton", "\n".join([str(FRAMES), *body * FRAMES]).encode())
 
@@ -176,6 +176,14 @@ def _phalp() -> dict[str, Any]:
         f"{i:06d}.jpg": {"time": i, "tid": [1], "tracked_time": [0], "smpl": [person], "camera": [PLACE[0]]}
         for i in range(FRAMES)
     }
+
+
+def _features() -> np.ndarray:
+    """HumanML3D's: the height of the root behind its speeds, then the places of the other 21 joints."""
+    features = np.zeros((FRAMES, 263), np.float32)
+    features[:, 3] = 1.0
+    features[:, 4:67] = (joints_m(22)[:, 1:] * [0.1, 1.0, 0.1]).reshape(FRAMES, -1)
+    return features
 
 
 def _sam() -> list[list[dict[str, Any]]]:
@@ -240,7 +248,7 @@ SAMPLES: dict[str, list[Write]] = {
     "motionrep joint motion": [_own_joints],
     "results of MDM": [_npy({"motion": np.moveaxis(joints_m(22)[None], 1, -1), "lengths": np.array([FRAMES]),
                              "text": ["walks"]})],
-    "HumanML3D features": [_npy(np.zeros((FRAMES, 263), np.float32))],
+    "HumanML3D features": [_npy(_features())],
     "SAM 3D Body": [_pickled(_sam())],
     "C3D markers": [_c3d],
     "OpenSim markers": [_trc],
