@@ -198,6 +198,22 @@ def test_heads_with_axes_of_their_own_stay_upright(tmp_path, walk, body, zero_po
     assert float(up_deg.mean()) < 40  # how far this walker holds the head off the neck is not told by the file
 
 
+@pytest.mark.parametrize("axis", [(1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.7, 0.0, 0.7)])
+@pytest.mark.parametrize("degrees", [45.0, 60.0, 75.0])
+def test_a_head_that_leans_in_the_zero_pose_alone_has_axes_of_its_own(tmp_path, walk, body, axis, degrees):
+    """The End Site is above the head in the motion; a head 45 to 75 degrees off was taken for one that leans."""
+    few = walk.cut(0, 8)
+    head = roma.rotvec_to_rotmat(torch.deg2rad(torch.tensor(degrees)) * torch.tensor(axis))
+    rig = Rig(RIGS["Mixamo"].by_joint(), axes_of("T", torch.eye(3)) | {"head": head})
+    rest = body.rest_joints(walk.betas)
+    ours, theirs = (
+        body_kinematics(it.local_rotmat, it.translation_m, rest)[0][:, SMPL_24.index("head")]
+        for it in (load_motion(write_rig(few, body, rig, tmp_path / "walk.bvh")), few)
+    )
+    up_deg = torch.rad2deg(torch.acos((ours[..., 1] * theirs[..., 1]).sum(-1).clamp(-1, 1)))
+    assert float(up_deg.mean()) < 10
+
+
 def test_known_names_keep_their_table_and_words_fill_its_gaps(walk, body, tmp_path):
     names = RIGS["Character Creator"]
     bvh = read_bvh(write_rig(walk, body, Rig(names.by_joint(), prefix=names.prefix), tmp_path / "walk.bvh"))

@@ -18,8 +18,9 @@ from motionrep.motion.retargeting.skeletons import BONE_END
 logger = logging.getLogger(__name__)
 
 WRONG_DEG = 30.0
-_OWN_AXES_DEG, _BENT_WRIST_DEG = 50.0, 95.0
-_LIKE_UP = 0.5  # cosine
+_OWN_AXES_DEG, _SIDEWAYS_DEG, _BENT_WRIST_DEG = 50.0, 25.0, 95.0
+_UPRIGHT_DEG, _FACE_DEG = 30.0, 60.0  # lean of a head's End Site in a standing zero pose: on top of it, or at its face
+_SAME_LEAN_DEG = 10.0
 _OWN_END_DEG = 5.0  # a hand that the file shows points as it does there to within this
 _UP = torch.tensor([0.0, 1.0, 0.0])
 _HIPS, _SHOULDERS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
@@ -64,14 +65,16 @@ def angles_deg(
 
 
 def in_parents_axes(
-    world_rotmat: dict[str, Float[Tensor, "frames 3 3"]], skeleton: Skeleton, rest: Float[Tensor, "24 3"]
+    world_rotmat: dict[str, Float[Tensor, "frames 3 3"]], skeleton: Skeleton, rest: Float[Tensor, "24 3"], turn: Tensor
 ) -> dict[str, Float[Tensor, "frames 3 3"]]:
     """The same rotations; a neck, head, foot or hand that is far off its parent all the time is turned to it.
 
-    Such a joint has axes of its own, which no pose of the file shows. Of a hand without an end in the file only the
-    bone counts, and only where no wrist bends as far.
+    Such a joint has axes of its own, which no pose of the file shows. A neck or head whose bone points as the file's
+    does may only be twisted. Of a hand without an end in the file only the bone counts, and only where no wrist bends
+    as far.
     """
     found = dict(world_rotmat)
+    off_deg = _means(angles_deg(found, skeleton, rest, turn))
     hands = [hand for hand in ("left_wrist", "right_wrist") if hand not in skeleton.last_ends]
     for joint in ("neck", "head", "left_ankle", "right_ankle", *hands):
         if joint not in found:
@@ -80,7 +83,14 @@ def in_parents_axes(
         relative = parent.mT @ found[joint]
         mean, _ = roma.special_procrustes(relative.mean(0), return_singular_values=True)
         apart_deg = math.degrees(float(roma.rotmat_to_rotvec(mean).norm()))
+        limit_deg = _OWN_AXES_DEG
+        if joint in ("neck", "head"):
+            if off_deg.get(joint, math.inf) < WRONG_DEG:
+                apart_deg = _twist_deg(mean)
+            elif abs(math.degrees(math.asin(min(1.0, max(-1.0, float(mean[0, 1])))))) > _SIDEWAYS_DEG:
+                limit_deg = 0.0  # nobody's head lies on the shoulder all the time
         if joint in hands:
+            limit_deg = _BENT_WRIST_DEG
             forearm = rest_bone(rest, joint.replace("wrist", "elbow"))
             cosine = torch.cosine_similarity(relative @ rest_bone(rest, joint), forearm, dim=-1)
             apart_deg = math.degrees(float(torch.acos(cosine.clamp(-1, 1)).mean()))
@@ -89,9 +99,16 @@ def in_parents_axes(
                     "the %s is bent by %.0f degrees on average, and the file does not show where it ends; look at it",
                     _spoken(joint), apart_deg,
                 )  # fmt: skip
-        if apart_deg > (_BENT_WRIST_DEG if joint in hands else _OWN_AXES_DEG):
+        if apart_deg > limit_deg:
             found[joint] = found[joint] @ mean.mT
     return found
+
+
+def _twist_deg(rotmat: Float[Tensor, "3 3"]) -> float:
+    """How far a rotation turns about y, without its sign."""
+    quaternion = roma.rotmat_to_unitquat(rotmat)  # x y z w
+    turned_deg = math.degrees(2 * float(torch.atan2(quaternion[1], quaternion[3])))
+    return abs((turned_deg + 180) % 360 - 180)
 
 
 def corrected(
@@ -203,15 +220,21 @@ def _pointed(
 def _last_bone(skeleton: Skeleton, rest: Float[Tensor, "24 3"], joint: str) -> Float[Tensor, "3"]:
     """The bone of a hand, head or neck on the body at rest; the latter as the file has them in a standing zero pose.
 
-    A head that points elsewhere than up there has axes of its own.
+    There it points up. Where it leans there and not in the motion, the head has axes of its own. Where it leans in
+    both, its End Site is at the face.
     """
     if joint in BONE_END:
         return rest_bone(rest, joint)
     zero = skeleton.zero_position
     standing = axes_of_figure(zero, skeleton)
-    bone = zero[skeleton.last_ends[joint]] - zero[skeleton.index[joint]]
-    own = standing.mT @ bone
-    return own if stands(zero, skeleton, standing) and float(own @ _UP) > _LIKE_UP * float(own.norm()) else _UP
+    if not stands(zero, skeleton, standing):
+        return _UP
+    end = skeleton.last_ends[joint]
+    own = standing.mT @ (zero[end] - zero[skeleton.index[joint]])
+    lean_deg = math.degrees(math.acos(float(torch.cosine_similarity(own, _UP, dim=0).clamp(-1, 1))))
+    at_face = lean_deg < _FACE_DEG and float(own[2]) > float(own[0].abs())
+    at_face &= skeleton.lean_deg(joint, end) > lean_deg - _SAME_LEAN_DEG
+    return own if lean_deg < _UPRIGHT_DEG or at_face else _UP
 
 
 def _frame(first: Float[Tensor, "*batch 3"], second: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:

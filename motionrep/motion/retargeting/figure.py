@@ -15,7 +15,8 @@ _SPINE = ("spine1", "spine2", "spine3")
 _ALONG_AXIS_DEG = 5.0
 _NO_LENGTH = 1e-3  # of a leg's length
 _HEEL_DEG = 25.0
-_TRUSTED_DEG = {"wrist": 70.0, "head": 50.0}  # between a hand and its forearm, or a head and the torso, on average
+# Between a hand and its forearm, or a head and the torso, on average: if in line in the zero pose, and if not.
+_TRUSTED_DEG = {"wrist": (110.0, 70.0), "head": (80.0, 50.0)}
 _IN_LINE_DEG = 20.0
 
 
@@ -141,6 +142,8 @@ class Skeleton:
                 far = float((self.zero_position[child] - place).norm()) > self._no_length
                 (away if far else here).append(child)
         away = [child for child in away if "thumb" not in self._names[child].lower()]
+        if joint == "head" and len(away) > 1:  # beside eyes and a jaw, such as HeadEnd and HeadTop_End
+            away = [child for child in away if "head" in self._names[child].lower()]
         if len(away) < 2 or not joint.endswith("wrist"):
             return away[0] if len(away) == 1 else None
         bones = normalize(self.zero_position[away] - place, dim=-1)
@@ -161,12 +164,16 @@ class Skeleton:
             self.zero_position[self.index[end]] - self.zero_position[self.index[start]]
             for start, end in (("pelvis", self.chain[-1]), ("left_hip", "left_ankle"))
         )
-        if float(spine @ leg) < 0 and float(zero[0] @ zero[1]) > math.cos(math.radians(_IN_LINE_DEG)):
-            return True
+        in_line = float(spine @ leg) < 0 and float(zero[0] @ zero[1]) > math.cos(math.radians(_IN_LINE_DEG))
         if joint == "head":
-            first, middle = self.index["pelvis"], self.index[before]
-        bones = (self.between(first, middle), self.between(self.index[joint], end))
-        return _angle_deg(*bones) < _TRUSTED_DEG[joint.rpartition("_")[2]]
+            return self.lean_deg(before, end, joint) < _TRUSTED_DEG["head"][0 if in_line else 1]
+        bones = (self.between(first, middle), self.between(middle, end))
+        return _angle_deg(*bones) < _TRUSTED_DEG["wrist"][0 if in_line else 1]
+
+    def lean_deg(self, joint: str, end: int, start: str = "") -> float:
+        """The mean angle between the way from the pelvis to a joint and that from `start`, or the joint, to an end."""
+        torso = self.between(self.index["pelvis"], self.index[joint])
+        return _angle_deg(torso, self.between(self.index[start or joint], end))
 
 
 def _angle_deg(first: Float[Tensor, "frames 3"], second: Float[Tensor, "frames 3"]) -> float:

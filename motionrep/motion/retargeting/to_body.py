@@ -56,7 +56,7 @@ def retarget(
         rotmats = _from_found_axes(theirs, skeleton, rest, turn)
         file_legs = theirs.position[:, legs]
 
-    rotmats = whole(corrected(in_parents_axes(rotmats, theirs, rest), theirs, rest, turn))
+    rotmats = whole(corrected(in_parents_axes(rotmats, theirs, rest, turn), theirs, rest, turn))
     world_rotmat = [rotmats[joint] for joint in SMPL_24.joints]
     local_rotmat = [
         world_rotmat[parent].mT @ rotmat if parent >= 0 else rotmat

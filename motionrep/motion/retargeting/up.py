@@ -52,19 +52,22 @@ def _up_without_reference(skeleton: Skeleton) -> Float[Tensor, "3"]:
 
     Where the floor does not tell, a person along z or x stands, any other lies in a world with y up; a warning says so.
     """
-    moving = _axis(_mean_up(skeleton))
+    mean = _mean_up(skeleton)
+    moving = _axis(mean)
     possible = [_Y, _Z] if moving is None or not bool(moving @ _X > 0.5) else [_Y, _Z, _X]
     on_floor = [axis for axis in possible if _walks_on_floor(skeleton, axis)]
     stands = moving is not None and bool(moving @ _Y > 0.5)
     if len(on_floor) == 1 and not stands:
-        return on_floor[0]
-    up = _Y if moving is None or bool(moving.sum() < 0) else moving
-    if stands and (not on_floor or bool((on_floor[0] == _Y).all())):
-        return up
-    logger.warning(
-        "no pose of the file shows which way is up; %s is taken for up; if it is another axis, say so with up=y or "
-        "up=z (--up)", _called(up),
-    )  # fmt: skip
+        up = on_floor[0]
+        agrees = int(mean.argmax()) == int(up.argmax())  # else somebody lies, or is near 0 by chance
+    else:
+        up = _Y if moving is None or bool(moving.sum() < 0) else moving
+        agrees = stands and (not on_floor or bool((on_floor[0] == _Y).all()))
+    if not agrees or bool((up == _X).all()):
+        logger.warning(
+            "no pose of the file shows which way is up; %s is taken for up; if it is another axis, say so with up=y or "
+            "up=z (--up)", _called(up),
+        )  # fmt: skip
     return up
 
 
