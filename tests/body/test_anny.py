@@ -16,9 +16,11 @@ from motionrep.body.points import LANDMARKS
 from motionrep.cli import main as cli
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.synthetic.virtual_camera import random_camera, simulated_keypoints
 from motionrep.fitting.transfer import transfer
 from motionrep.keypoints.saving import save_keypoints
-from motionrep.layouts import H36M_17
+from motionrep.layouts import H36M_17, HALPE_26
+from motionrep.motion.axes import in_camera
 from motionrep.motion.saving import save_motion
 from motionrep.training.run import train
 from motionrep.types import Keypoints
@@ -51,6 +53,8 @@ def test_it_stands_upright_and_symmetric_with_parameters_that_do_what_they_say(b
                    for s in ("left", "right"))  # fmt: skip
     torch.testing.assert_close(rest_m[left] * torch.tensor([-1.0, 1, 1]), rest_m[right], atol=2e-3, rtol=0)
     assert float(rest_m[left[2], 0]) > 0.8, "arms are stretched out"
+    edges = torch.cat([body.faces[:, [0, 1]], body.faces[:, [1, 2]], body.faces[:, [2, 0]]])
+    assert len(edges.unique(dim=0)) == len(edges), "two neighbours are wound in opposite ways"
 
     def stature_m(name: str, beta: float) -> float:
         betas = torch.zeros(6)
@@ -66,7 +70,7 @@ def test_the_package_gives_the_same_surface_from_our_parameters(body):
     import anny
 
     motion = transfer(authored_motion("walk", seconds=0.2), body).motion
-    model = anny.Anny(skinning_method="lbs")
+    model = anny.Anny(skinning_method="lbs", phenotype_blendshapes="original")
     with torch.no_grad():
         vertex_m = model(**anny_parameters(motion, model))["vertices"].float()
     torch.testing.assert_close(vertex_m, motion.mesh().vertex_m, atol=1e-5, rtol=0)
@@ -86,7 +90,7 @@ def test_its_motions_are_predicted_drawn_and_exported_in_its_own_joints(run, bod
     output, _, _ = run
     xy_px = 300 + 20 * torch.randn(6, 17, 2, generator=torch.Generator().manual_seed(0))
     save_keypoints([Keypoints(xy_px, torch.ones(6, 17), H36M_17, 30.0, 640, 480)], tmp_path / "clip.npz")
-    command = ["predict", str(tmp_path / "clip.npz"), "--run", str(output), "--refine"]
+    command = ["predict", str(tmp_path / "clip.npz"), "--run", str(output)]
     assert not cli.main([*command, "--output", str(tmp_path / "results")])
     (result,) = (tmp_path / "results").glob("*.npz")
     with np.load(result) as file:
@@ -100,4 +104,18 @@ def test_its_motions_are_predicted_drawn_and_exported_in_its_own_joints(run, bod
     assert [node["name"] for node in nodes[1:]] == list(body.own_joints.names)
     lines = (tmp_path / "clip.bvh").read_text().splitlines()
     assert {line.split()[1] for line in lines if "JOINT" in line} == set(body.own_joints.names[1:])
-    assert cli.main(["export", str(result), "--format", "smplx", "--output", str(tmp_path / "smplx.npz")]) == 1
+    assert cli.main(["export", str(result), "--format", "smplx", "--output", str(tmp_path / "smplx.npz")]) == 2
+
+
+def test_its_motions_are_refined_to_keypoints(body):
+    rng = np.random.default_rng(0)
+    truth = transfer(authored_motion("walk", seconds=0.2), body).motion
+    camera = random_camera(truth, body, rng)
+    truth = in_camera(truth, body, camera)
+    keypoints = simulated_keypoints(truth, body, camera, HALPE_26, rng)
+    start = replace(truth, betas=torch.zeros(6))
+    refined = motionrep.refine(start, keypoints, camera)
+    before_m, after_m = ((motion.joints().position_m - truth.joints().position_m).norm(dim=-1).mean()
+                         for motion in (start, refined))  # fmt: skip
+    assert refined.betas.any()
+    assert after_m < 1.5 * before_m
