@@ -38,7 +38,7 @@ def save_keypoints(clips: Sequence[Keypoints], path: Path | str, origin: Mapping
         arrays["format"] = f"{FORMAT} {NEWEST}"
         if origin is not None:
             arrays["origin"] = json.dumps(dict(origin))
-        with written_beside(path) as beside:
+        with written_beside(path, told=origin is None) as beside:  # the other files tell by themselves
             np.savez(beside, **arrays)
     elif path.suffix == ".json":
         write_json(_alphapose_entries(clips, path), path, indent=None)

@@ -63,7 +63,7 @@ def test_a_run_that_was_killed_before_its_settings_were_written_begins_again(tmp
 
 
 def test_a_run_that_fails_at_once_leaves_no_folder(tmp_path):
-    with pytest.raises(ValueError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
         train(CONFIG, [tmp_path / "nowhere"], tmp_path / "runs" / "mine")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()

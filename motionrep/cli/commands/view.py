@@ -47,7 +47,7 @@ def add_options(parser: Parser) -> None:
     add_up(parser)
     parser.rare.add_argument(
         "--host", default="127.0.0.1",
-        help="Address to serve at: this machine only, or 0.0.0.0 for all who can reach it (default: %(default)s).",
+        help="Address to serve at: this machine only, or 0.0.0.0 for all who have the link (default: %(default)s).",
     )  # fmt: skip
     parser.rare.add_argument(
         "--port", type=place, default=8080, help="Port, or the next free one; 0 takes any (default: %(default)s)."
