@@ -9,9 +9,11 @@ from torch import nn
 
 from motionrep.encoders import load_published, weights_digest
 from motionrep.encoders.loading import shipped_encoder
+from motionrep.encoders.motionbert_heads import MotionBERTAction, MotionBERTEmbedding, MotionBERTMesh
 from motionrep.files.naming import did_you_mean
 from motionrep.files.writing import write_json, written_beside
 from motionrep.head_api.contract import trained_on
+from motionrep.head_api.published_heads import PublishedAction, PublishedMesh, PublishedPose
 from motionrep.weights import find_shipped, shipped
 from motionrep.weights.building import within
 from motionrep.weights.fit import require_fit
@@ -83,7 +85,8 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
 
             - the name of a shipped head, such as "mesh-ktpformer-s"; "mesh-ktpformer-s@1" is an older version of it,
             - a folder written by `save_head`,
-            - a published checkpoint of KTPFormer or MixSTE (its pose head),
+            - a published checkpoint of KTPFormer, MixSTE, MotionAGFormer or MotionBERT (its pose, mesh or action head);
+              a mesh head needs SMPL's neutral body, or another one as `body`,
             - a Hugging Face Hub id `owner/name` of such a folder.
 
             A `Path` that exists is that file or folder, even under the name of a shipped head.
@@ -93,13 +96,13 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
     Raises:
         FileNotFoundError: Neither a shipped head nor a folder, nor a Hub id.
         ValueError: The head's class is not installed, the files are damaged or do not fit it, the head does not ship in
-            this version, the checkpoint's head gives no metres, or the Hub could not be read.
+            this version, the checkpoint's head gives vectors only, or the Hub could not be read.
     """
     path = Path(name_or_folder)
     if path.is_file() and find_shipped("head", name_or_folder) is None:
         if path.name in FILES:
             raise ValueError(f"{path}: a file of a folder; pass the folder, {path.parent}")
-        return _published_pose_head(path)
+        return _published_head(path, changes.get("body", "smpl-neutral"))
     folder = _head_folder(name_or_folder, revision)
     config, weights = read_config(folder, "head"), read_weights(folder, "head")
     name = config["head"]
@@ -139,18 +142,25 @@ def trained_head_name(name_or_folder: str | Path) -> str:
     return read_config(_head_folder(name_or_folder), "head")["head"]
 
 
-def _published_pose_head(path: Path) -> Any:
-    """The pose head of a published checkpoint as a head `pose3d`, which gives the same pose relative to the pelvis."""
+def _published_head(path: Path, body: str) -> Any:
+    """The head of a published checkpoint: `pose3d` of KTPFormer and MixSTE, else one of `published_heads`."""
     encoder, published = load_published(path)
-    if not isinstance(published, nn.Sequential):
+    if isinstance(published, nn.Sequential):
+        norm, position = published
+        head = head_class("pose3d")(channels=encoder.channels, pelvis="predicted")
+        head.norm.load_state_dict(norm.state_dict())
+        head.position.load_state_dict(position.state_dict())
+    elif isinstance(published, MotionBERTMesh):
+        head = PublishedMesh(published, body)
+    elif isinstance(published, MotionBERTAction):
+        head = PublishedAction(published, encoder)
+    elif isinstance(published, MotionBERTEmbedding):
         raise ValueError(
-            f"{path}: the head of a published {encoder.architecture} does not give a pose in metres, so it cannot "
-            "predict clips; motionrep.encoders.load_published loads it unchanged"
+            f"{path}: the head of a published {encoder.architecture} for one-shot recognition gives vectors and no "
+            "result for a clip; motionrep.encoders.load_published loads it unchanged"
         )
-    norm, position = published
-    head = head_class("pose3d")(channels=encoder.channels, pelvis="predicted")
-    head.norm.load_state_dict(norm.state_dict())
-    head.position.load_state_dict(position.state_dict())
+    else:
+        head = PublishedPose(published)
     head.trained_on, head.trained_on_digest = encoder.name, weights_digest(encoder)
     return head.eval()
 

@@ -99,19 +99,28 @@ def test_the_pose_head_of_a_published_checkpoint_predicts():
     _, _, arrays = fill.load("ktpformer_f9_d32_l1")
     encoder, head = load_encoder(path), load_head(path)
     pose_m = head(encoder(arrays["input"]), torch.ones(arrays["input"].shape[:2], dtype=torch.bool))["position_m"]
-    published_m = arrays["output"] - arrays["output"][:, :, :1]
-    torch.testing.assert_close(pose_m, published_m, atol=1e-4, rtol=0)
+    torch.testing.assert_close(pose_m, arrays["output"], atol=1e-4, rtol=0)
     xy_px = 200 + 100 * torch.rand(12, 17, 2, generator=torch.Generator().manual_seed(0))
     embedding = embed(Keypoints(xy_px, torch.ones(12, 17), H36M_17, 50.0, 1000, 1000), encoder)
-    assert head.predict(embedding).position_m.shape == (12, 17, 3)
+    position_m = head.predict(embedding).position_m
+    assert position_m.shape == (12, 17, 3)
+    assert not position_m[:, 0].any(), "the pelvis is the origin, wherever the network puts it"
 
 
-def test_a_published_head_that_gives_no_metres_is_refused(tmp_path):
+def test_a_published_pose_head_without_metres_gives_a_person_of_usual_size(tmp_path):
     encoder, head = DSTformer(frames=9, channels=32, inner_channels=32, depth=1), linear_pose3d_head(32)
     named = {DSTformer.published.name_in_file(name): t for name, t in encoder.state_dict().items()}
     torch.save({"model_pos": named | {f"head.{name}": t for name, t in head.state_dict().items()}}, tmp_path / "d.bin")
-    with pytest.raises(ValueError, match="the head of a published dstformer does not give a pose in metres"):
-        load_head(tmp_path / "d.bin")
+    encoder, loaded = load_encoder(tmp_path / "d.bin"), load_head(tmp_path / "d.bin")
+    xy_px = 200 + 100 * torch.rand(12, 17, 2, generator=torch.Generator().manual_seed(0))
+    embedding = embed(Keypoints(xy_px, torch.ones(12, 17), H36M_17, 50.0, 1000, 1000), encoder)
+    position_m = loaded.predict(embedding).position_m
+    raw = head(embedding.values)
+    factor = (position_m[0, 16] / (raw - raw[:, :1])[0, 16]).mean()
+    torch.testing.assert_close(position_m, factor * (raw - raw[:, :1]), atol=1e-4, rtol=1e-3)
+    bones = [(joint, parent) for joint, parent in enumerate(H36M_17.parent_indices) if parent >= 0]
+    lengths_m = sum((position_m[:, joint] - position_m[:, parent]).norm(dim=-1) for joint, parent in bones)
+    assert float(lengths_m.mean()) == pytest.approx(4.15, abs=0.01)
 
 
 def test_unknown_heads_are_refused_with_the_installed_ones():

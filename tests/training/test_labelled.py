@@ -10,6 +10,7 @@ import torch
 from benchmark_files import annotation, write_pyskl, write_videopose3d
 from training_config import CONFIG
 
+from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.evaluation.published import evaluate_protocol
 from motionrep.training.run import train
 
@@ -40,7 +41,10 @@ def test_training_on_human36m_lowers_the_error_of_its_protocol_and_ends_with_its
 @pytest.mark.slow
 def test_training_on_ntu_makes_the_head_that_its_protocol_asks_for(tmp_path):
     write_skeletons(tmp_path / "ntu60_hrnet.pkl")
-    config = replace(STEADY, head="action", head_config={"hidden": 16}, fps=30.0, classes="core", protocol="ntu60-xsub")
+    config = replace(
+        STEADY, head="action", head_config={"hidden": 64, "dropout": 0.0}, fps=30.0, classes="core",
+        protocol="ntu60-xsub", clips_per_epoch=960, batch_size=32, variety=Augmentation(mirror=False),
+    )  # fmt: skip
     train(config, [tmp_path / "ntu60_hrnet.pkl"], tmp_path / "run")
     result = json.loads((tmp_path / "run/protocol_ntu60-xsub.json").read_text())
     assert result["protocol"]["clips"] == 60
@@ -63,7 +67,7 @@ def write_skeletons(path):
 def test_what_clips_do_not_tell_no_head_learns(tmp_path):
     write_skeletons(tmp_path / "ntu.pkl")
     with pytest.raises(ValueError, match="clips have only actions; train the head action"):
-        train(replace(CONFIG, protocol="ntu60-xview"), [tmp_path / "ntu.pkl"], tmp_path / "run")
+        train(replace(CONFIG, protocol="ntu60-xsub"), [tmp_path / "ntu.pkl"], tmp_path / "run")
     with pytest.raises(ValueError, match="set protocol to one of ntu60-xsub"):
         train(CONFIG, [tmp_path / "ntu.pkl"], tmp_path / "run")
     (tmp_path / "other.pkl").write_bytes(pickle.dumps({"train": {"x": 1}}))
