@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
 
+from motionrep.detection.names import DEFAULT_DETECTOR
 from motionrep.files.kinds import KINDS, names, suffixes
 from motionrep.files.naming import did_you_mean
 from motionrep.weights import DEFAULT_HEAD
@@ -103,7 +104,7 @@ def add_clip(parser: Parser) -> None:
     parser.add_argument(
         "--detector",
         help="Finds the keypoints of a video; blazepose-full is faster and less exact, vitpose and rtmpose need a "
-        "download (default: blazepose).",
+        f"download (default: {DEFAULT_DETECTOR}).",
     )
     group = parser.add_argument_group("what the keypoint file does not tell")
     group.add_argument(

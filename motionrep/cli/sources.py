@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from motionrep.cli.extras import require
 from motionrep.cli.options import FrameOrder, Size, clip_of_video
+from motionrep.detection.names import DEFAULT_DETECTOR
 from motionrep.files.contents import VIDEO_SUFFIXES, Contents, look
 from motionrep.files.kinds import kind_of, lacks_size
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 RESULTS = Path("results")  # the folder of commands that are told none
 logger = logging.getLogger(__name__)
-
-_DETECTOR = "blazepose"
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Reading:
         if is_filmed(contents):
             from motionrep.pipeline.sources import detected_once
 
-            detector = self.detector or _DETECTOR
+            detector = self.detector or DEFAULT_DETECTOR
             people = detected_once(contents.path, kept, detector, fps=self.fps, device=self.device, progress=True)
             return _told(contents, people)
         from motionrep.keypoints.loading import read_keypoints
@@ -86,10 +85,8 @@ class Reading:
         return own | {"all-persons": self.all_persons or None, "frame-order": order}
 
     def filmed_in(self, contents: Contents) -> Path | None:
-        """The source video of keypoints, a video itself among them; None if it is not known."""
-        if is_filmed(contents):
-            return None if contents.container == "folder" else contents.path
-        return self.video
+        """The video or the pictures that keypoints are from; None if they are not known."""
+        return contents.path if is_filmed(contents) else self.video
 
     def _require_video(self, contents: Contents) -> None:
         if kind_of(contents).name == "folder of videos":

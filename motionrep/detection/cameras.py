@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -96,20 +97,28 @@ def open_camera(camera: str = "0", kind: str | None = None) -> LivePictures:
         ImportError: PyAV is not installed.
         ValueError: The camera cannot be opened, with what the system says.
     """
-    import av
+    container = open_device(camera, kind)
+    stream = container.streams.video[0]
+    pictures = (frame.to_ndarray(format="rgb24") for frame in container.decode(stream))
+    return LivePictures(pictures, float(stream.average_rate or _USUAL_FPS), (stream.width, stream.height))
+
+
+def open_device(camera: str = "0", kind: str | None = None) -> Any:
+    """A camera as a container of PyAV. Arguments and errors are those of `open_camera`."""
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError('reading a camera needs PyAV: pip install "motionrep[video]"') from error
     from av.error import FFmpegError
 
     kind = kind or _FORMATS.get(sys.platform, "v4l2")
     named = {"v4l2": f"/dev/video{camera}" if camera.isdigit() else camera, "dshow": f"video={camera}"}
     try:
-        container = av.open(named.get(kind, camera), format=kind)
+        return av.open(named.get(kind, camera), format=kind)
     except (FFmpegError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         where = "its name from the system's settings" if kind == "dshow" else "its number, the first one is 0"
         raise ValueError(f"camera {camera}: cannot be opened by {kind}: {said}; give {where}") from error
-    stream = container.streams.video[0]
-    pictures = (frame.to_ndarray(format="rgb24") for frame in container.decode(stream))
-    return LivePictures(pictures, float(stream.average_rate or _USUAL_FPS), (stream.width, stream.height))
 
 
 def open_as_camera(video: Path | str) -> LivePictures:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from motionrep.detection.detectors import DEFAULT, load_detector
+from motionrep.detection.detectors import load_detector
+from motionrep.detection.names import DEFAULT_DETECTOR
 from motionrep.detection.pictures import open_pictures
 from motionrep.files.progress import progress_bar
 from motionrep.types import Keypoints
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def detect(
     video: Path | str,
-    detector: str = DEFAULT,
+    detector: str = DEFAULT_DETECTOR,
     *,
     fps: float | None = None,
     device: str | torch.device = "cpu",

@@ -14,7 +14,6 @@ from motionrep.layouts import JointLayout
 from motionrep.types import Keypoints
 
 GROUP = "motionrep.detectors"
-DEFAULT = "blazepose"
 _ABOUT = {
     "blazepose": "30 MB, shipped, Apache-2.0",
     "blazepose-full": "8 MB, shipped, Apache-2.0",

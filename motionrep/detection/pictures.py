@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from motionrep.rendering.video.reading import SourceVideo, open_source_video
+from motionrep.rendering.video.images import SourceImages, open_source
+from motionrep.rendering.video.reading import SourceVideo
 from motionrep.types import DEFAULT_FPS
 
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _LONGEST_PX = 1920
 _UNEVEN = 0.25  # of a frame: how far a frame may be from its place in an even rate
 _SAME_RATE = 0.02  # `SourceVideo.times_of_motion_s` takes rates within 1 % for the frames of the video themselves
@@ -50,19 +49,15 @@ def open_pictures(path: Path | str, fps: float | None = None) -> PictureSource:
         ImportError: A video, and PyAV is missing.
     """
     if re.match(r"[a-z0-9+]+://", str(path)):
-        raise ValueError(f"{path}: is an address; download the video first, and give the file")
+        raise ValueError(f"{path}: is an address; record it with `motionrep detect --url`, and give the file")
     path = Path(path)
-    if path.is_dir():
-        files = [file for file in path.iterdir() if not file.name.startswith(".")]
-        images = sorted((file for file in files if file.suffix.lower() in _IMAGES), key=_numbered)
-        if not images:
-            raise ValueError(f"{path}: a folder without images ({', '.join(_IMAGES)})")
-        return _of_images(path, images, fps)
-    if path.suffix.lower() in _IMAGES and path.is_file():
-        return _of_images(path, [path], fps)
+    rate = DEFAULT_FPS if fps is None else fps
+    source = open_source(path, rate)
+    if isinstance(source, SourceImages):
+        return _of_images(source, rate)
     if fps is not None:
         raise ValueError(f"{path}: a video says its frame rate itself; fps is for folders of images")
-    return _of_video(open_source_video(path))
+    return _of_video(source)
 
 
 def even_frames(time_s: Float64[np.ndarray, " frames"]) -> tuple[float, Int[np.ndarray, " shown"] | None]:
@@ -106,43 +101,13 @@ def _of_video(video: SourceVideo) -> PictureSource:
     )
 
 
-def _of_images(path: Path, images: list[Path], fps: float | None) -> PictureSource:
-    width_px, height_px = _image(images[0]).size
-    size_px = _smaller(width_px, height_px)
-
-    def pictures() -> Iterator[np.ndarray]:
-        for file in images:
-            image = _image(file)
-            if image.size != (width_px, height_px):
-                raise ValueError(
-                    f"{file}: is {image.width} x {image.height} px, {images[0].name} is {width_px} x {height_px} px; "
-                    "the images of a folder must have one size"
-                )
-            yield np.array(image if image.size == size_px else image.resize(size_px, Image.Resampling.BOX))
-
-    rate = DEFAULT_FPS if fps is None else fps
-    return PictureSource(path, width_px, height_px, size_px, rate, len(images), False, pictures)
-
-
-def _image(path: Path) -> Image.Image:
-    """An image as it is shown, turned upright by its orientation tag; what is transparent is black."""
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
-                upright = Image.fromarray((np.asarray(upright).clip(0, 65535) // 256).astype(np.uint8))
-            if upright.has_transparency_data:
-                clear = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
-            return upright.convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as an image: {error}") from error
-
-
-def _numbered(file: Path) -> list[tuple[int, str]]:
-    """Sorts names by the numbers in them, 2 before 10."""
-    parts = re.findall(r"\d+|\D+", file.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+def _of_images(images: SourceImages, fps: float) -> PictureSource:
+    size_px = _smaller(images.width_px, images.height_px)
+    count = len(images.images)
+    return PictureSource(
+        images.path, images.width_px, images.height_px, size_px, fps, count, False,
+        lambda: images.pictures(range(count), *size_px),
+    )  # fmt: skip
 
 
 def _smaller(width_px: int, height_px: int) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from motionrep.detection import detect
-from motionrep.detection.detectors import DEFAULT, detector_entry_points
+from motionrep.detection.detectors import detector_entry_points
+from motionrep.detection.names import DEFAULT_DETECTOR
 from motionrep.files.arrays import npz_text
 from motionrep.files.contents import look
 from motionrep.files.kinds import kind_of
@@ -48,7 +49,7 @@ def clips_of(
             return load_keypoints(source, layout, fps, size_px, all_persons=all_persons)
         of_files = ("layout", "size_px", "all_persons")
         _refuse(given, of_files, f"{source} is a video; leave it out, it is for keypoint files")
-        return detect(source, detector or DEFAULT, fps=fps, device=device)
+        return detect(source, detector or DEFAULT_DETECTOR, fps=fps, device=device)
     clips = [source] if isinstance(source, Keypoints) else list(source)
     if wrong := next((clip for clip in clips if not isinstance(clip, Keypoints)), None):
         raise TypeError(f"source: expected Keypoints, a keypoint file or a video, got {type(wrong).__name__}")
@@ -59,7 +60,7 @@ def clips_of(
 def detected_once(
     video: Path,
     kept: Path,
-    detector: str = DEFAULT,
+    detector: str = DEFAULT_DETECTOR,
     *,
     fps: float | None = None,
     device: str | torch.device = "cpu",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.rendering.drawables import Motion
-from motionrep.rendering.video.reading import SourceVideo, open_source_video
+from motionrep.rendering.video.images import open_source
+from motionrep.rendering.video.reading import SourceVideo
 from motionrep.types import JointMotion, Keypoints, MeshMotion
 
 _SAME_PROPORTIONS = 0.01
@@ -86,7 +87,7 @@ def render_input(
     if min(counts) == 0:
         raise ValueError("the motion has no frames")
     _require_keypoints_of(clips, counts)
-    source = None if video is None else open_source_video(video)
+    source = None if video is None else open_source(video, motions[0].fps)
     return RenderInput(motions, clips, camera, source, compare_to, begins, count)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.rendering import render
-from motionrep.rendering.video.reading import open_source_video
+from motionrep.rendering.video.images import open_source
 from motionrep.types import BodyMotion, JointMotion, Keypoints
 
 
@@ -24,7 +24,7 @@ def render_people(
 
     Args:
         motions: One for each of `clips`, all in the same axes.
-        video: The source video; None draws the keypoints and the views of the motion alone.
+        video: The source video, or a folder of images; None draws the keypoints and the views of the motion alone.
         camera: The one that people were placed in; None has a field of view of 50 degrees.
         options: Of `motionrep.render`.
 
@@ -36,5 +36,5 @@ def render_people(
         options["views"] = ("keypoints", "camera", "side")
     return render(
         motions, path, keypoints=clips, camera=camera if placed else None, video=video,
-        audio=video is not None and open_source_video(video).has_sound, **options,
+        audio=video is not None and open_source(video, motions[0].fps).has_sound, **options,
     )  # fmt: skip

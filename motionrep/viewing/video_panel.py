@@ -10,7 +10,8 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 
 from motionrep.files.progress import progress_bar
-from motionrep.rendering.video.reading import frames_at, open_source_video
+from motionrep.rendering.video.images import open_source
+from motionrep.rendering.video.reading import frames_at
 from motionrep.viewing.arrangement import Panel
 
 PICTURES_AT_ONCE = 3000  # about 100 MB
@@ -29,12 +30,12 @@ class SmallVideo:
         first_frame, frame_count, fps: Of the clip, as of the keypoints that were found in the video.
 
     Raises:
-        ValueError: Not a video, or one that ends before the clip.
+        ValueError: Neither a video nor images, or one that ends before the clip.
         ImportError: PyAV is not installed.
     """
 
     def __init__(self, path: Path, first_frame: int, frame_count: int, fps: float, most: int = PICTURES_AT_ONCE):
-        source = open_source_video(path)
+        source = open_source(path, fps)
         stride = max(1, round(fps / _FASTEST_FPS), -(-frame_count // most))
         clip_s = source.times_of_motion_s(frame_count, fps, first_frame)
         numbers: Int[np.ndarray, " kept"] = frames_at(source.frame_time_s, clip_s)[::stride]

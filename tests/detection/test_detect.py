@@ -1,6 +1,9 @@
 """From a video file to keypoints: `motionrep.detect`, and what is said about files that are no good."""
 
 import logging
+import os
+import signal
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,8 +16,9 @@ from PIL import Image
 import motionrep
 from motionrep.cli.main import main
 from motionrep.detection.pictures import even_frames, open_pictures
-from motionrep.layouts import COCO_17, MEDIAPIPE_33
+from motionrep.layouts import COCO_17, H36M_17, MEDIAPIPE_33
 from motionrep.rendering.video.writing import write_video
+from motionrep.types import JointMotion
 
 av = pytest.importorskip("av")
 FAST = "blazepose-full"
@@ -54,6 +58,13 @@ def test_a_folder_of_images_and_an_image_are_as_the_video(walk, tmp_path):
     (still,) = motionrep.detect(tmp_path / "000.png", FAST)
     assert still.frame_count == 1
     assert still.xy_px[0].allclose(clip.xy_px[0], atol=3)
+    path = motionrep.render(
+        JointMotion(torch.zeros(4, 17, 3), H36M_17, 12.0, "root"), tmp_path / "overlay.mp4", keypoints=clip,
+        video=tmp_path, views=["video"], height_px=240, titles=False,
+    )  # fmt: skip
+    shown = open_pictures(path)
+    assert shown.count == 4
+    assert np.abs(next(shown.pictures())[:60, :60].astype(int) - walk.pictures[0][:60, :60]).mean() < 5
     Image.fromarray(walk.pictures[0][:100]).save(tmp_path / "004.png")
     with pytest.raises(ValueError, match=r"004\.png: is 320 x 100 px, 000\.png is 320 x 240 px"):
         motionrep.detect(tmp_path, FAST)
@@ -167,9 +178,23 @@ def test_the_command_writes_npz_and_alphapose(walk, tmp_path, capsys):
     assert coco.xy_px[:, COCO_17.index(joint)].allclose(expected, atol=0.01)
 
 
-def test_several_videos_fill_a_folder(walk, tmp_path):
+def test_ctrl_c_leaves_nothing_behind(walk, tmp_path, capsys, ctrl_c):
+    video = write_video(walk.pictures * 25, tmp_path / "walk.mp4", 12)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert main(["detect", str(video), "--detector", FAST, "--output", str(tmp_path / "walk.npz")]) == 130
+    assert capsys.readouterr().err.strip() == "motionrep: interrupted"
+    assert list(tmp_path.iterdir()) == [video]
+
+
+def test_several_videos_fill_a_folder_and_are_not_looked_at_again(walk, tmp_path, caplog):
     for name in ("a", "b"):
         write_video(walk.pictures[:2], tmp_path / f"{name}.mp4", 12)
     videos = [str(tmp_path / f"{name}.mp4") for name in ("a", "b")]
     assert main(["detect", *videos, "--detector", FAST, "--output", str(tmp_path / "found")]) == 0
-    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["a.npz", "b.npz"]
+    found = sorted((tmp_path / "found").iterdir())
+    assert [path.name for path in found] == ["a.npz", "b.npz"]
+    caplog.set_level("INFO", "motionrep")
+    written = [path.stat().st_mtime_ns for path in found]
+    assert main(["detect", *videos, "--detector", FAST, "--output", str(tmp_path / "found")]) == 0
+    assert caplog.text.count("from an earlier run; delete the file to detect anew") == 2
+    assert [path.stat().st_mtime_ns for path in found] == written

@@ -158,12 +158,31 @@ def _music(path: Path, cover: bool) -> None:
         container.mux(sound.encode())
 
 
+LISTS = {  # what FFmpeg takes for a list of other files, whatever the name
+    "list.mp4": "ffconcat version 1.0\nfile 'real.mp4'\n",
+    "list.ffconcat": "ffconcat version 1.0\nfile 'real.mp4'\n",
+    "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nreal.mp4\n#EXT-X-ENDLIST\n",
+    "list.mov": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nreal.mp4\n#EXT-X-ENDLIST\n",
+    "stream.mp4": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_files_is_no_video(name, tmp_path):
+    """It would lead to other files, or into the network."""
+    _write(tmp_path / "real.mp4", count=2)
+    (tmp_path / name).write_text(LISTS[name])
+    with pytest.raises(ValueError, match="cannot be read as a video") as error:
+        open_pictures(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
 def test_a_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write(Path("plain.mp4")).rename("rtsp:camera.mp4")
     assert open_pictures("rtsp:camera.mp4").count == COUNT
     for name in ("http://example.org/dance.mp4", "rtsp://10.0.0.1/live"):
-        with pytest.raises(ValueError, match="is an address; download the video first"):
+        with pytest.raises(ValueError, match="is an address; record it with"):
             open_pictures(name)
 
 

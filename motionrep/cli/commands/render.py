@@ -159,7 +159,7 @@ def run(
                          "float32", detector=detector, body=body)  # fmt: skip
         people = given.people(files[0], kept, person)
         shown, clips = [one.motion for one in people], [one.keypoints for one in people]
-        video, taken_by = motion[0] if motion[0].is_file() else None, people[0].camera
+        video, taken_by = motion[0], people[0].camera
     else:
         read = [read_shown(file, frame, fps, body, up) for file in files]
         shown = [_chosen(file.path, it, person, keypoints is not None) for file, it in zip(files, read, strict=True)]

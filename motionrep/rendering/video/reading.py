@@ -9,6 +9,11 @@ from jaxtyping import Float64, Int, UInt8
 
 _SAME_RATE = 0.01
 _COVER = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
+# What FFmpeg may take a file for. Playlists and lists of files are left out, since they lead to other files and hosts.
+_CONTAINERS = (
+    "mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg", "gif", "apng", "ivf", "obu", "av1",
+    "h264", "hevc", "m4v", "mjpeg", "mxf", "nut", "rm", "dv", "wtv", "yuv4mpegpipe",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,7 @@ class SourceVideo:
         Raises:
             ValueError: The file cannot be decoded up to a frame.
         """
-        av = _import_av()
-        with av.open(_as_file(self.path), metadata_errors="replace") as container:
+        with open_container(self.path) as container:
             stream = _video_streams(container)[0]
             stream.thread_type, tagged = "AUTO", _tagged_rotation(stream)
             frames = None
@@ -84,7 +88,7 @@ class SourceVideo:
                     if shown is None:
                         raise ValueError(f"{self.path}: cannot be decoded beyond {wanted_s:.2f} s; is it damaged?")
                 if picture is None:
-                    picture = _upright(shown, shown.rotation or tagged, width_px, height_px)
+                    picture = upright(shown, shown.rotation or tagged, width_px, height_px)
                 yield picture
 
 
@@ -97,13 +101,13 @@ def open_source_video(path: Path | str) -> SourceVideo:
         ImportError: Without PyAV.
     """
     path = Path(path)
-    av = _import_av()
-    from av.error import FFmpegError
+    _import_av()
+    from av.error import ArgumentError, FFmpegError
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a video")
     try:
-        with av.open(_as_file(path), metadata_errors="replace") as container:
+        with open_container(path) as container:
             if not _video_streams(container):
                 raise ValueError(f"{path} holds no pictures; give a video")
             stream = _video_streams(container)[0]
@@ -117,8 +121,10 @@ def open_source_video(path: Path | str) -> SourceVideo:
                 stream.time_base or 0
             )
             has_sound = bool(container.streams.audio)
-        with av.open(_as_file(path), metadata_errors="replace") as container:
+        with open_container(path) as container:
             first = next(container.decode(_video_streams(container)[0]), None)
+    except ArgumentError as error:
+        raise ValueError(f"{path} cannot be read as a video: it is none, or of a kind that is not read") from error
     except FFmpegError as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}") from error
     if first is None or len(times_s) == 0:
@@ -140,9 +146,10 @@ def frames_at(
     return (np.searchsorted(time_s, shown_s + slack_s, side="right") - 1).clip(0, len(time_s) - 1)
 
 
-def _as_file(path: Path) -> str:
-    """The name as FFmpeg takes it for a file, also where it looks like an address."""
-    return f"file:{path}"
+def open_container(path: Path):
+    """The file as PyAV opens it. It is taken for a file, whatever its name looks like, and nothing else is opened."""
+    only = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
+    return _import_av().open(f"file:{path.absolute()}", metadata_errors="replace", options=only)
 
 
 def _video_streams(container) -> list:
@@ -157,7 +164,8 @@ def _tagged_rotation(stream) -> int:
     return -int(tag) if tag.lstrip("-").isdigit() and int(tag) % 90 == 0 else 0
 
 
-def _upright(frame, rotation: int, width_px: int, height_px: int) -> np.ndarray:
+def upright(frame, rotation: int, width_px: int, height_px: int) -> UInt8[np.ndarray, "height width 3"]:
+    """The picture of a PyAV frame, turned counterclockwise by its rotation in degrees, in a size."""
     turned = rotation % 180 != 0
     size = (height_px, width_px) if turned else (width_px, height_px)
     picture = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from motionrep.rendering.video.reading import open_container
+
 _RATE_HZ = 48_000
 _BITS_PER_S = 160_000
 
@@ -48,7 +50,7 @@ def _from_the_start(sound: Sound) -> Generator:
     """Audio frames with time stamps in samples since the start of the clip, where the first one is cut."""
     import av
 
-    with av.open(str(sound.path), metadata_errors="replace") as container:
+    with open_container(sound.path) as container:
         source = container.streams.audio[0]
         if source.time_base is not None:
             container.seek(max(0, int((sound.start_s - 1) / source.time_base)), stream=source)
