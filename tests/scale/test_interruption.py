@@ -78,12 +78,10 @@ def test_an_engine_that_cannot_be_is_refused(options):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_is_killed_several_times_ends_as_one_that_is_not(clips, tiny, tmp_path, workers):
-    command = ["predict", clips, "--head", tiny / "mesh", "--encoder", tiny / "encoder", "--workers", workers]
+    command = ["embed", clips, "--encoder", tiny / "encoder", "--workers", workers]
     for i in range(6, 30):
         (clips / f"c{i}.npz").write_bytes((clips / "c0.npz").read_bytes())
-    motionrep.recover_dataset(
-        str(clips), tmp_path / "whole", [str(tiny / "mesh")], encoder=str(tiny / "encoder"), part_files=2
-    )
+    motionrep.embed_dataset(clips, tmp_path / "whole", tiny / "encoder", level="frame", part_files=2)
     code = _CODE.replace("import sys;", "import sys, motionrep.scale.datasets as d; d.PART_FILES = 2;")
     arguments = [sys.executable, "-c", code, *map(str, command), "--output", str(tmp_path / "killed")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
