@@ -2,7 +2,7 @@
 
     python -m motionrep.datasets.free_motions MORE --output PREPARED
     python benchmarks/generalisation.py --data CMU PREPARED [--development FOLDER] [--encoder NAME ...]
-        [--output benchmarks/generalisation.md] [--fast]
+        [--ground HEAD] [--output benchmarks/generalisation.md] [--fast]
 
 --data: CMU's motion files with their index.csv, and what the first command makes. An encoder is a shipped name, whose
 heads are found by name, or the folder of a run that trained a mesh head and a pose3d head. Each window is seen by one
@@ -19,7 +19,7 @@ import runpy
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -44,15 +44,27 @@ from motionrep.embedding.inputs import normalised_for
 from motionrep.embedding.pooling import over_time
 from motionrep.evaluation.scores import Scores
 from motionrep.evaluation.synthetic_views import single_view
+from motionrep.evaluation.world_metrics import WORLD_UNITS
+from motionrep.evaluation.world_scores import WorldScores, true_motion
+from motionrep.geometry.cameras import PinholeCamera
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
-from motionrep.types import Keypoints
+from motionrep.motion.axes import in_world as in_world_axes
+from motionrep.motion.floor import put_on_floor
+from motionrep.types import BodyMotion, Keypoints
 
 FPS, WINDOW, WIDTH_PX = 30.0, 81, 1000
-SEEDS = {"validation": 1000, "held-out": 1100, "cut": 1200, "embedding": 1300}
+SEEDS = {"validation": 1000, "held-out": 1100, "cut": 1200, "embedding": 1300, "world": 1400}
 ACTION_WINDOW, SHOTS, DRAWS, NEIGHBOURS = 60, 5, 20, 5
 FEWEST_WINDOWS, MOST_OF_CLASS = 3, 40
 CUT = Augmentation(speed=(1.0, 1.0), mirror=False, cut_off=1.0)
+AS_RECORDED = Augmentation(speed=(1.0, 1.0), mirror=False)
+CAMERAS = {
+    "still": AS_RECORDED,
+    "panning": replace(AS_RECORDED, pans=1.0),
+    "walking": replace(AS_RECORDED, camera_moves=1.0),
+}
+WORLD_WINDOW = 100
 Row = dict[str, str]
 
 
@@ -86,6 +98,7 @@ def main() -> None:
     parser.add_argument("--encoder", nargs="+", default=["ktpformer-s", "ssr-stf-s"])
     parser.add_argument("--development", type=Path)
     parser.add_argument("--held-out", default="people-1")
+    parser.add_argument("--ground", help="A trained head of kind ground, of the only encoder.")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--fast", action="store_true", help="Half of the windows.")
     options = parser.parse_args()
@@ -95,9 +108,10 @@ def main() -> None:
     people = {name: [clip for clip in some if is_held_out(clip, patterns)] for name, some in people.items()}
     most = 5 if options.fast else 10
     models = [Model.of(name) for name in options.encoder]
+    ground = None if options.ground is None else load_head(options.ground)
     rows: list[tuple[str, Row]] = []
     for model in models:
-        for what, value in measured(model, clips, people, patterns, most, options.development):
+        for what, value in measured(model, clips, people, patterns, most, options.development, ground):
             found = next((row for name, row in rows if name == what), None)
             if found is None:
                 rows.append((what, found := {}))
@@ -123,6 +137,7 @@ def measured(
     patterns: tuple[str, ...],
     most: int,
     development: Path | None,
+    ground: Any,
 ) -> Iterator[tuple[str, str]]:
     """Name and value of every row of the table."""
     val = [clip for clip in clips if clip.split == "val"]
@@ -130,6 +145,7 @@ def measured(
     yield from scored("held-out people", model, people, most, SEEDS["held-out"], each=True)
     yield from cut_off(model, people, most)
     yield from single_frames(model, people, most)
+    yield from in_world(model, people, most, ground)
     yield from embeddings(model, clips, patterns)
     if development is not None:
         yield from on_development(model, development)
@@ -239,6 +255,43 @@ def single_frames(model: Model, people: dict[str, list[MotionClip]], most: int) 
     for kind, found in kinds.items():
         mpjpe, pa = (np.mean([one[name] for one in found]) for name in ("mpjpe", "pa_mpjpe"))
         yield f"single frames of held-out people: {kind}", f"{mpjpe:.1f} / {pa:.1f}"
+
+
+def in_world(model: Model, people: dict[str, list[MotionClip]], most: int, ground: Any) -> Iterator[tuple[str, str]]:
+    """Errors in the world of refined meshes: under a level camera, each on a floor of its own, and on a floor found."""
+    body = load_body_model("open")
+    for what, augmentation in CAMERAS.items():
+        scores = {
+            name: WorldScores(body) for name in ("level camera", *(["floor found"] if ground is not None else []))
+        }
+        for clips in people.values():
+            windows = RandomWindows(most, augmentation)
+            samples = SynthesizedClips(clips, WORLD_WINDOW, WORLD_WINDOW, FPS, SEEDS["world"], windows, layout=H36M_17)
+            for index in range(most):
+                batch = single_view(samples, index)
+                truth, clip = true_motion(batch, body, FPS), clip_of(batch["keypoints"][0])
+                for name, one in scores.items():
+                    found, camera = placed(model, clip, batch, ground if name == "floor found" else None)
+                    one.add(found, truth)
+                    one.add_up(camera, batch)
+        for name, one in scores.items():
+            told = ", ".join(f"{key} {value:.1f} {WORLD_UNITS[key]}" for key, value in one.result().items())
+            yield f"world, {what} camera: {name}", told
+
+
+def placed(model: Model, clip: Keypoints, batch: dict[str, Tensor], ground: Any) -> tuple[BodyMotion, PinholeCamera]:
+    """The refined mesh in world axes, and the camera; without a ground head a level one, and the mesh on its floor."""
+    half = WIDTH_PX / 2
+    camera = PinholeCamera(float(batch["focal"][0]) * half, (half, half), WIDTH_PX, WIDTH_PX)
+    heads = {"mesh": model.mesh} | ({} if ground is None else {"ground": ground})
+    person = motionrep.Recoverer(model.encoder, heads, camera, refine=True)(clip)
+    motion = person.saved("mesh")
+    assert isinstance(motion, BodyMotion)
+    assert person.camera is not None
+    if motion.frame == "world":
+        return motion, person.camera
+    level = replace(camera, camera_from_world=torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])))
+    return put_on_floor(in_world_axes(motion, level), load_body_model("open")), level
 
 
 def embeddings(model: Model, clips: Sequence[MotionClip], patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:

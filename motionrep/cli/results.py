@@ -28,12 +28,13 @@ class ResultFiles:
 
     def save(self, person: "Recovered") -> None:
         """Writes the motions and the actions of a person."""
+        from motionrep.motion.contacts import Ground
         from motionrep.types import ActionScores, BodyMotion, JointMotion
 
         for head, path in person.save(self.folder, self.name).items():
             print(_line(person, head, path))
         for result in person.results.values():
-            if not isinstance(result, BodyMotion | JointMotion | ActionScores):
+            if not isinstance(result, BodyMotion | JointMotion | ActionScores | Ground):
                 print(f"person {person.keypoints.person}: {result}")
 
     def draw(self, people: "Sequence[Recovered]") -> list[Path]:
@@ -50,7 +51,7 @@ class ResultFiles:
             paths = [self.folder / f"{self.name}_{one.index}{ending}" for one in people]
             for one, path in zip(people, paths, strict=True):
                 if isinstance(result, BodyMotion):
-                    print(f"{export_motion([one.results[head]], path.with_name(path.name + '.glb'))}: its mesh")
+                    print(f"{export_motion([one.saved(head)], path.with_name(path.name + '.glb'))}: its mesh")
             if self.video is not None:
                 drawn = {self.folder / f"{self.name}_overlay{ending}.mp4": list(people)}
             else:

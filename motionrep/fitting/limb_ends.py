@@ -22,7 +22,8 @@ from motionrep.types import BodyMotion, Keypoints
 _ENDS = {"ankle": ("big_toe", "small_toe", "heel"), "wrist": ("thumb_tip", "index", "pinky", "hand_tip")}
 _SIDES = ("left", "right")
 _FEWEST = 2  # points of an end: one would leave its turn about itself open
-_ITERATIONS = 20
+_EVALUATIONS = 25
+_SCALE_RAD = 0.05  # of the free numbers, so that the cost is about as curved as their squares
 # Standard deviations: of a keypoint, of a change of a rotation, and of its second difference in 1/30 s.
 _KEYPOINT_M, _OUTLIER_M, _TURN_RAD, _ROUGHNESS_RAD = 0.02, 0.06, 0.5, 0.06
 
@@ -85,11 +86,12 @@ def _solve(
     xy_px, regressor = keypoints.xy_px[window], body.point_regressor(keypoints.layout)
     regressor = regressor.where(regressor.any(1, keepdim=True), regressor[ends[0].anchor])  # none in the camera
     frames = part.frame_count
-    turns = part.translation_m.new_zeros(frames, len(ends), 3, requires_grad=True)
+    free = part.translation_m.new_zeros(frames, len(ends), 3, requires_grad=True)
     metre_per_px = (part.translation_m[:, 2].clamp(min=0.3) / camera.focal_px)[:, None]
-    roughness = second_difference(frames).to(turns) * (part.fps / 30) ** 2 if frames > 2 else None
+    roughness = second_difference(frames).to(free) * (part.fps / 30) ** 2 if frames > 2 else None
 
     def cost() -> Tensor:
+        turns = _SCALE_RAD * free
         rotmat = _turned(part.local_rotmat, turns, ends)
         pose = rotmat, part.betas, part.translation_m, part.expression
         shown_px = project(regressor @ body.points(JOINTS_AND_LANDMARKS, *pose), camera)
@@ -105,5 +107,5 @@ def _solve(
             total = total + (torch.einsum("if,fej->iej", roughness, turns) / _ROUGHNESS_RAD).square().sum()
         return total
 
-    minimise(cost, [turns], _ITERATIONS)
-    return turns.detach()
+    minimise(cost, [free], _EVALUATIONS)
+    return _SCALE_RAD * free.detach()

@@ -9,6 +9,7 @@ from torch import Tensor
 from motionrep.files.progress import progress_bar
 
 _WINDOW_FRAMES, _OVERLAP_FRAMES = 512, 48
+_PAIRS = 10  # of a step and the turn of the gradient, which L-BFGS remembers
 
 
 def solve_in_windows(
@@ -24,30 +25,92 @@ def solve_in_windows(
         solve: Solution of the frames of a window, in the order of `start`.
         progress: Whether to show a progress bar on a terminal.
     """
-    frames, whole = len(start[0]), [values.clone() for values in start]
-    firsts = range(0, max(1, frames - _OVERLAP_FRAMES), _WINDOW_FRAMES - _OVERLAP_FRAMES)
-    for first in progress_bar(firsts, "fit", "window", progress):
-        window = slice(first, min(frames, first + _WINDOW_FRAMES))
-        for values, solved in zip(whole, solve(window), strict=True):
-            share = torch.ones(len(solved), *(1 for _ in solved.shape[1:])).to(solved)
-            if first:
-                share[:_OVERLAP_FRAMES] = _ramp(_OVERLAP_FRAMES).to(solved).view(-1, *share.shape[1:])
-            values[window] = torch.lerp(values[window], solved, share)
+    whole = [values.clone() for values in start]
+    for window in progress_bar(windows_of(len(start[0])), "fit", "window", progress):
+        blend_into(whole, window, solve(window))
     return whole
 
 
-def minimise(cost: Callable[[], Tensor], free: Sequence[Tensor], iterations: int) -> None:
-    """Changes the free tensors, in place, so that the cost is least, by L-BFGS with a line search."""
-    optimizer = torch.optim.LBFGS(list(free), max_iter=iterations, history_size=20, line_search_fn="strong_wolfe")
+def windows_of(frames: int) -> list[slice]:
+    """Windows of 512 frames that overlap by 48."""
+    firsts = range(0, max(1, frames - _OVERLAP_FRAMES), _WINDOW_FRAMES - _OVERLAP_FRAMES)
+    return [slice(first, min(frames, first + _WINDOW_FRAMES)) for first in firsts]
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = cost()
-        value.backward()
-        return value
 
-    with torch.enable_grad():
-        optimizer.step(closure)
+def blend_into(whole: Sequence[Tensor], window: slice, solved: Sequence[Tensor]) -> None:
+    """Puts the solution of a window, which comes after those before it, into the values of all frames."""
+    for values, some in zip(whole, solved, strict=True):
+        share = torch.ones(len(some), *(1 for _ in some.shape[1:])).to(some)
+        if window.start:
+            share[:_OVERLAP_FRAMES] = _ramp(_OVERLAP_FRAMES).to(some).view(-1, *share.shape[1:])
+        values[window] = torch.lerp(values[window], some, share)
+
+
+@torch.enable_grad()
+def minimise(cost: Callable[[], Tensor], free: Sequence[Tensor], evaluations: int) -> None:
+    """Changes the free tensors, in place, so that the cost is least, by L-BFGS.
+
+    Several problems are solved side by side, each as if it were alone. The cost is computed a fixed number of times and
+    no number is read back, so that a GPU never waits. A step that raises a problem's cost is taken back and
+    shortened.
+
+    Args:
+        cost: Of each problem, or one number. It should be about as curved as x^2 in every free number.
+        free: Problems first where there are several.
+        evaluations: Of the cost and its gradient.
+    """
+    place, value, slope = _evaluated(cost, free)
+    step, pairs, curvature = -0.5 * slope, [], torch.full_like(value, 2.0)
+    for _ in range(evaluations - 1):
+        _put(free, place + step)
+        tried, tried_value, tried_slope = _evaluated(cost, free)
+        better = tried_slope.isfinite().all(-1) & (tried_value < value)
+        turn = torch.where(better[:, None], tried_slope - slope, 0)
+        along, squared = (step * turn).sum(-1), turn.square().sum(-1)
+        curved = better & (along > 1e-9 * squared)
+        inverse = torch.where(curved, along, 1).reciprocal() * curved
+        pairs = [*pairs[1 - _PAIRS :], (step, turn, inverse)]
+        curvature = torch.where(curved, squared * inverse, curvature)
+        shorter = _share_of_step(value, tried_value, (slope * step).sum(-1))[:, None] * step
+        place, slope = (torch.where(better[:, None], *both) for both in ((tried, place), (tried_slope, slope)))
+        value = torch.where(better, tried_value, value)
+        step = torch.where(better[:, None], -_times_inverse_curvature(slope, pairs, curvature), shorter)
+    _put(free, place)
+
+
+def _share_of_step(value: Tensor, tried_value: Tensor, along: Tensor) -> Tensor:
+    """Where the parabola through a step that raised the cost is lowest, between a tenth and a half of the step."""
+    share = -along / (2 * (tried_value - value - along)).clamp(min=1e-20)
+    return share.nan_to_num(0.1, 0.1, 0.1).clamp(0.1, 0.5)
+
+
+def _times_inverse_curvature(slope: Tensor, pairs: list[tuple[Tensor, Tensor, Tensor]], curvature: Tensor) -> Tensor:
+    """The two loops of L-BFGS (Nocedal 1980), for each problem; pairs with an inverse of 0 have no influence."""
+    shares = []
+    for step, turn, inverse in reversed(pairs):
+        share = inverse * (step * slope).sum(-1)
+        slope = slope - share[:, None] * turn
+        shares.append(share)
+    slope = slope / curvature[:, None]
+    for (step, turn, inverse), share in zip(pairs, reversed(shares), strict=True):
+        slope = slope + (share - inverse * (turn * slope).sum(-1))[:, None] * step
+    return slope
+
+
+def _evaluated(cost: Callable[[], Tensor], free: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The free numbers of each problem, its cost and its gradient."""
+    value = cost()
+    slopes = torch.autograd.grad(value.sum(), list(free))
+    problems = value.numel()
+    place, slope = (torch.cat([it.detach().reshape(problems, -1) for it in some], 1) for some in (free, slopes))
+    return place, value.detach().reshape(problems), slope
+
+
+@torch.no_grad()
+def _put(free: Sequence[Tensor], place: Tensor) -> None:
+    parts = place.split([tensor.numel() // len(place) for tensor in free], 1)
+    for tensor, part in zip(free, parts, strict=True):
+        tensor.copy_(part.reshape(tensor.shape))
 
 
 def geman_mcclure(squared_m: Float[Tensor, "*batch"], outlier_m: float) -> Float[Tensor, "*batch"]:

@@ -18,7 +18,7 @@ Points = Callable[[Tensor, Tensor, Tensor], Tensor]
 ROOT_SMOOTHING_S = 0.15
 
 _SHAPE_FRAMES = 192
-_ITERATIONS, _SHAPE_ITERATIONS = 60, 40
+_EVALUATIONS, _SHAPE_EVALUATIONS = 75, 50
 _ROTATION_ACCELERATION = 20.0  # rad/s^2; in the CMU clips joints have a median of 15 and a root mean square of 50
 _TRANSLATION_ACCELERATION = 3.0  # m/s^2
 _SPREAD_M = 0.01  # another kind of body never meets all points exactly
@@ -139,11 +139,10 @@ def _solve(
         if roughness is not None:
             acceleration = roughness @ torch.cat([rotvec.flatten(1), translation_m], 1)
             total = total + (acceleration / channel_acceleration).square().sum()
-        return total / frames
+        return total
 
     free = [coefficient, shape] if with_shape else [coefficient]
-    iterations = _SHAPE_ITERATIONS if with_shape else _ITERATIONS
-    minimise(cost, free, iterations)
+    minimise(cost, free, _SHAPE_EVALUATIONS if with_shape else _EVALUATIONS)
     rotvec, translation_m, shaped = (found.detach() for found in current())
     return Pose(start.root_rotmat, rotvec, translation_m), shaped
 

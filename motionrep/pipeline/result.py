@@ -68,6 +68,15 @@ class Recovered:
         in_world = isinstance(motion, BodyMotion) and self.camera is not None and stands_in_world(self.camera)
         return "world" if in_world else motion.frame
 
+    def saved(self, head: str) -> BodyMotion | JointMotion:
+        """The motion of a head in the axes in which `save` writes it."""
+        from motionrep.motion.axes import in_world  # brings roma, which takes as long as torch
+
+        result = self.results[head]
+        if isinstance(result, BodyMotion) and self.camera and self.saved_frame(result) == "world":
+            return in_world(result, self.camera)
+        return result
+
     def endings(self) -> dict[str, str]:
         """What comes before the suffix of each head's file; nothing where it alone gives motions, or actions."""
         kinds: dict[bool, list[str]] = {True: [], False: []}
@@ -87,17 +96,14 @@ class Recovered:
         Raises:
             OSError: A file cannot be written; what was there before stays.
         """
-        from motionrep.motion.axes import in_world  # brings roma, which takes as long as torch
-        from motionrep.motion.saving import save_motion
+        from motionrep.motion.saving import save_motion  # brings roma, which takes as long as torch
 
         paths = {}
         for head, ending in self.endings().items():
             result, path = self.results[head], Path(folder) / f"{name}_{self.index}{ending}"
             if isinstance(result, BodyMotion | JointMotion):
                 paths[head] = path.with_name(path.name + ".npz")
-                if isinstance(result, BodyMotion) and self.camera and self.saved_frame(result) == "world":
-                    result = in_world(result, self.camera)
-                save_motion(result, paths[head])
+                save_motion(self.saved(head), paths[head])
             elif isinstance(result, ActionScores):
                 paths[head] = path.with_name(path.name + ".json")
                 write_json(_scores(result, self.timelines.get(head), self.keypoints), paths[head])
