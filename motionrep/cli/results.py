@@ -59,7 +59,7 @@ class ResultFiles:
             for path, some in drawn.items():
                 movies.append(
                     render_people(
-                        [one.results[head] for one in some], [one.keypoints for one in some], path, self.video,
+                        [one.saved(head) for one in some], [one.keypoints for one in some], path, self.video,
                         some[0].camera, device=self.device, progress=True,
                     )
                 )  # fmt: skip
