@@ -39,7 +39,8 @@ def load_joints(
     * .npy, or .npz with one such array: (frames, joints, 3), or 4 with a confidence; NaN is a missing joint. An .npz
       may also have `confidence` (frames, joints) and `fps`. Without a layout, the one with as many joints. 22 and 52
       joints are SMPL's body without and with fingers (HumanML3D, T2M-GPT, MoMask): fingers are left out, hands unseen.
-    * `results.npy` of MDM and its relatives: one of its samples. SAM 3D Body's results: one person, in the camera.
+    * `results.npy` of MDM and its relatives: one of its samples. HumanML3D's 263 features: their joints. SAM 3D Body's
+      results: one person, in the camera.
     * .trc (OpenSim, OpenCap, Pose2Sim) and .c3d: markers by name, such as RKnee, R.Knee or left_knee, and known sets of
       markers on the skin. Frame rate and unit are in the file. Without a layout, the one with most of the markers.
 

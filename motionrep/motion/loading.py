@@ -78,6 +78,9 @@ def load_motions(
     * GVHMR `hmr4d_results.pt`, or the same in a .pkl: one person at 30 frames/s, in the world or in the camera.
     * PHALP and 4D-Humans .pkl, and ROMP `video_results.npz`: everybody who was followed, in the camera. The files do
       not tell the frame rate.
+    * VIBE (and TCMR, PARE) .pkl, TRAM `hps_track_0.npy`, CLIFF .npz and HybrIK `res.pk`: likewise in the camera.
+    * PromptHMR `results.pkl`: everybody in one world or in the camera. EasyMocap's .json, or a folder of them:
+      everybody in a world with z up, or in the camera for who stands along -y.
     * MotionBERT's mesh files: everybody in a world of a level camera, or in the camera; the pelvis stays in place.
     * GLAMR .pkl: everybody at 30 frames/s, in one world or in the camera. AIST++ .pkl: one person at 60 frames/s.
     * root_orient and pose_body in an .npz (SMPL-X in parts): one person, in AMASS's axes.
@@ -99,8 +102,8 @@ def load_motions(
         body_model: What `load_body_model` takes. 3DPW and AMASS mean SMPL of the person's gender.
         skeleton: How a BVH skeleton drives the body; recognised by its joint names when None.
         frame: Axes to read where a file holds both (3DPW, WHAM, GVHMR, GLAMR); world when None. Other files must agree.
-        fps: Frame rate of the video, for WHAM, PHALP and ROMP (None is 30 or 24, with a warning); 60 for the poses of
-            3DPW at 60 Hz. Other files have one already.
+        fps: Frame rate of the video, where the file does not tell it (None is 30 or 24, with a warning); 60 for the
+            poses of 3DPW at 60 Hz. Other files have one already.
         up: The file's axis that points up, where the file means another one than is read from it: BVH tells it by its
             zero pose, 3DPW by its cameras, other formats by what they agreed on.
 

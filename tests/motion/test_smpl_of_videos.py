@@ -101,7 +101,7 @@ def test_tram(tmp_path, camera, smpl) -> None:
         "pred_shape": torch.from_numpy(betas(camera))[numbers], "pred_rotmat": camera.local_rotmat[numbers],
         "pred_trans": camera.translation_m[numbers, None], "frame": numbers,
     }  # fmt: skip
-    np.save(path, results, allow_pickle=True)
+    np.save(path, np.array(results), allow_pickle=True)
     got = load_motion(path, smpl.name, fps=30)
     assert (got.frame, got.frame_count) == ("camera", FRAMES)
     torch.testing.assert_close(got.local_rotmat[numbers], camera.local_rotmat[numbers], atol=2e-5, rtol=0)
@@ -200,7 +200,7 @@ def test_nothing_in_such_files_is_run(tmp_path) -> None:
     fields = {"pose": np.zeros((4, 72)), "orig_cam": np.ones((4, 4)), "betas": Attack(), "frame_ids": np.arange(4)}
     joblib.dump({1: fields}, tmp_path / "vibe_output.pkl")
     results = {"pred_rotmat": Attack(), "pred_shape": 0, "pred_trans": 0, "frame": 0}
-    np.save(tmp_path / "hps_track_0.npy", results, allow_pickle=True)
+    np.save(tmp_path / "hps_track_0.npy", np.array(results), allow_pickle=True)
     for name in ("vibe_output.pkl", "hps_track_0.npy"):
         with pytest.raises(ValueError, match=r"asks to import .*open"):
             load_motions(tmp_path / name)

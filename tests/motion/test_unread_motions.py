@@ -59,7 +59,7 @@ DICTS = {
     "PACE": {"seq": {"params": {"trans": numbers(F, 3)}, "cam": numbers(F, 4, 4)}},
     "part of PromptHMR": {"people": {1: {"smplx_world": {"pose": numbers(F, 165)}}}, "camera": {"img_focal": 900.0}},
     "a part of EasyMocap": {"annots": [{"id": 0, "Rh": [[0, 0, 0]], "poses": [[0] * 72]}]},
-    "HumanML3D's features": {"motion_features": numbers(F, 263)},
+    "a network's features": {"motion_features": numbers(F, 512)},
     "vertices": {"vertices": numbers(F, 689, 3), "faces": NUMBERS.integers(0, 9, (20, 3))},
     "cameras": {"K": numbers(3, 3), "R": numbers(F, 3, 3), "T": numbers(F, 3)},
     "optical flow": {"flow": numbers(2, 8, 8)},

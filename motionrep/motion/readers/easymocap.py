@@ -33,7 +33,7 @@ def read(contents: Contents, options: MotionOptions) -> list[Track]:
     path = contents.path
     frames = contents.value.items() if contents.container == "folder" else [(path.name, contents.value)]
     seen = [it for order, (name, frame) in enumerate(frames) for it in _seen(path, order, name, frame)]
-    generations = {generation for generation, _, _ in seen}
+    generations: set[Generation] = {generation for generation, _, _ in seen}
     if len(generations) != 1:
         raise ValueError(
             f"{path}: poses should have 72, 78 or 87 numbers in every frame, {len(generations)} kinds are there"

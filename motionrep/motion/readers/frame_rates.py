@@ -15,7 +15,7 @@ from motionrep.motion.tracks import fps_or_usual
 RATES = ("mocap_frame_rate", "mocap_framerate", "fps")
 
 
-def said_fps(path: Path, fields: Arrays | Mapping[str, Any]) -> float | None:
+def said_fps(path: Path, fields: Arrays | Mapping[Any, Any]) -> float | None:
     """Frames per second, also as text or in an array of one number; None where no field says it.
 
     Raises:
@@ -35,7 +35,7 @@ def said_fps(path: Path, fields: Arrays | Mapping[str, Any]) -> float | None:
     return fps
 
 
-def fps_of(path: Path, fields: Arrays | Mapping[str, Any], options: MotionOptions) -> float:
+def fps_of(path: Path, fields: Arrays | Mapping[Any, Any], options: MotionOptions) -> float:
     """The frame rate that the file says, or else the one that was given, or 30 with a warning.
 
     Raises:
