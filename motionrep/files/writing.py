@@ -5,7 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,9 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     """
     if irregular(path) is not None or str(path.absolute()).startswith(_OF_DEVICES):
         raise FileExistsError(errno.EEXIST, f"{path} was not written: it is a device or a pipe; name a file")
-    beside = free_name(path)
+    beside, made = free_name(path), []
     try:
+        made = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_leftovers(path.parent)
         yield beside
@@ -71,6 +72,9 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         raise type(error)(error.errno, f"{path} was not written: {error.strerror or error}") from error
     finally:
         remove(beside)
+        for folder in made:
+            with suppress(OSError):  # it holds what was written
+                folder.rmdir()
 
 
 def _exchange(beside: Path, path: Path) -> None:

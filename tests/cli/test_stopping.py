@@ -53,10 +53,13 @@ def given(tiny, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def listening():
-    """Shells start background jobs with the interrupt ignored, and tests inherit it."""
-    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Shells start background jobs with signals ignored, and tests inherit it."""
+    earlier = {number: signal.getsignal(number) for number in STATUS}
+    for number in STATUS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGINT, earlier)
+    for number, handler in earlier.items():
+        signal.signal(number, handler)
 
 
 def _interrupts(monkeypatch, method, number):

@@ -113,6 +113,16 @@ def test_it_is_told_that_an_older_result_was_replaced(tmp_path, caplog):
     assert caplog.messages == [f"{tmp_path / 'clip.json'}: replaced an older one"]
 
 
+def test_folders_that_were_made_for_a_result_go_with_it(tmp_path):
+    with pytest.raises(KeyError), written_beside(tmp_path / "new" / "er" / "clip.json"):
+        raise KeyError
+    assert _names(tmp_path) == []
+    (tmp_path / "old").mkdir()
+    with pytest.raises(KeyError), written_beside(tmp_path / "old" / "clip.json"):
+        raise KeyError
+    assert _names(tmp_path) == ["old"]
+
+
 def test_a_temporary_folder_disappears_with_its_block(tmp_path):
     with temporary_beside(tmp_path / "walk.obj") as folder:
         folder.mkdir()
