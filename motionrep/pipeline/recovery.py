@@ -174,6 +174,9 @@ class Recoverer:
 
     def _finished(self, people: Sequence[Recovered]) -> list[Recovered]:
         """People of one clip, on one floor and refined where that is asked for; on the CPU."""
+        if self.refine:
+            for one in people:
+                _require_body(one.results)
         if any(map(_tells_ground, people)):
             people = on_one_floor(people, self.refine)
         elif self.refine:
@@ -189,9 +192,6 @@ class Recoverer:
         return _mean([head.predict(way, camera=seen, **options) for way, seen in zip(ways, cameras, strict=False)])
 
     def _refined(self, results: Mapping[str, Any], clip: Keypoints) -> dict[str, Any]:
-        if not any(isinstance(result, BodyMotion) for result in results.values()):
-            given = ", ".join(f"{name!r} gives {type(result).__name__}" for name, result in results.items())
-            raise ValueError(f"refine: needs a body mesh, but {given}; leave it out, or add a head that gives one")
         return {
             name: _refined(result, clip, self.camera, self.progress) if isinstance(result, BodyMotion) else result
             for name, result in results.items()
@@ -205,6 +205,12 @@ class Recoverer:
             for name, head in self.heads.items()
             if hasattr(head, "predict_over_time")
         }
+
+
+def _require_body(results: Mapping[str, Any]) -> None:
+    if not any(isinstance(result, BodyMotion) for result in results.values()):
+        given = ", ".join(f"{name!r} gives {type(result).__name__}" for name, result in results.items())
+        raise ValueError(f"refine: needs a body mesh, but {given}; leave it out, or add a head that gives one")
 
 
 def _tells_ground(one: Recovered) -> bool:
