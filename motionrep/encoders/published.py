@@ -94,7 +94,7 @@ def from_published(
         ) from error
     try:
         config = replace(config, **changes)
-        with within(state_dict):
+        with within(state_dict, asdict(config)):
             encoder = ENCODERS[architecture](**asdict(config))
             pose_head = published.pose_head(config.channels)
     except TypeError as error:

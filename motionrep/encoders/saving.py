@@ -163,8 +163,9 @@ class Shareable(nn.Module, PyTorchModelHubMixin):
             )
         weights = read_weights(folder, "encoder")
         try:
-            with within(weights):
-                encoder = cls(**(content["config"] | changes))
+            options = content["config"] | changes
+            with within(weights, options):
+                encoder = cls(**options)
             encoder.provenance = Provenance(**content.get("provenance", {}))
         except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
             raise ValueError(f"{folder}/config.json: does not build a {cls.architecture}: {error}") from error

@@ -113,8 +113,9 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
         )
     build = head_class(name)
     try:
-        with within(weights):
-            head = build(**(config["config"] | changes))
+        options = config["config"] | changes
+        with within(weights, options):
+            head = build(**options)
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
         told = f" with {', '.join(changes)} changed" if changes else ""
         raise ValueError(f"{folder}/config.json: 'config'{told} does not build a head {name!r}: {error}") from error

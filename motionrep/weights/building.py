@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 # A network may make its tensors several times while it is built, and keep some that are in no file, such as a body's.
 _TIMES, _MORE_NUMBERS = 4, 50_000_000
 _STEPS_FOR_A_TENSOR, _MORE_STEPS = 50, 10_000
+_LARGEST_OPTION = 10_000
 _MAKERS = {
     torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye, torch.arange, torch.linspace,
 }  # fmt: skip
@@ -41,11 +42,18 @@ def _size(args: Any) -> int:
 
 
 @contextmanager
-def within(weights: Mapping[str, Tensor]) -> Iterator[None]:
+def within(weights: Mapping[str, Tensor], options: Mapping[str, Any]) -> Iterator[None]:
     """Lets a network be built that is hardly larger than the weights for it.
 
+    Args:
+        options: What it is built with.
+
     Raises:
-        ValueError: It would be larger.
+        ValueError: It would be larger, or one of its options is a larger number than any size of the weights.
     """
+    largest = max(_LARGEST_OPTION, len(weights), *(length for it in weights.values() for length in it.shape), 0)
+    for name, value in options.items():
+        if isinstance(value, int) and abs(value) > largest:
+            raise ValueError(f"{name!r} is {value:.3g}, and no size of the weights beside it is above {largest}")
     with _Budget(weights):
         yield

@@ -82,3 +82,15 @@ def test_missing_and_broken_files(tmp_path, body):
     np.savez(tmp_path / "r.npz", a=np.zeros(1), b=np.zeros(1))
     with pytest.raises(ValueError, match=r"r\.npz: .*expected one array, it holds a, b"):
         load_h36m_regressor(tmp_path / "r.npz", body)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "coo"])
+def test_a_sparse_matrix_that_points_outside_of_itself_is_refused(tmp_path, body, kind):
+    """SciPy wrote to memory of others before it was found out."""
+    path, shape = tmp_path / "r.npz", (17, len(body.template_vertex_m))
+    far, data = np.array([0, 10**6], np.int32), np.ones((2, 1, 1)) if kind == "bsr" else np.ones(2)
+    starts = np.array([0, *[2] * (shape[1] if kind == "csc" else shape[0])], np.int32)
+    places = {"row": 0 * far, "col": far} if kind == "coo" else {"indices": far, "indptr": starts}
+    np.savez(path, format=np.array(kind.encode()), shape=np.array(shape), data=data, **places)
+    with pytest.raises(ValueError, match=r"r\.npz: "):
+        load_h36m_regressor(path, body)

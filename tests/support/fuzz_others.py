@@ -53,20 +53,22 @@ def _head(folder: Path) -> Path:
     return folder / "head"
 
 
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    from motionrep.encoders.base import Encoder
-
-    encoder: Encoder = load_encoder(_encoder(folder))
-    return {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
+def _weights() -> dict[str, torch.Tensor]:
+    """Of an encoder and a pose head, under the names that the authors' code has for them."""
+    torch.manual_seed(0)
+    encoder, published = KTPFormer(frames=9, channels=16, depth=1, heads=2, input_channels=3), KTPFormer.published
+    weights = {published.name_in_file(name): tensor for name, tensor in encoder.state_dict().items()}
+    head = published.pose_head(16).state_dict()
+    return {name: it.contiguous() for name, it in (weights | {f"head.{key}": it for key, it in head.items()}).items()}
 
 
 def _checkpoint(folder: Path) -> Path:
-    torch.save({"model_pos": _weights(folder)}, folder / "file.bin")
+    torch.save({"model_pos": _weights()}, folder / "file.bin")
     return folder / "file.bin"
 
 
 def _safetensors(folder: Path) -> Path:
-    save_file(_weights(folder), folder / "file.safetensors")
+    save_file(_weights(), folder / "file.safetensors")
     return folder / "file.safetensors"
 
 
@@ -89,7 +91,7 @@ OTHERS: dict[str, tuple[Write, Callable[[Path], Any]]] = {
     "settings": (_settings, lambda path: FinetuneConfig.from_dict(read_settings(path))),
     "encoder": (_encoder, load_encoder),
     "head": (_head, load_head),
-    "checkpoint": (_checkpoint, load_published),
-    "checkpoint in safetensors": (_safetensors, load_published),
+    "checkpoint": (_checkpoint, lambda path: load_published(path, heads=2)),
+    "checkpoint in safetensors": (_safetensors, lambda path: load_published(path, heads=2)),
     "body": (_body, lambda path: read_smpl_pickle(path, ("v_template", "J_regressor", "f"))),
 }
