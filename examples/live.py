@@ -1,4 +1,4 @@
-"""Prints live 3D poses, a line of JSON per frame.
+"""Prints live 3D poses, a line of JSON per frame; shows the pictures of a camera or video with what was found in them.
 
 python examples/live.py --camera 0                       # the first camera; --camera opens it, nothing else does
 python examples/live.py --video dance.mp4                # a video, played at its own speed
@@ -7,6 +7,8 @@ python examples/live.py --size 1920x1080                 # COCO-17 keypoints fro
 
 Standard input has a line per frame at 30 frames per second, as a detector may write it: [[x, y, confidence], ...] in
 pixels, or null for a frame in which nobody is seen.
+
+The window needs a screen and Python's tkinter. Without them there is a message, and poses are printed all the same.
 """
 
 import argparse
@@ -17,7 +19,9 @@ import sys
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw
 
 import motionrep
 from motionrep.detection.cameras import LivePictures, open_as_camera, open_camera
@@ -26,6 +30,9 @@ from motionrep.layouts import COCO_17, JointLayout
 from motionrep.types import JointMotion
 
 SLOWEST_FPS = 5  # poses of fewer pictures per second are not worth showing
+LONGEST_PX = 960  # of the window
+VISIBLE = 0.5  # confidence from which a joint is drawn
+LEFT, RIGHT, MIDDLE = (66, 135, 245), (235, 87, 87), (255, 255, 255)
 
 
 def main() -> None:
@@ -72,6 +79,7 @@ def make_stream(
 def show_pictures(pictures: LivePictures, person: LivePerson, networks: tuple, latency_frames: int) -> None:
     """Looks at as many pictures as there is time for, evenly spaced; a picture that came too late counts as unseen."""
     every = spacing(pictures, person, networks)
+    window = open_window()
     stream = make_stream(networks, pictures.fps / every, pictures.size_px, person.layout, latency_frames)
     taken_s, waited_ms, worked_ms, first = {}, [], [], None
     for shot in pictures:
@@ -85,6 +93,8 @@ def show_pictures(pictures: LivePictures, person: LivePerson, networks: tuple, l
         taken_s[turn], start_s = shot.taken_s, time.perf_counter()
         seen = person.push(shot.picture)
         result = stream.push(*seen) if seen else stream.push(None)
+        if window is not None and not window.show(drawn(shot.picture, seen, person.layout)):
+            break
         worked_ms.append(1000 * (time.perf_counter() - start_s))
         if result is not None and (came_s := taken_s[result.frame]) is not None:
             waited_ms.append(1000 * (time.perf_counter() - came_s))
@@ -96,6 +106,60 @@ def show_pictures(pictures: LivePictures, person: LivePerson, networks: tuple, l
             f"they came, {stream.latency_frames} frames of waiting included",
             file=sys.stderr,
         )
+
+
+def drawn(picture: np.ndarray, seen: tuple | None, layout: JointLayout) -> Image.Image:
+    """The picture, small enough for the window, with the bones whose joints are visible: left blue, right red."""
+    image = Image.fromarray(picture)
+    scale = min(1.0, LONGEST_PX / max(image.size))
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    if seen is not None:
+        xy, confidence = (seen[0] * scale).tolist(), seen[1].tolist()
+        draw = ImageDraw.Draw(image)
+        for joint, parent in layout.bones:
+            if min(confidence[joint], confidence[parent]) >= VISIBLE:
+                name = layout.joints[joint]
+                color = LEFT if name.startswith("left") else RIGHT if name.startswith("right") else MIDDLE
+                draw.line([*xy[joint], *xy[parent]], fill=color, width=4)
+    return image
+
+
+class Window:
+    def __init__(self) -> None:
+        import tkinter
+
+        self.root, self.open = tkinter.Tk(), True
+        self.root.title("motionrep")
+        self.root.protocol("WM_DELETE_WINDOW", self.close)
+        self.label = tkinter.Label(self.root)
+        self.label.pack()
+
+    def show(self, image: Image.Image) -> bool:
+        """Whether the window is still open."""
+        from PIL import ImageTk
+
+        self.photo = ImageTk.PhotoImage(image)  # kept, since tkinter does not keep it
+        self.label.configure(image=self.photo)
+        self.root.update()
+        return self.open
+
+    def close(self) -> None:
+        self.open = False
+
+
+def open_window() -> Window | None:
+    """A window, or None and a message where there is no screen."""
+    try:
+        from tkinter import TclError
+    except ImportError as error:  # some Pythons come without it
+        why = str(error)
+    else:
+        try:
+            return Window()
+        except TclError as error:
+            why = str(error)
+    print(f"no window can be opened here, so poses are printed only: {why}", file=sys.stderr)
+    return None
 
 
 def spacing(pictures: LivePictures, person: LivePerson, networks: tuple) -> int:
