@@ -7,8 +7,10 @@ import pytest
 import torch
 from filmed_people import film
 
+from motionrep.detection.blazepose.clips import _Person, joined
 from motionrep.detection.blazepose.detector import full
 from motionrep.detection.blazepose.disputes import Run, made_of
+from motionrep.detection.blazepose.following import is_person
 from motionrep.detection.blazepose.regions import between, crops, region_of, smoothed, to_picture
 from motionrep.layouts import MEDIAPIPE_33
 
@@ -127,6 +129,30 @@ def test_an_upper_body_found_on_a_person_is_no_second_one():
     ghost_xyc[:, 17:, :2] += 150
     assert made_of(_run(region, ghost_xyc), [person])
     assert not made_of(_run(region, xyc + torch.tensor([60.0, 0, 0])), [person])
+
+
+def test_the_network_must_be_sure_of_a_person_most_of_the_time():
+    """A camera on a wall had 0.97 and more in a third of the frames of a real video, and as much as 1.0."""
+    assert is_person([0.99])
+    assert is_person([0.99, 0.8, 0.98, 1.0])
+    assert not is_person([0.99, 0.8, 0.98])
+    assert not is_person([0.9, 1.0, 1.0, 0.95, 0.96, 1.0])
+
+
+def test_two_people_who_are_lost_often_are_two_people_in_the_end():
+    """They walk side by side for some seconds and are not found in every fifth frame."""
+    frame = np.arange(200)
+    rng = np.random.default_rng(0)
+    shape = rng.uniform(-50, 50, (33, 2))
+    people = []
+    for x in (200, 420):
+        xy = shape + np.stack([x + 0.1 * frame, np.full(200, 300.0)], -1)[:, None]
+        xy += rng.normal(0, 0.5, (200, 1, 2))
+        xyc = np.concatenate([xy, np.ones((200, 33, 1))], -1)
+        people += [_Person(frame[i : i + 4], xyc[i : i + 4], np.ones(1)) for i in range(0, 200, 5)]
+    found = joined(people, 30.0)
+    assert [len(one.frame) for one in found] == [160, 160]
+    assert [np.ptp(one.xyc[:, 0, 0] - 0.1 * one.frame) for one in found] == pytest.approx([0, 0], abs=5)
 
 
 WAYS = {  # x to the right and z to the camera, in metres: from where to where each person is moved

@@ -1,19 +1,19 @@
 """From what was found in frames to one clip for each person."""
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from motionrep.detection.blazepose.following import Track
+from motionrep.detection.blazepose.following import Track, is_person
 from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.unseen import unseen_points
 from motionrep.layouts import MEDIAPIPE_33
 from motionrep.types import Keypoints
 
 _SHORTEST_S = 0.1
-_SURE = 0.97  # median score of a person; people have 0.99 and more, things that look like people up to 0.95
 _LONGEST_GAP_S = 1.0
 _STEP = 0.3  # how far someone may be from the place where it was expected, in its sizes
 _STEP_PER_S = 1.0
@@ -22,11 +22,11 @@ _SPEED_S = 0.2  # time from which the speed is taken
 
 @dataclass(frozen=True)
 class _Person:
-    """Where a person was found: numbers of frames, ascending, x, y and confidence, and the network's scores."""
+    """Where a person was found: numbers of frames, ascending, x, y and confidence, and scores as of `Track`."""
 
     frame: Int[np.ndarray, " frames"]
     xyc: Float[np.ndarray, "frames 33 3"]
-    score: Float[np.ndarray, " frames"]
+    score: Float[np.ndarray, " parts"]
 
     @property
     def size_px(self) -> float:
@@ -45,7 +45,7 @@ class _Person:
 def clips_of(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[Keypoints]:
     """One clip for each person who was seen for more than a moment, in order of appearance."""
     found = [
-        _Person(np.array(track.frames), *(torch.cat(part).double().numpy() for part in (track.xyc, track.score)))
+        _Person(np.array(track.frames), torch.cat(track.xyc).double().numpy(), np.array(track.score))
         for track in tracks
         if track.frames
     ]
@@ -54,33 +54,41 @@ def clips_of(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[
     frames = [person.frame for person in found]
     span = 1 + max(int(frame[-1]) for frame in frames) - min(int(frame[0]) for frame in frames)
     shortest = min(_SHORTEST_S * fps, span)
-    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and np.median(one.score) >= _SURE]
+    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and is_person(one.score)]
     return [_clip(one, str(number), fps, size_px) for number, one in enumerate(people)]
 
 
 def joined(people: list[_Person], fps: float) -> list[_Person]:
     """Who was lost and found again near the place where it was expected is one person, nearest first."""
     people = sorted(people, key=lambda one: (int(one.frame[0]), -len(one.frame)))
-    while True:
-        pairs = [
-            (away, i, k)
-            for i, some in enumerate(people)
-            for k, other in enumerate(people)
-            if (away := _away(some, other, fps)) is not None
-        ]
-        if not pairs:
-            return people
-        _, i, k = min(pairs)
-        parts = [[getattr(people[n], part) for n in (i, k)] for part in ("frame", "xyc", "score")]
-        one = _Person(*map(np.concatenate, parts))
-        people = [one if n == i else person for n, person in enumerate(people) if n != k]
+    begins = [int(one.frame[0]) for one in people]
+    pairs = []
+    for i, some in enumerate(people):
+        last = int(some.frame[-1])
+        for k in range(bisect(begins, last), bisect(begins, last + max(_LONGEST_GAP_S * fps, 1))):
+            if (away := _away(some, people[k], fps)) is not None:
+                pairs.append((away, i, k))
+    following, later = dict[int, int](), set[int]()
+    for _, i, k in sorted(pairs):
+        if i not in following and k not in later:
+            following[i] = k
+            later.add(k)
+    found = []
+    for first in sorted(set(range(len(people))) - later):
+        chain = [first]
+        while chain[-1] in following:
+            chain.append(following[chain[-1]])
+        parts = ([getattr(people[i], name) for i in chain] for name in ("frame", "xyc", "score"))
+        found.append(_Person(*map(np.concatenate, parts)))
+    return found
 
 
 def _away(some: _Person, other: _Person, fps: float) -> float | None:
-    """How far from its place another person begins after one ends, in sizes; None if it cannot be the same."""
+    """How far from its place another person begins after one ends, in sizes, and more the later; None if it is not it.
+
+    Without the time, a person who moves evenly would seem as near to who begins after the next one.
+    """
     gap = int(other.frame[0] - some.frame[-1])
-    if not 0 < gap <= max(_LONGEST_GAP_S * fps, 1):
-        return None
     weight = some.xyc[-1, :, 2] * other.xyc[0, :, 2]
     if not weight.any():
         return None
@@ -90,8 +98,8 @@ def _away(some: _Person, other: _Person, fps: float) -> float | None:
     speeds = (np.zeros(2), some.speed_px(_SPEED_S, fps, last=True), other.speed_px(_SPEED_S, fps, last=False))
     offset_px = other.xyc[0, :, :2] - some.xyc[-1, :, :2]
     distances = [weight @ np.linalg.norm(offset_px - gap * speed, axis=-1) / weight.sum() for speed in speeds]
-    away = min(distances) / size_px
-    return away if away <= _STEP + _STEP_PER_S * gap / fps else None
+    away, later = min(distances) / size_px, _STEP_PER_S * gap / fps
+    return away + later if away <= _STEP + later else None
 
 
 def _clip(person: _Person, name: str, fps: float, size_px: tuple[int, int]) -> Keypoints:

@@ -15,10 +15,14 @@ Runs = list["Run"]
 
 
 class Run:
-    """One person in the frames that are looked at together, and its regions in the frames before, if known."""
+    """One person in the frames that are looked at together, and its regions in the frames before, if known.
+
+    `wanted` says in which frames the person is looked for.
+    """
 
     def __init__(self, region: Float[Tensor, "frames 4"], before: Float[Tensor, "known 4"] | None = None) -> None:
         count = len(region)
+        self.wanted = torch.ones(count, dtype=torch.bool)
         self.region, self.implied = region.clone(), region.clone()
         self.xyc, self.score = torch.zeros(count, 33, 3), torch.zeros(count)
         self.before = torch.zeros(0, 4) if before is None else before

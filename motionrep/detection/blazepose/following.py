@@ -1,7 +1,9 @@
 """Finds the landmarks of each person in a few frames at once, and hands people on to the next frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
@@ -12,7 +14,9 @@ from motionrep.detection.blazepose.people import Found, PersonFinder, same_perso
 from motionrep.detection.blazepose.regions import between, differ, smoothed
 from motionrep.detection.blazepose.tiles import around, coarse_places, fine_places
 
-_SURE = 0.9  # score from which someone is a new person
+_PERSON_SCORE = 0.97  # people have 0.99 and more; things that look like people have so much in up to half of the time
+_PERSON_SHARE = 0.75
+_NEW = 0.9  # score from which someone may be a new person
 _PASSES = 6  # of a person who is quick, the region reaches the true one from frame to frame
 
 _STANDING_COSTS = 0.1  # so that two who meet do not each seem to stand where the other one arrives
@@ -23,12 +27,20 @@ Pictures = list[UInt8[Tensor, "height width 3"]]
 
 @dataclass
 class Track:
-    """A person: what was found in the frames so far, and its regions in the last few of them."""
+    """A person: what was found in the frames so far, and its regions in the last few of them.
+
+    `score` has the median of each few frames that were looked at together.
+    """
 
     last: Float[Tensor, "known 4"]
     frames: list[int] = field(default_factory=list)
     xyc: list[Float[Tensor, "frames 33 3"]] = field(default_factory=list)
-    score: list[Float[Tensor, " frames"]] = field(default_factory=list)
+    score: list[float] = field(default_factory=list)
+
+
+def is_person(score: Sequence[float] | Float[np.ndarray, " parts"]) -> bool:
+    """Whether the network is sure of a person most of the time, given the scores of `Track`."""
+    return bool((np.asarray(score) >= _PERSON_SCORE).mean() >= _PERSON_SHARE)
 
 
 class Follower:
@@ -36,7 +48,8 @@ class Follower:
 
     The person detector looks at the last of the frames that come together, at the very first one, and around where a
     person was lost. In between, regions move evenly. A frame is looked at again if its landmarks imply another region.
-    Small people are looked for everywhere at first, then in a part of the picture at a time.
+    Small people are looked for everywhere at first, then in a part of the picture at a time. Who is doubtful is looked
+    at in two of the frames.
     """
 
     def __init__(self, people: PersonFinder, landmarks: LandmarkFinder) -> None:
@@ -74,8 +87,11 @@ class Follower:
         """The known persons on their way to where the person detector sees them at last."""
         share, nothing = (torch.arange(count) + 1) / count, torch.zeros(count, dtype=torch.bool)
         runs = [Run(track.last[-1].repeat(count, 1), track.last) for track in self.tracks]
-        for run in runs:
+        for run, track in zip(runs, self.tracks, strict=True):
             run.region = expected(run, nothing)
+            if not is_person(track.score):
+                run.wanted[:-1] = False
+                run.wanted[(count - 1) // 2] = True
         for i, k in _pairs(runs, end):
             runs[i].region = between(runs[i].before[-1], end.region[k], share)
         return runs
@@ -87,19 +103,19 @@ class Follower:
         found = self.landmarks.find([pictures[frame]], [torch.stack(regions)])
         new: list[Tensor] = []
         for region, score in zip(found.region, found.score, strict=True):
-            if score >= _SURE and not any(same_person(region, other) for other in [*known, *new]):
+            if score >= _NEW and not any(same_person(region, other) for other in [*known, *new]):
                 new.append(region)
         return [Run(region.repeat(len(pictures), 1)) for region in new]
 
     def _look(self, pictures: Pictures, runs: list[Run]) -> None:
         """Landmarks of all persons in all frames; at last once more where somebody was lost."""
-        pending = [torch.ones(len(pictures), dtype=torch.bool) for _ in runs]
+        pending = [run.wanted for run in runs]
         for first in (True, *[False] * (_PASSES - 1)):
             if not any(bool(some.any()) for some in pending):
                 return
             self._landmarks(pictures, runs, pending)
             pending = [_improved(run, jumps(run) if first else run.seen & False) for run in runs]
-        lost = [(run, frame) for run in runs for frame in (~run.seen).nonzero()[:, 0].tolist()]
+        lost = [(run, frame) for run in runs for frame in (run.wanted & ~run.seen).nonzero()[:, 0].tolist()]
         again = {id(run): torch.zeros(len(pictures), dtype=torch.bool) for run in runs}
         looked = self.people.find([pictures[i] for _, i in lost], [[around(run.region[i])] for run, i in lost])
         for (run, frame), found in zip(lost, looked, strict=True):
@@ -146,7 +162,7 @@ class Follower:
             seen = run.seen.nonzero()[:, 0]
             track.frames += (seen + self.frame).tolist()
             track.xyc.append(run.xyc[seen])
-            track.score.append(run.score[seen])
+            track.score.append(float(run.score[seen].median()))
             track.last = torch.cat([track.last, expected(run, run.seen)])[-BEFORE:]
         self.tracks = [track for track, _ in alive]
 
@@ -161,7 +177,7 @@ def _improved(run: Run, doubted: Bool[Tensor, " frames"]) -> Bool[Tensor, " fram
     if not bool(known.any()):
         return known
     better = smoothed(expected(run, known))
-    change = differ(run.region, better)
+    change = run.wanted & differ(run.region, better)
     run.region[change] = better[change]
     return change
 
