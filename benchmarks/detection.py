@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 import motionrep
+from motionrep.detection import load_detector
 from motionrep.rendering import render_frames
 from motionrep.rendering.video.writing import write_video
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 def measure(video: Path, detector: str) -> None:
-    motionrep.detection.load_detector(detector)  # the first load compiles nothing, but fills caches of the disk
+    load_detector(detector)  # the first load compiles nothing, but fills caches of the disk
     clock_s, cpu_s = time.perf_counter(), time.process_time()
     people = motionrep.detect(video, detector)
     clock_s, cpu_s = time.perf_counter() - clock_s, time.process_time() - cpu_s
