@@ -102,7 +102,7 @@ def camera_from_world_looking(
     down = torch.linalg.cross(forward, right)
     cos, sin = math.cos(roll_rad), math.sin(roll_rad)
     rotation = torch.stack([cos * right + sin * down, cos * down - sin * right, forward])
-    camera_from_world = torch.eye(4, dtype=eye_m.dtype)
+    camera_from_world = torch.eye(4).to(eye_m)
     camera_from_world[:3, :3] = rotation
     camera_from_world[:3, 3] = -rotation @ eye_m
     return camera_from_world
@@ -116,8 +116,8 @@ def to_camera(point_world_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -
 
 def project(point_camera_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -> Float[Tensor, "*batch 2"]:
     """Pixels of points in camera axes; points with z <= 0 lie behind the camera and give meaningless pixels."""
-    center = point_camera_m.new_tensor(camera.center_px)
-    return point_camera_m[..., :2] / point_camera_m[..., 2:] * camera.focal_px + center
+    xy_px = point_camera_m[..., :2] / point_camera_m[..., 2:] * camera.focal_px
+    return torch.stack([xy_px[..., i] + camera.center_px[i] for i in (0, 1)], -1)  # numbers need no copy to a GPU
 
 
 def translation_from_keypoints(
@@ -142,6 +142,13 @@ def translation_from_keypoints(
     Raises:
         ValueError: No keypoint has a positive confidence.
     """
+    on_cpu = point_m.cpu(), xy_px.cpu(), confidence.cpu()
+    return _translation_from_keypoints(*on_cpu, camera, smoothness).to(point_m)
+
+
+def _translation_from_keypoints(
+    point_m: Tensor, xy_px: Tensor, confidence: Tensor, camera: PinholeCamera, smoothness: float
+) -> Tensor:
     if not bool((confidence > 0).any()):
         raise ValueError(
             "no keypoint of the clip has a confidence above 0, so the person cannot be placed in the camera"
@@ -150,11 +157,11 @@ def translation_from_keypoints(
     first, last = int(seen[0]), int(seen[-1])
     if first > 0 or last < len(confidence) - 1:
         span = slice(first, last + 1)
-        inner = translation_from_keypoints(point_m[span], xy_px[span], confidence[span], camera, smoothness)
+        inner = _translation_from_keypoints(point_m[span], xy_px[span], confidence[span], camera, smoothness)
         return inner[torch.arange(len(confidence)).sub(first).clamp(0, last - first)]
-    x, y, z = point_m.double().cpu().numpy().transpose(2, 0, 1)
-    weight = confidence.double().cpu().numpy() ** 2
-    u, v = ((xy_px.double().cpu().numpy() - np.array(camera.center_px)) / camera.focal_px).transpose(2, 0, 1)
+    x, y, z = point_m.double().numpy().transpose(2, 0, 1)
+    weight = confidence.double().numpy() ** 2
+    u, v = ((xy_px.double().numpy() - np.array(camera.center_px)) / camera.focal_px).transpose(2, 0, 1)
     frames = x.shape[0]
     normal = np.zeros((frames, 3, 3))
     right = np.zeros((frames, 3))
@@ -177,7 +184,7 @@ def translation_from_keypoints(
     from scipy.linalg import solveh_banded  # scipy takes a third as long to import as torch
 
     solution = solveh_banded(bands.reshape(7, -1)[: 3 * frames], right.reshape(-1), lower=True)
-    return torch.from_numpy(solution.reshape(frames, 3)).to(point_m)
+    return torch.from_numpy(solution.reshape(frames, 3))
 
 
 def require_picture(camera: PinholeCamera, width_px: int, height_px: int) -> None:

@@ -131,8 +131,11 @@ def _planes(triangles: _Triangles, clipped: bool) -> Float64[Tensor, "planes_tim
         edge * triangles.volume.sign() for edge in (triangles.opposite, _cross(third, first), _cross(first, second))
     ]
     inverse_depth = (edges[0] + edges[1] + edges[2]) / triangles.volume.abs()
-    in_front = inverse_depth.new_tensor([[0], [0], [1 / NEAR_M]]) - inverse_depth
-    return torch.cat([in_front, *edges, inverse_depth] if clipped else [*edges, inverse_depth])
+    if not clipped:
+        return torch.cat([*edges, inverse_depth])
+    in_front = -inverse_depth
+    in_front[2] += 1 / NEAR_M
+    return torch.cat([in_front, *edges, inverse_depth])
 
 
 def _spans(

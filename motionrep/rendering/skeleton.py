@@ -115,18 +115,20 @@ def stick_figure_vertices(
     start, end = position_m[:, parent], position_m[:, child]
     up = torch.zeros_like(position_m)
     up[..., 1] = 1
-    latitude = torch.linspace(-math.pi / 2, math.pi / 2, _RINGS).to(position_m)
+    like = {"dtype": position_m.dtype, "device": position_m.device}
+    latitude = torch.linspace(-math.pi / 2, math.pi / 2, _RINGS, **like)
     ball = _tubes(position_m, up, _BALL_RADIUS_M * latitude.sin(), _BALL_RADIUS_M * latitude.cos())
-    along = torch.linspace(0, 1, _RINGS).to(position_m) * (end - start).norm(dim=-1, keepdim=True)
+    along = torch.linspace(0, 1, _RINGS, **like) * (end - start).norm(dim=-1, keepdim=True)
     width = torch.full_like(along, _ROD_RADIUS_M)
     return torch.cat([ball, _tubes(start, normalize(end - start, dim=-1), along, width)], 1).flatten(1, 3)
 
 
 def _tubes(base_m: Tensor, axis: Tensor, along_m: Tensor, radius_m: Tensor) -> Tensor:
     """Rings of points around axes: frames items rings sides 3."""
-    helper = torch.where(axis[..., :1].abs() < 0.7, axis.new_tensor([1.0, 0, 0]), axis.new_tensor([0, 0, 1.0]))
+    x, _, z = torch.eye(3, dtype=axis.dtype, device=axis.device)
+    helper = torch.where(axis[..., :1].abs() < 0.7, x, z)
     side = normalize(torch.linalg.cross(axis, helper), dim=-1)
-    angle = torch.arange(_SIDES).to(axis) * (2 * math.pi / _SIDES)
+    angle = torch.arange(_SIDES, dtype=axis.dtype, device=axis.device) * (2 * math.pi / _SIDES)
     other = torch.linalg.cross(axis, side)
     circle = side[..., None, :] * angle.cos()[:, None] + other[..., None, :] * angle.sin()[:, None]
     center = base_m[..., None, :] + axis[..., None, :] * along_m[..., None]
