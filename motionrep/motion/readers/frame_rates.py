@@ -12,7 +12,7 @@ from motionrep.files.pickles import array_of
 from motionrep.motion.records import MotionOptions
 from motionrep.motion.tracks import fps_or_usual
 
-RATES = ("mocap_frame_rate", "mocap_framerate", "fps")
+RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
 
 
 def said_fps(path: Path, fields: Arrays | Mapping[Any, Any]) -> float | None:
