@@ -34,7 +34,8 @@ def held(output: Path) -> Iterator[bool]:
     was_there, lock = path.exists(), FileLock(path)
     try:
         lock.acquire(blocking=False)
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        with suppress(PermissionError):  # Windows keeps the holder from writing, too
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     except Timeout as error:
         raise ValueError(
             f"{output}: {_holder(path)} trains into this folder; wait for it, or choose another --output"

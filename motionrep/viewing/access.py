@@ -52,14 +52,12 @@ class Gate:
         """Servers that viser opens in the block stand behind this gate; `stands` tells that one does."""
         from websockets.asyncio import server
 
-        open_to_all = server.serve
-
         def guarded(*arguments: Any, process_request: Callable[[Any, Any], Any], **options: Any) -> Any:
             self.stands = True
             return open_to_all(*arguments, process_request=self._in_front_of(process_request), **options)
 
         with _swapping:
-            server.serve = guarded
+            open_to_all, server.serve = server.serve, guarded
             try:
                 yield
             finally:
