@@ -71,15 +71,19 @@ def load_h36m_regressor(path: Path | str, body: BodyModel) -> Float[Tensor, "17 
 
 
 def _read(path: Path) -> np.ndarray:
-    with reading(path, "regressor"):
-        if look(path).container == "npy":
-            return read_array(path, "")
-        with open_npz(path) as arrays:
-            if "format" in arrays:
-                return _dense(arrays)
-            if len(arrays.names) != 1:
-                raise ValueError(f"expected one array, it holds {', '.join(arrays.names) or 'none'}")
-            return arrays[arrays.names[0]]
+    try:
+        with reading(path):
+            if look(path).container == "npy":
+                return read_array(path, "")
+            with open_npz(path) as arrays:
+                if "format" in arrays:
+                    return _dense(arrays)
+                if len(arrays.names) != 1:
+                    raise ValueError(f"expected one array, it holds {', '.join(arrays.names) or 'none'}")
+                return arrays[arrays.names[0]]
+    except ValueError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"{path}: not a matrix in .npy or .npz: {why}; save it as a dense float array") from error
 
 
 def _dense(arrays: Arrays) -> np.ndarray:

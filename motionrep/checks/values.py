@@ -109,7 +109,7 @@ def number(value: Any) -> float:
         return math.nan
 
 
-def require_fps(owner: str, fps: float) -> None:
+def require_fps(owner: str, fps: Any) -> None:
     if isinstance(fps, bool) or not _FPS[0] <= number(fps) <= _FPS[1]:
         raise ValueError(
             f"{owner}.fps must be a positive number of frames per second, {_FPS[0]:g} to {_FPS[1]:g}, got {fps!r}"

@@ -4,11 +4,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.files.naming import did_you_mean
-from motionrep.files.settings import require_plain
+from motionrep.files.reading import reading
+from motionrep.files.settings import read_settings, require_plain
 
 _COUNTS = (
     "epochs", "clips_per_epoch", "batch_size", "validation_views", "lora_rank", "patience", "keep_best",
@@ -136,6 +138,12 @@ class FinetuneConfig:
             return cls(**{**settings, "variety": Augmentation(**variety)})
         except TypeError as error:
             raise ValueError(f"a setting has a value of another type than it takes ({error})") from error
+
+    @classmethod
+    def from_file(cls, path: Path) -> "FinetuneConfig":
+        """The settings of a YAML file. Raises ValueError as `from_dict`, with the file's name."""
+        with reading(path, "settings"):
+            return cls.from_dict(read_settings(path))
 
     def __post_init__(self) -> None:
         if (self.encoder is None) == (self.new_encoder is None):

@@ -18,7 +18,6 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.encoders import Encoder, Provenance
-from motionrep.files.settings import read_settings
 from motionrep.files.units import today
 from motionrep.files.writing import write_json, written_beside
 from motionrep.training.config import FinetuneConfig
@@ -74,7 +73,7 @@ def settled_precision(config: FinetuneConfig, output: Path, resume: bool) -> tup
         choice = measured_choice()
         return choice.precision, choice.sentence
     path = output / "config.yaml"
-    started = FinetuneConfig.from_dict(read_settings(path))
+    started = FinetuneConfig.from_file(path)
     assert started.precision != "auto", "a run folder holds what was taken"
     return started.precision, f"precision {started.precision}: the run was started with it ({path})"
 
@@ -85,7 +84,7 @@ def require_same_settings(config: FinetuneConfig, path: Path) -> None:
     The file holds the frame rate and the precision that the run uses, also where the settings leave them open.
     """
     try:
-        started = asdict(FinetuneConfig.from_dict(read_settings(path)))
+        started = asdict(FinetuneConfig.from_file(path))
     except ValueError as error:
         raise ValueError(f"{path}: settings of another version of motionrep ({error}); use another --output") from error
     changed = [f"{name} {started[name]!r} is now {value!r}" for name, value in asdict(config).items()

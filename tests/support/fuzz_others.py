@@ -14,7 +14,6 @@ from motionrep.body.smpl_pickles import read_smpl_pickle
 from motionrep.encoders.architectures.ktpformer import KTPFormer
 from motionrep.encoders.loading import load_encoder
 from motionrep.encoders.published import load_published
-from motionrep.files.settings import read_settings
 from motionrep.geometry.camera_files import read_camera
 from motionrep.head_api.loading import head_class, load_head, save_head
 from motionrep.keypoints.naming import read_layout
@@ -88,7 +87,7 @@ OTHERS: dict[str, tuple[Write, Callable[[Path], Any]]] = {
     "layout": (_json(_LAYOUT), read_layout),
     "skeleton": (_json({"joints": dict(_SKELETON.joints)}), read_skeleton),
     "markers": (_json({"left_knee": ["LKNE", "LMKNE"], "right_knee": "RKNE"}), read_marker_map),
-    "settings": (_settings, lambda path: FinetuneConfig.from_dict(read_settings(path))),
+    "settings": (_settings, FinetuneConfig.from_file),
     "encoder": (_encoder, load_encoder),
     "head": (_head, load_head),
     "checkpoint": (_checkpoint, lambda path: load_published(path, heads=2)),
