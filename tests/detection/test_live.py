@@ -1,10 +1,13 @@
 """One person in the pictures of a camera, and cameras; a test source of FFmpeg stands in for a camera."""
 
+import runpy
 import time
 
 import numpy as np
 import pytest
+import torch
 from filmed_people import film
+from paths import ROOT
 from small_detectors import rtmpose_files
 
 from motionrep.detection.cameras import open_as_camera, open_camera
@@ -73,6 +76,21 @@ def test_other_detectors_look_at_cameras_too(walk, tmp_path):
     seen = person.push(walk.pictures[0])
     assert seen is not None
     assert seen[0].shape == (17, 2)
+
+
+def test_the_example_draws_the_bones_that_are_visible():
+    live = runpy.run_path(str(ROOT / "examples" / "live.py"))
+    elbow, wrist = MEDIAPIPE_33.index("left_elbow"), MEDIAPIPE_33.index("left_wrist")
+    xy_px, confidence = torch.zeros(33, 2), torch.zeros(33)
+    xy_px[elbow], xy_px[wrist], confidence[[elbow, wrist]] = torch.tensor([20.0, 30]), torch.tensor([60.0, 30]), 0.9
+    black = np.zeros((48, 80, 3), np.uint8)
+    picture = np.asarray(live["drawn"](black, (xy_px, confidence), MEDIAPIPE_33))
+    assert tuple(picture[30, 40]) == live["LEFT"]
+    assert (picture[:, 64:] == 0).all()
+    assert (picture[:20] == 0).all()
+    assert (np.asarray(live["drawn"](black, None, MEDIAPIPE_33)) == 0).all()
+    large = live["drawn"](np.zeros((1080, 1920, 3), np.uint8), None, MEDIAPIPE_33)
+    assert large.size == (960, 540)
 
 
 def test_a_camera_gives_its_newest_picture():
