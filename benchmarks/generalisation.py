@@ -61,7 +61,7 @@ CUT = Augmentation(speed=(1.0, 1.0), mirror=False, cut_off=1.0)
 AS_RECORDED = Augmentation(speed=(1.0, 1.0), mirror=False)
 CAMERAS = {
     "still": AS_RECORDED,
-    "panning": replace(AS_RECORDED, pans=1.0),
+    "panning": replace(AS_RECORDED, camera_moves=1.0, pans=1.0),
     "walking": replace(AS_RECORDED, camera_moves=1.0),
 }
 WORLD_WINDOW = 100
