@@ -13,7 +13,7 @@ _CPUS = 0.9
 def on_ray(maker: PartMaker, parts: Iterable[int], address: str | None) -> Iterator[int]:
     """Makes the parts in actors of Ray Data, one for each core, or for each GPU where the task runs on GPUs.
 
-    Actors start and stop as there is work. When one dies, or its machine, another one makes its part.
+    Actors start and stop as there is work. Ray Data makes the part of one that dies in another one.
 
     Args:
         address: Of a running cluster, as "auto" or "ray://head:10001"; None starts Ray on this machine.
@@ -38,8 +38,6 @@ def on_ray(maker: PartMaker, parts: Iterable[int], address: str | None) -> Itera
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(most, max(1, len(todo)))),
         num_cpus=_CPUS,
         num_gpus=1 if on_gpu else None,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
     for row in made.iter_rows():
         yield int(row["part"])

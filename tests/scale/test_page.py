@@ -4,6 +4,7 @@ import ast
 import re
 from importlib.util import find_spec
 
+import pytest
 from clip_folders import write_clips
 from paths import ROOT
 
@@ -15,6 +16,7 @@ def _missing(block):
     return [alias.name for node in imported for alias in node.names if find_spec(alias.name) is None]
 
 
+@pytest.mark.slow
 def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_clips(tmp_path / "clips")
