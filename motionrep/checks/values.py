@@ -45,13 +45,14 @@ def require_within(name: str, tensor: Tensor, largest: float) -> None:
         raise ValueError(f"{name}: expected numbers up to {largest:g}, got {float(tensor[first]):g} at index {first}")
 
 
-def require_clip(name: str, tensor: Tensor, shape: tuple[int | None, ...], largest: float) -> None:
+def require_clip(name: str, tensor: Tensor | None, shape: tuple[int | None, ...], largest: float) -> None:
     """Checks the values of a clip, whose first axis is its frames, as `require_shape` and `require_within` do.
 
     Raises:
         ValueError: There is no frame, another shape, or a value that cannot be.
     """
     require_shape(name, tensor, shape)
+    assert tensor is not None, "it has a shape"
     if tensor.shape[0] == 0:
         raise ValueError(f"{name} has no frames; a clip needs at least one")
     require_within(name, tensor, largest)
@@ -83,8 +84,8 @@ def picture_size(owner: str, width_px: Any, height_px: Any) -> tuple[int, int]:
     for name, size in (("width_px", width_px), ("height_px", height_px)):
         if isinstance(size, bool) or not (1 <= number(size) <= _LARGEST_PICTURE_PX and number(size).is_integer()):
             raise ValueError(
-                f"{owner}.{name} must be the image's size, a whole number of pixels from 1 to {_LARGEST_PICTURE_PX}, "
-                f"got {size!r}"
+                f"{owner}.{name} must be the image's size, a whole number of pixels, got {size!r}; it is 1 to "
+                f"{_LARGEST_PICTURE_PX}"
             )
     return int(width_px), int(height_px)
 
