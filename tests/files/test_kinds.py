@@ -121,6 +121,7 @@ EMBEDDING = MotionEmbedding(torch.rand(3, 17, 4), CLIP.as_h36m_17(), "some")
 COLUMNS = ",".join(f"{axis}{joint}" for joint in range(9) for axis in "xy")
 POSES = np.zeros((2, 72))
 RESULTS = {"motion": np.zeros((1, 22, 3, 4)), "lengths": np.array([4]), "text": ["a person stands"]}
+TRACK = np.array(dict.fromkeys(("pred_rotmat", "pred_shape", "pred_trans", "frame"), 0))
 ARRAY = "array of shape (frames, joints, 3 or 4)"
 # One or more files of every kind: (name, what it holds, how to write it).
 EXAMPLES = [
@@ -182,6 +183,14 @@ EXAMPLES = [
     ("ROMP", "motion", npz_file(results=np.array({"0.png": {"smpl_thetas": 0, "smpl_betas": 0, "cam_trans": 0}}))),
     ("ROMP", "motion", npz_file(results=np.array({"0.png": [{"poses": 0, "betas": 0, "trans": 0}]}))),
     ("GLAMR", "motion", pickle_file({"person_data": {0: {"smpl_pose": POSES}}, "cam_pose": np.zeros((2, 4, 4))})),
+    ("VIBE", "motion", pickle_file({1: {"pose": POSES, "betas": POSES, "orig_cam": POSES, "frame_ids": POSES}})),
+    ("TRAM", "motion", saved(lambda path: np.save(path, TRACK), "hps_track_0.npy")),
+    ("PromptHMR", "motion", pickle_file({"people": {1: {"smplx_world": {"pose": POSES}}}, "camera_world": {}})),
+    ("CLIFF", "motion", npz_file(pose=POSES, shape=POSES, global_t=POSES, detection_all=POSES)),
+    ("HybrIK", "motion", pickle_file(dict.fromkeys(("pred_thetas", "pred_cam_root", "bbox", "pred_betas"), POSES))),
+    ("EasyMocap", "motion", json_folder([{"id": 0, "Rh": [[0, 0, 0]], "Th": [[0, 0, 0]], "poses": [[0] * 72]}])),
+    ("EasyMocap", "motion", json_file({"annots": [{"id": 0, "Rh": [[0, 0, 0]], "Th": [[0, 0, 0]]}]})),
+    ("HumanML3D features", "joints", saved(lambda path: np.save(path, np.zeros((5, 263))), "012314.npy")),
     ("DeepMimic", "motion", bytes_file("humanoid3d_walk.txt", b'{"Loop": "wrap", "Frames": [[0.03]]}')),
     ("results of MDM", "joints", saved(lambda path: np.save(path, RESULTS), "results.npy")),
     ("SAM 3D Body", "joints", pickle_file([[{"pred_keypoints_3d": POSES, "pred_cam_t": POSES}]])),
@@ -318,6 +327,6 @@ def test_nothing_there_is_said(tmp_path):
 
 
 def test_suffixes_of_what_files_hold():
-    assert suffixes("motion") == (".bvh", ".json", ".npz", ".pkl", ".pt", ".txt")
+    assert suffixes("motion") == (".bvh", ".json", ".npy", ".npz", ".pk", ".pkl", ".pt", ".txt")
     assert suffixes("keypoints") == (".csv", ".h5", ".json", ".npy", ".npz", ".skeleton", ".tsv", ".txt")
     assert suffixes("joints", "video")[:3] == (".avi", ".c3d", ".mkv")

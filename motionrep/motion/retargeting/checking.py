@@ -120,6 +120,8 @@ def corrected(
         ValueError: A bone still points more than 30 degrees away on average; names the bones and the angles.
     """
     found = dict(world_rotmat)
+    if "head" in skeleton.last_ends and _is_at_face(skeleton, "head"):
+        logger.warning("the head's end leans forward in the zero pose and in the motion; it is taken to be at the face")
     off = _means(angles_deg(found, skeleton, rest, turn))
     if off.get("hips", 0.0) > WRONG_DEG:
         found["pelvis"] = _pelvis_of_positions(skeleton, rest, turn)
@@ -225,16 +227,25 @@ def _last_bone(skeleton: Skeleton, rest: Float[Tensor, "24 3"], joint: str) -> F
     """
     if joint in BONE_END:
         return rest_bone(rest, joint)
+    own, lean_deg = _zero_bone(skeleton, joint)
+    return own if lean_deg < _UPRIGHT_DEG or _is_at_face(skeleton, joint) else _UP
+
+
+def _zero_bone(skeleton: Skeleton, joint: str) -> tuple[Float[Tensor, "3"], float]:
+    """A bone in a standing zero pose, in left, up and front of the figure, and how far it leans; upright in others."""
     zero = skeleton.zero_position
     standing = axes_of_figure(zero, skeleton)
     if not stands(zero, skeleton, standing):
-        return _UP
-    end = skeleton.last_ends[joint]
-    own = standing.mT @ (zero[end] - zero[skeleton.index[joint]])
-    lean_deg = math.degrees(math.acos(float(torch.cosine_similarity(own, _UP, dim=0).clamp(-1, 1))))
-    at_face = lean_deg < _FACE_DEG and float(own[2]) > float(own[0].abs())
-    at_face &= skeleton.lean_deg(joint, end) > lean_deg - _SAME_LEAN_DEG
-    return own if lean_deg < _UPRIGHT_DEG or at_face else _UP
+        return _UP, 0.0
+    own = standing.mT @ (zero[skeleton.last_ends[joint]] - zero[skeleton.index[joint]])
+    return own, math.degrees(math.acos(float(torch.cosine_similarity(own, _UP, dim=0).clamp(-1, 1))))
+
+
+def _is_at_face(skeleton: Skeleton, joint: str) -> bool:
+    """Whether the end of a head leans forward in the zero pose, and as far in the motion."""
+    own, lean_deg = _zero_bone(skeleton, joint)
+    forward = _UPRIGHT_DEG <= lean_deg < _FACE_DEG and float(own[2]) > float(own[0].abs())
+    return forward and skeleton.lean_deg(joint, skeleton.last_ends[joint]) > lean_deg - _SAME_LEAN_DEG
 
 
 def _frame(first: Float[Tensor, "*batch 3"], second: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:

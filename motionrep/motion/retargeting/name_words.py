@@ -9,7 +9,7 @@ from itertools import pairwise
 _PAIRS = {
     "hip": "upleg upperleg legupper thigh thighbend femur hip 足 leg",
     "knee": "lowerleg lowleg leglower shin calf tibia knee ひざ 膝 leg",
-    "ankle": "ankle 足首 foot",
+    "ankle": "ankle 足首 foot metatarsals",
     "foot": "toebase toes toe ball つま先 foot",
     "collar": "clavicle clav collar scapula 肩 shoulder",
     "shoulder": "upperarm uparm uarm armupper humerus shldr shldrbend 腕 arm shoulder",
