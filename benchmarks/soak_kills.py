@@ -20,7 +20,7 @@ from motionrep.types import Keypoints
 
 # {out} is the folder of the output; whatever lies in it in the end is compared.
 COMMANDS = {
-    "convert": ["convert", "{clip}", "--output", "{out}/clip.csv"],
+    "convert": ["convert", "{clip}", "--output", "{out}/clip.npz"],
     "embed": ["embed", "{clip}", "--output", "{out}/clip.parquet"],
     "predict": ["predict", "{clip}", "--output", "{out}"],
     "render": ["render", "{motion}", "--output", "{out}/walk.mp4"],
