@@ -148,7 +148,7 @@ def _published_head(path: Path, body: str) -> Any:
     encoder, published = load_published(path)
     if isinstance(published, nn.Sequential):
         norm, position = published
-        head = head_class("pose3d")(channels=encoder.channels, pelvis="predicted")
+        head: Any = head_class("pose3d")(channels=encoder.channels, pelvis="predicted")
         head.norm.load_state_dict(norm.state_dict())
         head.position.load_state_dict(position.state_dict())
     elif isinstance(published, MotionBERTMesh):

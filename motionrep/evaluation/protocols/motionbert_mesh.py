@@ -69,7 +69,7 @@ def mesh_errors_mm(
 ) -> dict[str, Float[Tensor, " frames"]]:
     """Errors of each frame by the names of `UNITS`; `pve` of the same mesh only."""
     found_m, true_m = joint_m - joint_m[:, :1], true_joint_m - true_joint_m[:, :1]
-    errors = {}
+    errors: dict[str, Tensor] = {}
     if vertex_m is not None and true_vertex_m is not None and vertex_m.shape == true_vertex_m.shape:
         errors["pve"] = joint_error_mm(vertex_m - joint_m[:, :1], true_vertex_m - true_joint_m[:, :1]).mean(-1)
     for ending, joints in (("", _J14), ("_17", list(range(17)))):
