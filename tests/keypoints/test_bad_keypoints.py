@@ -69,7 +69,7 @@ def changed(index, value):
         ([{"instances": [{"keypoints": [[1.0, 2.0]] * 17}]}], "frame 0 has no 'keypoint_scores'"),
         ({"meta_info": [], "instance_info": []}, "no person was detected in any frame"),
         ({"0.jpg": {"people": [None]}}, "frame '0.jpg' has no 'pose_keypoints_2d' .found: NoneType"),
-        ([{"image_id": 0, "keypoints": [10**400] * 51}], "keypoints hold something that is not a number"),
+        ([{"image_id": 0, "keypoints": [10**400] * 51}], "asks for 401 digits, the limit is 300"),
         ([{"instances": {}}], "frame 0: expected a list of frames or people, got dict"),
         ([[{"x": 0.5, "y": "b"}] * 33], "frame 0: a landmark needs numbers x, y, and visibility or score"),
         ({"0.jpg": {"people": []}, "1.jpg": {}}, "frame '1.jpg': expected a list of frames or people, got NoneType"),
