@@ -87,7 +87,7 @@ def model_card(name: str, kind: str, provenance: Provenance, sha256: str, use: s
 - **Limits**: {provenance.limits or "not stated"}
 - **Licence** of the weights: {provenance.licence or "not stated; ask who trained them before you use them"}
 - **sha256** of model.safetensors: `{sha256}`; config.json has it as well, and loading compares them
-- **From the Hugging Face Hub** take a commit, as `{loader}("OWNER/{name}", revision="...")`: the newest state may change
+- **From the Hugging Face Hub** take a commit, as `{loader}("OWNER/{name}", revision="...")`: the newest may change
 - **How**: {provenance.recipe or "not stated"}
 
 ## Measured
