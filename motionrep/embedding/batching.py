@@ -1,7 +1,7 @@
 """Encodes many clips at once: windows of different clips share batches, and long clips come out piece by piece."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class ClipInput:
         inputs: What `encoder_input` gives of the clip; ways are the clip itself and perhaps its mirror image.
     """
 
-    key: Hashable
+    key: int
     inputs: Float[Tensor, "ways frames 17 inputs"]
     fps: float
 
@@ -44,7 +44,7 @@ class ClipInput:
 class Stretch(NamedTuple):
     """Representation of some successive frames of a clip, on the encoder's device."""
 
-    key: Hashable
+    key: int
     values: Float[Tensor, "ways frames 17 channels"]
 
 

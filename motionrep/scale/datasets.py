@@ -144,8 +144,9 @@ def recover_dataset(
         TypeError: A head gives something that has no columns.
         FileNotFoundError, ValueError, ImportError, RuntimeError: As `embed_dataset`, `load_head` and `load_encoder`.
     """
-    names = (None if one is None else str(one) for one in (encoder, body, camera))
-    task = RecoveryTask(tuple(map(str, heads)), *names, flip, refine, device, precision)
+    task = RecoveryTask(
+        tuple(map(str, heads)), _text(encoder), _text(body), _text(camera), flip, refine, device, precision
+    )
     return _made(inputs, output, task, reading or Reading(), engine or Engine(), part_files)
 
 
@@ -175,6 +176,10 @@ def _made(
     for _ in progress_bar(_parts(maker, parts, engine), "parts", "part", engine.progress, total=len(parts)):
         pass
     return DataSet(folder.path, count, len(folder.done()), folder.error_count())
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _parts(maker: PartMaker, parts: Sequence[int], engine: Engine) -> Iterator[int]:

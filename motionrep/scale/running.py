@@ -71,7 +71,7 @@ def in_processes(maker: PartMaker, parts: Iterable[int], workers: int) -> Iterat
     """The same in several processes of this machine, which share its cores.
 
     Raises:
-        RuntimeError: A process died, for want of memory for example; the parts that were done stay.
+        RuntimeError: A process died; the parts that were done stay.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     context, coming = multiprocessing.get_context("spawn"), iter(parts)
@@ -85,7 +85,8 @@ def in_processes(maker: PartMaker, parts: Iterable[int], workers: int) -> Iterat
                     yield future.result()
         except BrokenProcessPool as error:
             raise RuntimeError(
-                "a worker died, perhaps because memory ran out; the same command with fewer --workers goes on"
+                "a worker died: memory ran out, and fewer workers go on where it stopped; or your own script lacks "
+                "`if __name__ == '__main__':` around the call"
             ) from error
         finally:
             for future in running:

@@ -86,7 +86,7 @@ def test_windows_of_one_length_share_batches_where_windows_are_not_fixed():
 
 def test_a_long_clip_comes_piece_by_piece_while_it_is_read():
     encoder = _ktpformer()
-    stretches = list(encode_clips([ClipInput("a", encoder_input(_clip(500), encoder)[None], 30.0)], encoder))
+    stretches = list(encode_clips([ClipInput(0, encoder_input(_clip(500), encoder)[None], 30.0)], encoder))
     assert sum(values.shape[1] for _, values in stretches) == 500
     assert max(values.shape[1] for _, values in stretches) < 100
 
