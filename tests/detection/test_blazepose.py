@@ -7,10 +7,10 @@ import pytest
 import torch
 from filmed_people import film
 
-from motionrep.detection.blazepose.clips import _Person, joined
+from motionrep.detection.blazepose.clips import _Person, clips_of, joined
 from motionrep.detection.blazepose.detector import full
 from motionrep.detection.blazepose.disputes import Run, made_of
-from motionrep.detection.blazepose.following import is_person
+from motionrep.detection.blazepose.following import Track, sure_share
 from motionrep.detection.blazepose.regions import between, crops, region_of, smoothed, to_picture
 from motionrep.layouts import MEDIAPIPE_33
 
@@ -131,12 +131,13 @@ def test_an_upper_body_found_on_a_person_is_no_second_one():
     assert not made_of(_run(region, xyc + torch.tensor([60.0, 0, 0])), [person])
 
 
-def test_the_network_must_be_sure_of_a_person_most_of_the_time():
+@pytest.mark.parametrize(("score", "count"), [([0.99], 1), ([0.99, 0.8, 0.98], 1), ([0.9, 1, 1, 0.95, 0.96, 1], 0)])
+def test_the_network_must_be_sure_of_a_person_most_of_the_time(score, count):
     """A camera on a wall had 0.97 and more in a third of the frames of a real video, and as much as 1.0."""
-    assert is_person([0.99])
-    assert is_person([0.99, 0.8, 0.98, 1.0])
-    assert not is_person([0.99, 0.8, 0.98])
-    assert not is_person([0.9, 1.0, 1.0, 0.95, 0.96, 1.0])
+    frames = 8 * len(score)
+    track = Track(torch.zeros(1, 4), list(range(frames)), [torch.rand(frames, 33, 3) * 50 + 1], score)
+    assert len(clips_of([track], 30.0, (100, 100))) == count
+    assert sure_share([0.9, 0.97, 0.99, 0.98]) == 0.75
 
 
 def test_two_people_who_are_lost_often_are_two_people_in_the_end():

@@ -14,8 +14,8 @@ from motionrep.detection.blazepose.people import Found, PersonFinder, same_perso
 from motionrep.detection.blazepose.regions import between, differ, smoothed
 from motionrep.detection.blazepose.tiles import around, coarse_places, fine_places
 
-_PERSON_SCORE = 0.97  # people have 0.99 and more; things that look like people have so much in up to half of the time
-_PERSON_SHARE = 0.75
+_SURE = 0.97  # people have 0.99 and more; things that look like people have so much in up to half of the time
+_DOUBTFUL = 0.5  # share of the time in which the network is sure, below which somebody is looked at less often
 _NEW = 0.9  # score from which someone may be a new person
 _PASSES = 6  # of a person who is quick, the region reaches the true one from frame to frame
 
@@ -38,9 +38,9 @@ class Track:
     score: list[float] = field(default_factory=list)
 
 
-def is_person(score: Sequence[float] | Float[np.ndarray, " parts"]) -> bool:
-    """Whether the network is sure of a person most of the time, given the scores of `Track`."""
-    return bool((np.asarray(score) >= _PERSON_SCORE).mean() >= _PERSON_SHARE)
+def sure_share(score: Sequence[float] | Float[np.ndarray, " parts"]) -> float:
+    """In which share of the time the network is sure of a person, given the scores of `Track`."""
+    return float((np.asarray(score) >= _SURE).mean())
 
 
 class Follower:
@@ -89,7 +89,7 @@ class Follower:
         runs = [Run(track.last[-1].repeat(count, 1), track.last) for track in self.tracks]
         for run, track in zip(runs, self.tracks, strict=True):
             run.region = expected(run, nothing)
-            if not is_person(track.score):
+            if len(track.score) > 1 and sure_share(track.score) < _DOUBTFUL:
                 run.wanted[:-1] = False
                 run.wanted[(count - 1) // 2] = True
         for i, k in _pairs(runs, end):
