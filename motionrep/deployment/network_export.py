@@ -143,7 +143,7 @@ class _Windows(nn.Module):
 
 def _outputs(head: nn.Module, embedding: Tensor) -> dict[str, Tensor]:
     """What a head gives when every frame was seen, by name."""
-    if not hasattr(head, "loss"):  # of a published checkpoint (`from_published`)
+    if not hasattr(head, "predict"):  # the bare layers of a published checkpoint (`from_published`)
         result = head(embedding)
         return result if isinstance(result, dict) else {"output": result}
     return head(embedding, torch.ones_like(embedding[:, :, 0, 0], dtype=torch.bool))

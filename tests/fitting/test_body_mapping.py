@@ -12,9 +12,14 @@ from motionrep.body import load_body_model
 from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.cli import main as cli
 from motionrep.datasets.authored.motions import authored_motion
+from motionrep.deployment.network_export import export_encoder
+from motionrep.deployment.stream import Stream
+from motionrep.encoders import load_encoder
 from motionrep.fitting.body_mapping import find_mapping, load_mapping, save_mapping
+from motionrep.head_api.loading import load_head
 from motionrep.keypoints.saving import save_keypoints
 from motionrep.layouts import H36M_17
+from motionrep.pipeline.on_body import OnBody
 from motionrep.types import Keypoints
 
 
@@ -79,3 +84,22 @@ def test_shipped_heads_predict_on_the_body(smpl, tmp_path, monkeypatch, capsys):
     with np.load(result) as file:
         assert str(file["body_model"]) == smpl.name
     assert cli.main(["adapt", "--body", "open"]) == 2
+
+
+@pytest.mark.slow
+def test_a_head_on_another_body_streams_and_is_exported(mapping, smpl, tiny, tmp_path):
+    """The export took it for a published checkpoint's head, which is not told which frames were seen."""
+    encoder, head = load_encoder(tiny / "encoder"), OnBody(load_head(tiny / "mesh"), mapping, smpl).eval()
+    stream = Stream(encoder, head, fps=30, size_px=(640, 480), layout="h36m_17", latency_frames=0)
+    for seed in range(2):
+        xy_px = 300 + 20 * torch.randn(17, 2, generator=torch.Generator().manual_seed(seed))
+        result = stream.push(xy_px)
+        assert result is not None
+        assert result.prediction.body_model == smpl.name
+    export_encoder(encoder, tmp_path / "network.pt2", head)
+    network = torch.export.load(tmp_path / "network.pt2").module()
+    keypoints = torch.rand(2, encoder.frames, 17, 3)
+    with torch.no_grad():
+        expected = head(encoder(keypoints), torch.ones(2, encoder.frames, dtype=torch.bool))
+        for got, wanted in zip(network(keypoints), expected.values(), strict=True):
+            torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
