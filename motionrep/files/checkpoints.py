@@ -75,7 +75,7 @@ def read_checkpoint(path: Path, unknown: Literal["inert", "refused"] = "inert") 
         raise ValueError(f"{path}: asks to import {error}; a file of tensors needs no such thing; refused") from None
     except OverLimitError as error:
         raise OverLimitError(f"{path}: {error}") from None
-    except BROKEN as error:
+    except (OSError, *BROKEN) as error:
         raise ValueError(
             f"{path}: not a whole checkpoint of torch.save ({type(error).__name__}: {error}); "
             "compare its size with the published one and download it again"

@@ -56,7 +56,9 @@ def reading(path: Path | str, what: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except BROKEN as error:
+    except (OSError, *BROKEN) as error:
+        if isinstance(error, OSError) and (error.errno is None or error.filename is not None):
+            raise  # names its file; without a name, a place that the file says was sought in it
         told = type(error) in (ValueError, OverLimitError, UnicodeDecodeError)
         text = str(error) if len(str(error)) < _LONGEST else f"{str(error)[:_LONGEST]} ..."
         if told and str(path) in text and text == str(error):
