@@ -83,8 +83,9 @@ def pandas_frame(path: Path) -> PandasFrame:
         group = _group(file, path)
         if "table" in group:
             table = whole(group["table"], path)
-            blocks = [name for name in table.dtype.names if name.startswith("values_block_")]
-            index = [name for name in table.dtype.names if name not in blocks]
+            names = table.dtype.names or ()
+            blocks = [name for name in names if name.startswith("values_block_")]
+            index = [name for name in names if name not in blocks]
             rows = [tuple(_text(row[name]) for name in index) for row in table]
         else:
             blocks, rows = [""], _names(group, "axis1", path)

@@ -40,7 +40,7 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
         raise TypeError(f"flip averaging knows 3D joints, bodies, actions and ground, got {type(result).__name__}")
     if type(result) is not type(of_mirrored):
         raise TypeError(f"expected two of one kind, got {type(result).__name__} and {type(of_mirrored).__name__}")
-    if isinstance(result, Ground):
+    if isinstance(result, Ground) and isinstance(of_mirrored, Ground):
         other = of_mirrored.mirrored()
         return replace(result, up=normalize(result.up + other.up, dim=-1), contact=(result.contact + other.contact) / 2)
     mean = _mean_motion if isinstance(result, JointMotion | BodyMotion) else _mean_actions
