@@ -202,14 +202,8 @@ def _person(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) -> 
     if not bool((weight > 0).any()):
         raise ValueError(f"keypoints: no joint of layout {keypoints.layout.name!r} that a body has was seen")
     ray = (keypoints.xy_px.to(joint_m) - joint_m.new_tensor(camera.center_px)) / camera.focal_px
-    rows = [
-        motion.local_rotmat,
-        motion.translation_m,
-        motion.betas,
-        motion.expression,
-        ray,
-        weight.to(joint_m),
-        depth_m,
-    ]
-    rows = [None if values is None else values[None] for values in rows]
-    return People(body, regressor, motion.fps, *rows, torch.ones_like(depth_m)[None])  # pyright: ignore[reportArgumentType]
+    expression = None if motion.expression is None else motion.expression[None]
+    return People(
+        body, regressor, motion.fps, motion.local_rotmat[None], motion.translation_m[None], motion.betas[None],
+        expression, ray[None], weight.to(joint_m)[None], depth_m[None], torch.ones_like(depth_m)[None],
+    )  # fmt: skip
