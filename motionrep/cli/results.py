@@ -50,8 +50,9 @@ class ResultFiles:
             ending = people[0].endings()[head]
             paths = [self.folder / f"{self.name}_{one.index}{ending}" for one in people]
             for one, path in zip(people, paths, strict=True):
-                if isinstance(result, BodyMotion):
-                    print(f"{export_motion([one.saved(head)], path.with_name(path.name + '.glb'))}: its mesh")
+                saved = one.saved(head)
+                if isinstance(saved, BodyMotion):
+                    print(f"{export_motion([saved], path.with_name(path.name + '.glb'))}: its mesh")
             if self.video is not None:
                 drawn = {self.folder / f"{self.name}_overlay{ending}.mp4": list(people)}
             else:

@@ -15,7 +15,7 @@ from motionrep.files.progress import progress_bar
 from motionrep.layouts import H36M_17
 from motionrep.types import BodyMotion
 
-UNITS = dict.fromkeys(("pve", "mpjpe", "pa_mpjpe", "mpjpe_17", "pa_mpjpe_17"), "mm")
+UNITS: dict[str, str] = dict.fromkeys(("pve", "mpjpe", "pa_mpjpe", "mpjpe_17", "pa_mpjpe_17"), "mm")
 _J14 = [H36M_17.index(joint) for joint in H36M_17.joints if joint not in ("pelvis", "spine", "nose")]
 
 
