@@ -30,7 +30,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise ValueError(f"not a YAML file of settings such as 'epochs: 20'; {error}") from error
         if not isinstance(settings, dict):
-            raise ValueError(f"expected settings such as 'epochs: 20', it holds a {type(settings).__name__}")
+            held = "is empty" if settings is None else f"holds a {type(settings).__name__}"
+            raise ValueError(f"not a YAML file of settings such as 'epochs: 20', it {held}")
         require_plain(settings)
     return settings
 

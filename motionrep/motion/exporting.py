@@ -59,8 +59,7 @@ def export_motion(
         progress: Whether to show a progress bar on a terminal.
 
     Raises:
-        ValueError: Unknown suffix, unit or axis; no motion or no frames; several persons in a file for one; unit cm for
-            .npz.
+        ValueError: Unknown suffix, unit or axis; no motion; several persons in a file for one; unit cm for .npz.
         OSError: The file cannot be written, or that of the motion's body is not there.
     """
     path = Path(path)
@@ -84,8 +83,8 @@ def _checked_writer(people: list[BodyMotion], path: Path, unit: str, up: str, ki
         writer = writer_of(suffix, kind)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if not people or not all(motion.frame_count for motion in people):
-        raise ValueError(f"{path}: nothing to export, the motion has no frames")
+    if not people:
+        raise ValueError(f"{path}: nothing to export, there is no motion")
     if len(people) > 1 and writer.one_person:
         several = ", ".join(suffix for suffix, writer in WRITERS.items() if not writer.one_person)
         raise ValueError(f"{path}: {suffix} holds one person, got {len(people)}; use {several}, or one file for each")

@@ -167,7 +167,7 @@ def test_frames_that_are_missing_or_made_are_counted_first():
         ("a: !!python/object:os.system {}", "not a YAML file"),
         ("a: 2020-01-01", "setting 'a': expected text, a number"),
         ("1: a", "names of settings are text"),
-        ("- a", "expected settings such as"),
+        ("- a", "not a YAML file of settings such as"),
         ("[" * 3000, "x.yaml: "),
         (LAUGHS, "settings"),
     ],
