@@ -207,7 +207,8 @@ def test_a_motion_has_its_mesh_and_joints_in_hand(body: BodyModel) -> None:
     assert torch.equal(part.mesh().vertex_m, part.cut(0).mesh().vertex_m)
     torch.testing.assert_close(part.mesh().vertex_m, mesh.vertex_m[100:110], atol=1e-6, rtol=0)
     assert (part.mesh().first_frame, part.joints().first_frame) == (107, 107)
-    assert motion.cut(150).mesh().vertex_m.shape == (0, *body.template_vertex_m.shape)
+    with pytest.raises(ValueError, match="no frames"):
+        motion.cut(150)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS_OF_A_BODY, ids=lambda layout: layout.name)

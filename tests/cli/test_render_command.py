@@ -88,7 +88,7 @@ def test_bad_input_is_one_line(clip: Path, capsys: pytest.CaptureFixture[str]) -
         ((clip / "a.npz", "--output", clip / "o.mp4", "--video", clip / "video.mp4", "--audio"), "has no sound"),
         ((clip / "a.npz", "--output", clip / "o.mp4", "--video", clip / "none.mp4"), "none.mp4: no such file"),
         ((clip / "a.npz", "--output", clip / "video.mp4", "--video", clip / "video.mp4"), "is the source video and"),
-        ((clip / "a.npz", "--output", clip / "o.mp4", "--labels", clip / "a.npz"), "a.npz: no 'over_time'"),
+        ((clip / "a.npz", "--output", clip / "o.mp4", "--labels", clip / "a.npz"), "a.npz: not valid JSON"),
         ((clip / "a.npz", "--output", clip / "o.mp4", "--compare", clip / "none.npz"), "none.npz: no such file"),
     ):
         assert run(*arguments) == 2

@@ -78,6 +78,7 @@ def test_shapes_are_those_of_the_module_documentation():
         "valid": (3, 20),
         "position_m": (3, 20, 17, 3),
         "local_rotmat": (3, 20, 24, 3, 3),
+        "camera_from_world": (3, 20, 3, 4),
         "betas": (3, 10),
         "translation_m": (3, 20, 3),
         "focal": (3,),

@@ -236,6 +236,7 @@ def test_a_head_of_another_package_is_trained_like_ours(tmp_path):
     assert set(metrics) == {"loss"}
     assert 0 < metrics["loss"] < 10
     saved = json.loads((run / "head" / "config.json").read_text())
+    assert set(saved.pop("sha256")) == {"config", "model.safetensors"}
     assert saved.pop("encoder_digest") == load_encoder(run / "encoder").digest
     built = {"head": "speed", "config": {"channels": 16, "fps": 30.0}, "encoder": "run"}
     assert saved == built | {"format": "motionrep head 1", "version": 1}
