@@ -117,8 +117,9 @@ def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments
         for table in tables:
             print_protocol(json.loads(table.read_text(encoding="utf-8")))
         protocol = ["--protocol", tables[0].stem.removeprefix("protocol_")] if tables else []
-        again = ["motionrep", "evaluate", *protocol, "--run", str(output), "--data", str(run["data"][0])]
-        print("next: " + shlex.join(again))
+        if tables or run["data"][0].is_dir():  # a labelled file without a protocol has nothing that evaluates it
+            again = ["motionrep", "evaluate", *protocol, "--run", str(output), "--data", str(run["data"][0])]
+            print("next: " + shlex.join(again))
 
 
 def _interrupted(command: str, arguments: Sequence[str], output: Path | None) -> str:
