@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from motionrep.detection.blazepose.following import Track, sure_share
+from motionrep.detection.blazepose.following import SURE_SHARE, Track, sure_share
 from motionrep.keypoints.sides import exchanged_sides
 from motionrep.keypoints.unseen import unseen_points
 from motionrep.layouts import MEDIAPIPE_33
 from motionrep.types import Keypoints
 
 _SHORTEST_S = 0.1
-_SURE_SHARE = 2 / 3  # of the time, in which the network must be sure of a person
 _LONGEST_GAP_S = 1.0
 _STEP = 0.3  # how far someone may be from the place where it was expected, in its sizes
 _STEP_PER_S = 1.0
@@ -55,7 +54,7 @@ def clips_of(tracks: list[Track], fps: float, size_px: tuple[int, int]) -> list[
     frames = [person.frame for person in found]
     span = 1 + max(int(frame[-1]) for frame in frames) - min(int(frame[0]) for frame in frames)
     shortest = min(_SHORTEST_S * fps, span)
-    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and sure_share(one.score) >= _SURE_SHARE]
+    people = [one for one in joined(found, fps) if len(one.frame) >= shortest and sure_share(one.score) >= SURE_SHARE]
     return [_clip(one, str(number), fps, size_px) for number, one in enumerate(people)]
 
 

@@ -15,7 +15,7 @@ from motionrep.detection.blazepose.regions import between, differ, smoothed
 from motionrep.detection.blazepose.tiles import around, coarse_places, fine_places
 
 _SURE = 0.97  # people have 0.99 and more; things that look like people have so much in up to half of the time
-_DOUBTFUL = 0.5  # share of the time in which the network is sure, below which somebody is looked at less often
+SURE_SHARE = 2 / 3  # of the time, in which the network must be sure of a person; until then it looks less often
 _NEW = 0.9  # score from which someone may be a new person
 _PASSES = 6  # of a person who is quick, the region reaches the true one from frame to frame
 
@@ -89,7 +89,7 @@ class Follower:
         runs = [Run(track.last[-1].repeat(count, 1), track.last) for track in self.tracks]
         for run, track in zip(runs, self.tracks, strict=True):
             run.region = expected(run, nothing)
-            if len(track.score) > 1 and sure_share(track.score) < _DOUBTFUL:
+            if len(track.score) > 1 and sure_share(track.score) < SURE_SHARE:
                 run.wanted[:-1] = False
                 run.wanted[(count - 1) // 2] = True
         for i, k in _pairs(runs, end):
