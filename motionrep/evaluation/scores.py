@@ -1,4 +1,4 @@
-"""Collects errors of poses, bodies and actions over many clips."""
+"""Collects errors of poses, bodies, actions and the ground over many clips."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,12 +17,14 @@ from motionrep.evaluation.metrics import (
     pve_mm,
     top1,
 )
+from motionrep.evaluation.world_metrics import up_error_deg
 from motionrep.files.units import UNITS
 from motionrep.layouts import H36M_17
+from motionrep.motion.contacts import true_ground
 from motionrep.types import BodyMotion
 
 # Outputs of heads, as `head_api.Head` names them, that `Scores` reads.
-SCORED_OUTPUTS = ("position_m", "local_rotmat", "logit")
+SCORED_OUTPUTS = ("position_m", "local_rotmat", "logit", "contact")
 
 
 class Scores:
@@ -51,6 +53,8 @@ class Scores:
             known = batch["label"] >= 0
             self.values["logit"].append(output["logit"][known])
             self.values["label"].append(batch["label"][known])
+        if "contact" in output:
+            self._add_ground(output, batch)
         if "local_rotmat" in output:
             rotmat, betas = output["local_rotmat"], output["betas"][:, None]
             position_m = self.body.points(H36M_17, rotmat, betas, torch.zeros(()).expand(*rotmat.shape[:2], 3))
@@ -62,15 +66,28 @@ class Scores:
     def result(self) -> dict[str, float]:
         """The means so far, without those for which nothing was added.
 
-        `files.units.UNITS` has the units of errors. The accuracies `top1` and `macro_accuracy` are shares from 0 to 1.
+        `files.units.UNITS` has the units of errors. `up_error` is a median. Shares are from 0 to 1: of classes, `top1`
+        and `macro_accuracy`; of contacts with the floor, `contact_precision` and `contact_recall`.
         """
         values = {name: torch.cat(parts) for name, parts in self.values.items()}
         scores = {}
+        if "up_error" in values:
+            found, true = values.pop("contact"), values.pop("true_contact")
+            scores["up_error"] = float(values.pop("up_error").median())
+            scores["contact_precision"] = float((found & true).sum() / found.sum().clamp(min=1))
+            scores["contact_recall"] = float((found & true).sum() / true.sum().clamp(min=1))
         if "logit" in values:
             logit, label = values.pop("logit"), values.pop("label")
             if len(label):
-                scores = {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
+                scores |= {"top1": top1(logit, label), "macro_accuracy": macro_accuracy(logit, label)}
         return scores | {name: float(value.mean()) for name, value in values.items() if len(value)}
+
+    def _add_ground(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
+        valid = _posed(batch)
+        up, contact = true_ground(batch, self.body, self.fps)
+        self.values["up_error"].append(up_error_deg(output["up"], up)[valid])
+        self.values["contact"].append((output["contact"] > 0)[valid])
+        self.values["true_contact"].append(contact[valid])
 
     def _add_positions(self, position_m: Tensor, batch: Mapping[str, Tensor]) -> None:
         valid, target_m = _posed(batch), batch["position_m"]
@@ -111,4 +128,4 @@ def errors(motion: BodyMotion, truth: BodyMotion, body: BodyModel) -> dict[str, 
     }
     scores.add({"local_rotmat": motion.local_rotmat[None], "betas": motion.betas[None]}, target)
     result = scores.result()
-    return {name: result[name] for name in UNITS}
+    return {name: result[name] for name in UNITS if name in result}

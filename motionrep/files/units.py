@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 # Accuracies without a unit are shares from 0 to 1.
-UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "m/s^2"}
-_SHARES = ("top1", "top5", "macro_accuracy")
+UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pve": "mm", "accel_error": "m/s^2", "up_error": "deg"}
+_SHARES = ("top1", "top5", "macro_accuracy", "contact_precision", "contact_recall")
 
 
 def readable(name: str, value: float, unit: str = "") -> tuple[float, str]:
@@ -25,7 +25,7 @@ def readable(name: str, value: float, unit: str = "") -> tuple[float, str]:
 def worded(name: str, value: float, unit: str = "") -> str:
     """The same in words, rounded, as in "42.0 mm"."""
     value, unit = readable(name, value, unit)
-    digits = f"{value:.4g}" if not unit else f"{value:.1f}" if unit in ("mm", "%") else f"{value:.2f}"
+    digits = f"{value:.4g}" if not unit else f"{value:.1f}" if unit in ("mm", "%", "deg") else f"{value:.2f}"
     return f"{digits} {unit}".rstrip()
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from motionrep.geometry.rotations import mirror_rotmat
 from motionrep.layouts import H36M_17, SMPL_24, JointLayout, mirror_name
-from motionrep.motion.contacts import Ground
+from motionrep.motion.contacts import MIRRORED_PARTS, Ground
 from motionrep.types import ActionScores, ActionTimeline, BodyMotion, JointMotion
 
 Result = TypeVar("Result", JointMotion, BodyMotion, ActionScores, ActionTimeline, Ground)
@@ -41,8 +41,8 @@ def flip_averaged(result: Result, of_mirrored: Result) -> Result:
     if type(result) is not type(of_mirrored):
         raise TypeError(f"expected two of one kind, got {type(result).__name__} and {type(of_mirrored).__name__}")
     if isinstance(result, Ground) and isinstance(of_mirrored, Ground):
-        other = of_mirrored.mirrored()
-        return replace(result, up=normalize(result.up + other.up, dim=-1), contact=(result.contact + other.contact) / 2)
+        contact = (result.contact + of_mirrored.contact[:, list(MIRRORED_PARTS)]) / 2
+        return replace(result, up=_mean_direction(result.up, of_mirrored.up), contact=contact)
     mean = _mean_motion if isinstance(result, JointMotion | BodyMotion) else _mean_actions
     return mean(result, of_mirrored)
 
@@ -60,6 +60,8 @@ def flip_averaged_output(
         "local_rotmat": _mean_rotmat,
         "betas": lambda a, b: (a + b) / 2,
         "logit": lambda a, b: _mean_logit(a, b[..., _swapped(labels)]),
+        "up": _mean_direction,
+        "contact": lambda a, b: (a + b[..., list(MIRRORED_PARTS)]) / 2,
     }
     return {name: of(output[name], of_mirrored[name]) for name, of in mean.items() if name in output}
 
@@ -97,6 +99,10 @@ def _mean_motion(result: Any, of_mirrored: Any) -> Any:
 
 def _mean_of_points(point_m: Float[Tensor, "*batch 3"], mirrored_m: Float[Tensor, "*batch 3"]) -> Tensor:
     return (point_m + mirrored_m * mirrored_m.new_tensor([-1.0, 1.0, 1.0])) / 2
+
+
+def _mean_direction(up: Tensor, mirrored: Tensor) -> Tensor:
+    return normalize(_mean_of_points(up, mirrored), dim=-1)
 
 
 def _mean_joints(position_m: Tensor, mirrored_m: Tensor, layout: JointLayout) -> Tensor:

@@ -36,7 +36,7 @@ FEET = tuple(part for part in PARTS if part.endswith(("heel", "toe")))
 # Index of each point among JOINTS_AND_LANDMARKS, and the part that it belongs to.
 POINTS = tuple(JOINTS_AND_LANDMARKS.index(point) for points, _ in _PARTS.values() for point in points)
 PART_OF_POINT = tuple(part for part, (points, _) in enumerate(_PARTS.values()) for _ in points)
-_MIRRORED = tuple(
+MIRRORED_PARTS = tuple(  # of each part, the one that it becomes in a mirror
     PARTS.index(part.replace("left", "right") if "left" in part else part.replace("right", "left")) for part in PARTS
 )
 _NEAR_M, _SLOW_M_PER_S = 0.05, 0.35  # WHAM calls a foot standing that moves less than 1 cm in 1/30 s
@@ -66,11 +66,6 @@ class Ground:
     def to(self, device: str | torch.device) -> "Ground":
         """The same on a device."""
         return Ground(self.up.to(device), self.contact.to(device), self.fps, self.first_frame)
-
-    def mirrored(self) -> "Ground":
-        """What is known from the mirrored clip."""
-        up = self.up * self.up.new_tensor([-1.0, 1.0, 1.0])
-        return Ground(up, self.contact[:, list(_MIRRORED)], self.fps, self.first_frame)
 
 
 def point_radii_m(body: BodyModel) -> Float[Tensor, " points"]:

@@ -7,6 +7,7 @@ import torch
 
 from motionrep.body import load_body_model
 from motionrep.body.points import JOINTS_AND_LANDMARKS
+from motionrep.head_api.flip_averaging import flip_averaged, flip_averaged_output
 from motionrep.layouts import SMPL_24
 from motionrep.motion.contacts import (
     PARTS,
@@ -101,11 +102,13 @@ def test_a_part_has_the_largest_value_of_its_points():
     assert found[1, PARTS.index("left_toe")] == -min(toe)
 
 
-def test_the_mirrored_ground_has_left_and_right_exchanged():
+def test_the_mean_with_the_mirror_image_has_left_and_right_exchanged_back():
     up = torch.tensor([[math.sin(0.2), -math.cos(0.2), 0.0]])
-    contact = torch.zeros(1, len(PARTS))
-    contact[0, PARTS.index("left_heel")] = 1
-    mirrored = Ground(up, contact, 30.0).mirrored()
-    assert mirrored.up[0, 0] == -up[0, 0]
-    assert mirrored.contact[0, PARTS.index("right_heel")] == 1
-    torch.testing.assert_close(mirrored.mirrored().contact, contact)
+    contact, of_mirrored = torch.zeros(1, len(PARTS)), torch.zeros(1, len(PARTS))
+    contact[0, PARTS.index("left_heel")] = of_mirrored[0, PARTS.index("right_heel")] = 1
+    sign = torch.tensor([-1.0, 1.0, 1.0])
+    mean = flip_averaged(Ground(up, contact, 30.0), Ground(up * sign, of_mirrored, 30.0))
+    torch.testing.assert_close(mean.up, up)
+    torch.testing.assert_close(mean.contact, contact)
+    output = flip_averaged_output({"up": up, "contact": contact}, {"up": up * sign, "contact": of_mirrored})
+    torch.testing.assert_close(output, {"up": up, "contact": contact})
