@@ -1,6 +1,7 @@
 """What the benchmarks' reports share: the sentence on the machine, and the file that they are written to."""
 
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -13,8 +14,9 @@ def machine(device: str | torch.device = "cpu") -> str:
     flags = Path("/proc/cpuinfo")
     text = flags.read_text() if flags.exists() else ""
     unit = "with AMX" if "amx_bf16" in text else "with AVX-512 bfloat16" if "avx512_bf16" in text else "as it is"
+    model = re.search(r"model name\s*: (.+)", text)
     threads = torch.get_num_threads()
-    return f"CPU {unit}, {os.cpu_count()} cores, threads used: {threads}, torch {torch.__version__}."
+    return f"{model[1] if model else 'CPU'} {unit}, {os.cpu_count()} cores, threads used: {threads}, torch {torch.__version__}."
 
 
 def cpu_time() -> str:

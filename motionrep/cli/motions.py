@@ -51,7 +51,7 @@ class Recovery:
         recoverer = self.recoverer()
         if self.camera is not None:
             recoverer = recoverer.with_camera(self.camera, list(clips.values()))
-        return [recoverer(clip, index) for index, clip in clips.items()]
+        return list(recoverer.together(clips))
 
     def recoverer(self) -> "Recoverer":
         """The networks, loaded."""
@@ -132,10 +132,12 @@ def _recovered(
     if recovery.camera is not None:
         recoverer = recoverer.with_camera(recovery.camera, list(taken.values()))
     found = []
-    for index, clip in taken.items():
-        recovered, name = recoverer(clip, index), name_of(called(file.path), index, len(people))
+    for recovered in recoverer.together(taken):
+        clip, name = recovered.keypoints, name_of(called(file.path), recovered.index, len(people))
         shown = {
-            head: result for head, result in recovered.results.items() if isinstance(result, BodyMotion | JointMotion)
+            head: recovered.saved(head)
+            for head, result in recovered.results.items()
+            if isinstance(result, BodyMotion | JointMotion)
         } or {"": recovered.motion}  # which says what there is instead
         for head, motion in shown.items():
             label = ", ".join([name, *([endings(shown)[head].strip("_")] if len(shown) > 1 else [])])

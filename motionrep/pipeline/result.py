@@ -77,6 +77,12 @@ class Recovered:
             return in_world(result, self.camera)
         return result
 
+    @property
+    def placed(self) -> BodyMotion | JointMotion:
+        """The first motion in the axes in which `save` writes it; raises as `motion` does."""
+        motion = self.motion
+        return self.saved(next(head for head, result in self.results.items() if result is motion))
+
     def endings(self) -> dict[str, str]:
         """What comes before the suffix of each head's file; nothing where it alone gives motions, or actions."""
         kinds: dict[bool, list[str]] = {True: [], False: []}

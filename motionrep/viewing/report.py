@@ -71,7 +71,7 @@ def analyse(
     window_s = encoder.frames / (encoder.fps or person.keypoints.fps) if encoder.fixed_window else None
     doubts = tuple(quality_warnings(person.keypoints, window_s, fps_known))
     actions = person.timeline if with_actions else None
-    return PersonReport(label, person.keypoints, person.embedding, person.motion, actions, doubts, person.camera)
+    return PersonReport(label, person.keypoints, person.embedding, person.placed, actions, doubts, person.camera)
 
 
 def check_report_path(path: Path | str) -> Path:
@@ -199,9 +199,8 @@ def _actions(actions: ActionTimeline, windows_s: tuple[float, float]) -> str:
 def _video(one: PersonReport, progress: bool) -> str:
     with tempfile.TemporaryDirectory() as folder:
         movie = Path(folder) / "clip.mp4"
-        return _movie_html(
-            render(one.motion, movie, keypoints=one.keypoints, height_px=_VIDEO_HEIGHT_PX, progress=progress)
-        )
+        how = {"keypoints": one.keypoints, "camera": one.camera, "height_px": _VIDEO_HEIGHT_PX}
+        return _movie_html(render(one.motion, movie, **how, progress=progress))
 
 
 def _over_video(people: Sequence[PersonReport], path: Path, video: Path, progress: bool) -> Path:

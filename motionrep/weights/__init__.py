@@ -3,10 +3,19 @@
 from motionrep.weights.versions import (
     DEFAULT_ACTION_HEAD,
     DEFAULT_ENCODER,
+    DEFAULT_GROUND_HEAD,
     DEFAULT_HEAD,
     find_shipped,
     shipped,
     shipped_versions,
 )
 
-__all__ = ["DEFAULT_ACTION_HEAD", "DEFAULT_ENCODER", "DEFAULT_HEAD", "find_shipped", "shipped", "shipped_versions"]
+__all__ = [
+    "DEFAULT_ACTION_HEAD",
+    "DEFAULT_ENCODER",
+    "DEFAULT_GROUND_HEAD",
+    "DEFAULT_HEAD",
+    "find_shipped",
+    "shipped",
+    "shipped_versions",
+]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 Kind = Literal["encoder", "head"]
 # Of commands and functions that are told none.
 DEFAULT_ENCODER, DEFAULT_HEAD, DEFAULT_ACTION_HEAD = "ktpformer-s", "mesh-ktpformer-s", "action-ktpformer-s"
+DEFAULT_GROUND_HEAD = "ground-ktpformer-s"
 FOLDER = Path(__file__).parent
 
 _MARKS = {"encoder": "architecture", "head": "head"}  # the entry of config.json that only this kind has

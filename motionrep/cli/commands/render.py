@@ -158,7 +158,7 @@ def run(
         given = Recovery(heads, encoder, None if camera is None else str(camera), layout, fps, size, options.device,
                          "float32", detector=detector, body=body)  # fmt: skip
         people = given.people(files[0], kept, person)
-        shown, clips = [one.motion for one in people], [one.keypoints for one in people]
+        shown, clips = [one.placed for one in people], [one.keypoints for one in people]
         video, taken_by = motion[0], people[0].camera
     else:
         read = [read_shown(file, frame, fps, body, up) for file in files]

@@ -20,7 +20,6 @@ from motionrep.cli.options import (
 )
 from motionrep.cli.sources import called, kept_in
 from motionrep.files.kinds import kind_of
-from motionrep.weights import DEFAULT_HEAD
 
 EXAMPLES = """\
   motionrep report dance.mp4 --output dance.html
@@ -58,16 +57,15 @@ def run(keypoints: Path, output: Path, person: int | None, action: str, **option
     name, (kept,) = called(keypoints), kept_in(output.parent, [keypoints])
     people = given.reading.read(contents, kept)
     clips = chosen(people, person)
-    heads = [*(given.heads or [DEFAULT_HEAD]), *([] if action == "none" else [action])]
+    heads = [*given.networks()[0], *([] if action == "none" else [action])]
     recoverer = replace(replace(given, heads=heads).recoverer(), window_s=WINDOW_S, step_s=STEP_S)
     if given.camera is not None:
         recoverer = recoverer.with_camera(given.camera, list(clips.values()))
     fps_known = given.fps is not None or not kind_of(contents).takes_fps
     reports = []
-    for index, clip in clips.items():
-        recovered = recoverer(clip, index)
+    for recovered in recoverer.together(clips):
         with_actions = action != "none" or any(isinstance(one, ActionScores) for one in recovered.results.values())
-        label = name_of(name, index, len(people))
+        label = name_of(name, recovered.index, len(people))
         reports.append(analyse(label, recovered, recoverer.encoder, with_actions, fps_known))
     video = given.reading.filmed_in(contents)
     page = save_report(keypoints.absolute().name, reports, output, progress=True, video=video)
