@@ -196,7 +196,6 @@ def test_c3d_is_read_with_its_rate_unit_and_upward_axis(tmp_path, up, turn) -> N
 
 
 def test_a_broken_c3d_is_an_error(tmp_path) -> None:
-    pytest.importorskip("ezc3d")
     (tmp_path / "walk.c3d").write_bytes(b"\x02P nothing more")
-    with pytest.raises(ValueError, match=r"walk\.c3d: not a \.c3d file that ezc3d can read"):
+    with pytest.raises(ValueError, match=r"walk\.c3d: not a whole \.c3d file"):
         load_joints(tmp_path / "walk.c3d")
