@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from motionrep.body.identity import body_digest
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
-from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.arrays import open_npz
+from motionrep.files.reading import reading
 from motionrep.files.user_cache import user_cache
 from motionrep.files.writing import written_beside
 from motionrep.fitting.transfer import transfer
@@ -56,14 +58,19 @@ def _carried_over(path: Path, person: int, motion: BodyMotion, body: BodyModel) 
 
 
 def _read(kept: Path, motion: BodyMotion, body: BodyModel) -> tuple[BodyMotion, float] | None:
-    try:
-        with np.load(kept, allow_pickle=False) as file:
-            tensors = {name: torch.from_numpy(file[name]) for name in _TENSORS}
-            error_mm = float(file["error_mm"])
-    except (OSError, KeyError, *BROKEN_NPZ):
-        return None  # not there yet, or damaged: it is made again
+    """What an earlier run kept; None where that is nothing, or nothing that is whole: it is made again."""
     frame, first = motion.frame, motion.first_frame
-    return BodyMotion(**tensors, body_model=body.name, fps=motion.fps, frame=frame, first_frame=first), error_mm
+    try:
+        with reading(kept), open_npz(kept) as arrays:
+            tensors = {name: torch.from_numpy(arrays[name]) for name in _TENSORS}
+            made = BodyMotion(**tensors, body_model=body.name, fps=motion.fps, frame=frame, first_frame=first)
+            error_mm = float(arrays["error_mm"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        logger.info("%s; the motion is carried over again", error)
+        return None
+    return (made, error_mm) if made.frame_count == motion.frame_count and 0 <= error_mm < math.inf else None
 
 
 def _keep(kept: Path, motion: BodyMotion, error_mm: float) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
+from motionrep.files.arrays import Arrays, open_npz
+from motionrep.files.reading import reading
 from motionrep.files.writing import written_beside
 from motionrep.fitting.joints import fit_body
 from motionrep.layouts import H36M_17
@@ -74,11 +75,10 @@ def prepare(more: Path, output: Path) -> Path:
 def _clips(more: Path, body: BodyModel) -> Iterator[tuple[str, str, Callable[[], BodyMotion]]]:
     """Name, ranges of frames in which tracking failed, and what makes the motion, of every clip."""
     for path in sorted(more.glob("joints/*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            for key in sorted(name for name in arrays.files if "/" in name and not name.endswith("__valid")):
-                position_m, fps = torch.from_numpy(arrays[key]), float(arrays["fps"])
-                bad = _ranges(~arrays[f"{key}__valid"])
-                yield f"joints/{key.split('/')[1]}", bad, partial(_fitted, position_m, fps, body)
+        with open_npz(path) as arrays:
+            for key in sorted(name for name in arrays.names if "/" in name and not name.endswith("__valid")):
+                joints, bad = _recorded(arrays, key)
+                yield f"joints/{key.split('/')[1]}", bad, partial(_fitted, joints, body)
     for pattern in ("idle/*.bvh", "animated_drawings/*.bvh", "deepmimic/humanoid3d_*.txt"):
         for path in sorted(more.glob(pattern)):
             yield f"{path.parent.name}/{path.stem}", "", partial(_read, path)
@@ -88,11 +88,27 @@ def _read(path: Path) -> BodyMotion:
     return load_motions(path)[0]
 
 
-def _fitted(position_m: Tensor, fps: float, body: BodyModel) -> BodyMotion:
+def _recorded(arrays: Arrays, key: str) -> tuple[JointMotion, str]:
+    """The joints of a clip of a file, and the ranges of frames in which tracking failed.
+
+    Raises:
+        ValueError: A field is missing, damaged or of another shape; the message names the file.
+    """
+    with reading(arrays.path):
+        position_m, valid = arrays[key], arrays[f"{key}__valid"]
+        if position_m.dtype.kind != "f" or valid.dtype != bool or valid.shape != position_m.shape[:1]:
+            raise ValueError(
+                f"field {key!r} and its '__valid' should be joints in metres, and true or false for each frame, got "
+                f"{position_m.dtype} of shape {position_m.shape} and {valid.dtype} of shape {valid.shape}"
+            )
+        joints = JointMotion(torch.from_numpy(position_m).float(), H36M_17, float(arrays["fps"]), "world")
+        return joints, _ranges(~valid)
+
+
+def _fitted(joints: JointMotion, body: BodyModel) -> BodyMotion:
     """A body that follows the limbs, and loosely the other joints."""
     trust = torch.tensor([_LITTLE.get(joint.split("_")[-1], 1.0) for joint in H36M_17.joints])
-    joints = JointMotion(position_m, H36M_17, fps, "world")
-    return fit_body(joints, body, trust.expand(len(position_m), -1)).motion
+    return fit_body(joints, body, trust.expand(joints.frame_count, -1)).motion
 
 
 def _on_floor(motion: BodyMotion, body: BodyModel) -> BodyMotion:

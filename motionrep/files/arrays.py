@@ -101,12 +101,16 @@ def npz_names(path: Path) -> list[str]:
 
 
 def npz_text(path: Path, name: str) -> str | None:
-    """The text that an array of an .npz file holds; None where there is no such array, or one of something else."""
+    """The text that an array of an .npz file holds; None where there is no such array, or one of something else.
+
+    A text above the limit on settings is None too.
+    """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
             header = read_header(file)
             if header.dtype.kind != "U" or header.shape:
                 return None
+            require_within(path, "bytes of settings", header.dtype.itemsize)
             return str(np.frombuffer(file.read(header.dtype.itemsize), header.dtype)[0])
     except (OSError, KeyError, *BROKEN_NPZ):
         return None
@@ -158,6 +162,7 @@ def require_shape_within(where: Path | str, shape: Any) -> int:
 def require_numbers_there(path: Path, header: ArrayHeader, stored_bytes: int) -> None:
     """Raises ValueError where an array says that it has more elements than are stored, or than the limit."""
     count = require_shape_within(path, header.shape)
+    require_within(path, "bytes", count * header.dtype.itemsize)
     if header.dtype.kind != "O" and count * header.dtype.itemsize > stored_bytes:
         raise ValueError(f"{path}: an array of shape {header.shape} has only {stored_bytes} bytes; it was cut off")
 

@@ -1,7 +1,6 @@
 """Where clips come from: they are there already, in a keypoint file, or in a video, whose keypoints are found once."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from motionrep.detection.names import DEFAULT_DETECTOR
 from motionrep.files.arrays import npz_text
 from motionrep.files.contents import look
 from motionrep.files.kinds import kind_of
+from motionrep.files.texts import parsed_json
 from motionrep.files.writing import visible_files
 from motionrep.keypoints import load_keypoints, save_keypoints
 from motionrep.layouts import JointLayout
@@ -134,7 +134,8 @@ def _add_parts(digest: Any, path: Path) -> None:
 def _origin_in(kept: Path) -> dict[str, Any]:
     """What `detected_once` wrote of the origin; nothing for other files."""
     try:
-        origin = json.loads(npz_text(kept, "origin") or "{}") if look(kept).container == "npz" else {}
+        text = npz_text(kept, "origin") if look(kept).container == "npz" else None
+        origin = parsed_json(text or "{}", str(kept))
     except ValueError:
         return {}
     return origin if isinstance(origin, dict) else {}

@@ -65,3 +65,29 @@ def test_a_folder_without_any_of_it_is_refused(tmp_path):
         prepare(tmp_path, tmp_path / "prepared")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         prepare(tmp_path / "nowhere", tmp_path / "prepared")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"fps": None}, "no field 'fps'"),
+        ({"fps": np.float32(np.nan)}, r"JointMotion\.fps"),
+        ({"cmu/03_01__valid": None}, "no field 'cmu/03_01__valid'"),
+        ({"cmu/03_01__valid": np.ones(7, bool)}, "bool of shape .7,."),
+        ({"cmu/03_01": np.full((30, 17, 3), np.inf, np.float32)}, r"JointMotion\.position_m"),
+        ({"cmu/03_01": np.zeros((30, 9, 3), np.float32)}, r"JointMotion\.position_m"),
+        ({"cmu/03_01": np.array([None])}, "never unpickled"),
+    ],
+    ids=str,
+)
+def test_joints_that_are_none_are_refused_by_file_and_field(tmp_path, changed, message):
+    whole = {
+        "cmu/03_01": np.zeros((30, 17, 3), np.float32),
+        "cmu/03_01__valid": np.ones(30, bool),
+        "fps": np.float32(9),
+    }
+    fields = {name: value for name, value in (whole | changed).items() if value is not None}
+    (tmp_path / "joints").mkdir()
+    np.savez(tmp_path / "joints" / "a.npz", allow_pickle=True, **fields)
+    with pytest.raises(ValueError, match=rf"a\.npz: .*{message}"):
+        prepare(tmp_path, tmp_path / "prepared")
