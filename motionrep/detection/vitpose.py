@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
 
 from motionrep.detection.frame_by_frame import FrameByFrame, People, Picture, layout_of, require_library
+from motionrep.weights.hub import snapshot
 
 POSE, PEOPLE = "usyd-community/vitpose-base-simple", "PekingU/rtdetr_r50vd_coco_o365"
 _DOWNLOAD = "the weights of ViTPose (344 MB) and RT-DETR (172 MB), both Apache-2.0"
@@ -23,7 +23,7 @@ class VitPose(FrameByFrame):
 
     Args:
         model: A Hugging Face Hub id or folder of ViTPose; one of a person detector may follow after a comma. "" takes
-            the base model, and RT-DETR with a ResNet-50.
+            the base model, and RT-DETR with a ResNet-50. An id may end in a revision, `owner/name@commit`.
 
     Raises:
         ImportError: The library is not installed.
@@ -92,7 +92,7 @@ def _folder(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
+        return snapshot(name, _FILES)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"detector vitpose: {name!r} is no folder, and could not be downloaded from the Hugging Face Hub "

@@ -168,6 +168,13 @@ def test_encoders_go_to_the_hub_and_come_back(saved, tmp_path):
         done = _python(load, endpoint, tmp_path / "cache")
         assert done.stdout.strip() == told, done.stderr
         assert COMMIT in {path.name for path in (tmp_path / "cache").rglob("*")}
+        logged = "import logging\nlogging.basicConfig(level=logging.INFO)\n" + load
+        assert f"pin it as me/mine@{COMMIT}" in _python(logged, endpoint, tmp_path / "cache").stderr
+        pinned = _python(logged.replace("me/mine", f"me/mine@{COMMIT}"), endpoint, tmp_path / "pinned")
+        assert pinned.stdout.strip() == told, pinned.stderr
+        assert "pin it as" not in pinned.stderr
+        absent = _python(load.replace("me/mine", "me/mine@v9"), endpoint, tmp_path / "cache")
+        assert "RevisionNotFoundError" in absent.stderr
         missing = _python(load.replace("me/mine", "me/other"), endpoint, tmp_path / "cache")
         assert "no encoder 'me/other'" in missing.stderr
         assert "RepositoryNotFoundError" in missing.stderr
