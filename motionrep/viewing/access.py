@@ -6,16 +6,18 @@ viser answers requests of every web page, and has no setting for that. So `Gate`
 import contextlib
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REFUSED = "motionrep: open the whole link that `motionrep view` printed; this request is not from it\n"
+# It becomes a part of the policy, so it is a name or an address and a port, and nothing else.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
 _swapping = threading.Lock()
 
 # viser's program is inline script and WebAssembly, and makes functions of strings. It can load from no server and send
@@ -85,10 +87,9 @@ class Gate:
         return [origin.lower() for origin in origins] == own or (not origins and not is_socket)
 
     def _is_this_machine(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        if not (found := _HOST.fullmatch(host.lower())):
             return False
+        name = found[1].strip("[]")
         if name in (*_LOOPBACK, self.host):
             return True
         return self.host not in _LOOPBACK and (name == socket.gethostname().lower() or _is_number(name))
@@ -109,5 +110,6 @@ def _sealed(response: Any, host: str) -> Any:
     response.headers["Content-Security-Policy"] = f"{_LOADED}; {connections}; frame-ancestors 'none'"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -80,7 +80,19 @@ def test_a_socket_that_names_no_origin_is_refused(url, subprotocol):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:{port}", "10.0.0.1:{port}", "localhost.evil.example", "[::1", ""]
+    "host",
+    [
+        "evil.example",
+        "evil.example:{port}",
+        "10.0.0.1:{port}",
+        "localhost.evil.example",
+        "[::1",
+        "",
+        "evil.example@127.0.0.1:{port}",
+        "127.0.0.1:{port}; script-src *",
+        "127.0.0.1:{port} http:",
+        "127.0.0.1:",
+    ],
 )
 def test_names_that_were_made_to_point_here_are_refused(url, host, subprotocol):
     """As after DNS rebinding: then host and origin agree."""
@@ -110,6 +122,7 @@ def test_answers_let_their_page_load_nothing_from_elsewhere(url):
         assert "http:" not in policy
         assert "frame-ancestors 'none'" in policy
         assert answer.getheader("Referrer-Policy") == "no-referrer"
+        assert answer.getheader("Cross-Origin-Resource-Policy") == "same-origin"
 
 
 def test_the_server_behind_a_saved_page_answers_nobody():
