@@ -3,12 +3,14 @@
     python benchmarks/soak.py --output soak.md                          # everything; a day on a quiet machine
     python benchmarks/soak.py keypoints stream --share 0.01             # a try, at a hundredth of the size
     python benchmarks/soak.py kills --times 50
+    python benchmarks/soak.py kills --times 50 --commands predict training
 
 The parts, at their whole size: an hour of keypoints recovered (`keypoints`), 10,000 frames drawn by each back end that
 is installed (`frames`), 50 people of one file (`people`), 1,000 files (`files`), an hour of frames pushed into a stream
 (`stream`), and every writing command and a training run killed at random moments (`kills`). Each runs in a process of
 its own, whose memory is read from outside twice a second (Linux). Memory is flat if its mean over the last quarter of
-the time is at most 5 % above that over the second quarter. The exit status is 1 where something is not as it should be.
+the processor time is at most 5 % above that over the second quarter; below a minute of that, nothing is said. The exit
+status is 1 where something is not as it should be.
 """
 
 import argparse
@@ -40,7 +42,8 @@ from motionrep.types import BodyMotion, Keypoints
 
 FPS = 30.0
 HOUR = int(3600 * FPS)
-_RISE = 1.05
+_RISE, _LONG_S = 1.05, 60.0
+Reading = tuple[float, float]  # processor time in s, memory in MB
 Row = tuple[str, str, str, bool]  # what, memory, results, whether both are right
 
 
@@ -49,24 +52,31 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join([*PARTS, 'kills'])} (default: all)")
     parser.add_argument("--share", type=float, default=1.0, help="of the whole size (default: %(default)s)")
     parser.add_argument("--times", type=int, default=50, help="kills of each command (default: %(default)s)")
+    parser.add_argument("--commands", nargs="*", choices=soak_kills.ALL, help="what is killed (default: all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="Markdown file to write")
     options = parser.parse_args()
     parts = options.parts or [*PARTS, "kills"]
     if unknown := set(parts) - {*PARTS, "kills"}:
         parser.error(f"no part {', '.join(unknown)}")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rows = [row for part in parts if part != "kills" for row in PARTS[part](folder, options.share)]
-        if "kills" in parts:
-            rows += list(soak_kills.rows(folder, options.times, options.seed))
     size = "" if options.share == 1 else f" At {options.share:g} of the whole size."
-    lines = [f"{machine()}{size}", "", "| run | memory | results |", "|---|---|---|"]
-    lines += [f"| {what} | {memory} | {results} |" for what, memory, results, _ in rows]
-    report = "\n".join(lines) + "\n"
-    print(report)
-    write(report, options.output)
-    return 0 if all(fine for *_, fine in rows) else 1
+    report, all_fine = f"{machine()}{size}\n\n| run | memory | results |\n|---|---|---|\n", True
+    print(report, end="", flush=True)
+    for what, memory, results, fine in _rows(parts, options):
+        line = f"| {what} | {memory} | {results} |\n"
+        print(line, end="", flush=True)
+        report, all_fine = report + line, all_fine and fine
+        write(report, options.output)  # after each run, so that what was measured stays when one is stopped
+    return 0 if all_fine else 1
+
+
+def _rows(parts: Sequence[str], options: argparse.Namespace) -> Iterator[Row]:
+    for part in parts:
+        with tempfile.TemporaryDirectory() as name:
+            if part == "kills":
+                yield from soak_kills.rows(Path(name), options.times, options.seed, options.commands)
+            else:
+                yield from PARTS[part](Path(name), options.share)
 
 
 def keypoints(folder: Path, share: float) -> Iterator[Row]:
@@ -97,8 +107,9 @@ def frames(folder: Path, share: float) -> Iterator[Row]:
                         "--height", "240"])
             for name, output in pictures.items()
         )  # fmt: skip
-        if subprocess.run(once, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-            yield f"{backend}", "not installed here", "", True
+        done = subprocess.run(once, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            yield f"frames by {backend}", "does not run here", done.stderr.splitlines()[-1], True
             continue
         memory = watched(repeated)
         drawn = [sorted(pictures[name].glob("*.png")) for name in ("once", "repeated")]
@@ -182,13 +193,15 @@ np.save(folder / "stream.npy", float((played(0) - played(count - 300)).norm(dim=
 """
 
 
-def watched(command: Sequence[str]) -> list[float]:
-    """Runs a command; its memory in MB, read twice a second. Raises CalledProcessError if it fails."""
-    readings, page_mb = [], os.sysconf("SC_PAGE_SIZE") / 1e6
+def watched(command: Sequence[str]) -> list[Reading]:
+    """Runs a command and reads its memory twice a second. Raises CalledProcessError if it fails."""
+    readings, page_mb, tick_s = [], os.sysconf("SC_PAGE_SIZE") / 1e6, 1 / os.sysconf("SC_CLK_TCK")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
     while process.poll() is None:
         try:
-            readings.append(int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * page_mb)
+            memory_mb = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * page_mb
+            user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+            readings.append(((int(user) + int(system)) * tick_s, memory_mb))
         except (OSError, IndexError):
             break
         time.sleep(0.5)
@@ -197,10 +210,16 @@ def watched(command: Sequence[str]) -> list[float]:
     return readings
 
 
-def _row(what: str, readings: Sequence[float], apart: float, most: float, unit: str) -> Row:
-    quarters = [float(np.mean(part)) if len(part) else 0.0 for part in np.array_split(np.array(readings), 4)]
-    flat = quarters[3] <= _RISE * quarters[1]
-    memory = f"{max(readings):.0f} MB at most; second quarter {quarters[1]:.0f}, last {quarters[3]:.0f}"
+def _row(what: str, readings: Sequence[Reading], apart: float, most: float, unit: str) -> Row:
+    time_s, memory_mb = np.array(readings).T
+    second, last = (
+        float(np.mean(memory_mb[(time_s >= begin * time_s[-1]) & (time_s <= (begin + 0.25) * time_s[-1])]))
+        for begin in (0.25, 0.75)
+    )
+    is_long = time_s[-1] >= _LONG_S
+    flat = last <= _RISE * second or not is_long
+    judged = f"second quarter {second:.0f}, last {last:.0f}" if is_long else "too short to say more"
+    memory = f"{memory_mb.max():.0f} MB at most; {judged}"
     told, same = f"{apart:.2g} {unit} apart" if apart else "the same", apart <= most
     memory, told = memory if flat else f"**grows**: {memory}", told if same else f"**{told}**"
     return what, memory, told, flat and same
@@ -225,9 +244,9 @@ def _walk(frames: int, seed: int = 0) -> Keypoints:
 
 def _turn_deg(one: BodyMotion, other: BodyMotion, frames: int) -> float:
     """The largest difference of a joint's rotation in the first frames."""
-    between = one.local_rotmat[:frames] @ other.local_rotmat[:frames].mT
-    cosine = (between.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2
-    return float(torch.rad2deg(torch.acos(cosine.clamp(-1, 1))).max())
+    apart = one.local_rotmat[:frames].double() - other.local_rotmat[:frames].double()
+    half_sine = apart.flatten(-2).norm(dim=-1) / 8**0.5  # of half the angle; the cosine would round 0.05 degrees away
+    return float(torch.rad2deg(2 * torch.asin(half_sine.clamp(max=1))).max())
 
 
 if __name__ == "__main__":
