@@ -10,7 +10,7 @@ from motionrep.cli.options import Axes, FrameOrder, Precision, Size, Up
 from motionrep.cli.sources import RESULTS, Reading, called, kept_in, with_folders_of_videos
 from motionrep.files.contents import Contents, look
 from motionrep.files.kinds import kind_of
-from motionrep.weights import DEFAULT_HEAD
+from motionrep.weights import DEFAULT_GROUND_HEAD, DEFAULT_HEAD
 
 if TYPE_CHECKING:
     from motionrep.pipeline import Recovered, Recoverer
@@ -70,7 +70,7 @@ class Recovery:
 
             encoder, trained = run_networks(self.run_folder, encoder)
             heads = heads or list(map(str, trained))
-        return heads or [DEFAULT_HEAD], encoder
+        return heads or [DEFAULT_HEAD, DEFAULT_GROUND_HEAD], encoder
 
 
 def viewed_motions(

@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn, get_args
 from motionrep.detection.names import DEFAULT_DETECTOR
 from motionrep.files.kinds import KINDS, names, suffixes
 from motionrep.files.naming import did_you_mean
-from motionrep.weights import DEFAULT_HEAD
+from motionrep.weights import DEFAULT_GROUND_HEAD, DEFAULT_HEAD
 
 Size = tuple[int, int]
 FrameOrder = Literal["number", "file"]
@@ -153,7 +153,7 @@ def add_up(parser: Parser, name: str = "--up") -> None:
     )
 
 
-def add_heads(parser: Parser, also: str = "") -> None:
+def add_heads(parser: Parser, also: str = f" and {DEFAULT_GROUND_HEAD}") -> None:
     parser.add_argument(
         "--head", action="append", dest="heads", metavar="HEAD",
         help=f"{WEIGHTS}; give it again for more heads of the encoder (default: {DEFAULT_HEAD}{also}).",

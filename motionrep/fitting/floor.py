@@ -19,10 +19,10 @@ from motionrep.body import load_body_model
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.motion.axes import require_frame
-from motionrep.motion.contacts import PART_OF_POINT, Ground, contact_points_m, point_radii_m
+from motionrep.motion.contacts import Ground, contact_points_m, contact_weights, point_radii_m
 from motionrep.types import BodyMotion
 
-_SURE = 0.5  # probability from which a contact counts
+_PROBABLE, _SURE = 0.2, 0.5  # contacts that tell of the plane, and those that a path is moved by
 # Standard deviations: of up, of a person's distance, and of points on the floor, of which a person has a few that tell
 # something of their own.
 _TILT_RAD, _DISTANCE, _POINT_M, _POINTS_OF_PERSON = 0.07, 0.08, 0.03, 12
@@ -32,6 +32,7 @@ _LOWEST = 0.05  # share of the lowest points that are taken for the floor where 
 # How far a body may be off along and across the line of sight, and the acceleration of that in a clip of 1 s.
 _ALONG_M, _ACROSS_M, _DRIFT_M_PER_S2 = 0.3, 0.03, 1.0
 _LEAST_HEIGHT_M = 0.2
+_FARTHEST = 0.4  # share of the distance by which a body is moved at most along the line of sight
 
 
 @torch.no_grad()
@@ -75,16 +76,19 @@ def moved_to_floor(motion: BodyMotion, ground: Ground, camera: PinholeCamera) ->
     point_m, transform = _points_m(motion), camera.camera_from_world.to(motion.translation_m)
     up = transform[:3, 1]
     gap_m = (point_m - transform[:3, 3]) @ up - point_radii_m(body)
-    weight = _sure(ground).to(gap_m)
+    weight = contact_weights(ground, _SURE).to(gap_m)
     total = weight.sum(-1)
     if not bool((total > 0).any()):
         return motion
     off_m = (weight * gap_m).sum(-1) / total.clamp(min=1e-6)
     off_m = _smooth(off_m, total.clamp(max=1), motion.fps)
-    sight = normalize(motion.translation_m + body.rest_joints(motion.betas)[0], dim=-1)
+    pelvis_m = motion.translation_m + body.rest_joints(motion.betas)[0]
+    sight, limit_m = normalize(pelvis_m, dim=-1), _FARTHEST * pelvis_m.norm(dim=-1)
     # The least likely-to-matter move that lowers the body by off_m: C up / (up C up) of a covariance C.
     move = _ACROSS_M**2 * up + (_ALONG_M**2 - _ACROSS_M**2) * (sight @ up)[:, None] * sight
     shift_m = -off_m[:, None] * move / (move @ up)[:, None]
+    along_m = (shift_m * sight).sum(-1)
+    shift_m += (along_m.clamp(-limit_m, limit_m) - along_m)[:, None] * sight
     return replace(motion, translation_m=motion.translation_m + shift_m)
 
 
@@ -104,12 +108,6 @@ def _points_m(motion: BodyMotion) -> Float[Tensor, "frames points 3"]:
     return contact_points_m(body, motion.local_rotmat[:, :24], motion.betas, motion.translation_m)
 
 
-def _sure(ground: Ground) -> Float[Tensor, "frames points"]:
-    """From 0 for a point that does not touch the floor to 1."""
-    contact = ground.contact[:, list(PART_OF_POINT)]
-    return ((contact - _SURE) / (1 - _SURE)).clamp(min=0)
-
-
 def _mean_direction(up: Float[Tensor, "frames 3"]) -> Float[Tensor, "3"]:
     """The direction from which the frames are least far off; a median, found by weighting the mean."""
     mean = normalize(up.mean(0), dim=0)
@@ -120,10 +118,10 @@ def _mean_direction(up: Float[Tensor, "frames 3"]) -> Float[Tensor, "3"]:
 
 
 def _touching_points_m(motion: BodyMotion, ground: Ground, up: Tensor) -> Float[Tensor, "points 3"]:
-    """Places on the surface of one person that surely touch the floor, in camera axes."""
+    """Places on the surface of one person that probably touch the floor, in camera axes."""
     body = load_body_model(motion.body_model, len(motion.betas))
     point_m = _points_m(motion).cpu() - point_radii_m(body)[:, None] * up
-    chosen = point_m[_sure(ground).cpu() > 0]
+    chosen = point_m[contact_weights(ground, _PROBABLE).cpu() > 0]
     return chosen[torch.linspace(0, len(chosen) - 1, min(len(chosen), _MOST_POINTS)).round().long()]
 
 

@@ -20,13 +20,14 @@ from motionrep.fitting.minimising import blend_into, windows_of
 from motionrep.fitting.refining import Floor, People, joined, solve_changes, solve_shape
 from motionrep.geometry.cameras import PinholeCamera, project, require_picture
 from motionrep.layouts import SMPL_24
-from motionrep.motion.contacts import PART_OF_POINT, POINTS, Ground, point_radii_m
+from motionrep.motion.contacts import POINTS, Ground, contact_weights, point_radii_m
 from motionrep.types import BodyMotion, Keypoints
 
 _SHAPE_FRAMES = 96
 _FRAMES_AT_ONCE = 2048  # of all people together, with their padding
 _JOINTS = SMPL_24.joint_count
 _NEAREST_M = 0.2
+_PROBABLE = 0.2  # contacts that are kept on the floor
 
 
 def refine(
@@ -144,12 +145,11 @@ def _on_floor(one: People, ground: Ground, camera: PinholeCamera) -> People:
         raise ValueError(
             f"ground: {len(ground.contact)} frames, the motion has {one.real.shape[1]}; both are of one clip"
         )
-    contact = ground.contact.to(one.real)[:, list(PART_OF_POINT)]
-    sure = (2 * contact - 1).clamp(min=0)[None]
+    weight = contact_weights(ground, _PROBABLE).to(one.real)[None]
     transform = camera.camera_from_world.to(one.real)
     up = transform[:3, 1]
     points = torch.tensor(POINTS, device=one.real.device)
-    return replace(one, floor=Floor(up, -up @ transform[:3, 3], point_radii_m(one.body), points, sure))
+    return replace(one, floor=Floor(up, -up @ transform[:3, 3], point_radii_m(one.body), points, weight))
 
 
 @torch.no_grad()

@@ -68,6 +68,11 @@ class Ground:
         return Ground(self.up.to(device), self.contact.to(device), self.fps, self.first_frame)
 
 
+def contact_weights(ground: Ground, least: float) -> Float[Tensor, "frames points"]:
+    """Of `POINTS`, from 0 for one that touches the floor with a probability up to `least`, to 1."""
+    return ((ground.contact[:, list(PART_OF_POINT)] - least) / (1 - least)).clamp(min=0)
+
+
 def point_radii_m(body: BodyModel) -> Float[Tensor, " points"]:
     """Distance of the surface from each of `POINTS`."""
     rest_m = torch.cat([body.template_joint_m[: SMPL_24.joint_count], body.template_vertex_m[body.landmark_ids]])

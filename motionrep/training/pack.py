@@ -34,8 +34,9 @@ _MORE_MINUTES = 30.0
 _MORE_DATA = (
     "The last step had 98 clips of 17 subjects: more subjects and clips of CMU's as 3D joints, ReActIdle (Atxa Landa "
     "et al. 2025, MIT), Animated Drawings (MIT) and the clips of DeepMimic (zlib). The people of the list {held_out} "
-    "were left out. {procedural_minutes:g} minutes of procedural motion came on top."
+    "were left out."
 )
+_PROCEDURAL = "{procedural_minutes:g} minutes of procedural motion came on top."
 _PICKED = "The shipped epoch is the best one on the validation clips, seen from other cameras than for the scores."
 _LIMITS = (
     "one person, the whole body roughly in the picture; mostly walking, sitting, dancing and ball games. Distances and "
@@ -68,6 +69,8 @@ def pack(
     data = _DATA.format(clips=clips)
     if settings.get("held_out"):
         minutes, data = _MORE_MINUTES, f"{data} {_MORE_DATA.format(**settings)}"
+    if settings.get("procedural"):
+        data = f"{data} {_PROCEDURAL.format(**settings)}"
     provenance = Provenance(
         data=data,
         minutes=minutes,
