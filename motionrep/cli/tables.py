@@ -9,14 +9,14 @@ _MOST_ROWS = 20
 
 
 def print_protocol(result: Mapping[str, Any]) -> None:
-    """Prints a result of `evaluate`: its metrics, those of each action or sequence, and the protocol.
+    """Prints a result of `evaluate`: its metrics, those of each action, sequence or network, and the protocol.
 
     Of more than 20 classes the five that are recognised least are printed.
     """
     for name, value in result["metrics"].items():
         number, unit = readable(name, value, result["units"].get(name, ""))
         print(f"{name:15s} {number:9.3f} {unit}".rstrip())
-    for part in ("per_action", "per_sequence"):
+    for part in ("per_action", "per_sequence", "members"):
         if part in result:
             of_part: dict[str, dict[str, float]] = result[part]
             columns = list(next(iter(of_part.values())))

@@ -18,6 +18,7 @@ def encoder_input(keypoints: Keypoints, encoder: Encoder) -> Float[Tensor, "fram
     With a confidence channel (at most 1), x, y and confidence of an unseen joint are 0. Without one, its x and y run
     on a straight line between the frames in which it was seen, and stand still before the first and after the last.
     A joint that was never seen lies in the middle of the image or box.
+    An encoder that reads bones gets each joint's place from that of its parent, after that.
 
     Raises:
         ValueError: No conversion from the clip's layout, or the encoder reads a layout or normalisation that is not
@@ -50,9 +51,21 @@ def normalised_for(
             f"{encoder.name}: only normalisations 'width' and 'crop' are known, it declares {encoder.normalisation!r}"
         )
     seen = keypoints[..., 2] > 0
-    if encoder.input_channels == 2:
-        return gaps_filled(keypoints[..., :2], seen)
-    return keypoints.where(seen[..., None], 0)
+    filled = (
+        gaps_filled(keypoints[..., :2], seen) if encoder.input_channels == 2 else keypoints.where(seen[..., None], 0)
+    )
+    return _bones(filled) if encoder.reads == "bones" else filled
+
+
+def _bones(joints: Float[Tensor, "*batch frames joints inputs"]) -> Float[Tensor, "*batch frames joints inputs"]:
+    """Each joint's place from that of its parent, and the smaller confidence of both; the pelvis stays at 0."""
+    parents = [max(parent, 0) for parent in H36M_17.parent_indices]
+    before = joints[..., parents, :]
+    xy = joints[..., :2] - before[..., :2]
+    if joints.shape[-1] == 2:
+        return xy
+    confidence = torch.minimum(joints[..., 2:], before[..., 2:])
+    return torch.cat([xy, confidence], -1).where(confidence > 0, 0)
 
 
 def normalise(

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motionrep.encoders.declaration import NORMALISATION_FORMULAS, Normalisation, coco_weights
+from motionrep.encoders.declaration import BONE_FORMULA, NORMALISATION_FORMULAS, Normalisation, coco_weights
 from motionrep.encoders.published_format import PublishedFormat
 from motionrep.encoders.saving import Shareable
 from motionrep.layouts import H36M_17, CocoRecipe, JointLayout
@@ -25,16 +25,20 @@ class EncoderConfig:
         input_channels: 2 for x and y, 3 for x, y and confidence.
         fps: Frame rate of the clips it was trained on; None if they had several, or if it is not known. `embed` and
             `Stream` read clips at about this rate.
+        reads: What stands at each joint: "joints", its place, or "bones", its place from that of its parent.
     """
 
     frames: int = 243
     channels: int = 512
     input_channels: int = 3
     fps: float | None = None
+    reads: Literal["joints", "bones"] = "joints"
 
     def __post_init__(self) -> None:
         if self.input_channels not in (2, 3):
             raise ValueError(f"input_channels must be 2 (x, y) or 3 (x, y, confidence), got {self.input_channels}")
+        if self.reads not in ("joints", "bones"):
+            raise ValueError(f"reads must be 'joints' or 'bones', got {self.reads!r}")
 
 
 class Encoder(Shareable):
@@ -74,7 +78,7 @@ class Encoder(Shareable):
         crop_ratio: For "crop", the side of the box over the longer side of the person.
         coco_recipe: How COCO-17 keypoints become its layout (see `layouts.to_h36m_17`).
         fixed_window: False if it also reads clips shorter than `frames`.
-        config: What it was built from. `frames`, `channels`, `input_channels` and `fps` are attributes, too.
+        config: What it was built from. `frames`, `channels`, `input_channels`, `fps` and `reads` are attributes, too.
         name: Which weights these are.
         provenance: Where the weights come from; saved and loaded with them. Set it after training, as `motionrep
             finetune` does. If only the weights have changed, it is saved without its metrics.
@@ -97,12 +101,14 @@ class Encoder(Shareable):
     channels: int
     input_channels: int
     fps: float | None
+    reads: Literal["joints", "bones"]
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.config = self.config_type(**options)
         self.frames, self.channels = self.config.frames, self.config.channels
         self.input_channels, self.fps = self.config.input_channels, self.config.fps
+        self.reads = self.config.reads
         self.name = self.architecture or type(self).__name__
 
     def forward(
@@ -196,6 +202,8 @@ class Encoder(Shareable):
             "coco_recipe": self.coco_recipe,
             "coco_17": coco_weights(self.layout, self.coco_recipe),
         }
+        if self.reads == "bones":
+            declaration |= {"reads": self.reads, "bone_formula": BONE_FORMULA}
         return declaration | ({"crop_ratio": self.crop_ratio} if self.normalisation == "crop" else {})
 
 

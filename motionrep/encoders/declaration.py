@@ -14,6 +14,8 @@ NORMALISATION_FORMULAS: dict[str, str] = {
     "from -1 to 1 in it",
 }
 
+BONE_FORMULA = "after that, x and y of each joint minus those of its parent, and the smaller confidence of both"
+
 
 def coco_weights(layout: JointLayout, recipe: CocoRecipe) -> dict[str, dict[str, dict[str, float]]]:
     """The weights of the COCO-17 keypoints that make each joint of the layout, for x and for y.

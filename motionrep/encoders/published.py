@@ -33,8 +33,20 @@ def load_published(path: str | Path, **changes: int | float | str) -> tuple[Enco
     `from_published` explains the head and `changes`.
 
     Raises:
-        ValueError: The file is damaged, holds no weights, or weights that fit no known architecture.
+        ValueError: The file is damaged, holds no weights, or weights that fit no known architecture, or that do not
+            tell `temporal_links`.
     """
+    architecture, weights = read_published(path)
+    with reading(path):
+        encoder, head = from_published(architecture, weights, **changes)
+        _require_told(architecture, weights, changes)
+    encoder.name = Path(path).stem
+    encoder.provenance = Provenance(recipe=f"read from the published checkpoint {Path(path).name}")
+    return encoder, head
+
+
+def read_published(path: str | Path) -> tuple[str, dict[str, Tensor]]:
+    """Architecture and weights of a published checkpoint, for `from_published`; raises as `load_published` does."""
     path = Path(path)
     content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_checkpoint(path)
     weights = _unwrapped(content)
@@ -45,10 +57,7 @@ def load_published(path: str | Path, **changes: int | float | str) -> tuple[Enco
         )
     with reading(path):
         weights = _without_wrapper(weights)
-        encoder, head = from_published(_recognised(weights), weights, **changes)
-    encoder.name = path.stem
-    encoder.provenance = Provenance(recipe=f"read from the published checkpoint {path.name}")
-    return encoder, head
+        return _recognised(weights), weights
 
 
 def from_published(
@@ -66,6 +75,8 @@ def from_published(
         changes: Replaces what the shapes tell of the configuration, or adds what they cannot tell: `heads` (8 unless
             given, as published), `neighbours` of MotionAGFormer (2), and `normalisation` of DSTformer. The latter is
             "width" for pose models unless given, as on the Human3.6M benchmark; in-the-wild models need "crop".
+            `temporal_links` of MotionAGFormer is told by weights that were trained; where it is not, it is 0 here, and
+            `load_published` refuses the file unless it is given.
             Fine-tuned mesh and action models get "crop" by themselves, action models with `crop_ratio` 2.
 
     Raises:
@@ -110,6 +121,17 @@ def from_published(
         weights[first] = torch.cat([weights[first], torch.zeros_like(weights[first][:, :1])], 1)
     _fill_in(architecture, parts, weights, encoder.frames)
     return encoder.eval(), (pose_head if task_head is None else task_head).eval()
+
+
+def _require_told(architecture: str, weights: Mapping[str, Tensor], changes: Mapping[str, Any]) -> None:
+    """Raises ValueError for an option that decides over the results and that neither weights nor the caller tell."""
+    bare = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    for option, values in _formats()[architecture].untold(bare).items():
+        if option not in changes:
+            raise ValueError(
+                f"the weights do not tell {option} of {architecture}: {values}. Read them by "
+                f"motionrep.encoders.load_published(path, {option}=...), and keep the encoder by its save_pretrained"
+            )
 
 
 def _fill_in(

@@ -18,6 +18,8 @@ class PublishedFormat:
         pose_head: Builds the published pose head for a number of channels. In files its names begin with `head.`.
         first_layer: Name in files of the weights whose second axis is the input channels.
         mark: A name that only files of this architecture hold.
+        untold: Options that published files have in common, but that other files of these names and shapes may not
+            have, where the weights do not tell; each with what to give for it.
     """
 
     names: tuple[tuple[str, str], ...]
@@ -25,6 +27,7 @@ class PublishedFormat:
     pose_head: Callable[[int], nn.Module]
     first_layer: str
     mark: str
+    untold: Callable[[Mapping[str, Tensor]], Mapping[str, str]] = lambda _: {}
 
     def name_in_file(self, name: str) -> str:
         """What an entry of the encoder's state dict is called in files."""

@@ -31,7 +31,7 @@ from motionrep.weights.hub import downloaded
 ENCODERS: dict[str, type[Any]] = {}
 
 # What weights depend on, of what config.json declares.
-_PROMISES = ("layout", "input_channels", "normalisation", "crop_ratio", "coco_recipe", "frames", "fps")
+_PROMISES = ("layout", "input_channels", "normalisation", "crop_ratio", "coco_recipe", "frames", "fps", "reads")
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token")
 
 S = TypeVar("S", bound="Shareable")

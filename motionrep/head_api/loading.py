@@ -7,13 +7,16 @@ from typing import Any
 
 from torch import nn
 
-from motionrep.encoders import load_published, weights_digest
+from motionrep.encoders import from_published, weights_digest
 from motionrep.encoders.loading import shipped_encoder
 from motionrep.encoders.motionbert_heads import MotionBERTAction, MotionBERTEmbedding, MotionBERTMesh
+from motionrep.encoders.published import read_published
 from motionrep.files.naming import did_you_mean
+from motionrep.files.reading import reading
 from motionrep.files.writing import write_json, written_beside
 from motionrep.head_api.contract import trained_on
-from motionrep.head_api.published_heads import PublishedAction, PublishedMesh, PublishedPose
+from motionrep.head_api.published_actions import PublishedAction
+from motionrep.head_api.published_heads import PublishedMesh, PublishedPose
 from motionrep.weights import find_shipped, shipped
 from motionrep.weights.building import within
 from motionrep.weights.fit import require_fit
@@ -91,7 +94,8 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
 
             A `Path` that exists is that file or folder, even under the name of a shipped head.
         revision: Of a Hub id: the branch, tag or commit; its newest state when None.
-        changes: Replaces entries of the configuration it was saved with, such as `losses` for further training.
+        changes: Replaces entries of the configuration it was saved with, such as `losses` for further training. Of a
+            published checkpoint, those that `load_published` takes.
 
     Raises:
         FileNotFoundError: Neither a shipped head nor a folder, nor a Hub id.
@@ -102,7 +106,7 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
     if path.is_file() and find_shipped("head", name_or_folder) is None:
         if path.name in FILES:
             raise ValueError(f"{path}: a file of a folder; pass the folder, {path.parent}")
-        return _published_head(path, changes.get("body", "smpl-neutral"))
+        return _published_head(path, **changes)
     folder = _head_folder(name_or_folder, revision)
     config, weights = read_config(folder, "head"), read_weights(folder, "head")
     name = config["head"]
@@ -143,9 +147,10 @@ def trained_head_name(name_or_folder: str | Path) -> str:
     return read_config(_head_folder(name_or_folder), "head")["head"]
 
 
-def _published_head(path: Path, body: str) -> Any:
+def _published_head(path: Path, body: str = "smpl-neutral", **changes: Any) -> Any:
     """The head of a published checkpoint: `pose3d` of KTPFormer and MixSTE, else one of `published_heads`."""
-    encoder, published = load_published(path)
+    with reading(path):
+        encoder, published = from_published(*read_published(path), **changes)
     if isinstance(published, nn.Sequential):
         norm, position = published
         head: Any = head_class("pose3d")(channels=encoder.channels, pelvis="predicted")
@@ -162,7 +167,7 @@ def _published_head(path: Path, body: str) -> Any:
         )
     else:
         head = PublishedPose(published)
-    head.trained_on, head.trained_on_digest = encoder.name, weights_digest(encoder)
+    head.trained_on, head.trained_on_digest = path.stem, weights_digest(encoder)
     return head.eval()
 
 

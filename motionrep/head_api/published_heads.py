@@ -1,22 +1,19 @@
-"""The heads of published checkpoints of MotionBERT and MotionAGFormer, as heads that predict clips.
+"""The pose and mesh heads of published checkpoints of MotionBERT and MotionAGFormer, as heads that predict clips.
 
 They are for checkpoints as they are; to train one further, train a head of motionrep on its encoder.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from motionrep.body.loading import load_body_model
-from motionrep.encoders import Encoder
-from motionrep.encoders.motionbert_heads import MotionBERTAction, MotionBERTMesh
+from motionrep.encoders.motionbert_heads import MotionBERTMesh
 from motionrep.geometry.cameras import PinholeCamera, require_picture, translation_from_keypoints
 from motionrep.head_api.contract import float32_inference, representation_of, require_same_encoder
 from motionrep.layouts import H36M_17
-from motionrep.types import ActionScores, BodyMotion, JointMotion, Keypoints, MotionEmbedding
+from motionrep.types import BodyMotion, JointMotion, Keypoints, MotionEmbedding
 
 # Mean lengths of Human3.6M's bones, pelvis outwards, by the joint at their end; metres.
 _BONES_M = {
@@ -93,42 +90,6 @@ class PublishedMesh(nn.Module):
         return BodyMotion(
             rotmat, place_m, betas, self.body_model, embedding.fps, "camera", first_frame=clip.first_frame
         )
-
-
-class PublishedAction(nn.Module):
-    """MotionBERT's action head, whose classes are those of NTU RGB+D where there are 60 or 120.
-
-    It always reads two persons. Who is absent has zeros for keypoints, whose representation is not zero. Published
-    numbers are of clips that were stretched to the encoder's frames, `stretched_to`.
-    """
-
-    trained_on: str | None = None
-    absent: Tensor
-
-    def __init__(self, action: MotionBERTAction, encoder: Encoder) -> None:
-        super().__init__()
-        self.action, self.config, self.stretched_to = action, {}, encoder.frames
-        count = action.fc2.out_features
-        self.labels = tuple(f"A{n + 1:03d}" if count in (60, 120) else f"class {n}" for n in range(count))
-        nobody = torch.zeros(1, encoder.frames, H36M_17.joint_count, encoder.input_channels)
-        with torch.no_grad():
-            self.register_buffer("absent", encoder(nobody)[0].mean(0), persistent=False)
-
-    def forward(
-        self, representation: Float[Tensor, "batch persons frames joints channels"], valid: Any = None
-    ) -> dict[str, Tensor]:
-        return {"logit": self.action(representation).float()}
-
-    def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
-        """Scores of a whole clip of one person, or of the first two of several."""
-        persons = [embedding] if isinstance(embedding, MotionEmbedding) else list(embedding)[:2]
-        with torch.no_grad():
-            for person in persons:
-                require_same_encoder(self, person)
-            means = [person.values.mean(0) for person in persons]
-            means += [self.absent] * (2 - len(means))
-            logit = self(torch.stack(means)[None, :, None])["logit"][0]
-        return ActionScores(logit, self.labels)
 
 
 def _place(point_m: Tensor, clip: Keypoints, camera: PinholeCamera | None) -> Float[Tensor, "frames 3"]:

@@ -36,6 +36,9 @@ SIZES: dict[str, dict[str, int]] = {
 # The published joint graph is the skeleton in both directions, except that these rows lack these neighbours.
 _LACKING = (("pelvis", "left_hip"), ("thorax", "left_shoulder"), ("thorax", "right_shoulder"))
 
+# Variances of frames are compared for windows of at least twice so many, and only where they are smooth otherwise.
+_LEAST_AT_END, _ROUGHEST = 4, 0.1
+
 # See `PublishedFormat.names`.
 _PUBLISHED_NAMES = (
     (r"^embed\.", "joints_embed."),
@@ -60,6 +63,8 @@ class MotionAGFormerConfig(EncoderConfig):
         heads: Heads of each attention.
         mlp_ratio: Width of the perceptrons over `inner_channels`.
         neighbours: Every frame of a joint is linked to this many frames most like it, itself included.
+        temporal_links: Every frame of a joint is linked to itself and to so many next frames instead, as the published
+            code does without `use_temporal_similarity`. 0 links it to the frames most like it.
         layer_scale: Initial factor of every residual.
         drop_path: Chance that the last layer's residuals are skipped in training. It grows linearly from 0.
     """
@@ -69,6 +74,7 @@ class MotionAGFormerConfig(EncoderConfig):
     heads: int = 8
     mlp_ratio: float = 4.0
     neighbours: int = 2
+    temporal_links: int = 0
     layer_scale: float = 1e-5
     drop_path: float = 0.0
 
@@ -76,6 +82,10 @@ class MotionAGFormerConfig(EncoderConfig):
         super().__post_init__()
         if not 1 <= self.neighbours <= self.frames:
             raise ValueError(f"neighbours must be from 1 to the {self.frames} frames, got {self.neighbours}")
+        if not 0 <= self.temporal_links < self.frames:
+            raise ValueError(
+                f"temporal_links must be from 0 to {self.frames - 1}, fewer than the frames, got {self.temporal_links}"
+            )
 
 
 def _published_config(weights: Mapping[str, Tensor]) -> MotionAGFormerConfig:
@@ -87,7 +97,49 @@ def _published_config(weights: Mapping[str, Tensor]) -> MotionAGFormerConfig:
         inner_channels=inner_channels,
         depth=len({name.split(".")[1] for name in weights if name.startswith("layers.")}),
         mlp_ratio=weights["layers.0.att_spatial.mlp.fc1.weight"].shape[0] / inner_channels,
+        temporal_links=_links_told(weights) or 0,
     )
+
+
+def _untold(weights: Mapping[str, Tensor]) -> Mapping[str, str]:
+    if _links_told(weights) is not None:
+        return {}
+    return {
+        "temporal_links": "0 where use_temporal_similarity was true (as in all published models), otherwise its "
+        "temporal_connection_len, such as 1"
+    }
+
+
+def _links_told(weights: Mapping[str, Tensor]) -> int | None:
+    """The `temporal_links` that weights were trained with; None if they do not tell, as those of no training.
+
+    Names and shapes are the same with and without temporal similarity, but the variances that the first layer's batch
+    normalisation has seen are not. Nothing before it treats frames differently, so these are alike in all frames. With
+    links to the next frames, the last frames lack some, and the remaining ones weigh more: their variances stand out,
+    by the squared sums of rows of the graph.
+    """
+    variance = weights["layers.0.graph_temporal.mixer.batch_norm.running_var"].double()
+    if len(variance) < 2 * _LEAST_AT_END:
+        return None
+    bends = variance.diff(n=2) / variance.median()
+    last = min(12, len(variance) // 2)
+    inner, end = bends[:-last], bends[-last:]
+    roughness = float(inner.abs().max())
+    if roughness > _ROUGHEST or not bool(variance.diff().any()):
+        return None
+    likeness = []
+    for links in range(1, last - 2):
+        expected = _next_frames(len(variance), links).double().sum(-1).square().diff(n=2)[-last:]
+        likeness.append(float(torch.cosine_similarity(end, expected, dim=0)))
+    best = max(range(len(likeness)), key=likeness.__getitem__)
+    if likeness[best] > 0.9 and float(end.abs().max()) > 0.01:
+        return best + 1
+    return 0 if float(end.abs().max()) < 3 * roughness + 0.005 else None
+
+
+def _next_frames(frames: int, links: int) -> Float[Tensor, "frames frames"]:
+    """The graph that links every frame to itself and to the next ones, balanced."""
+    return _balanced(torch.ones(frames, frames).triu().tril(links))
 
 
 class MotionAGFormer(Encoder):
@@ -109,6 +161,7 @@ class MotionAGFormer(Encoder):
         linear_pose3d_head,
         first_layer="joints_embed.weight",
         mark="rep_logit.fc.weight",
+        untold=_untold,
     )
     coco_recipe = "mhformer"
 
@@ -148,9 +201,10 @@ class _Layer(nn.Module):
             return TransformerBlock(width, config.heads, over, ratio, qkv_bias=False, arithmetic="plain", **common)
 
         self.attention = nn.Sequential(attend("joints"), attend("frames"))
+        over_frames = FrameGraphMixer(width, config.frames, config.neighbours, config.temporal_links)
         self.graph = nn.Sequential(
             Block(JointGraphMixer(width, layout), "joints", width, ratio, **common),
-            Block(FrameGraphMixer(width, config.frames, config.neighbours), "frames", width, ratio, **common),
+            Block(over_frames, "frames", width, ratio, **common),
         )
         self.fusion = Fusion(width)
 
@@ -198,17 +252,21 @@ class JointGraphMixer(GraphMixer):
 
 
 class FrameGraphMixer(GraphMixer):
-    """Over the frames of each joint. Frames are linked to those most like them."""
+    """Over the frames of each joint. Frames are linked to those most like them, or to the next ones."""
 
-    def __init__(self, channels: int, frames: int, neighbours: int):
+    adjacency: Tensor | None
+
+    def __init__(self, channels: int, frames: int, neighbours: int, links: int):
         super().__init__(channels, frames)
         self.neighbours = neighbours
+        self.register_buffer("adjacency", _next_frames(frames, links) if links else None, persistent=False)
 
     def forward(
         self, x: Float[Tensor, "batch frames joints channels"]
     ) -> Float[Tensor, "batch frames joints channels"]:
         z = x.transpose(1, 2)  # batch joints frames channels
-        return self.mixed(z, self._graph(z.detach())).transpose(1, 2)
+        graph = self._graph(z.detach()) if self.adjacency is None else self.adjacency
+        return self.mixed(z, graph).transpose(1, 2)
 
     def _graph(self, z: Tensor) -> Tensor:
         with torch.autocast(z.device.type, enabled=False):

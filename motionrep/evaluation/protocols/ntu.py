@@ -1,11 +1,10 @@
 """NTU RGB+D's protocols: classes of clips across subjects and views, and one-shot recognition."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,33 +13,35 @@ from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.ntu import EXEMPLARS, NtuName, ntu_class, parse_ntu_name
 from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
 from motionrep.datasets.benchmarks.pyskl import PysklFile, read_pyskl
+from motionrep.evaluation.ensembles import inputs_of, mean_score, members_of
 from motionrep.evaluation.metrics import confusion_of, macro_accuracy, topk
 from motionrep.evaluation.predictor import Predictor
+from motionrep.evaluation.protocols.ntu_motionbert import motionbert_logit
 from motionrep.files.progress import progress_bar
-from motionrep.types import ActionScores, Keypoints
+from motionrep.types import ActionScores
 
 _CODES = tuple(f"A{number:03d}" for number in range(1, 121))
 _UNITS = {"top1": "%", "top5": "%", "macro_accuracy": "%"}
 
 
-def evaluate_ntu60_xsub(data: Path, predictor: Predictor) -> dict[str, Any]:
+def evaluate_ntu60_xsub(data: Path, predictor: Predictor, ensemble: str | None = None) -> dict[str, Any]:
     """60 classes, tested on the subjects that are not for training; see `_recognition`."""
-    return _recognition(data, predictor, 60, "xsub", lambda name: not name.trains_xsub)
+    return _recognition(data, predictor, ensemble, 60, "xsub", lambda name: not name.trains_xsub)
 
 
-def evaluate_ntu60_xview(data: Path, predictor: Predictor) -> dict[str, Any]:
+def evaluate_ntu60_xview(data: Path, predictor: Predictor, ensemble: str | None = None) -> dict[str, Any]:
     """60 classes, tested on camera 1, while the others are for training; see `_recognition`."""
-    return _recognition(data, predictor, 60, "xview", lambda name: not name.trains_xview)
+    return _recognition(data, predictor, ensemble, 60, "xview", lambda name: not name.trains_xview)
 
 
-def evaluate_ntu120_xsub(data: Path, predictor: Predictor) -> dict[str, Any]:
+def evaluate_ntu120_xsub(data: Path, predictor: Predictor, ensemble: str | None = None) -> dict[str, Any]:
     """120 classes, tested on the subjects that are not for training; see `_recognition`."""
-    return _recognition(data, predictor, 120, "xsub", lambda name: not name.trains_xsub)
+    return _recognition(data, predictor, ensemble, 120, "xsub", lambda name: not name.trains_xsub)
 
 
-def evaluate_ntu120_xset(data: Path, predictor: Predictor) -> dict[str, Any]:
+def evaluate_ntu120_xset(data: Path, predictor: Predictor, ensemble: str | None = None) -> dict[str, Any]:
     """120 classes, tested in the setups with odd numbers; see `_recognition`."""
-    return _recognition(data, predictor, 120, "xset", lambda name: not name.trains_xset)
+    return _recognition(data, predictor, ensemble, 120, "xset", lambda name: not name.trains_xset)
 
 
 def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
@@ -75,19 +76,26 @@ def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
 
 
 def _recognition(
-    data: Path, predictor: Predictor, classes: int, split: str, is_test: Callable[[NtuName], bool]
+    data: Path,
+    predictor: Predictor,
+    ensemble: str | None,
+    classes: int,
+    split: str,
+    is_test: Callable[[NtuName], bool],
 ) -> dict[str, Any]:
     """Accuracies of a head with NTU RGB+D's first 60 or 120 classes; scores are averaged over the persons of a clip.
 
     The split is the published one, by the names of the recordings. A split of that name in the file must agree.
     Besides the accuracies there are `per_class`, the share in percent of each class that was recognised, and
-    `confusion`, how often a clip of the class of a row was taken for the class of a column; `classes` names both.
+    `confusion`, how often a clip of the class of a row was taken for the class of a column; `classes` names both. With
+    an ensemble these are of all networks together, and `members` has the accuracies of each.
 
     Args:
         data: `ntu60_hrnet.pkl` or `ntu120_hrnet.pkl` of pyskl (HRNet's 2D keypoints, COCO-17).
+        ensemble: See `members_of`; such as a run on bones beside one on joints.
 
     Raises:
-        FileNotFoundError: No such file.
+        FileNotFoundError: No such file or run.
         ValueError: A broken file, a split that is not the published one, or a head with other classes.
     """
     file = read_pyskl(data)
@@ -96,22 +104,30 @@ def _recognition(
     if not names:
         raise ValueError(f"{data}: has no recording of the test part of {split}")
     _require_same_split(file, f"{split}_val", names)
-    scores, label = [], []
-    for clip in progress_bar(file.clips(names, _CODES), "evaluate", "clip"):
-        scores.append(_scores_by_class(clip, predictor, classes))
+    members = members_of(predictor, ensemble)
+    scores: dict[str, list[Tensor]] = {name: [] for name in members}
+    label = []
+    for listed in progress_bar(file.listed(names, _CODES), "evaluate", "clip"):
+        clip = listed.read()
         label.append(_CODES.index(clip.action))
+        for name, member in members.items():
+            scores[name].append(_scores_by_class(clip, file, member, classes))
     frames = getattr(predictor.head, "stretched_to", None)
-    details = {
+    details: dict[str, Any] = {
         "classes": classes,
         "clips": len(names),
         "split": split,
-        "persons": "mean of the scores of all persons seen" if frames is None else "the first two, at once",
+        "persons": "mean of the scores of all persons seen" if frames is None else "the first two, at once, in one box",
         "frames": "whole clips, not resampled" if frames is None else f"whole clips, stretched to {frames}",
     }
-    score, labels = torch.stack(scores), torch.tensor(label)
-    return _result(f"ntu{classes}-{split}/1", score, labels, details, predictor) | confusion_of(
-        score, labels, NTU_ACTIONS[:classes]
-    )
+    if len(members) > 1:
+        details["ensemble"] = f"mean of the probabilities of {inputs_of(members)}"
+    of_each, labels = {name: torch.stack(rows) for name, rows in scores.items()}, torch.tensor(label)
+    score = mean_score(list(of_each.values()))
+    result = _result(f"ntu{classes}-{split}/1", score, labels, details, predictor)
+    if len(members) > 1:
+        result["members"] = {name: _metrics(one, labels) for name, one in of_each.items()}
+    return result | confusion_of(score, labels, NTU_ACTIONS[:classes])
 
 
 def _require_same_split(file: PysklFile, split: str, names: list[str]) -> None:
@@ -123,25 +139,21 @@ def _require_same_split(file: PysklFile, split: str, names: list[str]) -> None:
         )
 
 
-def _scores_by_class(clip: LabelledClip, predictor: Predictor, classes: int) -> Float[Tensor, " classes"]:
-    """Means over the persons; a published head reads two at once, in a clip that was stretched."""
-    persons, frames = _seen(clip), getattr(predictor.head, "stretched_to", None)
-    if frames is None:
-        results = [predictor.motion(person) for person in persons]
-    else:
-        results = [predictor.head.predict([predictor.embed(_stretched(person, frames)) for person in persons[:2]])]
+def _scores_by_class(
+    clip: LabelledClip, file: PysklFile, predictor: Predictor, classes: int
+) -> Float[Tensor, " classes"]:
+    """Means over the persons; a published head reads two at once, as MotionBERT's own evaluation does."""
+    columns, frames = partial(_columns, classes=classes), getattr(predictor.head, "stretched_to", None)
+    if frames is not None:
+        logit = motionbert_logit(file.annotations[clip.name], predictor, frames)
+        return logit[columns(predictor.head.labels)]
     logits = []
-    for scores in results:
+    for person in _seen(clip):
+        scores = predictor.motion(person)
         if not isinstance(scores, ActionScores):
             raise ValueError(f"the head predicts {type(scores).__name__}; the protocol scores actions")
-        logits.append(scores.logit[_columns(scores.labels, classes)])
+        logits.append(scores.logit[columns(scores.labels)])
     return torch.stack(logits).mean(0)
-
-
-def _stretched(person: Keypoints, frames: int) -> Keypoints:
-    """As many frames, evenly over the clip, some of them several times; as `resample` of MotionBERT's utils_data.py."""
-    at = torch.from_numpy(np.linspace(0, person.frame_count, frames, endpoint=False, dtype=int))
-    return replace(person, xy_px=person.xy_px[at], confidence=person.confidence[at])
 
 
 def _columns(labels: tuple[str, ...], classes: int) -> list[int]:
@@ -165,14 +177,19 @@ def _seen(clip: LabelledClip) -> list[Any]:
 
 
 def _result(name: str, score: Tensor, label: Tensor, details: dict[str, Any], predictor: Predictor) -> dict[str, Any]:
+    used = predictor.details() | {"flip_averaging": False}
+    return {
+        "metrics": _metrics(score, label),
+        "units": _UNITS,
+        "protocol": {"id": name, "keypoints": "keypoint of the file"} | details | used,
+    }
+
+
+def _metrics(score: Tensor, label: Tensor) -> dict[str, float]:
+    """In percent."""
     metrics = {
         "top1": topk(score, label, 1),
         "top5": topk(score, label, 5),
         "macro_accuracy": macro_accuracy(score, label),
     }
-    used = predictor.details() | {"flip_averaging": False}
-    return {
-        "metrics": {key: 100 * value for key, value in metrics.items()},
-        "units": _UNITS,
-        "protocol": {"id": name, "keypoints": "keypoint of the file"} | details | used,
-    }
+    return {key: 100 * value for key, value in metrics.items()}

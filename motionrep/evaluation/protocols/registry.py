@@ -36,6 +36,7 @@ class Protocol:
 
 _SCORING = "published, as the authors' code counts, or relative, every frame once after the pelvis was subtracted"
 _NTU = "motionrep.evaluation.protocols.ntu"
+_ENSEMBLE = {"ensemble": "folders of further runs, separated by commas, whose probabilities are averaged with these"}
 
 PROTOCOLS = {
     "h36m": Protocol(
@@ -70,16 +71,16 @@ PROTOCOLS = {
         },
     ),
     "ntu60-xsub": Protocol(
-        "NTU RGB+D, 60 actions, tested on other subjects", f"{_NTU}:evaluate_ntu60_xsub", of="actions"
+        "NTU RGB+D, 60 actions, tested on other subjects", f"{_NTU}:evaluate_ntu60_xsub", _ENSEMBLE, of="actions"
     ),
     "ntu60-xview": Protocol(
-        "NTU RGB+D, 60 actions, tested on another camera", f"{_NTU}:evaluate_ntu60_xview", of="actions"
+        "NTU RGB+D, 60 actions, tested on another camera", f"{_NTU}:evaluate_ntu60_xview", _ENSEMBLE, of="actions"
     ),
     "ntu120-xsub": Protocol(
-        "NTU RGB+D 120, 120 actions, tested on other subjects", f"{_NTU}:evaluate_ntu120_xsub", of="actions"
+        "NTU RGB+D 120, 120 actions, tested on other subjects", f"{_NTU}:evaluate_ntu120_xsub", _ENSEMBLE, of="actions"
     ),
     "ntu120-xset": Protocol(
-        "NTU RGB+D 120, 120 actions, tested in other setups", f"{_NTU}:evaluate_ntu120_xset", of="actions"
+        "NTU RGB+D 120, 120 actions, tested in other setups", f"{_NTU}:evaluate_ntu120_xset", _ENSEMBLE, of="actions"
     ),
     "ntu120-oneshot": Protocol(
         "NTU RGB+D 120, 20 new actions from one sample each", f"{_NTU}:evaluate_ntu120_oneshot", needs_head=False
