@@ -17,19 +17,21 @@ from motionrep.layouts import H36M_17, JointLayout
 from motionrep.motion.contacts import Ground
 from motionrep.pipeline.cameras import camera_of, places_people
 from motionrep.pipeline.floor import on_one_floor
+from motionrep.pipeline.long_clips import HeadsOnWays, found_in_pieces, without_values
 from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.people import chosen
+from motionrep.pipeline.pieces import PIECE_FRAMES, NamedClip
 from motionrep.pipeline.result import Recovered
 from motionrep.pipeline.sources import clips_of
 from motionrep.types import ActionTimeline, BodyMotion, Keypoints, MotionEmbedding
-from motionrep.weights import DEFAULT_ACTION_HEAD, DEFAULT_HEAD
+from motionrep.weights import DEFAULT_ACTION_HEAD, DEFAULT_GROUND_HEAD, DEFAULT_HEAD
 
 logger = logging.getLogger(__name__)
 
 
 def recover(
     source: Keypoints | Sequence[Keypoints] | Path | str,
-    heads: Sequence[str | Path | nn.Module] = (DEFAULT_HEAD, DEFAULT_ACTION_HEAD),
+    heads: Sequence[str | Path | nn.Module] = (DEFAULT_HEAD, DEFAULT_ACTION_HEAD, DEFAULT_GROUND_HEAD),
     *,
     encoder: Encoder | str | Path | None = None,
     camera: PinholeCamera | str | Path | None = None,
@@ -95,6 +97,8 @@ class Recoverer:
         encoder, heads: On the device already, as `load_networks` gives them.
         window_s: Action heads also give their scores over time, by windows so long, of clips that are longer.
         step_s: From one such window to the next; a quarter of a window when None.
+        keeps_embedding: Without it, results of clips of more than `PIECE_FRAMES` frames have an embedding without
+            channels, and the memory needed does not grow with it (`long_clips.found_in_pieces`).
     """
 
     encoder: Encoder
@@ -107,6 +111,7 @@ class Recoverer:
     device: str | torch.device = "cpu"
     dtype: torch.dtype = torch.float32
     progress: bool = False
+    keeps_embedding: bool = True
 
     def __call__(self, clip: Keypoints, index: int = 0) -> Recovered:
         """What the heads make of one person's clip.
@@ -114,7 +119,7 @@ class Recoverer:
         Raises:
             ValueError: Nobody was seen, or no head gives what is to be refined or averaged.
         """
-        return self.of_embeddings(clip, [self.embed(one) for one in self.ways(clip)], index)
+        return self._finished([self._found_of(clip, index)])[0]
 
     def together(self, clips: Mapping[int, Keypoints]) -> Iterator[Recovered]:
         """What the heads make of each person of a clip; on one floor (`on_one_floor`) if a head tells of the ground.
@@ -127,7 +132,7 @@ class Recoverer:
         """
         standing = []
         for index, clip in clips.items():
-            found = self._found(clip, [self.embed(one) for one in self.ways(clip)], index)
+            found = self._found_of(clip, index)
             if _tells_ground(found):
                 standing.append(found)
             else:
@@ -166,6 +171,19 @@ class Recoverer:
         embedding = self.embed(most_seen) if camera == "fit" else None
         return replace(self, camera=camera_of(camera, most_seen, self.heads, embedding))
 
+    def _found_of(self, clip: Keypoints, index: int) -> Recovered:
+        """`_found` of a clip that is not encoded yet."""
+        if not self.keeps_embedding and clip.frame_count > PIECE_FRAMES:
+            over_time = self._over_time if self._has_timeline(clip) else None
+            used = HeadsOnWays(dict(self.heads), self._predicted, over_time)
+            named = NamedClip(str(clip.person), self.ways(clip))
+            found = found_in_pieces(named, self.encoder, used, self.device, self.dtype, self.progress)
+            if found is not None:
+                results = {name: _with_ends(result, clip, self.camera) for name, result in found[0].items()}
+                embedding = without_values(clip, self.encoder)
+                return Recovered(index, clip, embedding, results, found[1], self.camera)
+        return self._found(clip, [self.embed(one) for one in self.ways(clip)], index)
+
     def _found(self, clip: Keypoints, ways: Sequence[MotionEmbedding], index: int) -> Recovered:
         """What the heads say, before people are put on a floor or refined."""
         results = {name: self._predicted(head, ways) for name, head in self.heads.items()}
@@ -183,11 +201,12 @@ class Recoverer:
             people = [replace(one, results=self._refined(one.results, one.keypoints)) for one in people]
         return [replace(one, results=_on_cpu(one.results)) for one in people]
 
-    def _predicted(self, head: Any, ways: Sequence[MotionEmbedding]) -> Any:
+    def _predicted(self, head: Any, ways: Sequence[MotionEmbedding], betas: torch.Tensor | None = None) -> Any:
         """What a head says of the clip, or the mean with what it says of the mirrored clip."""
+        known = {} if betas is None else {"betas": betas}
         if self.camera is None or not places_people(head):
-            return _mean([head.predict(way) for way in ways])
-        options = {"frame": "camera"} if "frame" in inspect.signature(head.predict).parameters else {}
+            return _mean([head.predict(way, **known) for way in ways])
+        options = known | ({"frame": "camera"} if "frame" in inspect.signature(head.predict).parameters else {})
         cameras = (self.camera, self.camera.mirrored())
         return _mean([head.predict(way, camera=seen, **options) for way, seen in zip(ways, cameras, strict=False)])
 
@@ -198,13 +217,16 @@ class Recoverer:
         }
 
     def _timelines(self, ways: Sequence[MotionEmbedding]) -> dict[str, ActionTimeline]:
-        if ways[0].keypoints.frame_count / ways[0].fps <= self.window_s:
+        if not self._has_timeline(ways[0].keypoints):
             return {}
-        return {
-            name: _mean([head.predict_over_time(way, self.window_s, self.used_step_s) for way in ways])
-            for name, head in self.heads.items()
-            if hasattr(head, "predict_over_time")
-        }
+        heads = {name: head for name, head in self.heads.items() if hasattr(head, "predict_over_time")}
+        return {name: self._over_time(head, ways) for name, head in heads.items()}
+
+    def _has_timeline(self, clip: Keypoints) -> bool:
+        return clip.frame_count / clip.fps > self.window_s
+
+    def _over_time(self, head: Any, ways: Sequence[MotionEmbedding]) -> ActionTimeline:
+        return _mean([head.predict_over_time(way, self.window_s, self.used_step_s) for way in ways])
 
 
 def _require_body(results: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from motionrep.files.listing import Input
 from motionrep.files.parquet import pyarrow_and_parquet
-from motionrep.files.remote import delete, local_copy, names_in, written_to
+from motionrep.files.remote import delete, file_system, is_remote, local_copy, names_in, written_to
 from motionrep.files.versions import require_readable
 
 FORMAT, NEWEST = "motionrep data set", 1
@@ -63,8 +63,10 @@ class DataSetFolder:
     def inputs_of(self, part: int) -> list[str]:
         """The inputs of a part, in their order."""
         _, parquet = pyarrow_and_parquet()
-        with local_copy(f"{self.path}/{_INPUTS}") as copy:
-            return parquet.read_table(copy, filters=[("part", "==", part)])["file"].to_pylist()
+        # Without a cache only the part's rows of a long list are read, also of one that lies elsewhere.
+        fs, there = file_system(f"{self.path}/{_INPUTS}")
+        with fs.open(there, "rb", **({"cache_type": "none"} if is_remote(self.path) else {})) as file:
+            return parquet.read_table(file, filters=[("part", "==", part)])["file"].to_pylist()
 
     def done(self) -> set[int]:
         """The parts that are done."""

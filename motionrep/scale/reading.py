@@ -4,7 +4,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from motionrep.types import Keypoints
 
 T = TypeVar("T")
 R = TypeVar("R")
-_AHEAD = 2
+_COPIES_AT_ONCE = 8  # of files elsewhere, whose answers take long to come
 
 
 @dataclass(frozen=True)
@@ -55,32 +56,55 @@ class ReadFile:
     fault: str | None = None
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """A file on this machine, or why there is none; `held` deletes what was only copied."""
+
+    path: str
+    copy: Path | None = None
+    fault: str | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+
+
 def read_ahead(paths: Iterable[str], reading: Reading) -> Iterator[ReadFile]:
-    """The files in their order; while one is used, the next ones are read."""
-    yield from _ahead(lambda path: _read(path, reading), paths)
+    """The files in their order; while one is used, the next ones are copied to this machine and read."""
+    copies = _ahead(_copied, paths, _COPIES_AT_ONCE)
+    yield from _ahead(lambda copied: _read(copied, reading), copies, 1)
 
 
-def _read(path: str, reading: Reading) -> ReadFile:
-    copy = None
+def _copied(path: str) -> _Copy:
+    held = ExitStack()
     try:
-        with local_copy(path) as copy:
-            return ReadFile(path, reading.clips_in(copy))
+        return _Copy(path, held.enter_context(local_copy(path)), None, held)
+    except Exception as error:  # as below
+        return _Copy(path, fault=_sentence(error, path, None))
+
+
+def _read(copied: _Copy, reading: Reading) -> ReadFile:
+    if copied.copy is None:
+        return ReadFile(copied.path, [], copied.fault)
+    try:
+        with copied.held:
+            return ReadFile(copied.path, reading.clips_in(copied.copy))
     except Exception as error:  # one bad file of a million, whatever is wrong with it, must not stop the others
-        known = isinstance(error, ValueError | OSError | ImportError)
-        sentence = str(error) if known else f"{path}: not readable ({type(error).__name__}: {error})"
-        if copy is not None:
-            sentence = sentence.replace(str(copy), path)
-        if not known:
-            logging.getLogger(__name__).debug("%s", sentence, exc_info=True)
-        return ReadFile(path, [], " ".join(sentence.split()))
+        return ReadFile(copied.path, [], _sentence(error, copied.path, copied.copy))
 
 
-def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def _sentence(error: Exception, path: str, copy: Path | None) -> str:
+    known = isinstance(error, ValueError | OSError | ImportError)
+    sentence = str(error) if known else f"{path}: not readable ({type(error).__name__}: {error})"
+    if not known:
+        logging.getLogger(__name__).debug("%s", sentence, exc_info=error)
+    return " ".join((sentence if copy is None else sentence.replace(str(copy), path)).split())
+
+
+def _ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """What the function gives of the items, in their order; it runs ahead in so many threads."""
     coming: deque[Any] = deque()
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(threads) as pool:
         for item in items:
-            coming.append(thread.submit(function, item))
-            if len(coming) > _AHEAD:
+            coming.append(pool.submit(function, item))
+            if len(coming) > threads + 1:
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()

@@ -14,8 +14,8 @@ from motionrep.files.parquet import pyarrow_and_parquet
 from motionrep.layouts import H36M_17, flip_index_tensor
 from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.people import chosen
+from motionrep.pipeline.pieces import NamedClip, Piece, encoded_pieces
 from motionrep.pipeline.recovery import Recoverer
-from motionrep.scale.pieces import NamedClip, Piece, encoded_pieces
 from motionrep.scale.reading import ReadFile
 from motionrep.scale.results import row_of, schema_of
 from motionrep.types import Keypoints, MotionEmbedding

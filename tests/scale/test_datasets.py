@@ -9,8 +9,8 @@ from clip_folders import LENGTHS, person
 
 import motionrep
 from motionrep.files.remote import file_system
+from motionrep.pipeline.pieces import NamedClip, encoded_pieces
 from motionrep.scale import Engine
-from motionrep.scale.pieces import NamedClip, encoded_pieces
 from motionrep.scale.reading import ReadFile, Reading
 from motionrep.scale.tasks import EmbeddingTask
 
@@ -92,7 +92,7 @@ def test_other_libraries_read_the_data_set(clips, tiny, tmp_path):
 
 
 def test_a_long_clip_comes_in_pieces_that_fit_together(tiny, monkeypatch):
-    monkeypatch.setattr("motionrep.scale.pieces.PIECE_FRAMES", 30)
+    monkeypatch.setattr("motionrep.pipeline.pieces.PIECE_FRAMES", 30)
     encoder, clip = motionrep.load_encoder(tiny / "encoder"), person(100)
     named = NamedClip("a", [clip])
     pieces = list(encoded_pieces([named], encoder, lambda *_: None, "cpu", torch.float32))
@@ -104,7 +104,7 @@ def test_a_long_clip_comes_in_pieces_that_fit_together(tiny, monkeypatch):
 
 
 def test_the_mean_of_a_clip_in_pieces_is_that_of_the_whole(tiny, monkeypatch):
-    monkeypatch.setattr("motionrep.scale.pieces.PIECE_FRAMES", 30)
+    monkeypatch.setattr("motionrep.pipeline.pieces.PIECE_FRAMES", 30)
     clip = person(100)
     clip.confidence[20:50] = 0
     (row,) = EmbeddingTask(str(tiny / "encoder")).tables([ReadFile("a", [clip])], lambda *_: None)
@@ -113,7 +113,7 @@ def test_the_mean_of_a_clip_in_pieces_is_that_of_the_whole(tiny, monkeypatch):
 
 
 def test_rows_of_a_long_clip_are_joined_and_a_missing_one_is_told(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("motionrep.scale.pieces.PIECE_FRAMES", 30)
+    monkeypatch.setattr("motionrep.pipeline.pieces.PIECE_FRAMES", 30)
     path = tmp_path / "long.npz"
     motionrep.save_keypoints(
         [person(100).as_h36m_17()], path

@@ -33,7 +33,7 @@ from motionrep.cli.options import (
 from motionrep.cli.results import ResultFiles
 from motionrep.cli.sources import RESULTS, called, kept_in
 from motionrep.files.kinds import kind_of
-from motionrep.weights import DEFAULT_ACTION_HEAD, DEFAULT_HEAD
+from motionrep.weights import DEFAULT_ACTION_HEAD, DEFAULT_GROUND_HEAD, DEFAULT_HEAD
 
 if TYPE_CHECKING:
     from motionrep.geometry.cameras import PinholeCamera
@@ -130,12 +130,12 @@ def _one_source(
     if report:
         require("report", "--report", "matplotlib", "viser", "av")
         if (given.heads, given.encoder, given.run_folder) == (None, None, None):
-            given = replace(given, heads=[DEFAULT_HEAD, DEFAULT_ACTION_HEAD])
+            given = replace(given, heads=[DEFAULT_HEAD, DEFAULT_ACTION_HEAD, DEFAULT_GROUND_HEAD])
     from motionrep.pipeline.people import chosen
 
     name, (kept,) = called(keypoints), kept_in(output, [keypoints])
     clips = chosen(given.reading.read(contents, kept), person)
-    recoverer = replace(given.recoverer(), flip=flip, refine=refine, window_s=window_s)
+    recoverer = replace(given.recoverer(), flip=flip, refine=refine, window_s=window_s, keeps_embedding=report)
     if given.camera is not None:
         recoverer = recoverer.with_camera(given.camera, list(clips.values()))
         assert recoverer.camera is not None
