@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from filmed_people import film
 from paths import WALK_BVH
 
 from motionrep.cli.main import main
 from motionrep.files.stopping import stoppable
 from motionrep.motion.saving import save_motion
+from motionrep.rendering.video.writing import write_video
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SIZE = ["--size", "1920x1080"]
@@ -19,15 +21,7 @@ COMMANDS = {
     "convert": ["convert", "{clip}", *SIZE, "--output", "{out}/clip.npz"],
     "embed": ["embed", "{clip}", *SIZE, "--encoder", "{tiny}/encoder", "--output", "{out}/clip.parquet"],
     "predict": [
-        "predict",
-        "{clip}",
-        *SIZE,
-        "--head",
-        "{tiny}/mesh",
-        "--encoder",
-        "{tiny}/encoder",
-        "--output",
-        "{out}",
+        "predict", "{clip}", *SIZE, "--head", "{tiny}/mesh", "--encoder", "{tiny}/encoder", "--output", "{out}",
     ],
     "render": ["render", "{motion}", "--output", "{out}/walk.gif", "--height", "64"],
     "fit": ["fit", "{joints}", "--output", "{out}/fit.npz"],
@@ -35,7 +29,13 @@ COMMANDS = {
     "export meshes": ["export", "{motion}", "--output", "{out}/walk.obj"],
     "export network": ["export", "{tiny}/encoder", "--output", "{out}/network.onnx"],
     "view": ["view", "{motion}", "--save", "{out}/walk.html"],
-}
+    "report": [
+        "report", "{clip}", *SIZE, "--head", "{tiny}/mesh", "--encoder", "{tiny}/encoder", "--action", "none",
+        "--output", "{out}/clip.html",
+    ],
+    "plot": ["plot", "{table}", "--label", "frame", "--output", "{out}/map.png"],
+    "detect": ["detect", "{video}", "--detector", "blazepose-full", "--output", "{out}/clip.npz"],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,10 @@ def given(tiny, tmp_path_factory):
     walk = authored_motion("walk", seconds=0.2)
     save_motion(walk, folder / "walk.npz")
     save_motion(walk.joints(), folder / "joints.npz")
-    paths = {"motion": "walk.npz", "joints": "joints.npz"}
+    table = ["embed", str(tiny / "clip.json"), *SIZE, "--encoder", str(tiny / "encoder"), "--output"]
+    assert main([*table, str(folder / "clip.parquet")]) == 0
+    write_video(film(("walk",), seconds=0.4, fps=10.0).pictures, folder / "walk.mp4", 10.0)
+    paths = {"motion": "walk.npz", "joints": "joints.npz", "table": "clip.parquet", "video": "walk.mp4"}
     return {"tiny": tiny, "clip": tiny / "clip.json", **{name: folder / path for name, path in paths.items()}}
 
 
