@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from motionrep.datasets.motion_folders import MotionClip
 from motionrep.files.naming import did_you_mean
+from motionrep.files.texts import read_text
 
 
 def read_held_out(name: str) -> tuple[str, ...]:
@@ -25,7 +26,7 @@ def read_held_out(name: str) -> tuple[str, ...]:
             f"{name}: no list of held-out people{did_you_mean(name, shipped)} (known: {', '.join(sorted(shipped))}) "
             "and no such file"
         )
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in read_text(path).splitlines()]
     patterns = tuple(line for line in lines if line and not line.startswith("#"))
     if not patterns:
         raise ValueError(f"{path}: holds no pattern; write one for the names of clips in each line, such as 02_*")

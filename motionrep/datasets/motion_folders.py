@@ -1,6 +1,5 @@
 """Reads folders of motion files as data sets: the CMU clips with their index, or any motion files."""
 
-import csv
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from motionrep.body.loading import load_body_model
 from motionrep.body.model import BodyModel
 from motionrep.datasets.carried_over import motions_on
 from motionrep.files.kinds import kind_of, suffixes
+from motionrep.files.texts import read_index
 from motionrep.files.writing import visible_files
 from motionrep.geometry.rotations import mirror_rotmat
 from motionrep.motion.bvh_files import BvhMotion, read_bvh
@@ -141,14 +141,9 @@ def _readable_clips(folder: Path, splits: Mapping[str, str], body: BodyModel, st
 
 
 def _read_index(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if lacking := [column for column in _COLUMNS if column not in (reader.fieldnames or ())]:
-                raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}")
-            rows = list(reader)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+    columns, rows = read_index(path)
+    if lacking := [column for column in _COLUMNS if column not in columns]:
+        raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}")
     for number, row in enumerate(rows, 2):
         if fault := _fault(row):
             raise ValueError(f"{path}, row {number}: {fault}")

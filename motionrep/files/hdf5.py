@@ -53,7 +53,7 @@ def whole(array: Any, path: Path) -> np.ndarray:
         ValueError: It has more elements than the limit, or its numbers lie in another file.
     """
     require_shape_within(path, array.shape)
-    if array.is_virtual or array.external:
+    if array.is_virtual or array.external or not path.samefile(array.file.filename):
         raise ValueError(f"{path}: array {array.name!r} has its numbers in another file; write a file that has its own")
     return array[:]
 

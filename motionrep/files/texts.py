@@ -44,6 +44,26 @@ def read_table(path: Path) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
 
 
+def read_index(path: Path) -> tuple[tuple[str, ...], list[dict[Any, Any]]]:
+    """The columns of a .csv table, by the names in its first line, and its rows by column.
+
+    Rows are as `csv.DictReader` has them. Cells that a row lacks are None; those that are too many lie under None.
+
+    Raises:
+        ValueError: It is not UTF-8, no table, a pipe or a device, or above the limits.
+    """
+    content = read_bytes(path)
+    lines = content.count(b"\n") + content.count(b"\r") + 1
+    require_within(path, "numbers", lines * (content.partition(b"\n")[0].count(b",") + 1))
+    try:
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        return tuple(reader.fieldnames or ()), list(reader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: not a readable table ({error}); save it as .csv again") from error
+
+
 def read_json(path: Path) -> Any:
     """What a JSON file holds; of JSON lines, or of a list of texts that are JSON themselves, the list of all.
 

@@ -2,8 +2,6 @@
 
 import csv
 import hashlib
-import json
-import pickle
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,8 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from motionrep.encoders import Encoder, Provenance
+from motionrep.files.reading import BROKEN, reading
+from motionrep.files.texts import read_index, read_json
 from motionrep.files.units import today
 from motionrep.files.writing import write_json, written_beside
 from motionrep.training.config import FinetuneConfig
@@ -97,7 +97,7 @@ def read_last(path: Path) -> dict[str, Any]:
     """The checkpoint that a run goes on from. Raises ValueError if it is damaged."""
     try:
         return torch.load(path, weights_only=True, map_location="cpu")
-    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
+    except BROKEN as error:
         raise ValueError(
             f"{path}: damaged or not whole ({type(error).__name__}); replace it with a copy of a best_*.ckpt beside it "
             "to go on from there, or start again with another --output"
@@ -106,7 +106,9 @@ def read_last(path: Path) -> dict[str, Any]:
 
 def require_same_clips(clips: Sequence[str], people: Sequence[Keypoints], path: Path) -> None:
     """Raises ValueError when a run would be resumed with clips that differ from those versions.json tells of."""
-    started_with, now = json.loads(path.read_text(encoding="utf-8")), _digests(clips, people)
+    started_with, now = read_json(path), _digests(clips, people)
+    if not isinstance(started_with, dict):
+        raise ValueError(f"{path}: damaged, it holds no names; start again with another --output")
     for name, what, option in (("clips", "motion", "--data"), ("keypoints", "keypoint", "--keypoints")):
         if started_with.get(name, now[name]) != now[name]:  # runs of older versions do not tell
             raise ValueError(
@@ -189,11 +191,11 @@ class EpochTable(Logger):
         self.path = output / "metrics.csv"
         self.rows: list[dict[str, Any]] = []
         if finished is not None and self.path.is_file():
-            with self.path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            if any(row["epoch"] == "0" for row in rows):  # motionrep 0.1.0 counted from 0
-                rows = [_of_today(row) for row in rows]
-            self.rows = [row for row in rows if int(row["epoch"]) <= finished]
+            with reading(self.path, "metrics.csv"):
+                _, rows = read_index(self.path)
+                if any(row["epoch"] == "0" for row in rows):  # motionrep 0.1.0 counted from 0
+                    rows = [_of_today(row) for row in rows]
+                self.rows = [row for row in rows if int(row["epoch"]) <= finished]
 
     @property
     def name(self) -> str:

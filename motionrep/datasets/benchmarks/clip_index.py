@@ -1,10 +1,10 @@
 """Reads users' own labelled clips: a CSV file that lists keypoint files with their classes."""
 
-import csv
 from functools import partial
 from pathlib import Path
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip, ListedClip
+from motionrep.files.texts import read_index
 from motionrep.keypoints.loading import load_keypoints
 from motionrep.types import Keypoints
 
@@ -40,15 +40,13 @@ def list_clip_index(path: Path | str, split: str | None = None) -> list[ListedCl
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such index of clips")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = tuple(reader.fieldnames or ())
-        if lacking := [column for column in _NEEDED if column not in columns]:
-            raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}; it has {', '.join(columns) or 'none'}")
-        if unknown := [column for column in columns if column not in (*_NEEDED, *_OPTIONAL)]:
-            known = ", ".join((*_NEEDED, *_OPTIONAL))
-            raise ValueError(f"{path}: unknown column(s) {', '.join(map(str, unknown))} (known: {known})")
-        rows = list(enumerate(reader, 2))
+    columns, found = read_index(path)
+    if lacking := [column for column in _NEEDED if column not in columns]:
+        raise ValueError(f"{path}: lacks the column(s) {', '.join(lacking)}; it has {', '.join(columns) or 'none'}")
+    if unknown := [column for column in columns if column not in (*_NEEDED, *_OPTIONAL)]:
+        known = ", ".join((*_NEEDED, *_OPTIONAL))
+        raise ValueError(f"{path}: unknown column(s) {', '.join(map(str, unknown))} (known: {known})")
+    rows = list(enumerate(found, 2))
     chosen = [(number, row) for number, row in rows if split in (None, (row.get("split") or "").strip())]
     if not chosen:
         splits = ", ".join(sorted({row.get("split") or "" for _, row in rows} - {""})) or "none"

@@ -1,6 +1,5 @@
 """The .npz of `save_keypoints`, which says everything itself."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 
 from motionrep.files.arrays import open_npz
 from motionrep.files.contents import Contents
+from motionrep.files.texts import parsed_json
 from motionrep.files.versions import require_readable
 from motionrep.keypoints.records import KeypointOptions
 from motionrep.layouts import JointLayout
@@ -46,7 +46,7 @@ def read(contents: Contents, options: KeypointOptions) -> list[Keypoints]:
 
 def _clip(fields: dict[str, np.ndarray], options: KeypointOptions, warn_of: Path | None) -> Keypoints:
     joints, parents = (tuple(map(str, fields[name])) for name in ("joints", "parents"))
-    recipe = json.loads(str(fields["recipe"])) if "recipe" in fields else {}
+    recipe = parsed_json(str(fields["recipe"]), "recipe") if "recipe" in fields else {}
     layout = JointLayout(str(fields["layout"]), joints, parents, recipe)
     width_px, height_px = map(int, fields["size_px"])
     fps, size_px = float(fields["fps"]), (width_px, height_px)

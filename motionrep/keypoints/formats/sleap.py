@@ -1,11 +1,11 @@
 """SLEAP's analysis files (.h5): tracks of persons, with the names of their joints."""
 
-import json
 
 import numpy as np
 
 from motionrep.files.contents import Contents
 from motionrep.files.hdf5 import open_hdf5, whole
+from motionrep.files.texts import parsed_json
 from motionrep.keypoints.formats.fields import with_confidence
 from motionrep.keypoints.records import Detections, KeypointOptions, Row, checked_detections
 
@@ -17,7 +17,7 @@ def read(contents: Contents, options: KeypointOptions) -> Detections:
     """The detections of all tracks. Raises ValueError for what cannot be right."""
     with open_hdf5(contents.path) as file:
         tracks, scores = file["tracks"], file.get("point_scores")
-        dims = tuple(json.loads(tracks.attrs["dims"])) if "dims" in tracks.attrs else _DIMS
+        dims = tuple(parsed_json(str(tracks.attrs["dims"]), str(contents.path))) if "dims" in tracks.attrs else _DIMS
         if sorted(dims) != sorted(_DIMS) or tracks.ndim != 4:
             raise ValueError(
                 f"{contents.path}: 'tracks' has shape {tracks.shape}, expected (tracks, 2, joints, frames)"

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from motionrep.files.reading import require_file
 from motionrep.rendering.video.reading import SourceVideo, open_source_video
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
@@ -78,6 +79,7 @@ def open_image(path: Path) -> Image.Image:
         ValueError: It cannot be read.
     """
     try:
+        require_file(path)
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
