@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from motionrep.training.config import FinetuneConfig
 
 
+_RUN = ("output", "strict", "resume", "devices", "nodes", "workers", "fast_dev_run")
+
+
 def parse(
     command: str, description: str, arguments: Sequence[str], examples: str
 ) -> tuple["FinetuneConfig", dict[str, Any]]:
@@ -54,6 +57,10 @@ def parse(
     parser.add_argument("--devices", type=int, default=1, help="Processes here, each with a GPU if there are any.")
     parser.add_argument("--nodes", type=int, default=1, help="Machines; see docs/training.md.")
     parser.add_argument(
+        "--workers", type=int,
+        help="Processes that make each training process's samples (default: none, or all cores but one with a GPU).",
+    )  # fmt: skip
+    parser.add_argument(
         "--fast_dev_run", action="store_true", help="Tests the set-up: two steps and a validation; writes nothing."
     )
     parser.add_class_arguments(FinetuneConfig, as_group=False)
@@ -68,11 +75,13 @@ def parse(
     del options["config"]
     given = {name: options.pop(name) for name in ("data", "keypoints")}  # in a file, one folder needs no list
     paths = {name: list(map(Path, [value] if isinstance(value, str) else value)) for name, value in given.items()}
-    run = {name: options.pop(name) for name in ("output", "strict", "resume", "devices", "nodes", "fast_dev_run")}
+    run = {name: options.pop(name) for name in _RUN}
     run["output"] = Path(run["output"])
     for name in ("devices", "nodes"):
         if run[name] < 1:
             raise ValueError(f"--{name} must be at least 1, got {run[name]}")
+    if run["workers"] is not None and run["workers"] < 0:
+        raise ValueError(f"--workers must be at least 0, got {run['workers']}")
     return FinetuneConfig.from_dict(options), paths | run
 
 
@@ -103,14 +112,19 @@ def start(command: str, config: "FinetuneConfig", run: dict[str, Any], arguments
         from motionrep.files.units import scores_line
         from motionrep.training.interruption import interruptible
         from motionrep.training.run import train, try_out
+        from motionrep.training.run_lock import is_first_process
     except ModuleNotFoundError as error:
         raise ImportError(f'training needs {error.name}: pip install "motionrep[train]"') from error
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # epochs are logged by motionrep
     warnings.filterwarnings("ignore", module=r"lightning\.")  # hints for developers of trainers
+    if not is_first_process():  # the first one says what all know
+        logging.getLogger("motionrep").setLevel(logging.ERROR)
     fast, output = run.pop("fast_dev_run"), run["output"]
     with interruptible(lambda: _interrupted(command, arguments, None if fast else output)), redirect_stdout(sys.stderr):
         scores = try_out(config, run["data"], run["keypoints"]) if fast else train(config, **run)
+    if not is_first_process():
+        return
     print(f"{'the run works; after two steps' if fast else f'{output}: best epoch'} {scores_line(scores)}")
     if not fast:
         tables = sorted(output.glob("protocol_*.json"))

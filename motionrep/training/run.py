@@ -10,7 +10,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from motionrep.encoders import weights_digest
 from motionrep.files.stopping import Stopped
@@ -43,6 +43,7 @@ from motionrep.training.run_folder import (
     write_run_files,
 )
 from motionrep.training.run_lock import held
+from motionrep.training.sample_loading import sample_loader, usual_workers
 from motionrep.training.trainable import finish
 from motionrep.training.trainer import EpochKeys, trainer_for
 
@@ -59,6 +60,7 @@ def train(
     nodes: int = 1,
     strict: bool = False,
     tables: bool = True,
+    workers: int | None = None,
 ) -> dict[str, float]:
     """Trains, and writes the best epoch's `head/` and `encoder/` into the run folder.
 
@@ -76,6 +78,8 @@ def train(
         nodes: Machines, each of which runs this with the same arguments (docs/training.md).
         tables: Scores what was trained by the protocols of the labelled data sets in the end, in protocol_NAME.json.
         strict: Refuses a folder in which a motion file cannot be read, instead of leaving the file out.
+        workers: Processes that make the samples of each training process; 0 makes them in itself. None is
+            `sample_loading.usual_workers`. Samples are the same for any number.
 
     Returns:
         Validation metrics of the best epoch.
@@ -86,7 +90,7 @@ def train(
     """
     with held(output) as was_killed:
         resume = resume and may_resume(output, was_killed)
-        return _train(config, data, output, keypoints, resume, devices, nodes, strict, tables)
+        return _train(config, data, output, keypoints, resume, devices, nodes, strict, tables, workers)
 
 
 def _train(
@@ -99,6 +103,7 @@ def _train(
     nodes: int,
     strict: bool,
     tables: bool,
+    workers: int | None,
 ) -> dict[str, float]:
     """`train`, in a run folder that no other process trains into."""
     processes, last = devices * nodes, last_checkpoint(output, resume)
@@ -123,7 +128,7 @@ def _train(
         for line in (*told(clips, people, data), reason):
             logger.info(line)
         write_run_files(replace(config, fps=fps), used, people, output)
-    _fit(trainer, module, train_set, val_set, last)
+    _fit(trainer, module, train_set, val_set, last, usual_workers(devices) if workers is None else workers)
     scores = _take_best(module, best.best_model_path)
     if trainer.is_global_zero:
         if config.tune != "frozen":
@@ -170,7 +175,12 @@ def _encoded_once(module: TrainingModule, train_set: Dataset, val_set: Dataset) 
 
 
 def _fit(
-    trainer: lightning.Trainer, module: TrainingModule, train_set: Dataset, val_set: Any, resume_from: Path | None
+    trainer: lightning.Trainer,
+    module: TrainingModule,
+    train_set: Dataset,
+    val_set: Any,
+    resume_from: Path | None,
+    workers: int,
 ) -> None:
     """Trains until the last epoch; KeyboardInterrupt where somebody interrupts it."""
     config = module.config
@@ -180,8 +190,8 @@ def _fit(
     try:
         trainer.fit(
             module,
-            DataLoader(train_set, share, sampler=keys, collate_fn=_as_is, drop_last=True),
-            DataLoader(val_set, config.batch_size, sampler=all_keys, collate_fn=_as_is),
+            sample_loader(train_set, share, keys, workers, drop_last=True),
+            sample_loader(val_set, config.batch_size, all_keys, workers),
             ckpt_path=resume_from,
             weights_only=True,
         )
@@ -207,7 +217,3 @@ def _save(module: TrainingModule, output: Path, scores: dict[str, float]) -> Non
         folder = output / (f"head_{name}" if number else "head")
         save_head(head, folder, name, encoder.name, encoder_digest=digest)
     write_json(scores, output / "metrics.json")
-
-
-def _as_is(batch: Any) -> Any:
-    return batch

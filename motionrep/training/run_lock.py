@@ -26,7 +26,7 @@ def held(output: Path) -> Iterator[bool]:
     Raises:
         ValueError: Another process trains into the folder.
     """
-    if rank_zero_only.rank or int(os.environ.get("NODE_RANK", 0)):
+    if not is_first_process():
         yield True
         return
     path, made = output / _NAME, [folder for folder in (output, *output.parents) if not folder.exists()]
@@ -53,6 +53,11 @@ def held(output: Path) -> Iterator[bool]:
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def is_first_process() -> bool:
+    """Whether this is the first of a run's processes, which alone writes into the folder and tells of the run."""
+    return not (rank_zero_only.rank or int(os.environ.get("NODE_RANK", 0)))
 
 
 def _holder(path: Path) -> str:
