@@ -10,6 +10,7 @@ from motionrep.datasets.authored.motions import authored_motion
 from motionrep.motion.saving import save_motion
 from motionrep.training.run import train
 
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("motions")
