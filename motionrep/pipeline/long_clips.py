@@ -39,8 +39,9 @@ def found_in_pieces(
 
     Poses are those of the whole clip. So is the shape of a body: the mean over the frames in which the person was seen.
     A body is then placed with it, for which a temporary file keeps the embedding. The action is the mean of what the
-    head says of the pieces, and windows of the timeline end where a piece does. Pieces are placed one by one, so the path
-    may have a step of centimetres between them. In a piece in which the person was never seen, the pose before it stays.
+    head says of the pieces, and windows of the timeline end where a piece does. Pieces are placed one by one, so the
+    path may have a step of centimetres between them. In a piece in which the person was never seen, the pose before it
+    stays.
 
     Returns:
         None where a head gives something that cannot be put together from pieces, and where nobody was ever seen.
