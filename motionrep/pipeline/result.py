@@ -85,10 +85,10 @@ class Recovered:
 
     def endings(self) -> dict[str, str]:
         """What comes before the suffix of each head's file; nothing where it alone gives motions, or actions."""
-        kinds: dict[bool, list[str]] = {True: [], False: []}
-        for head, result in self.results.items():
-            kinds[isinstance(result, BodyMotion | JointMotion)].append(head)
-        return {head: ending for heads in kinds.values() for head, ending in endings(dict.fromkeys(heads)).items()}
+        found: dict[str, str] = {}
+        for kind in (BodyMotion | JointMotion, ActionScores):
+            found |= endings({head: None for head, result in self.results.items() if isinstance(result, kind)})
+        return found
 
     def save(self, folder: Path | str, name: str = "clip") -> dict[str, Path]:
         """Writes `NAME_INDEX.npz` for motions and `NAME_INDEX.json` for actions.

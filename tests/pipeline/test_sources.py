@@ -54,12 +54,14 @@ def test_recover_takes_a_video(tiny, video):
     assert person.motion.mesh().vertex_m.shape == (12, 6999, 3)
 
 
-def test_by_default_recover_gives_mesh_and_actions_of_a_folder_of_pictures(walk, tmp_path):
+def test_by_default_recover_gives_mesh_and_actions_on_the_floor_of_a_folder_of_pictures(walk, tmp_path):
     for number, picture in enumerate(walk.pictures):
         Image.fromarray(picture).save(tmp_path / f"{number:03d}.png")
     (person,) = motionrep.recover(tmp_path, detector=FAST, fps=12)
     assert (person.motion.frame_count, person.motion.fps) == (12, 12)
     assert person.actions.best in person.actions.labels
+    assert (person.motion.frame, person.placed.frame) == ("camera", "world")
+    assert person.placed.mesh().vertex_m[..., 1].amin(1).abs().median() < 0.1
     assert sorted(path.name for path in person.save(tmp_path / "out", "walk").values()) == ["walk_0.json", "walk_0.npz"]
 
 
