@@ -26,11 +26,8 @@ from unittest import mock
 
 import numpy as np
 import torch
+from embedding_quality import embeddings
 from reports import machine, write
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestNeighbors
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 import motionrep
@@ -41,7 +38,6 @@ from motionrep.datasets.synthetic.augmentation import Augmentation
 from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import normalised_for
-from motionrep.embedding.pooling import over_time
 from motionrep.evaluation.scores import Scores
 from motionrep.evaluation.synthetic_views import single_view
 from motionrep.evaluation.world_metrics import WORLD_UNITS
@@ -54,9 +50,7 @@ from motionrep.motion.floor import put_on_floor
 from motionrep.types import BodyMotion, Keypoints
 
 FPS, WINDOW, WIDTH_PX = 30.0, 81, 1000
-SEEDS = {"validation": 1000, "held-out": 1100, "cut": 1200, "embedding": 1300, "world": 1400}
-ACTION_WINDOW, SHOTS, DRAWS, NEIGHBOURS = 60, 5, 20, 5
-FEWEST_WINDOWS, MOST_OF_CLASS = 3, 40
+SEEDS = {"validation": 1000, "held-out": 1100, "cut": 1200, "world": 1400}
 CUT = Augmentation(speed=(1.0, 1.0), mirror=False, cut_off=1.0)
 AS_RECORDED = Augmentation(speed=(1.0, 1.0), mirror=False)
 CAMERAS = {
@@ -146,7 +140,7 @@ def measured(
     yield from cut_off(model, people, most)
     yield from single_frames(model, people, most)
     yield from in_world(model, people, most, ground)
-    yield from embeddings(model, clips, patterns)
+    yield from embeddings(model.encoder, clips, patterns)
     if development is not None:
         yield from on_development(model, development)
 
@@ -292,72 +286,6 @@ def placed(model: Model, clip: Keypoints, batch: dict[str, Tensor], ground: Any)
         return motion, person.camera
     level = replace(camera, camera_from_world=torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])))
     return put_on_floor(in_world_axes(motion, level), load_body_model("open")), level
-
-
-def embeddings(model: Model, clips: Sequence[MotionClip], patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """What embeddings tell of the actions of held-out people, learned from other people."""
-    known = [clip for clip in clips if clip.action and clip.split == "train" and not is_held_out(clip, patterns)]
-    asked = [clip for clip in clips if clip.action and is_held_out(clip, patterns)]
-    x, y, _ = embedded(model, known)
-    q, z, person = embedded(model, asked)
-    classes = [name for name in sorted(set(y) & set(z)) if min((y == name).sum(), (z == name).sum()) >= FEWEST_WINDOWS]
-    own, other = np.isin(y, classes), np.isin(z, classes)
-    x, y, q, z, person = x[own], y[own], q[other], z[other], person[other]
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300, class_weight="balanced"))
-    head = f"held-out people's actions ({len(classes)}: {', '.join(classes)})"
-    yield f"{head}: linear probe", f"{macro(probe.fit(x, y).predict(q), z):.3f}"
-    scale = StandardScaler().fit(x)
-    x, q = np.asarray(scale.transform(x)), np.asarray(scale.transform(q))
-    draws = []
-    for seed in range(DRAWS):
-        rng = np.random.default_rng(seed)
-        rows = np.concatenate([rng.permutation(np.flatnonzero(y == name))[:SHOTS] for name in classes])
-        mean = np.stack([x[rows][y[rows] == name].mean(0) for name in classes])
-        near = cosines(q, mean).argmax(1)
-        draws.append(macro(np.array(classes)[near], z))
-    yield f"{head}: {SHOTS} exemplars", f"{np.mean(draws):.3f}"
-    yield f"{head}: retrieval, precision of {NEIGHBOURS}", f"{retrieved(q, z, person):.3f}"
-
-
-def embedded(model: Model, clips: Sequence[MotionClip]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and spread over time of two-second windows, their actions, and their clips; a bounded number per action."""
-    by_action: dict[str, list[MotionClip]] = defaultdict(list)
-    for clip in clips:
-        by_action[str(clip.action)].append(clip)
-    vectors, actions, names = [], [], []
-    for action, some in sorted(by_action.items()):
-        try:
-            samples = SynthesizedClips(
-                some, ACTION_WINDOW, ACTION_WINDOW, FPS, SEEDS["embedding"], EveryWindow(), layout=H36M_17
-            )
-        except ValueError:  # nothing long enough
-            continue
-        count = min(MOST_OF_CLASS, len(samples))
-        for index in np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int)):
-            batch = single_view(samples, int(index))
-            code = encode(normalised_for(batch["keypoints"][0], model.encoder), FPS, model.encoder)
-            vectors.append(over_time(code[None], torch.ones(1, len(code), dtype=torch.bool)).flatten().numpy())
-            actions.append(action)
-            names.append(samples.places[int(index)][0].name)
-    return np.stack(vectors), np.array(actions), np.array(names)
-
-
-def macro(found: np.ndarray, true: np.ndarray) -> float:
-    return float(np.mean([(found[true == name] == name).mean() for name in np.unique(true)]))
-
-
-def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
-
-
-def retrieved(q: np.ndarray, z: np.ndarray, clip: np.ndarray) -> float:
-    """Share of the nearest windows of other clips that have the same action; the mean over actions."""
-    order = NearestNeighbors(n_neighbors=len(q), metric="cosine").fit(q).kneighbors(q, return_distance=False)
-    values = defaultdict(list)
-    for row, near in enumerate(order):
-        others = near[clip[near] != clip[row]][:NEIGHBOURS]
-        values[z[row]].append((z[others] == z[row]).mean())
-    return float(np.mean([np.mean(some) for some in values.values()]))
 
 
 def on_development(model: Model, folder: Path) -> Iterator[tuple[str, str]]:
