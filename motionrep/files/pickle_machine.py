@@ -6,6 +6,7 @@ nothing; whatever a pickle names is looked up by `find`.
 """
 
 import codecs
+import mmap
 import pickle
 import pickletools
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from motionrep.files.limits import limit, require_within
 
 Find = Callable[[str, str], Any]
 _CONTAINERS = (dict, list, tuple, set, frozenset)
+_STEPS_BEFORE_FORGETTING = 2**16
 
 
 class Inert:
@@ -31,6 +33,9 @@ class Inert:
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
+
+
+_WITH_PARTS = (*_CONTAINERS, Inert)
 
 
 def as_key(value: Any) -> Any:
@@ -79,15 +84,21 @@ class PickleMachine:
                 for more than the limits.
         """
         most_steps, most_bits = limit("opcodes"), int(limit("digits") * 3.33)
-        steps, read = 0, self._stream.read
+        stream, read, known = self._stream, self._stream.read, _STEPS.get
+        steps = 0
         while (code := read(1)) != b".":
             steps += 1
             if steps > most_steps:
                 require_within("a pickle in it", "opcodes", steps)
-            if code not in _STEPS:
+            if not steps % _STEPS_BEFORE_FORGETTING and isinstance(stream, mmap.mmap):
+                _forget_what_was_read(stream)
+            if (reading := known(code)) is None:
                 raise pickle.UnpicklingError(f"opcode {code!r}" if code else "the file ends too early")
-            argument_of, step = _STEPS[code]
-            argument = None if argument_of is None else argument_of(self._stream)
+            argument_of, step = reading
+            if argument_of is None:
+                step(self, None)
+                continue
+            argument = argument_of(stream)
             if isinstance(argument, int) and argument.bit_length() > most_bits:
                 require_within("a whole number in it", "digits", argument.bit_length() / 3.33)
             step(self, argument)
@@ -212,6 +223,13 @@ class PickleMachine:
         self._push(self._persistent(key))
 
 
+def _forget_what_was_read(stream: mmap.mmap) -> None:
+    """Gives back the memory of a mapped file's part that was read; each value has been copied from there."""
+    whole_pages = stream.tell() // mmap.PAGESIZE * mmap.PAGESIZE
+    if whole_pages and hasattr(mmap, "MADV_DONTNEED"):
+        stream.madvise(mmap.MADV_DONTNEED, 0, whole_pages)
+
+
 def _line_of_text(stream: Any) -> str:
     """The text of a STRING, which protocol 0 writes between quotes, with escapes for what is no ASCII."""
     line = stream.readline().rstrip(b"\r\n")
@@ -290,25 +308,26 @@ def require_bounded(value: Any, what: Literal["numbers", "settings"] = "numbers"
     size: dict[int, int] = {}
     levels: dict[int, int] = {}
     kept: list[Any] = []  # so that no other object gets the id of one that was counted
-    stack: list[tuple[Any, bool]] = [(value, False)]
+    stack: list[tuple[Any, Any]] = [(value, None)]
     while stack:
-        item, counted = stack.pop()
-        if counted:
+        item, parts = stack.pop()
+        if parts is None:
+            if id(item) in size:
+                if size[id(item)] < 0:
+                    raise ValueError("a value in it contains itself")
+                continue
+            kept.append(item)
             parts = _parts(item)
-            size[id(item)] = 1 + sum(_size(part, size) for part in parts)
-            levels[id(item)] = 1 + max((levels.get(id(part), 0) for part in parts), default=0)
-            require_within("a value in it", what, size[id(item)])
-            if levels[id(item)] > most_levels:
-                require_within("a value in it", "levels of nesting", levels[id(item)])
-            continue
-        if id(item) in size:
-            if size[id(item)] < 0:
-                raise ValueError("a value in it contains itself")
-            continue
-        size[id(item)] = -1
-        kept.append(item)
-        stack.append((item, True))
-        stack.extend((part, False) for part in _parts(item) if isinstance(part, (*_CONTAINERS, Inert)))
+            if inner := [part for part in parts if isinstance(part, _WITH_PARTS)]:  # counted before the item is
+                size[id(item)] = -1
+                stack.append((item, parts))
+                stack.extend((part, None) for part in inner)
+                continue
+        size[id(item)] = 1 + sum(_size(part, size) for part in parts)
+        levels[id(item)] = 1 + max((levels.get(id(part), 0) for part in parts), default=0)
+        require_within("a value in it", what, size[id(item)])
+        if levels[id(item)] > most_levels:
+            require_within("a value in it", "levels of nesting", levels[id(item)])
     return value
 
 
@@ -321,6 +340,6 @@ def _parts(item: Any) -> Any:
 
 
 def _size(part: Any, size: dict[int, int]) -> int:
-    if isinstance(part, (*_CONTAINERS, Inert)):
+    if isinstance(part, _WITH_PARTS):
         return size[id(part)]
     return 1 + (len(part) // 8 if isinstance(part, str | bytes | bytearray) else 0)

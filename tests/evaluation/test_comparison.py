@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections import defaultdict
 from dataclasses import replace
 
 import joblib
@@ -46,8 +47,15 @@ def wham(world: BodyMotion, camera: BodyMotion, body) -> dict[str, np.ndarray]:
     return {
         "pose": rotvec(camera), "trans": camera.translation_m.numpy(), "pose_world": rotvec(world),
         "trans_world": hips_m.numpy(), "betas": world.betas.expand(FRAMES, -1).numpy(),
-        "verts": np.zeros((FRAMES, 4, 3)), "frame_ids": np.arange(FRAMES),
+        "verts": np.zeros((FRAMES, 6890, 3), np.float32), "frame_ids": np.arange(FRAMES),
     }  # fmt: skip
+
+
+def wham_output(person: dict[str, np.ndarray]) -> dict[object, dict[str, np.ndarray]]:
+    """Persons have the numbers that the tracker gave them, which are NumPy's."""
+    results: dict[object, dict[str, np.ndarray]] = defaultdict(dict)
+    results[np.int64(1)].update(person)
+    return results
 
 
 def gvhmr(motion: BodyMotion) -> dict[str, torch.Tensor]:
@@ -59,45 +67,66 @@ def gvhmr(motion: BodyMotion) -> dict[str, torch.Tensor]:
 
 
 def phalp(people: list[BodyMotion]) -> dict[str, dict[str, object]]:
-    """PHALP's and 4D-Humans' results: lists over the persons of each frame."""
-    return {
-        f"{number:06d}.jpg": {
-            "time": number, "tid": list(range(len(people))), "tracked_time": [0] * len(people),
+    """PHALP's and 4D-Humans' results, with those of its drawing: lists over the persons of each frame."""
+    results: dict[str, dict[str, object]] = {}
+    for number in range(FRAMES):
+        name, ids, box = f"outputs/_DEMO/walk/img/{number:06d}.jpg", list(range(1, len(people) + 1)), np.ones(4)
+        results[name] = {
+            "time": number, "shot": 0, "tracked_ids": ids, "tracked_bbox": [box] * len(ids), "tid": ids,
+            "bbox": [box] * len(ids), "tracked_time": [0] * len(ids), "appe": [np.zeros(512)] * len(ids),
+            "loca": [np.zeros(90)] * len(ids), "pose": [np.zeros(229)] * len(ids), "center": [np.ones(2)] * len(ids),
+            "scale": [np.ones(2)] * len(ids), "size": [[720, 1280]] * len(ids), "img_path": [name] * len(ids),
+            "img_name": [f"{number:06d}.jpg"] * len(ids), "conf": [np.float32(0.9)] * len(ids),
+            "mask": [{"size": [720, 1280], "counts": b"0"}] * len(ids), "class_name": [0] * len(ids),
             "smpl": [
                 {"global_orient": it.local_rotmat[number, :1].numpy(), "body_pose": it.local_rotmat[number, 1:].numpy(),
                  "betas": it.betas.numpy()} for it in people
             ],
-            "camera": [it.translation_m[number].numpy() for it in people], "size": [[720, 1280]] * len(people),
-        }
-        for number in range(FRAMES)
-    }  # fmt: skip
+            "camera": [it.translation_m[number].numpy() for it in people],
+            "camera_bbox": [np.ones(3, np.float32)] * len(ids), "3d_joints": [np.zeros((45, 3))] * len(ids),
+            "2d_joints": [np.zeros(90)] * len(ids), "mask_name": [""] * len(ids), "extra_data": [None] * len(ids),
+        }  # fmt: skip
+    return results
 
 
 def romp(motion: BodyMotion) -> dict[str, dict[str, np.ndarray]]:
+    """ROMP's `video_results.npz`, with --temporal_optimize."""
     pose = rotvec(motion).astype(np.float32)
     return {
         f"{number:08d}.png": {
-            "global_orient": pose[number : number + 1, :3], "body_pose": pose[number : number + 1, 3:],
-            "smpl_thetas": pose[number : number + 1], "smpl_betas": motion.betas[None].numpy(), "cam": np.ones((1, 3)),
-            "cam_trans": motion.translation_m[number : number + 1].numpy(), "center_confs": np.ones(1),
-            "track_ids": np.array([1], dtype=np.int32),
+            "cam": np.ones((1, 3), np.float32), "global_orient": pose[number : number + 1, :3],
+            "body_pose": pose[number : number + 1, 3:], "smpl_betas": motion.betas[None].numpy(),
+            "smpl_thetas": pose[number : number + 1], "center_preds": np.ones((1, 2), np.int64),
+            "center_confs": np.ones(1, np.float32), "track_ids": np.array([1], dtype=np.int32),
+            "cam_trans": motion.translation_m[number : number + 1].numpy(),
+            "verts": np.zeros((1, 6890, 3), np.float32), "joints": np.zeros((1, 71, 3), np.float32),
+            "pj2d_org": np.zeros((1, 71, 2), np.float32), "verts_camed_org": np.zeros((1, 6890, 3), np.float32),
         }
         for number in range(FRAMES)
     }  # fmt: skip
 
 
 def sam3d(motion: BodyMotion, body) -> list[list[dict[str, object]]]:
-    """SAM 3D Body's 70 keypoints in camera axes, and the place apart."""
+    """What `process_one_image` returns for each frame: 70 keypoints in camera axes, the place apart, and much more."""
     points = body.points(HALPE_26, motion.local_rotmat, motion.betas, motion.translation_m).numpy()
     order = [joint for joint in HALPE_26.joints if not joint.endswith("wrist")][:15]
     order += [f"{side}_{it}" for side in ("left", "right") for it in ("big_toe", "small_toe", "heel")]
     places = dict(enumerate(order)) | {41: "right_wrist", 62: "left_wrist", 69: "neck"}
+    more = {
+        "pred_keypoints_2d": (70, 2), "pred_vertices": (18439, 3), "pred_pose_raw": (266,), "global_rot": (3,),
+        "body_pose_params": (133,), "hand_pose_params": (108,), "scale_params": (28,), "shape_params": (45,),
+        "expr_params": (72,), "pred_joint_coords": (127, 3), "pred_global_rots": (127, 3, 3),
+        "mhr_model_params": (204,), "bbox": (4,), "lhand_bbox": (4,), "rhand_bbox": (4,),
+    }  # fmt: skip
+    rest = {name: np.zeros(shape, np.float32) for name, shape in more.items()}
+    rest |= {"mask": None, "focal_length": np.float32(1200)}
     frames = []
     for point in points - np.array([0, 0, 1]):
         keypoints = np.full((70, 3), 7.0, np.float32)
         for index, joint in places.items():
             keypoints[index] = point[HALPE_26.index(joint)]
-        frames.append([{"pred_keypoints_3d": keypoints, "pred_cam_t": np.array([0, 0, 1], np.float32)}])
+        found = {"pred_keypoints_3d": keypoints, "pred_cam_t": np.array([0, 0, 1], np.float32)}
+        frames.append([rest | found])
     return frames
 
 
@@ -118,9 +147,11 @@ def mediapipe(motion: BodyMotion, body) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, world, camera, body):
     folder = tmp_path_factory.mktemp("results")
-    joblib.dump({0: wham(world, camera, body)}, folder / "wham_output.pkl")
+    joblib.dump(wham_output(wham(world, camera, body)), folder / "wham_output.pkl")
     both = {"smpl_params_global": gvhmr(world), "smpl_params_incam": gvhmr(camera)}
-    torch.save(both | {"K_fullimg": torch.eye(3).repeat(FRAMES, 1, 1)}, folder / "hmr4d_results.pt")
+    inner = {"pred_x": torch.zeros(FRAMES, 151), "static_conf_logits": torch.zeros(1, FRAMES, 6)}
+    both |= {"K_fullimg": torch.eye(3).repeat(FRAMES, 1, 1), "net_outputs": {"model_output": inner}}
+    torch.save(both, folder / "hmr4d_results.pt")
     aside = replace(camera, translation_m=camera.translation_m + torch.tensor([1.0, 0, 0]))
     joblib.dump(phalp([aside, camera]), folder / "phalp.pkl")
     np.savez(folder / "romp.npz", results=romp(camera))

@@ -76,3 +76,10 @@ def test_text_comes_back_from_lists_arrays_and_scalars(tmp_path, protocol):
     assert as_items(read["bytes"]) == ["one", "three"]
     with pytest.raises(TypeError, match="not text"):
         as_items(read["numbers"])
+
+
+def test_a_long_pickle_is_what_python_reads(tmp_path):
+    """The mapped file's memory is given back while it is read; what was read before must not change by that."""
+    content = {f"name {number}": [number, str(number), (number / 2, b"x" * (number % 7))] for number in range(20_000)}
+    (tmp_path / "long.pkl").write_bytes(pickle.dumps(content, protocol=4))
+    assert read_pickle(tmp_path / "long.pkl", "test file") == content
