@@ -16,7 +16,8 @@ def machine(device: str | torch.device = "cpu") -> str:
     unit = "with AMX" if "amx_bf16" in text else "with AVX-512 bfloat16" if "avx512_bf16" in text else "as it is"
     model = re.search(r"model name\s*: (.+)", text)
     threads = torch.get_num_threads()
-    return f"{model[1] if model else 'CPU'} {unit}, {os.cpu_count()} cores, threads used: {threads}, torch {torch.__version__}."
+    name = model[1] if model else "CPU"
+    return f"{name} {unit}, {os.cpu_count()} cores, threads used: {threads}, torch {torch.__version__}."
 
 
 def cpu_time() -> str:

@@ -15,6 +15,7 @@ from motionrep.types import ActionScores, ActionTimeline, MotionEmbedding
 from motionrep_heads.contrastive import supervised_contrastive
 
 LABEL_SMOOTHING = 0.1
+_NO_CLASS = -1
 
 
 class ActionHead(nn.Module):
@@ -91,12 +92,14 @@ class ActionHead(nn.Module):
 
     def loss(self, output: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross entropy with label smoothing and, if the head has it, the contrastive term; clips with a class only."""
-        known = batch["label"] >= 0
-        label = batch["label"][known]
-        total = cross_entropy(output["logit"][known], label, label_smoothing=LABEL_SMOOTHING, reduction="sum")
+        label = batch["label"]
+        known = label != _NO_CLASS
+        total = cross_entropy(
+            output["logit"], label, label_smoothing=LABEL_SMOOTHING, reduction="sum", ignore_index=_NO_CLASS
+        )
         terms = {"cross_entropy": self.weight * total / known.sum().clamp(min=1)}
         if self.contrastive:
-            contrastive = supervised_contrastive(output["projection"][known], label)
+            contrastive = supervised_contrastive(output["projection"][known], label[known])
             terms["contrastive"] = self.weight * self.contrastive * contrastive
         return terms
 

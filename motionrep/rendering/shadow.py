@@ -35,13 +35,15 @@ def cast_shadow(vertex_m: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces
     flat = vertex_m[:, [0, 2]] + height * height.new_tensor(_SLANT)
     margin = 4 * _BLUR_M
     low, high = flat.amin(0) - margin, flat.amax(0) + margin
-    texel_m = max(_TEXEL_M, float((high - low).max()) / _MOST_TEXELS)
-    width, rows = (math.ceil(float(n) / texel_m) for n in high - low)
+    (left_m, near_m), (right_m, far_m) = torch.stack([low, high]).tolist()  # a GPU is waited for once
+    sides_m = right_m - left_m, far_m - near_m
+    texel_m = max(_TEXEL_M, max(sides_m) / _MOST_TEXELS)
+    width, rows = (math.ceil(side_m / texel_m) for side_m in sides_m)
     texture_point = torch.cat([(flat - low) / texel_m, torch.ones_like(height)], 1)
     mask = vertex_m.new_zeros(rows * width)
     mask[rasterize(texture_point[None], faces, width, rows, back_faces="show").pixel] = 1
     mask = _blurred(mask.reshape(1, 1, rows, width), _BLUR_M / texel_m)
-    corner = [[low[0], 0, low[1]], [low[0], 0, high[1]], [high[0], 0, low[1]], [high[0], 0, high[1]]]
+    corner = [[left_m, 0, near_m], [left_m, 0, far_m], [right_m, 0, near_m], [right_m, 0, far_m]]
     return Shadow(mask, low, low.new_tensor([width, rows]) * texel_m, vertex_m.new_tensor(corner))
 
 

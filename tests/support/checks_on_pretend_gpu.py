@@ -2,11 +2,20 @@
 
 import dataclasses
 
+import lightning
 import pytest
 import torch
+from lightning.pytorch.accelerators import Accelerator
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from pretend_gpu import DEVICE, Pretence, PretendTensor, on_device
+from scenes import scene_named
 from small_encoders import build
+from training_config import CONFIG
 
+from motionrep.datasets.authored.motions import authored_motion
+from motionrep.datasets.motion_folders import MotionClip
+from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, SynthesizedClips
+from motionrep.deployment.stream import Stream
 from motionrep.embedding import batching, embed
 from motionrep.encoders import ENCODERS
 from motionrep.fitting.keypoints import refine
@@ -14,9 +23,13 @@ from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.head_api.loading import head_class
 from motionrep.layouts import H36M_17
 from motionrep.pipeline.recovery import Recoverer
+from motionrep.rendering.backdrop import make_backdrop
 from motionrep.rendering.raster import rasterize
+from motionrep.rendering.scene import draw
 from motionrep.rendering.skeleton import stick_figure_vertices
 from motionrep.rendering.soft import silhouette
+from motionrep.training.module import TrainingModule
+from motionrep.training.sample_loading import sample_loader
 from motionrep.types import BodyMotion, Keypoints, MotionEmbedding
 
 HEADS = {"mesh": {"hidden": 16}, "pose3d": {}, "action": {"labels": ["walk", "jump"]}}
@@ -147,3 +160,89 @@ def test_embedding_waits_once_for_each_batch_and_for_what_it_gives():
     assert not isinstance(embedding.values, PretendTensor)
     assert not gpu.mixed
     assert sum(gpu.waits.values()) <= 1 + 2 * 3  # the weights, and each of three batches there and back
+
+
+@pytest.mark.parametrize("scene", ["bodies", "near", "boxes"])
+def test_a_picture_of_a_scene_is_drawn_on_the_device(scene):
+    """Its windows of the image are numbers that the CPU waits for; its size and its bodies change nothing."""
+    surfaces, behind = scene_named(scene)
+    there = [dataclasses.replace(it, **{name: on_device(value) for name, value in vars(it).items()}) for it in surfaces]
+    floor_m = torch.zeros(3)
+    with Pretence() as gpu:
+        backdrop = make_backdrop(behind.camera, floor_m, DEVICE, "transparent" if behind.color is None else "studio")
+        first = dict(gpu.waits)
+        picture = draw(there, backdrop)
+    assert isinstance(picture, PretendTensor)
+    assert not gpu.mixed
+    assert sum(first.values()) <= 15, first
+    assert sum(gpu.waits.values()) - sum(first.values()) <= 40, gpu.waits
+
+
+def test_a_stream_waits_as_often_for_every_frame():
+    """There and back for its window, whatever came before."""
+    stream = Stream(on_device(build("ktpformer")), fps=30, size_px=(64, 48), layout=H36M_17, device=DEVICE)
+    clip, waits = _clip(30), []
+    for xy_px in clip.xy_px:
+        with Pretence() as gpu:
+            assert stream.push(xy_px) is not None
+        assert not gpu.mixed
+        waits.append(sum(gpu.waits.values()))
+    assert max(waits) <= 2, gpu.waits
+
+
+class _PretendAccelerator(Accelerator):
+    """What Lightning asks of the device that it trains on."""
+
+    setup_device = teardown = lambda self, *_: None
+    get_device_stats = lambda self, device: {}  # noqa: E731
+    parse_devices = staticmethod(lambda devices: devices)
+    get_parallel_devices = staticmethod(lambda devices: [DEVICE])
+    auto_device_count = staticmethod(lambda: 1)
+    is_available = staticmethod(lambda: True)
+    name = staticmethod(lambda: "pretend")
+
+
+def _trained(steps, optimizer):
+    """The device after a training of so many steps and its validation, by Lightning as `training.run` does it."""
+    motion = authored_motion("walk", seconds=1.5)
+    usable = torch.ones(motion.frame_count, dtype=torch.bool)
+    clips = [MotionClip("walk", motion, usable, "walk", "train", True, "")]
+    train_set, val_set = (
+        SynthesizedClips(clips, 9, 9, windows=windows, labels=("walk",))
+        for windows in (RandomWindows(4 * steps), EveryWindow())
+    )
+    heads = {"mesh": {"hidden": 16}, "pose3d": {}, "action": {"labels": ["walk"]}}
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, head="mesh", classes="core")
+    module = TrainingModule(
+        on_device(build("ktpformer")),
+        {name: on_device(head_class(name)(channels=32, **options)) for name, options in heads.items()},
+        config, 30.0, steps,
+    )  # fmt: skip
+    strategy = SingleDeviceStrategy(DEVICE, _PretendAccelerator())
+    trainer = lightning.Trainer(
+        strategy=strategy, max_epochs=1, num_sanity_val_steps=0, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    keys = [(0, index) for index in range(4 * steps)]
+    with Pretence() as gpu:
+        trainer.fit(module, sample_loader(train_set, 4, keys, 0), sample_loader(val_set, 4, keys[: len(val_set)], 0))
+    assert trainer.global_step == steps * len(config_optimizers(module))
+    return gpu
+
+
+def config_optimizers(module):
+    found = module.optimizers()
+    return found if isinstance(found, list) else [found]
+
+
+# A step copies the eleven tensors of its batch, which does not wait where their memory is pinned.
+COPIES_OF_A_BATCH = 11
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_training_step_waits_for_its_batch_alone(optimizer):
+    few, many = (_trained(steps, optimizer) for steps in (2, 4))
+    assert not many.mixed
+    of_a_step = (sum(many.waits.values()) - sum(few.waits.values())) / 2
+    assert of_a_step <= COPIES_OF_A_BATCH, many.waits - few.waits
