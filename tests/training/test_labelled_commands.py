@@ -110,7 +110,7 @@ def test_3dpw(tmp_path, capsys):
         (tmp_path / "sequenceFiles" / part / "downtown_walking_00.pkl").write_bytes(pickle.dumps(stored, protocol=2))
     settings = {"head": "mesh", "head_config": {"hidden": 32}, "fps": 30.0}
     options = {"male": "open", "female": "open"}
-    before, after = scored(capsys, tmp_path, tmp_path, "pve", "3dpw", protocol_options=options, **settings)
+    before, after = scored(capsys, tmp_path, tmp_path, "mpjpe", "3dpw", protocol_options=options, **settings)
     assert after < 0.8 * before
 
 
