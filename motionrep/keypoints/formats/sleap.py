@@ -1,6 +1,5 @@
 """SLEAP's analysis files (.h5): tracks of persons, with the names of their joints."""
 
-
 import numpy as np
 
 from motionrep.files.contents import Contents
