@@ -23,6 +23,7 @@ from motionrep.rendering.video.writing import write_video
 
 EXAMPLES = ROOT / "examples"
 OPEN_BODY = ROOT / "docs" / "open_body.png"
+FLOOR = OPEN_BODY.with_name("floor.png")
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,15 @@ def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_draw_floor_draws_the_picture_of_the_documentation(tmp_path: Path) -> None:
+    """Networks and refinement round otherwise on other processors."""
+    run("draw_floor.py", str(tmp_path / "floor.png"))
+    drawn, shown = (np.asarray(Image.open(path), float) for path in (tmp_path / "floor.png", FLOOR))
+    assert drawn.shape == shown.shape
+    assert np.abs(drawn - shown).mean() < 2
+
+
+@pytest.mark.slow
 def test_the_gallery_is_what_its_script_makes(tmp_path: Path) -> None:
     """One of its pictures; the others take the same way."""
     run("gallery.py", str(tmp_path), "backgrounds")
@@ -131,5 +141,5 @@ def test_the_page_of_the_gallery_shows_all_of_its_pictures_and_is_small() -> Non
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"recover_mesh.py", "compare_clips.py", "live.py", "draw_open_body.py", "gallery.py"}
+    tested = {"recover_mesh.py", "compare_clips.py", "live.py", "draw_open_body.py", "draw_floor.py", "gallery.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
