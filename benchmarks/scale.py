@@ -3,8 +3,8 @@
     python benchmarks/scale.py --clips 10000 --workers 2 --output benchmarks/scale.md
 
 It writes clips of 3 s, embeds them by one process and by several, kills a run five times, and compares what it ends
-with to the run that was not killed. Then it embeds and recovers one clip of an hour. Memory is the largest resident set
-of a process.
+with to the run that was not killed. Then it embeds and recovers one clip of an hour, as a data set and to one file.
+Memory is the largest resident set of a process; with Ray, of the one that waits for the others.
 """
 
 import argparse
@@ -23,12 +23,14 @@ from reports import machine, write
 import motionrep
 from motionrep.layouts import COCO_17
 
-KILLS = 5
+KILLS, PARTS = 5, 40
 HOUR_FRAMES = 108_000
 _MEASURED = """
 import resource, sys
 from motionrep.cli.main import main
-status = main(sys.argv[1:])
+import motionrep.scale.datasets as datasets
+datasets.PART_FILES = int(sys.argv[1])
+status = main(sys.argv[2:])
 own, children = (resource.getrusage(who).ru_maxrss / 1000 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print("peak", max(own, children))
 sys.exit(status)
@@ -60,25 +62,35 @@ def many(folder: Path, clips: int, workers: int, ray: bool) -> list[str]:
     engines = {"one process": [], f"--workers {workers}": ["--workers", str(workers)]} | (
         {"--ray": ["--ray"]} if ray else {}
     )
+    part_files = max(1, min(256, clips // PARTS))
     for name, arguments in engines.items():
-        seconds, peak_mb = measured("embed", folder / "clips", folder / name.strip("-").replace(" ", "_"), *arguments)
+        output = folder / name.strip("-").replace(" ", "_")
+        seconds, peak_mb = measured("embed", folder / "clips", output, *arguments, part_files=part_files)
         lines.append(f"| {name} | {seconds:.0f} | {clips / seconds:.1f} | {peak_mb:.0f} |")
     whole = folder / "one_process"
     parts = len(list(whole.glob("part-*")))
     for kill in range(1, KILLS + 1):
-        killed_after(folder / "clips", folder / "killed", max(1, parts * kill // (KILLS + 1)))
-    measured("embed", folder / "clips", folder / "killed")
+        killed_after(folder / "clips", folder / "killed", max(1, parts * kill // (KILLS + 1)), part_files)
+    kept = len(list((folder / "killed").glob("part-*")))
+    measured("embed", folder / "clips", folder / "killed", part_files=part_files)
     same = content(folder / "killed") == content(whole)
-    return [*lines, "", f"Killed {KILLS} times and gone on with: {'the same files' if same else 'OTHER FILES'}.", ""]
+    ending = f"with {kept} of {parts} parts made before the last kill: {'the same files' if same else 'OTHER FILES'}."
+    return [*lines, "", f"Killed {KILLS} times and gone on, {ending}", ""]
 
 
 def hour(folder: Path, frames: int) -> list[str]:
     """Rows about one long clip."""
     save(folder / "hour.npz", frames, 0)
     lines = [f"One clip of {frames} frames at 30 per second:", "", "| command | s | peak MB |", "|---|---|---|"]
-    for name, arguments in {"embed": ["--level", "joint"], "predict": []}.items():
-        seconds, peak_mb = measured(name, str(folder / "*.npz"), folder / name, *arguments)
-        lines.append(f"| {' '.join([name, *arguments])} | {seconds:.0f} | {peak_mb:.0f} |")
+    for name, source, *arguments in (
+        ("embed", "*.npz", "--level", "joint"),
+        ("embed", "hour.npz", "--level", "frame"),
+        ("predict", "*.npz"),
+        ("predict", "hour.npz"),
+    ):
+        output = folder / ("one.parquet" if (name, source) == ("embed", "hour.npz") else f"{name}_{source.strip('*.')}")
+        seconds, peak_mb = measured(name, str(folder / source), output, *arguments)
+        lines.append(f"| {' '.join([name, source, *arguments])} | {seconds:.0f} | {peak_mb:.0f} |")
     return lines
 
 
@@ -92,21 +104,25 @@ def save(path: Path, frames: int, seed: int) -> None:
     motionrep.save_keypoints([keypoints], path)
 
 
-def command(name: str, source: Path | str, output: Path, *arguments: str) -> list[str]:
+def command(name: str, source: Path | str, output: Path, *arguments: str, part_files: int) -> list[str]:
     level = ["--level", "clip"] if name == "embed" and "--level" not in arguments else []
-    return [sys.executable, "-c", _MEASURED, name, str(source), "--output", str(output), *level, *arguments]
+    measure = [sys.executable, "-c", _MEASURED, str(part_files)]
+    return [*measure, name, str(source), "--output", str(output), *level, *arguments]
 
 
-def measured(name: str, source: Path | str, output: Path, *arguments: str) -> tuple[float, float]:
+def measured(
+    name: str, source: Path | str, output: Path, *arguments: str, part_files: int = 256
+) -> tuple[float, float]:
     """Seconds, and the peak memory in MB."""
-    begin = time.perf_counter()
-    done = subprocess.run(command(name, source, output, *arguments), check=True, stdout=subprocess.PIPE, text=True)
+    begin, given = time.perf_counter(), command(name, source, output, *arguments, part_files=part_files)
+    done = subprocess.run(given, check=True, stdout=subprocess.PIPE, text=True)
     return time.perf_counter() - begin, float(done.stdout.rpartition("peak")[2])
 
 
-def killed_after(source: Path, output: Path, parts: int) -> None:
+def killed_after(source: Path, output: Path, parts: int, part_files: int) -> None:
     """Starts a run and kills it when so many parts are there."""
-    process = subprocess.Popen(command("embed", source, output), stderr=subprocess.DEVNULL)
+    given = command("embed", source, output, part_files=part_files)
+    process = subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(list(output.glob("part-*"))) < parts and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
