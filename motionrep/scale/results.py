@@ -54,7 +54,7 @@ def _values(result: Any, timeline: ActionTimeline | None, head: str) -> dict[str
         probability = dict(zip(result.labels, result.probability().tolist(), strict=True))
         segments = [] if timeline is None else [asdict(segment) for segment in timeline.segments()]
         return {"action": result.best, "probability": probability, "action_segments": segments}
-    raise TypeError(f"head {head!r} gives {type(result).__name__}, for which data sets have no columns")
+    raise ValueError(f"head {head!r} gives {type(result).__name__}, for which data sets have no columns; leave it out")
 
 
 def _type(name: str, value: Any) -> Any:

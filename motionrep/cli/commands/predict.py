@@ -109,6 +109,8 @@ def _data_set(
     given = Recovery(**options)
     import motionrep
 
+    if (given.heads, given.run_folder) == (None, None):  # data sets are of people one by one, without a common floor
+        given = replace(given, heads=[DEFAULT_HEAD])
     heads, encoder = given.networks()
     made = motionrep.recover_dataset(
         sources, output, heads, encoder=encoder, body=given.body, camera=given.camera, flip=flip, refine=refine,
