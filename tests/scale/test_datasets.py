@@ -8,6 +8,7 @@ import torch
 from clip_folders import LENGTHS, person
 
 import motionrep
+from motionrep.cli.main import main
 from motionrep.files.remote import file_system
 from motionrep.pipeline.pieces import NamedClip, encoded_pieces
 from motionrep.scale import Engine
@@ -155,3 +156,12 @@ def test_a_reading_that_does_not_fit_a_file_is_an_error_of_that_file(clips, tiny
     (clips / "broken.json").unlink()
     made = motionrep.embed_dataset(clips, tmp_path / "out", tiny / "encoder", reading=Reading(layout="coco_17"))
     assert made.errors == len(LENGTHS)
+
+
+@pytest.mark.slow
+def test_the_command_on_a_folder_takes_heads_that_a_data_set_has_columns_for(clips, tmp_path):
+    """By default the ground head was among them, and the command ended with a traceback."""
+    assert main(["predict", str(clips), "--output", str(tmp_path / "out")]) == 0
+    assert {"axis_angle", "body_model"} <= set(pd.read_parquet(tmp_path / "out").columns)
+    heads = ["--head", "mesh-ktpformer-s", "--head", "ground-ktpformer-s"]
+    assert main(["predict", str(clips), *heads, "--output", str(tmp_path / "other")]) == 2
