@@ -102,12 +102,18 @@ def test_a_camera_that_is_not_there_is_one_sentence() -> None:
     assert result.stderr.count("\n") == 1
 
 
+def drawn_as_shown(script: str, folder: Path, picture: Path, most: float) -> np.ndarray:
+    """What a script draws, after a comparison with the picture of the documentation."""
+    run(script, str(folder / picture.name))
+    drawn, shown = (np.asarray(Image.open(path), float) for path in (folder / picture.name, picture))
+    assert drawn.shape == shown.shape
+    assert np.abs(drawn - shown).mean() < most
+    return drawn
+
+
 @pytest.mark.slow
 def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -> None:
-    run("draw_open_body.py", str(tmp_path / "open_body.png"))
-    drawn, shown = (np.asarray(Image.open(path), float) for path in (tmp_path / "open_body.png", OPEN_BODY))
-    assert drawn.shape == shown.shape
-    assert np.abs(drawn - shown).mean() < 0.5
+    drawn = drawn_as_shown("draw_open_body.py", tmp_path, OPEN_BODY, 0.5)
     skin = drawn[..., 0] > drawn[..., 2] + 15
     for row, count in zip(np.split(skin, 3), (5, 6, 6), strict=True):
         assert all(body.sum() > 3000 for body in np.array_split(row, count, axis=1))
@@ -116,10 +122,7 @@ def test_draw_open_body_draws_the_picture_of_the_documentation(tmp_path: Path) -
 @pytest.mark.slow
 def test_draw_floor_draws_the_picture_of_the_documentation(tmp_path: Path) -> None:
     """Networks and refinement round otherwise on other processors."""
-    run("draw_floor.py", str(tmp_path / "floor.png"))
-    drawn, shown = (np.asarray(Image.open(path), float) for path in (tmp_path / "floor.png", FLOOR))
-    assert drawn.shape == shown.shape
-    assert np.abs(drawn - shown).mean() < 2
+    drawn_as_shown("draw_floor.py", tmp_path, FLOOR, 2)
 
 
 @pytest.mark.slow
