@@ -131,6 +131,18 @@ def test_distances_and_fields_of_view_keep_to_their_ranges():
     assert 0.099 < min(height) < max(height) < 0.901
 
 
+def test_a_share_of_the_clips_keeps_the_default_cameras():
+    hard = {"pitch_deg": (50.0, 60.0), "hfov_deg": (80.0, 90.0), "cut_off": 1.0, "hidden": 1.0, "other_bones": 1.0}
+    views, all_hard = _views(_samples(**hard, usual_views=0.4)), _views(_samples(**hard))
+    usual = [view.pitch_rad < np.radians(36) for view in views]
+    assert 0.25 < np.mean(usual) < 0.55
+    for view, other, plain in zip(views, all_hard, usual, strict=True):
+        assert (view.filming.cut is None) == (not view.filming.covers) == (view.hfov_rad < np.radians(66)) == plain
+        assert plain or view.pitch_rad == other.pitch_rad
+        assert (view.bones_m == other.bones_m).all()
+        assert view.yaw_rad == other.yaw_rad
+
+
 def test_as_many_pictures_stand_upright_as_the_setting_says():
     size_px = [view.size_px for view in _views(_samples(portrait=1.0))]
     assert all(width <= height for width, height in size_px)

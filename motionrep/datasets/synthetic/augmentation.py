@@ -5,11 +5,15 @@ Each change can be switched off by itself; `benchmarks/variety.yaml` lists the r
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 _SHARES = (
     "other_legs", "own_betas", "other_bones", "camera_moves", "pans", "portrait", "cut_off", "hidden", "detectors",
-    "masked_joints", "masked_frames",
+    "masked_joints", "masked_frames", "usual_views",
+)  # fmt: skip
+_CAMERAS = (
+    "pitch_deg", "roll_deg", "distance_m", "hfov_deg", "height_in_picture", "distortion", "portrait", "camera_moves",
+    "pans", "cut_off", "hidden",
 )  # fmt: skip
 
 
@@ -47,6 +51,8 @@ class Augmentation:
             (`learned_noise`).
         masked_joints: Share of the keypoints that are hidden, at random.
         masked_frames: Share of the frames that are hidden, at random.
+        usual_views: Share of the clips that are filmed as if the cameras' settings were the default: a whole person
+            before a camera that stands, near eye level. Bodies, motion and detectors vary there as everywhere.
     """
 
     speed: tuple[float, float] = (0.8, 1.25)
@@ -70,6 +76,11 @@ class Augmentation:
     detectors: float = 0.0
     masked_joints: float = 0.0
     masked_frames: float = 0.0
+    usual_views: float = 0.0
+
+    def with_usual_views(self) -> "Augmentation":
+        """These settings with the cameras of the default ones."""
+        return replace(self, **{one.name: one.default for one in fields(self) if one.name in _CAMERAS})
 
     def __post_init__(self) -> None:
         if not 0 < self.speed[0] <= self.speed[1] < math.inf:

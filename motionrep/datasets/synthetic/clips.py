@@ -142,6 +142,8 @@ class SynthesizedClips(Dataset):
 
     def _draw(self, epoch: int, index: int) -> View:
         rng, augmentation = np.random.default_rng((self.seed, epoch, index)), self.augmentation
+        if np.random.default_rng((self.seed, epoch, index, 5)).random() < augmentation.usual_views:
+            augmentation = augmentation.with_usual_views()
         more = np.random.default_rng((self.seed, epoch, index, 1))  # for what not every clip draws
         if isinstance(self.windows, EveryWindow):
             run, start_s = self.places[index // self.windows.views]
