@@ -20,6 +20,7 @@ from motionrep.fitting.minimising import blend_into, windows_of
 from motionrep.fitting.refining import Floor, People, joined, solve_changes, solve_shape
 from motionrep.geometry.cameras import PinholeCamera, project, require_picture
 from motionrep.layouts import SMPL_24
+from motionrep.motion.axes import world_from_camera
 from motionrep.motion.contacts import POINTS, Ground, contact_weights, point_radii_m
 from motionrep.types import BodyMotion, Keypoints
 
@@ -52,7 +53,7 @@ def refine(
             50 degrees.
         progress: Whether to show a progress bar on a terminal.
         ground: What touches the floor, which is then at y = 0 of the camera's world: it is kept on the floor, where it
-            holds. The camera stands.
+            holds.
 
     Raises:
         ValueError: The motion is in other axes, behind the camera or of another length than the keypoints; no keypoint
@@ -74,7 +75,8 @@ def refine_people(
     if grounds is not None:
         if camera is None:
             raise ValueError("ground: says nothing without the camera's place; pass the camera of fitting.floor")
-        people = [_on_floor(one, ground, camera) for one, ground in zip(people, grounds, strict=True)]
+        together = zip(people, motions, grounds, strict=True)
+        people = [_on_floor(one, motion, ground, camera) for one, motion, ground in together]
     alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, (one, motion, clip) in enumerate(zip(people, motions, clips, strict=True)):
         expression = None if one.expression is None else one.expression.shape[-1]
@@ -139,17 +141,18 @@ def _camera(camera: PinholeCamera | None, clip: Keypoints) -> PinholeCamera:
     return camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
 
 
-def _on_floor(one: People, ground: Ground, camera: PinholeCamera) -> People:
+def _on_floor(one: People, motion: BodyMotion, ground: Ground, camera: PinholeCamera) -> People:
     """The person with a floor, on the plane y = 0 of the camera's world."""
     if len(ground.contact) != one.real.shape[1]:
         raise ValueError(
             f"ground: {len(ground.contact)} frames, the motion has {one.real.shape[1]}; both are of one clip"
         )
     weight = contact_weights(ground, _PROBABLE).to(one.real)[None]
-    transform = camera.camera_from_world.to(one.real)
-    up = transform[:3, 1]
+    turn, eye_m = world_from_camera(motion, camera)
+    frames = one.real.shape[1]
+    way = turn.expand(1, frames, 3, 3), eye_m.expand(1, frames, 3), camera.moves
     points = torch.tensor(POINTS, device=one.real.device)
-    return replace(one, floor=Floor(up, -up @ transform[:3, 3], point_radii_m(one.body), points, weight))
+    return replace(one, floor=Floor(*way, point_radii_m(one.body), points, weight))
 
 
 @torch.no_grad()

@@ -31,25 +31,36 @@ _SLIPPING_M_PER_S = 0.6
 
 @dataclass(frozen=True)
 class Floor:
-    """A floor that does not move, in camera axes, and what touches it.
+    """A floor, at y = 0 of a world in which the camera stands or moves, and what touches it.
 
     Attributes:
-        up: Its normal.
-        height_m: Of the camera above it.
+        turn: From camera axes to the world.
+        eye_m: The camera's place in the world.
+        camera_moves: Otherwise turn and place are the same in all frames.
         radius_m: Of the surface about each of `motion.contacts.POINTS`.
         points: Index of each of them among the joints and landmarks.
         contact: From 0 for a point that does not touch the floor to 1.
     """
 
-    up: Float[Tensor, "3"]
-    height_m: Float[Tensor, ""]
+    turn: Float[Tensor, "people frames 3 3"]
+    eye_m: Float[Tensor, "people frames 3"]
+    camera_moves: bool
     radius_m: Float[Tensor, " points"]
     points: Tensor
     contact: Float[Tensor, "people frames points"]
 
-    def gap_m(self, point_m: Float[Tensor, "people frames points 3"]) -> Float[Tensor, "people frames points"]:
+    def in_world(self, point_m: Float[Tensor, "people frames points 3"]) -> Float[Tensor, "people frames points 3"]:
+        """Points in camera axes, in the world."""
+        return point_m @ self.turn.mT + self.eye_m[:, :, None]
+
+    def gap_m(self, world_m: Float[Tensor, "people frames points 3"]) -> Float[Tensor, "people frames points"]:
         """Between the surface and the floor."""
-        return point_m @ self.up + self.height_m - self.radius_m
+        return world_m[..., 1] - self.radius_m
+
+    def at(self, person: Tensor, frames: Tensor) -> "Floor":
+        """Other frames of every person, as `People.at`."""
+        named = ("turn", "eye_m", "contact")
+        return replace(self, **{name: getattr(self, name)[person, frames] for name in named})
 
     def holds(self) -> Float[Tensor, "people steps points"]:
         """How surely a point touches the floor in a frame and in the next one."""
@@ -84,8 +95,7 @@ class People:
         person = torch.arange(len(frames), device=frames.device)[:, None]
         named = ("local_rotmat", "translation_m", "expression", "ray", "weight", "depth_m", "real")
         values = {name: value[person, frames] for name in named if (value := getattr(self, name)) is not None}
-        floor = self.floor and replace(self.floor, contact=self.floor.contact[person, frames])
-        return replace(self, floor=floor, **values)
+        return replace(self, floor=self.floor and self.floor.at(person, frames), **values)
 
     def moved(self, rotvec: Tensor, moved_m: Tensor) -> tuple[Tensor, Tensor]:
         """Rotations and translations after changes."""
@@ -99,6 +109,10 @@ class People:
         pose = self.moved(rotvec, moved_m)
         return self.body.points(JOINTS_AND_LANDMARKS, pose[0], betas[:, None], pose[1], self.expression)
 
+    def steadied(self, point_m: Float[Tensor, "people frames points 3"]) -> Float[Tensor, "people frames points 3"]:
+        """Points as a camera that does not move would see them, where its way is known."""
+        return self.floor.in_world(point_m) if self.floor is not None and self.floor.camera_moves else point_m
+
 
 def joined(people: list[People]) -> People:
     """People who are solved side by side, each of one row, with the same body, joints, frame rate and floor."""
@@ -111,8 +125,12 @@ def joined(people: list[People]) -> People:
         values[field.name] = torch.cat(parts) if isinstance(parts[0], Tensor) else parts[0]
     values["regressor"] = people[0].regressor
     if people[0].floor is not None:
-        contact = [_lengthened(one.floor.contact, longest, True) for one in people if one.floor is not None]
-        values["floor"] = replace(people[0].floor, contact=torch.cat(contact))
+        floors = [one.floor for one in people if one.floor is not None]
+        per_frame = {
+            name: torch.cat([_lengthened(getattr(floor, name), longest, name == "contact") for floor in floors])
+            for name in ("turn", "eye_m", "contact")
+        }
+        values["floor"] = replace(floors[0], **per_frame)
     return People(**values)
 
 
@@ -158,7 +176,7 @@ def _solve(people: People, betas: Tensor, with_shape: bool = False) -> tuple[Ten
         if with_shape:
             terms.append(lasting[:, None] * ((shaped - betas) / _BETA).square())
         if expected is not None:
-            unexpected = _acceleration(source_m[:, :, :_JOINTS], people.fps) - expected
+            unexpected = _acceleration(people.steadied(source_m[:, :, :_JOINTS]), people.fps) - expected
             terms.append((inner * unexpected / _ACCELERATION).square())
         if people.floor is not None:
             terms += _floor_terms(people, people.floor, source_m.index_select(2, people.floor.points), smooth)
@@ -173,11 +191,12 @@ def _solve(people: People, betas: Tensor, with_shape: bool = False) -> tuple[Ten
 
 def _floor_terms(people: People, floor: Floor, point_m: Tensor, smooth: bool) -> list[Tensor]:
     """What touches the floor is on it and holds; nothing is below it."""
-    gap_m = floor.gap_m(point_m)
+    world_m = floor.in_world(point_m)
+    gap_m = floor.gap_m(world_m)
     terms = [floor.contact * geman_mcclure(gap_m.square(), _FAR_FROM_FLOOR_M) / _GAP_M**2]
     terms.append(people.real[..., None] * (gap_m.clamp(max=0) / _GAP_M).square())
     if smooth:
-        speed = (point_m.diff(dim=1) * people.fps).square().sum(-1)
+        speed = (world_m.diff(dim=1) * people.fps).square().sum(-1)
         terms.append(floor.holds() * geman_mcclure(speed, _SLIPPING_M_PER_S) / _HOLD_M_PER_S**2)
     return terms
 
@@ -196,7 +215,7 @@ def _without_jitter(acceleration: Float[Tensor, "people frames joints 3"]) -> Te
 def _predicted_m(people: People, betas: Tensor) -> Float[Tensor, "people frames joints 3"]:
     """The predicted joints relative to the pelvis, for bodies of that shape."""
     still = people.translation_m.new_zeros(*people.real.shape, _JOINTS, 3)
-    joint_m = people.points(still, still[:, :, 0], betas)[:, :, :_JOINTS]
+    joint_m = people.steadied(people.points(still, still[:, :, 0], betas)[:, :, :_JOINTS])
     return joint_m - joint_m[:, :, :1]
 
 
@@ -222,10 +241,11 @@ def _curvature(people: People, betas: Tensor, slowness: Tensor | None) -> Float[
     joint_m2 = change_m[:, :, :_JOINTS].square().sum((-1, -2))[:, None]
     if slowness is not None:
         curvature = curvature + (slowness * people.fps**2).square()[:, None] * joint_m2 / _ACCELERATION**2
-    if people.floor is not None:
+    if people.floor is not None and one.floor is not None:
         floor, touching = people.floor, (people.floor.contact.sum(1) * share)[:, None]
         point_m = change_m.index_select(2, floor.points)
-        curvature = curvature + ((point_m @ floor.up).square() * touching).sum(-1)[:, None] / _GAP_M**2
+        raised_m = (point_m * one.floor.turn[:, :, None, 1]).sum(-1)
+        curvature = curvature + (raised_m.square() * touching).sum(-1)[:, None] / _GAP_M**2
         if slowness is not None:
             held_m2 = (point_m.square().sum(-1) * touching).sum(-1)[:, None]
             curvature = curvature + (slowness * people.fps**2)[:, None] * held_m2 / _HOLD_M_PER_S**2

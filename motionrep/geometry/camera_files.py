@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -10,9 +10,9 @@ from motionrep.checks.values import number
 from motionrep.files.reading import irregular, reading
 from motionrep.files.texts import read_json
 from motionrep.files.writing import write_json
-from motionrep.geometry.cameras import PinholeCamera
+from motionrep.geometry.cameras import PinholeCamera, World
 
-_FIELDS = ("width", "height", "fx", "fy", "cx", "cy", "hfov_deg", "camera_from_world")
+_FIELDS = ("width", "height", "fx", "fy", "cx", "cy", "hfov_deg", "camera_from_world", "world")
 _SQUARE = 0.01
 
 
@@ -30,7 +30,9 @@ def read_camera(path: Path | str, width_px: int | None = None, height_px: int | 
     * `cx`, `cy`: principal point in pixels from the top left corner; the middle of the picture if left out,
     * `width`, `height`: size of the pictures in pixels,
     * `camera_from_world`: a rigid 4 x 4 matrix, row by row. It acts on column vectors in metres and leads from a world
-      whose y axis points up to the camera's axes (x right, y down, z forward).
+      whose y axis points up to the camera's axes (x right, y down, z forward). Of a camera that moves, a list of such
+      matrices, one for each frame of the video;
+    * `world`: what is known of that world (`PinholeCamera.world`). A camera that moves needs it.
 
     Lens distortion is not modelled: undistort the keypoints first.
 
@@ -62,9 +64,16 @@ def read_camera(path: Path | str, width_px: int | None = None, height_px: int | 
         for name, size_px in (("cx", width_px), ("cy", height_px))
     )
     focal_px = _focal_px(path, content, width_px)
-    camera_from_world = _rigid(path, content["camera_from_world"]) if "camera_from_world" in content else torch.eye(4)
+    pose, world = torch.eye(4), content.get("world", "floor")
+    if "camera_from_world" in content:
+        pose = _rigid(path, content["camera_from_world"])
+    if ("world" not in content and pose.dim() > 2) or world not in get_args(World):
+        raise ValueError(
+            f"{path}: field 'world': expected 'floor' (y is up and 0 on the floor), 'upright' (y is up) or 'any' "
+            f"(unknown axes, origin and scale), got {content.get('world', 'nothing')!r}; a camera that moves needs it"
+        )
     with reading(path):
-        return PinholeCamera(focal_px, (center_px[0], center_px[1]), width_px, height_px, camera_from_world)
+        return PinholeCamera(focal_px, (center_px[0], center_px[1]), width_px, height_px, pose, world)
 
 
 def write_camera(camera: PinholeCamera, path: Path | str) -> None:
@@ -81,7 +90,9 @@ def write_camera(camera: PinholeCamera, path: Path | str) -> None:
         "cy": camera.center_px[1],
         "camera_from_world": camera.camera_from_world.tolist(),
     }
-    write_json(content, Path(path))
+    if camera.moves or camera.world != "floor":
+        content["world"] = camera.world
+    write_json(content, Path(path), indent=None if camera.moves else 2)
 
 
 def _focal_px(path: Path, content: dict[str, Any], width_px: int) -> float:
@@ -113,15 +124,23 @@ def _number(path: Path, content: dict[str, Any], name: str) -> float:
 
 
 def _rigid(path: Path, rows: Any) -> torch.Tensor:
-    hint = "expected 4 rows of 4 numbers, a rotation and a translation in metres over 0, 0, 0, 1"
+    hint = (
+        "expected 4 rows of 4 numbers, a rotation and a translation in metres over 0, 0, 0, 1, or a list of such "
+        "matrices, one for each frame"
+    )
     try:
         matrix = torch.tensor(rows, dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"{path}: field 'camera_from_world': {hint}, got {rows!r}") from error
-    if matrix.shape != (4, 4) or not bool(torch.isfinite(matrix).all()):
+        raise ValueError(f"{path}: field 'camera_from_world': {hint}, got {str(rows)[:80]}") from error
+    if matrix.dim() not in (2, 3) or matrix.shape[-2:] != (4, 4) or not bool(torch.isfinite(matrix).all()):
         raise ValueError(f"{path}: field 'camera_from_world': {hint}, got shape {tuple(matrix.shape)} or NaN")
-    rotation = matrix[:3, :3]
-    rigid = torch.allclose(rotation @ rotation.T, torch.eye(3), atol=1e-3) and float(torch.linalg.det(rotation)) > 0
-    if not rigid or matrix[3].tolist() != [0.0, 0.0, 0.0, 1.0]:
-        raise ValueError(f"{path}: field 'camera_from_world': {hint}, got a matrix that stretches, mirrors or projects")
+    rotation = matrix[..., :3, :3]
+    stretch = (rotation @ rotation.mT - torch.eye(3)).abs().amax((-2, -1))
+    wrong = (stretch > 1e-3) | (torch.linalg.det(rotation) < 0)
+    wrong = wrong | (matrix[..., 3, :] != torch.tensor([0.0, 0.0, 0.0, 1.0])).any(-1)
+    if bool(wrong.any()):
+        where = f" in frame {int(wrong.nonzero()[0, 0])}" if matrix.dim() == 3 else ""
+        raise ValueError(
+            f"{path}: field 'camera_from_world': {hint}, got a matrix{where} that stretches, mirrors or projects"
+        )
     return matrix

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from motionrep.checks.values import (
     LARGEST_M,
     number,
     picture_size,
+    require_clip,
     require_rotations,
     require_shape,
     require_within,
@@ -23,17 +25,27 @@ _FITTED_HFOV_DEG = (15.0, 110.0)
 
 _LARGEST_FOCAL_PX = 1e7
 _LEVEL_DEG, _TILTED_DEG = 15.0, 60.0
+# What is known of a camera's world: y is up and 0 on the floor; y is up; or nothing, nor how long its metre is.
+World = Literal["floor", "upright", "any"]
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
-    """One camera, without lens distortion. `camera_from_world` is a rigid 4 x 4 transform, metres, column vectors."""
+    """One camera, without lens distortion.
+
+    Attributes:
+        camera_from_world: A rigid 4 x 4 transform, metres, column vectors. A camera that moves has one for each frame
+            of the video, from its frame 0.
+        world: "floor" where y is up and 0 on the floor, "upright" where y is up, "any" where only a camera that moves
+            is known up to axes, origin and scale. Recovery finds the rest (`fitting.floor`).
+    """
 
     focal_px: float
     center_px: tuple[float, float]
     width_px: int
     height_px: int
-    camera_from_world: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
+    camera_from_world: Float[Tensor, "*frames 4 4"] = field(default_factory=lambda: torch.eye(4))
+    world: World = "floor"
 
     def __post_init__(self) -> None:
         for name, value, least in (
@@ -48,11 +60,17 @@ class PinholeCamera:
             raise ValueError(f"PinholeCamera.center_px: expected x and y, got {self.center_px!r}")
         picture_size("PinholeCamera", self.width_px, self.height_px)
         name = "PinholeCamera.camera_from_world"
-        require_shape(name, self.camera_from_world, (4, 4))
-        require_within(name, self.camera_from_world, LARGEST_M)
-        require_rotations(name, self.camera_from_world[:3, :3])
-        if self.camera_from_world[3].tolist() != [0.0, 0.0, 0.0, 1.0]:
-            raise ValueError(f"{name}: expected 0, 0, 0, 1 in the last row, got {self.camera_from_world[3].tolist()}")
+        if self.moves:
+            require_clip(name, self.camera_from_world, (None, 4, 4), LARGEST_M)
+        else:
+            require_shape(name, self.camera_from_world, (4, 4))
+            require_within(name, self.camera_from_world, LARGEST_M)
+        require_rotations(name, self.camera_from_world[..., :3, :3])
+        last = self.camera_from_world[..., 3, :].reshape(-1, 4)
+        if bool((wrong := (last != last.new_tensor([0.0, 0.0, 0.0, 1.0])).any(1)).any()):
+            raise ValueError(f"{name}: expected 0, 0, 0, 1 in the last row, got {last[wrong][0].tolist()}")
+        if self.world not in get_args(World):
+            raise ValueError(f"PinholeCamera.world: expected one of {', '.join(get_args(World))}, got {self.world!r}")
 
     @classmethod
     def from_hfov(cls, width_px: int, height_px: int, hfov_deg: float = DEFAULT_HFOV_DEG) -> "PinholeCamera":
@@ -72,6 +90,26 @@ class PinholeCamera:
     def hfov_deg(self) -> float:
         """Horizontal field of view in degrees."""
         return math.degrees(2 * math.atan(self.width_px / 2 / self.focal_px))
+
+    @property
+    def moves(self) -> bool:
+        """Whether `camera_from_world` has an axis of frames."""
+        return self.camera_from_world.dim() > 2
+
+    def during(self, first_frame: int, frames: int) -> "PinholeCamera":
+        """The camera during some frames of the video: one pose for each, where it moves.
+
+        Raises:
+            ValueError: It moves, and is not known in all of these frames.
+        """
+        if not self.moves:
+            return self
+        if first_frame + frames > len(self.camera_from_world):
+            raise ValueError(
+                f"camera: moves and has {len(self.camera_from_world)} poses, but somebody is in frames {first_frame} "
+                f"to {first_frame + frames - 1}; give a pose for each frame of the video, from its frame 0"
+            )
+        return replace(self, camera_from_world=self.camera_from_world[first_frame : first_frame + frames])
 
     def mirrored(self) -> "PinholeCamera":
         """The camera of the mirrored picture (`embedding.mirrored`), in the world mirrored at x = 0."""
@@ -109,9 +147,10 @@ def camera_from_world_looking(
 
 
 def to_camera(point_world_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -> Float[Tensor, "*batch 3"]:
-    """World points in the camera's axes."""
+    """World points in the camera's axes; (frames points 3) for a camera that moves."""
     transform = camera.camera_from_world.to(point_world_m)
-    return point_world_m @ transform[:3, :3].T + transform[:3, 3]
+    shift_m = transform[:, None, :3, 3] if camera.moves else transform[:3, 3]
+    return point_world_m @ transform[..., :3, :3].mT + shift_m
 
 
 def project(point_camera_m: Float[Tensor, "*batch 3"], camera: PinholeCamera) -> Float[Tensor, "*batch 2"]:

@@ -49,25 +49,39 @@ def in_axes(
 
 
 def in_world(motion: BodyMotion, camera: PinholeCamera) -> BodyMotion:
-    """A motion in camera axes, in the axes of the world that the camera stands in.
+    """A motion in camera axes, in the axes of the world that the camera stands or moves in.
 
     Raises:
-        ValueError: The motion is not in camera axes.
+        ValueError: The motion is not in camera axes, or goes on when the camera is not known any more.
     """
     require_frame(motion, "camera")
     body = load_body_model(motion.body_model, len(motion.betas)).to(motion.translation_m.device)
-    turn = camera.camera_from_world[:3, :3].T
-    return in_axes(motion, body, turn, -turn @ camera.camera_from_world[:3, 3], "world")
+    turn, place_m = world_from_camera(motion, camera)
+    return in_axes(motion, body, turn, place_m, "world")
 
 
 def in_camera(motion: BodyMotion, body: BodyModel, camera: PinholeCamera) -> BodyMotion:
     """A motion in world axes, in the axes of a camera.
 
     Raises:
-        ValueError: The motion is not in world axes.
+        ValueError: The motion is not in world axes, or goes on when the camera is not known any more.
     """
     require_frame(motion, "world")
-    return in_axes(motion, body, camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3], "camera")
+    pose = camera.during(motion.first_frame, motion.frame_count).camera_from_world
+    return in_axes(motion, body, pose[..., :3, :3], pose[..., :3, 3], "camera")
+
+
+def world_from_camera(
+    motion: BodyMotion, camera: PinholeCamera
+) -> tuple[Float[Tensor, "*frames 3 3"], Float[Tensor, "*frames 3"]]:
+    """Rotation from the camera to the world and the camera's place in it; for each frame if the camera moves.
+
+    Raises:
+        ValueError: The motion goes on when the camera is not known any more.
+    """
+    pose = camera.during(motion.first_frame, motion.frame_count).camera_from_world.to(motion.translation_m)
+    turn = pose[..., :3, :3].mT
+    return turn, -(turn @ pose[..., :3, 3:])[..., 0]
 
 
 def require_frame(motion: BodyMotion, frame: Literal["camera", "world"]) -> None:

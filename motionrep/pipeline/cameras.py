@@ -54,8 +54,13 @@ def camera_of(
 
 
 def stands_in_world(camera: PinholeCamera) -> bool:
-    """Whether it is known where in the world the camera stands."""
-    return not torch.equal(camera.camera_from_world, torch.eye(4).to(camera.camera_from_world))
+    """Whether it is known where in the world the camera stands or moves."""
+    return camera.moves or not torch.equal(camera.camera_from_world, torch.eye(4).to(camera.camera_from_world))
+
+
+def floor_is_known(camera: PinholeCamera) -> bool:
+    """Whether the floor is at y = 0 of the world that the camera stands or moves in."""
+    return camera.world == "floor" and stands_in_world(camera)
 
 
 def _fitted(motion: Any, clip: Keypoints) -> PinholeCamera:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.motion.contacts import Ground
-from motionrep.pipeline.cameras import stands_in_world
+from motionrep.pipeline.cameras import floor_is_known
 from motionrep.pipeline.result import Recovered
 from motionrep.types import BodyMotion
 
@@ -35,11 +35,11 @@ def on_one_floor(people: Sequence[Recovered], refine: bool = False) -> list[Reco
 
     first = people[next(iter(standing))]
     camera = first.camera or PinholeCamera.from_hfov(first.keypoints.width_px, first.keypoints.height_px)
-    if not stands_in_world(camera):
+    if not floor_is_known(camera):
         seen = [(next(iter(named.values())), grounds[index]) for index, named in standing.items()]
         camera = camera_on_floor([motion for motion, _ in seen], [ground for _, ground in seen], camera)
-        transform = camera.camera_from_world
-        logger.info("the camera is %.2f m above the floor", -float(transform[:3, 1] @ transform[:3, 3]))
+        height_m = -(camera.camera_from_world[..., :3, 1] * camera.camera_from_world[..., :3, 3]).sum(-1)
+        logger.info("the camera is %.2f m above the floor", float(height_m.mean()))
     found = [replace(one, camera=camera) for one in people]
     for head in next(iter(standing.values())):
         rows = [index for index, named in standing.items() if head in named]

@@ -165,11 +165,14 @@ class Recoverer:
         """The same with the camera that took the clips; "fit" fits it to the person who is seen most.
 
         Raises:
-            ValueError: As `pipeline.cameras.camera_of`.
+            ValueError: As `pipeline.cameras.camera_of` and `PinholeCamera.during`.
         """
         most_seen = max(clips, key=lambda clip: float(clip.confidence.sum()))
         embedding = self.embed(most_seen) if camera == "fit" else None
-        return replace(self, camera=camera_of(camera, most_seen, self.heads, embedding))
+        found = camera_of(camera, most_seen, self.heads, embedding)
+        for clip in clips:
+            found.during(clip.first_frame, clip.frame_count)  # says where a moving camera is not known
+        return replace(self, camera=found)
 
     def _found_of(self, clip: Keypoints, index: int) -> Recovered:
         """`_found` of a clip that is not encoded yet."""

@@ -36,7 +36,8 @@ class CameraViews:
     """Everything that stays the same from frame to frame; `draw` makes the pictures.
 
     `groups` are the pictures of each view: a name for the title, and the persons who are in the picture. `camera`
-    takes the views "camera" and "overlay". It is in the axes of the motion, or has a pose in the world of the motion.
+    takes the views "camera" and "overlay". It is in the axes of the motion, or has a pose in the world of the motion,
+    for each frame if it moves.
     `keypoints_begin` is the frame of the clip in which each of `keypoints` begins. `keypoint_colors` has one entry for
     each of them; None is blue on the left and red on the right.
     """
@@ -110,7 +111,8 @@ class CameraViews:
         return view if view in ("overlay", "turntable") else f"{view} view"
 
     def _backdrop(self, view: View, frame: int, source: np.ndarray | None) -> Backdrop:
-        moves = view == "turntable" or (self.stage.follows and not self._has_own_camera(view))
+        own_moves = self.camera is not None and self.camera.moves and self.axes == "world"
+        moves = view == "turntable" or (own_moves if self._has_own_camera(view) else self.stage.follows)
         backdrop = self._make_backdrop(view, frame) if moves else self._still[view]
         if view != "overlay":
             return backdrop
@@ -125,7 +127,8 @@ class CameraViews:
     def _make_backdrop(self, view: View, frame: int) -> Backdrop:
         if self._has_own_camera(view):
             assert self.camera is not None
-            own = self.camera.camera_from_world.cpu() if self.axes == "world" else torch.eye(4)
+            own = self.camera.during(frame, 1).camera_from_world.cpu().reshape(-1, 4, 4)[0]
+            own = own if self.axes == "world" else torch.eye(4)
             pose = own @ torch.linalg.inv(self.stage.world_from_motion)
             camera = fitted(replace(self.camera, camera_from_world=pose), *self.size_px)
         else:

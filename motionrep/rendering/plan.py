@@ -110,7 +110,7 @@ def _camera(given: RenderInput, views: Sequence[View], image_px: tuple[int, int]
         return PinholeCamera.from_hfov(*image_px)
     if camera is None and "overlay" in views:
         raise ValueError("a motion in world axes needs camera= to be laid over the video")
-    return camera
+    return camera and camera.during(given.first_frame, given.frame_count)
 
 
 def _by_joints(given: RenderInput, options: RenderOptions) -> bool:

@@ -63,6 +63,12 @@ def test_the_path_may_be_a_string(write):
         ({"fx": 900, "camera_from_world": [[1, 0], [0]]}, "'camera_from_world': expected 4 rows of 4 numbers"),
         ({"fx": 900, "camera_from_world": [[1, 0], [0, 1]]}, r"got shape \(2, 2\)"),
         ({"fx": 900, "camera_from_world": torch.diag(torch.tensor([1, 1, -1, 1])).tolist()}, "mirrors"),
+        ({"fx": 900, "camera_from_world": [torch.eye(4).tolist()] * 2}, "'world': expected .*; a camera that moves"),
+        ({"fx": 900, "camera_from_world": torch.eye(4).tolist(), "world": "sea"}, "'world': expected .*, got 'sea'"),
+        (
+            {"fx": 900, "camera_from_world": [torch.eye(4).tolist(), torch.diag(torch.tensor([1, 1, -1, 1])).tolist()]},
+            "a matrix in frame 1 that .* mirrors",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(write, content, expected):
@@ -97,6 +103,35 @@ def test_a_written_camera_is_read_with_its_size(write, tmp_path):
     assert replace(read, camera_from_world=pose) == camera
     with pytest.raises(ValueError, match="give 'width' and 'height', the size of its pictures"):
         read_camera(write({"fx": 700}))
+
+
+def test_a_camera_that_moves_is_read_as_it_was_written(tmp_path):
+    poses = [camera_from_world_looking(torch.tensor([x, 2.0, 3.0]), torch.zeros(3)) for x in (0.0, 0.1, 0.2)]
+    camera = PinholeCamera(700.0, (300.0, 250.0), 640, 480, torch.stack(poses), "upright")
+    write_camera(camera, tmp_path / "camera.json")
+    read = read_camera(tmp_path / "camera.json")
+    torch.testing.assert_close(read.camera_from_world, camera.camera_from_world)
+    assert (read.world, read.moves) == ("upright", True)
+    assert torch.equal(read.during(1, 2).camera_from_world, read.camera_from_world[1:])
+
+
+def test_predict_and_render_take_a_camera_that_moves(tiny, tmp_path, write, capsys):
+    places_m = torch.stack([torch.linspace(0, 1, 12), torch.full((12,), 1.5), torch.full((12,), 4.0)], 1)
+    poses = [camera_from_world_looking(eye_m, torch.tensor([0.0, 1.0, 0.0])).tolist() for eye_m in places_m]
+    given = ["predict", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder")]
+    given += ["--head", str(tiny / "mesh"), "--output", str(tmp_path), "--camera"]
+    content = {"fx": 1800, "world": "floor"}
+    assert main([*given, str(write(content | {"camera_from_world": poses}))]) == 0
+    used, motion = read_camera(tmp_path / "clip_camera.json"), load_motion(tmp_path / "clip_0.npz")
+    assert motion.frame == "world"
+    joint_m = to_camera(motion.joints().position_m, used)
+    assert float((joint_m[1:] - joint_m[:-1])[..., 0].abs().max()) < 0.5  # the person stays in the picture
+    draw = ["render", str(tmp_path / "clip_0.npz"), "--views", "camera", "--height", "32", "--supersample", "1"]
+    shown = ["--camera", str(tmp_path / "clip_camera.json"), "--output", str(tmp_path / "frames")]
+    assert main([*draw, *shown]) == 0
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 12
+    assert main([*given, str(write(content | {"camera_from_world": poses[:9]}))]) == 2
+    assert "moves and has 9 poses, but somebody is in frames 0 to 11" in capsys.readouterr().err
 
 
 def test_predict_places_the_person_in_the_cameras_world(tiny, tmp_path, write, capsys):
