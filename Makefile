@@ -1,23 +1,27 @@
 # Commands, each with all its set-up: `make demo`, `make test`, `make fuzz` (reads a million broken files;
-# `make fuzz INPUTS=500` reads 500 made of each sample), `make gallery` (the pictures of docs). They need Python 3.11 or newer.
+# `make fuzz INPUTS=500` reads 500 made of each sample), `make gallery` (the pictures of docs), `make docs` (the site). They need Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 
 INPUTS ?= 14000
 
-.PHONY: demo test fuzz gallery lint clean
+.PHONY: demo test fuzz gallery docs lint clean
 
 demo: .venv/installed
 	$(BIN)/motionrep demo --output outputs/demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 --durations-min 5
 
 fuzz: .venv/installed
 	MOTIONREP_FUZZ=$(INPUTS) $(BIN)/python -m pytest --numprocesses auto tests/fuzz
 
 gallery: .venv/installed
 	$(BIN)/python examples/gallery.py docs/gallery
+
+docs: .venv/installed
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . outputs/site
+	@echo "open outputs/site/docs/index.html"
 
 lint: .venv/installed
 	$(BIN)/ruff check

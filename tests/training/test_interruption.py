@@ -92,8 +92,8 @@ def _command_told(errors: str) -> list[str]:
 @pytest.mark.parametrize(
     ("place", "epoch", "number"),
     [
-        ("training_step", 1, "SIGINT"), ("validation_step", 2, "SIGINT"), ("on_validation_epoch_end", 2, "SIGINT"),
-        ("on_save_checkpoint", 2, "SIGINT"), ("training_step", 1, "SIGTERM"), ("on_save_checkpoint", 2, "SIGTERM"),
+        ("training_step", 1, "SIGTERM"), ("validation_step", 2, "SIGINT"), ("on_validation_epoch_end", 2, "SIGINT"),
+        ("on_save_checkpoint", 2, "SIGTERM"),
     ],
 )  # fmt: skip
 def test_a_run_ends_with_130_or_143_wherever_it_is_interrupted(arguments, tmp_path, place, epoch, number):
