@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,17 @@ COMMANDS = {
         "--output", "{out}/clip.html",
     ],
     "plot": ["plot", "{table}", "--label", "frame", "--output", "{out}/map.png"],
-    "detect": ["detect", "{video}", "--detector", "blazepose-full", "--output", "{out}/clip.npz"],
+    "detect": ["detect", "{video}", "--detector", "blazepose-full", "--output", "{out}/clip.json"],
+    "evaluate": [
+        "evaluate", "--data", "{data}", "--views", "1", "--head", "{tiny}/pose3d", "--encoder", "{tiny}/encoder",
+        "--output", "{out}/metrics.json",
+    ],
 }  # fmt: skip
+OLDER = {"predict": "clip_0.npz", "export meshes": "walk_000000.obj"}  # where it is not the name of --output
+# Commands take the signals by turns, since a signal ends all of them in the same place.
+STOPPED = [*((command, number) for command in ("convert", "predict") for number in STATUS)] + [
+    (command, number) for command, number in zip(COMMANDS, cycle(STATUS)) if command not in ("convert", "predict")
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +57,11 @@ def given(tiny, tmp_path_factory):
     walk = authored_motion("walk", seconds=0.2)
     save_motion(walk, folder / "walk.npz")
     save_motion(walk.joints(), folder / "joints.npz")
+    save_motion(authored_motion("walk", seconds=1.0), folder / "data" / "unseen.npz")  # of the split "val"
     table = ["embed", str(tiny / "clip.json"), *SIZE, "--encoder", str(tiny / "encoder"), "--output"]
     assert main([*table, str(folder / "clip.parquet")]) == 0
     write_video(film(("walk",), seconds=0.4, fps=10.0).pictures, folder / "walk.mp4", 10.0)
-    paths = {"motion": "walk.npz", "joints": "joints.npz", "table": "clip.parquet", "video": "walk.mp4"}
+    paths = {"motion": "walk.npz", "joints": "joints.npz", "table": "clip.parquet", "video": "walk.mp4", "data": "data"}
     return {"tiny": tiny, "clip": tiny / "clip.json", **{name: folder / path for name, path in paths.items()}}
 
 
@@ -76,20 +87,29 @@ def _interrupts(monkeypatch, method, number):
     monkeypatch.setattr(Path, method, signalled)
 
 
-@pytest.mark.parametrize("number", STATUS, ids=lambda number: number.name)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_that_is_stopped_while_it_writes_says_so_and_leaves_nothing(
+@pytest.mark.parametrize(("command", "number"), STOPPED, ids=lambda it: getattr(it, "name", it))
+def test_a_command_that_is_stopped_while_it_writes_says_so_and_leaves_what_was_there(
     given, tmp_path, monkeypatch, capsys, command, number
 ):
     out = tmp_path / "out"
     out.mkdir()
     arguments = [argument.format(**given, out=out) for argument in COMMANDS[command]]
+    older = out / OLDER.get(command, Path(arguments[-1]).name)
+    older.write_bytes(b"older")
     handlers = [signal.getsignal(one) for one in STATUS]
     _interrupts(monkeypatch, "replace", number)
     assert main(arguments) == STATUS[number], capsys.readouterr().err
-    assert list(out.iterdir()) == []
+    assert list(out.iterdir()) == [older]
+    assert older.read_bytes() == b"older"
     assert capsys.readouterr().err.splitlines()[-1].startswith("motionrep: ")
     assert [signal.getsignal(one) for one in STATUS] == handlers
+
+
+def test_a_command_that_is_stopped_leaves_no_folder_that_it_made(given, tmp_path, monkeypatch):
+    arguments = [argument.format(**given, out=tmp_path / "new" / "out") for argument in COMMANDS["convert"]]
+    _interrupts(monkeypatch, "replace", signal.SIGINT)
+    assert main(arguments) == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_library_that_says_it_is_broken_when_it_is_interrupted_does_not_hide_it(tmp_path, monkeypatch, capsys):
