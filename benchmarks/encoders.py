@@ -69,6 +69,8 @@ def main() -> None:
     if not names:
         parser.error(f"no encoder begins with {options.only!r} (known: {', '.join(ENCODERS)})")
     lines = [
+        "# Encoding",
+        "",
         f"Clips of {options.frames} frames or slightly fewer, in whole windows, no overlap; median of alternating "
         'repeats. "mean" and "max" are distances of bfloat16 from float32 of the pose head\'s points. Weights are '
         'random except for the trained encoders, so compare the distances with "spread", the standard deviation of the '

@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     report = measure(options.data, options.clips, options.frames)
     print(report)
-    write(report, options.output)
+    write(f"# Bodies from 3D joints\n\n{report}", options.output)
 
 
 def measure(data: Path, clip_count: int, frames: int) -> str:

@@ -65,7 +65,7 @@ def main() -> None:
         clip = clip_times(options.clip_seconds, options.device)
         print(clip)
         report += "\n" + clip
-    write(report, options.output)
+    write(f"# Drawing\n\n{report}", options.output)
 
 
 def speeds(options: argparse.Namespace) -> str:

@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     report = compare(options.batches, options.repeats, torch.device(options.device), options.note)
     print(report)
-    write(report, options.output)
+    write(f"# Skinning\n\n{report}", options.output)
 
 
 def compare(batches: list[int], repeats: int, device: torch.device, note: str = "") -> str:

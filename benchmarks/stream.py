@@ -42,7 +42,7 @@ def main() -> None:
     if options.data:
         report += "\n" + accuracy(options.data, options.clips)
     print(report)
-    write(report, options.output)
+    write(f"# Frame by frame\n\n{report}", options.output)
 
 
 def times(pushes: int) -> str:
