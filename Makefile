@@ -20,6 +20,7 @@ gallery: .venv/installed
 	$(BIN)/python examples/gallery.py docs/gallery
 
 docs: .venv/installed
+	$(BIN)/python docs/draw_imports.py docs/imports.svg
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . outputs/site
 	@echo "open outputs/site/docs/index.html"
 

@@ -11,6 +11,7 @@ copyright = "the motionrep authors"
 root_doc = "docs/index"
 include_patterns = [
     "README.md",
+    "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/**",
