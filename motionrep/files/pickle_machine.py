@@ -5,15 +5,16 @@ machine's stack. This one counts steps, keeps the memo in a dict, and lets only 
 nothing; whatever a pickle names is looked up by `find`.
 """
 
-import codecs
 import mmap
 import pickle
 import pickletools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Literal
 
 from motionrep.files.limits import limit, require_within
+from motionrep.files.pickle_arguments import READERS, Reader
 
 Find = Callable[[str, str], Any]
 _CONTAINERS = (dict, list, tuple, set, frozenset)
@@ -27,7 +28,7 @@ class Inert:
     state: Any = None
 
     def __new__(cls, *arguments: Any) -> Any:
-        made = super().__new__(cls)
+        made = object.__new__(cls)
         made.arguments = arguments
         return made
 
@@ -36,10 +37,14 @@ class Inert:
 
 
 _WITH_PARTS = (*_CONTAINERS, Inert)
+_PLAIN = frozenset((int, float, bool, type(None)))
+_OPEN = (0, 0)  # of a container whose parts are being counted
 
 
 def as_key(value: Any) -> Any:
     """The value, if it may be a key or in a set: plain, a stand-in, or a tuple of such. Raises UnpicklingError else."""
+    if type(value) is str:
+        return value
     items = value if isinstance(value, tuple) else (value,)
     if any(isinstance(item, (*_CONTAINERS, bytearray)) for item in items):
         raise pickle.UnpicklingError("a key that is neither text nor a number")
@@ -83,25 +88,22 @@ class PickleMachine:
             pickle.UnpicklingError, ValueError and others of `reading.BROKEN`: The pickle is cut off or altered, or asks
                 for more than the limits.
         """
-        most_steps, most_bits = limit("opcodes"), int(limit("digits") * 3.33)
+        most_steps = limit("opcodes")
         stream, read, known = self._stream, self._stream.read, _STEPS.get
+        pause = min(_STEPS_BEFORE_FORGETTING, most_steps + 1)
         steps = 0
         while (code := read(1)) != b".":
             steps += 1
-            if steps > most_steps:
-                require_within("a pickle in it", "opcodes", steps)
-            if not steps % _STEPS_BEFORE_FORGETTING and isinstance(stream, mmap.mmap):
-                _forget_what_was_read(stream)
+            if steps == pause:
+                if steps > most_steps:
+                    require_within("a pickle in it", "opcodes", steps)
+                pause = min(pause + _STEPS_BEFORE_FORGETTING, most_steps + 1)
+                if isinstance(stream, mmap.mmap):
+                    _forget_what_was_read(stream)
             if (reading := known(code)) is None:
                 raise pickle.UnpicklingError(f"opcode {code!r}" if code else "the file ends too early")
             argument_of, step = reading
-            if argument_of is None:
-                step(self, None)
-                continue
-            argument = argument_of(stream)
-            if isinstance(argument, int) and argument.bit_length() > most_bits:
-                require_within("a whole number in it", "digits", argument.bit_length() / 3.33)
-            step(self, argument)
+            step(self, None if argument_of is None else argument_of(stream))
         value = self._pop(None)
         if self._stack or self._marks:
             raise pickle.UnpicklingError("values are left over")
@@ -111,7 +113,7 @@ class PickleMachine:
         self._stack.append(value)
 
     def _pop(self, _: Any) -> Any:
-        if not self._stack or (self._marks and len(self._stack) <= self._marks[-1]):
+        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
             raise pickle.UnpicklingError("a value is missing")
         return self._stack.pop()
 
@@ -141,7 +143,10 @@ class PickleMachine:
         self._push(self._top())
 
     def _tuple_of(self, count: int) -> None:
-        self._push(tuple(reversed([self._pop(None) for _ in range(count)])))
+        start = len(self._stack) - count
+        if start < (self._marks[-1] if self._marks else 0):
+            raise pickle.UnpicklingError("a value is missing")
+        self._stack[start:] = [tuple(self._stack[start:])]
 
     def _append(self, items: list[Any]) -> None:
         target = self._top()
@@ -170,13 +175,13 @@ class PickleMachine:
         return ((as_key(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
 
     def _put(self, index: int) -> None:
-        self._memo[index] = self._top()
+        self._memo[index] = self._stack[-1]
 
     def _memoize(self, _: Any) -> None:
-        self._put(len(self._memo))
+        self._memo[len(self._memo)] = self._stack[-1]
 
     def _get(self, index: int) -> None:
-        self._push(self._memo[index])
+        self._stack.append(self._memo[index])
 
     def _global(self, names: str) -> None:
         module, _, name = names.partition(" ")
@@ -206,9 +211,9 @@ class PickleMachine:
         self._reduce(None)
 
     def _made(self, called: Any, arguments: Any) -> None:
-        if not callable(called) or not isinstance(arguments, tuple | list):
+        if not callable(called) or not isinstance(arguments, (tuple, list)):
             raise pickle.UnpicklingError(f"a call of a {type(called).__name__}")
-        self._push(called(*arguments))
+        self._stack.append(called(*arguments))
 
     def _build(self, _: Any) -> None:
         state, target = self._pop(None), self._top()
@@ -228,14 +233,6 @@ def _forget_what_was_read(stream: mmap.mmap) -> None:
     whole_pages = stream.tell() // mmap.PAGESIZE * mmap.PAGESIZE
     if whole_pages and hasattr(mmap, "MADV_DONTNEED"):
         stream.madvise(mmap.MADV_DONTNEED, 0, whole_pages)
-
-
-def _line_of_text(stream: Any) -> str:
-    """The text of a STRING, which protocol 0 writes between quotes, with escapes for what is no ASCII."""
-    line = stream.readline().rstrip(b"\r\n")
-    if len(line) < 2 or line[:1] not in b"'\"" or line[:1] != line[-1:]:
-        raise pickle.UnpicklingError("text without quotes")
-    return codecs.escape_decode(line[1:-1])[0].decode("latin1")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 Step = Callable[[PickleMachine, Any], None]
@@ -284,13 +281,9 @@ _DONE: dict[str, Step] = {
     "BINPERSID": lambda machine, _: machine._persist(machine._pop(None)),
 }
 # Of each opcode by its byte: what reads its argument from the stream, and what it does.
-_STEPS: dict[bytes, tuple[Callable[[Any], Any] | None, Step]] = {
-    op.code.encode("latin1"): (
-        _line_of_text if op.name == "STRING" else None if op.arg is None else op.arg.reader, _DONE[op.name]
-    )
-    for op in pickletools.opcodes
-    if op.name in _DONE
-}  # fmt: skip
+_STEPS: dict[bytes, tuple[Reader | None, Step]] = {
+    op.code.encode("latin1"): (READERS.get(op.name), _DONE[op.name]) for op in pickletools.opcodes if op.name in _DONE
+}
 
 
 def require_bounded(value: Any, what: Literal["numbers", "settings"] = "numbers") -> Any:
@@ -304,42 +297,44 @@ def require_bounded(value: Any, what: Literal["numbers", "settings"] = "numbers"
     Raises:
         ValueError: It is.
     """
-    most_levels = limit("levels of nesting")
-    size: dict[int, int] = {}
-    levels: dict[int, int] = {}
-    kept: list[Any] = []  # so that no other object gets the id of one that was counted
-    stack: list[tuple[Any, Any]] = [(value, None)]
-    while stack:
-        item, parts = stack.pop()
-        if parts is None:
-            if id(item) in size:
-                if size[id(item)] < 0:
-                    raise ValueError("a value in it contains itself")
-                continue
-            kept.append(item)
-            parts = _parts(item)
-            if inner := [part for part in parts if isinstance(part, _WITH_PARTS)]:  # counted before the item is
-                size[id(item)] = -1
-                stack.append((item, parts))
-                stack.extend((part, None) for part in inner)
-                continue
-        size[id(item)] = 1 + sum(_size(part, size) for part in parts)
-        levels[id(item)] = 1 + max((levels.get(id(part), 0) for part in parts), default=0)
-        require_within("a value in it", what, size[id(item)])
-        if levels[id(item)] > most_levels:
-            require_within("a value in it", "levels of nesting", levels[id(item)])
+    most, most_levels = limit(what), limit("levels of nesting")
+    counted: dict[int, tuple[int, int]] = {}  # of each container, all of which live in the value
+
+    def size_and_levels(item: Any, depth: int) -> tuple[int, int]:
+        if (found := counted.get(id(item))) is not None:
+            if found is _OPEN:
+                raise ValueError("a value in it contains itself")
+            return found
+        if depth > most_levels:
+            require_within("a value in it", "levels of nesting", depth)
+        counted[id(item)] = _OPEN
+        size, levels = 1, 0
+        for part in _parts(item):
+            kind = type(part)
+            if kind in _PLAIN:
+                size += 1
+            elif kind is str or kind is bytes:
+                size += 1 + len(part) // 8
+            elif isinstance(part, _WITH_PARTS):
+                inner, inner_levels = size_and_levels(part, depth + 1)
+                size += inner
+                levels = inner_levels if inner_levels > levels else levels
+            else:
+                size += 1 + (len(part) // 8 if isinstance(part, (str, bytes, bytearray)) else 0)
+        if size > most:
+            require_within("a value in it", what, size)
+        if levels + 1 > most_levels:
+            require_within("a value in it", "levels of nesting", levels + 1)
+        counted[id(item)] = found = size, levels + 1
+        return found
+
+    size_and_levels(value, 1)
     return value
 
 
-def _parts(item: Any) -> Any:
+def _parts(item: Any) -> Iterable[Any]:
+    if isinstance(item, (list, tuple, set, frozenset)):
+        return item
     if isinstance(item, dict):
-        return [*item.keys(), *item.values()]
-    if isinstance(item, Inert):
-        return [*item.arguments, item.state]
-    return item if isinstance(item, (list, tuple, set, frozenset)) else ()
-
-
-def _size(part: Any, size: dict[int, int]) -> int:
-    if isinstance(part, _WITH_PARTS):
-        return size[id(part)]
-    return 1 + (len(part) // 8 if isinstance(part, str | bytes | bytearray) else 0)
+        return chain(item, item.values())
+    return (*item.arguments, item.state) if isinstance(item, Inert) else ()

@@ -1,12 +1,14 @@
 """Objects inside .npz files and text in pickles, read without running anything."""
 
+import io
 import pickle
 import zipfile
 
 import numpy as np
 import pytest
 
-from motionrep.files.pickles import as_array, as_items, as_text, read_npz_object, read_pickle
+from motionrep.files.pickle_machine import Inert, PickleMachine
+from motionrep.files.pickles import MALFORMED, as_array, as_items, as_text, read_npz_object, read_pickle
 
 
 class Runs:
@@ -83,3 +85,15 @@ def test_a_long_pickle_is_what_python_reads(tmp_path):
     content = {f"name {number}": [number, str(number), (number / 2, b"x" * (number % 7))] for number in range(20_000)}
     (tmp_path / "long.pkl").write_bytes(pickle.dumps(content, protocol=4))
     assert read_pickle(tmp_path / "long.pkl", "test file") == content
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_that_ends_anywhere_too_early_is_refused(protocol):
+    """Numbers at the end of a file are read as 0, so the opcode that lacks behind them must be missed."""
+    shared = np.arange(3.0)
+    content = {"a": (1, 300, 70_000, -5, 2**70), "text": ["x" * 300, "ü", b"abc"], "arrays": [shared, shared]}
+    whole = pickle.dumps(content, protocol)
+    assert PickleMachine(io.BytesIO(whole), lambda module, name: Inert).load()["a"] == content["a"]
+    for end in range(len(whole)):
+        with pytest.raises(MALFORMED):
+            PickleMachine(io.BytesIO(whole[:end]), lambda module, name: Inert).load()
