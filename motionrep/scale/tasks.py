@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -16,8 +16,10 @@ from motionrep.pipeline.networks import load_networks
 from motionrep.pipeline.people import chosen
 from motionrep.pipeline.pieces import NamedClip, Piece, encoded_pieces
 from motionrep.pipeline.recovery import Recoverer
+from motionrep.pipeline.result import Recovered
 from motionrep.scale.reading import ReadFile
 from motionrep.scale.results import row_of, schema_of
+from motionrep.scale.unseen import recovered_pieces
 from motionrep.types import Keypoints, MotionEmbedding
 
 Refuse = Callable[[str, str], None]
@@ -115,15 +117,20 @@ class RecoveryTask:
         pa, _ = pyarrow_and_parquet()
         recoverer = self._recoverer
         clips = (NamedClip(file.path, recoverer.ways(clip)) for file in files for clip in _chosen(file, refuse))
-        for piece in encoded_pieces(clips, recoverer.encoder, refuse, self.device, recoverer.dtype):
-            try:
-                placed = recoverer if self.camera is None else recoverer.with_camera(self.camera, [piece.clip])
-                recovered = placed.of_embeddings(piece.clip, piece.ways, piece.number)
-            except ValueError as error:
-                first, frames = piece.clip.first_frame, piece.clip.frame_count
-                refuse(piece.file, f"person {piece.clip.person}, frames {first} to {first + frames - 1}: {error}")
-                continue
-            yield pa.Table.from_pylist([row_of(piece.file, recovered)], schema=self.schema)
+        pieces = encoded_pieces(clips, recoverer.encoder, refuse, self.device, recoverer.dtype)
+        for file, recovered in recovered_pieces(pieces, partial(self._of, refuse), recoverer.encoder, refuse):
+            yield pa.Table.from_pylist([row_of(file, recovered)], schema=self.schema)
+
+    def _of(self, refuse: Refuse, piece: Piece) -> Recovered | None:
+        """What the heads make of a piece; None if they refuse it."""
+        recoverer = self._recoverer
+        try:
+            placed = recoverer if self.camera is None else recoverer.with_camera(self.camera, [piece.clip])
+            return placed.of_embeddings(piece.clip, piece.ways, piece.number)
+        except ValueError as error:
+            first, frames = piece.clip.first_frame, piece.clip.frame_count
+            refuse(piece.file, f"person {piece.clip.person}, frames {first} to {first + frames - 1}: {error}")
+            return None
 
     @cached_property
     def _recoverer(self) -> Recoverer:

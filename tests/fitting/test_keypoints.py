@@ -162,6 +162,15 @@ def test_errors_say_what_does_not_fit(body, truth):
         refine(replace(truth, translation_m=-truth.translation_m), clip)
 
 
+def test_keypoints_that_say_nothing_have_no_distance(body, truth):
+    """It was NaN."""
+    clip = _seen(body, truth, H36M_17)
+    with pytest.raises(ValueError, match="confidence is 0 everywhere"):
+        reprojection_error_px(truth, replace(clip, confidence=torch.zeros_like(clip.confidence)))
+    with pytest.raises(ValueError, match="no joint of layout 'h36m_17' that a body has was seen"):
+        reprojection_error_px(truth, replace(clip, confidence=torch.full_like(clip.confidence, 1e-30)))
+
+
 def test_predict_refines_meshes_only(tiny, tmp_path, capsys, caplog):
     caplog.set_level("INFO", "motionrep")
     given = ["predict", str(tiny / "clip.json"), "--size", "1920x1080", "--encoder", str(tiny / "encoder"), "--refine"]

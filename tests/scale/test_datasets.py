@@ -130,6 +130,28 @@ def test_rows_of_a_long_clip_are_joined_and_a_missing_one_is_told(tiny, tmp_path
         motionrep.joint_motion_from_rows(rows)
 
 
+@pytest.mark.parametrize("unseen", [(0, 50), (25, 50), (75, 100)], ids=["at first", "in the middle", "in the end"])
+def test_in_a_piece_in_which_nobody_was_seen_the_pose_beside_it_stays(tiny, tmp_path, monkeypatch, unseen):
+    """Heads that place a body refused it, and the rows of the clip could not be joined."""
+    monkeypatch.setattr("motionrep.pipeline.pieces.PIECE_FRAMES", 30)
+    clip = person(100).as_h36m_17()
+    clip.confidence[slice(*unseen)] = 0
+    motionrep.save_keypoints([clip], tmp_path / "long.npz")
+    heads = [tiny / "mesh", tiny / "pose3d", tiny / "action"]
+    made = motionrep.recover_dataset(tmp_path / "long.npz", tmp_path / "out", heads, encoder=tiny / "encoder")
+    assert made.errors == 0
+    rows = pd.read_parquet(tmp_path / "out").to_dict("records")
+    assert [row["first_frame"] for row in rows] == [0, 25, 50, 75]
+    gone = [unseen[0] <= row["first_frame"] < unseen[1] for row in rows]
+    assert [not any(row["seen"]) for row in rows] == gone
+    assert [pd.isna(row["action"]) for row in rows] == gone
+    body, joints = motionrep.body_motion_from_rows(rows), motionrep.joint_motion_from_rows(rows)
+    beside = unseen[1] if unseen[0] == 0 else unseen[0] - 1
+    for values in (body.local_rotmat, body.translation_m, joints.position_m):
+        assert values.isfinite().all()
+        torch.testing.assert_close(values[slice(*unseen)], values[[beside]].expand_as(values[slice(*unseen)]))
+
+
 def test_inputs_and_output_may_lie_on_another_file_system(clips, tiny, tmp_path):
     fs, _ = file_system("memory://")
     fs.put(str(clips), "/data/in", recursive=True)
