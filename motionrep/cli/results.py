@@ -38,7 +38,10 @@ class ResultFiles:
                 print(f"person {person.keypoints.person}: {result}")
 
     def draw(self, people: "Sequence[Recovered]") -> list[Path]:
-        """Writes a .glb of each mesh, and for each head a video of everybody, or one of each without a source video."""
+        """Writes a .glb of each mesh, and for each head a video of everybody.
+
+        Without a source video, people without a place in the camera get one each.
+        """
         from motionrep.motion.exporting import export_motion
         from motionrep.types import BodyMotion, JointMotion
         from motionrep.viewing.overlay import render_people
@@ -55,6 +58,8 @@ class ResultFiles:
                     print(f"{export_motion([saved], path.with_name(path.name + '.glb'))}: its mesh")
             if self.video is not None:
                 drawn = {self.folder / f"{self.name}_overlay{ending}.mp4": list(people)}
+            elif len(people) > 1 and result.frame != "root":
+                drawn = {self.folder / f"{self.name}_together{ending}.mp4": list(people)}
             else:
                 drawn = {path.with_name(path.name + ".mp4"): [one] for one, path in zip(people, paths, strict=True)}
             for path, some in drawn.items():

@@ -9,7 +9,7 @@ _MOST_ROWS = 20
 
 
 def print_protocol(result: Mapping[str, Any]) -> None:
-    """Prints a result of `evaluate`: its metrics, those of each action, sequence or network, and the protocol.
+    """Prints a result of `evaluate`: its metrics, those of each action, sequence, network or camera, and the protocol.
 
     Of more than 20 classes the five that are recognised least are printed.
     """
@@ -21,6 +21,11 @@ def print_protocol(result: Mapping[str, Any]) -> None:
             of_part: dict[str, dict[str, float]] = result[part]
             columns = list(next(iter(of_part.values())))
             print_table(["", *columns], [[name, *(of[c] for c in columns)] for name, of in of_part.items()])
+    if "per_camera" in result:
+        cameras: dict[str, dict[str, float]] = result["per_camera"]
+        units = result["units"].items()
+        rows = [[f"{name}, {unit}", *(scores.get(name) for scores in cameras.values())] for name, unit in units]
+        print_table(["", *cameras], rows)
     if "per_class" in result:
         rows = sorted(result["per_class"].items(), key=lambda item: item[1])
         shown = rows if len(rows) <= _MOST_ROWS else rows[:5]

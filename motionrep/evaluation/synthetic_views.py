@@ -1,6 +1,6 @@
 """Scores of a head on held-out motion that random cameras and a simulated detector see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from motionrep.body import BodyModel, load_body_model
 from motionrep.body.identity import body_digest
-from motionrep.datasets.motion_folders import load_motion_folder
+from motionrep.datasets.held_out import is_held_out, read_held_out
+from motionrep.datasets.motion_folders import MotionClip, load_motion_folder
 from motionrep.datasets.synthetic.clips import PER_FRAME, EveryWindow, SynthesizedClips
 from motionrep.embedding.encoding import encode
 from motionrep.embedding.inputs import normalised_for
@@ -41,6 +42,7 @@ class SyntheticViews:
         precision: Arithmetic of the encoder.
         own_betas: People have the betas of their motion files instead of random ones.
         flip: Averages with what is made of the mirrored clip (`head_api.flip_averaging`).
+        held_out: A list of people (`datasets.held_out.read_held_out`), whose clips are taken instead of a split.
     """
 
     split: Literal["train", "val"] = "val"
@@ -50,10 +52,11 @@ class SyntheticViews:
     precision: Literal["float32", "bfloat16"] = "float32"
     flip: bool = False
     own_betas: bool = False
+    held_out: str | None = None
 
 
 def evaluate(
-    data: Path,
+    data: Path | Sequence[Path],
     encoder: str,
     head: str,
     output: Path | None = None,
@@ -64,7 +67,7 @@ def evaluate(
     """Scores of a trained encoder and head on the clips of a motion folder.
 
     Args:
-        data: Folder of motion files, as for `motionrep finetune`.
+        data: Folder or folders of motion files, as for `motionrep finetune`.
         encoder: What `load_encoder` takes.
         head: What `load_head` takes.
         output: A JSON file to write the result to.
@@ -84,12 +87,12 @@ def evaluate(
     (trained,) = heads.values()
     labels = tuple(getattr(trained, "labels", ()))
     posed = deepcopy(trained.body).cpu() if hasattr(trained, "body") else load_body_model("open")
-    folder = load_motion_folder(data, options.split, body_model=posed.name)
+    folder = motion_clips(data, options.split, options.held_out, posed.name)
     clips = [clip for clip in folder if not labels or clip.core]
     if labels and not clips:
         raise ValueError(
-            f"{data}: no clip of a core class in split {options.split!r}; scores of actions need an index.csv with "
-            "action and core"
+            f"{_named_folders(data)}: no clip of a core class in split {options.split!r}; scores of actions need an "
+            "index.csv with action and core"
         )
     window, stride = (_ACTION_WINDOW, _ACTION_STRIDE) if labels else (_WINDOW, _WINDOW)
     samples = SynthesizedClips(
@@ -109,10 +112,47 @@ def evaluate(
     return result
 
 
+def motion_clips(
+    data: Path | Sequence[Path], split: str, held_out: str | None, body_model: str = "open"
+) -> list[MotionClip]:
+    """The clips of a split of motion folders; with a list of held-out people (`read_held_out`) theirs of all splits.
+
+    Raises:
+        ValueError: As `load_motion_folder` and `read_held_out`; or none of the clips is of these people.
+        FileNotFoundError: As both.
+    """
+    folders = _folders(data)
+    patterns = None if held_out is None else read_held_out(held_out)
+    chosen = split if patterns is None else None
+    clips = [clip for folder in folders for clip in load_motion_folder(folder, chosen, body_model=body_model)]
+    if patterns is None:
+        return clips
+    found = [clip for clip in clips if is_held_out(clip, patterns)]
+    if not found:
+        raise ValueError(
+            f"{_named_folders(data)}: none of {len(clips)} clips has a name of the list {held_out!r}; give the folders "
+            "that these people are in"
+        )
+    return found
+
+
+def _folders(data: Path | Sequence[Path]) -> list[Path]:
+    return [data] if isinstance(data, Path) else list(data)
+
+
+def _named_folders(data: Path | Sequence[Path]) -> str:
+    return ", ".join(map(str, _folders(data)))
+
+
+def people_of(split: str, held_out: str | None) -> dict[str, str]:
+    """What a protocol says of whose clips `motion_clips` takes."""
+    return {"split": split} if held_out is None else {"held_out": held_out}
+
+
 def _protocol(counts: dict[str, int], body: BodyModel, options: SyntheticViews) -> dict[str, Any]:
     return {
         "id": "synthetic-views-1",
-        "split": options.split,
+        **people_of(options.split, options.held_out),
         **counts,
         "fps": FPS,
         "views_per_window": options.views,

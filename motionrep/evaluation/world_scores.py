@@ -75,7 +75,7 @@ class WorldScores:
     def add_up(self, camera: PinholeCamera, batch: Mapping[str, Tensor]) -> None:
         """Adds the errors of up in the camera that was found for a clip (`true_motion`)."""
         true = batch["camera_from_world"][0, ..., 1]
-        self.values["up_error"].append(up_error_deg(camera.camera_from_world[:3, 1].expand_as(true), true))
+        self.values["up_error"].append(up_error_deg(camera.camera_from_world[..., :3, 1].expand_as(true), true))
 
     def result(self) -> dict[str, float]:
         """The means so far, in `world_metrics.WORLD_UNITS`; of up the median over frames. NaN does not count."""

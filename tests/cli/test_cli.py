@@ -158,11 +158,11 @@ def test_predict_writes_a_mesh_motion_and_its_video(run, tiny, tmp_path):
     status, text, _ = run("predict", tmp_path / "duo.npz", *options, "--render")
     assert status == 0
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == [f"duo_{i}.{suffix}" for i in range(2) for suffix in ("glb", "mp4", "npz")]
+    assert written == [*(f"duo_{i}.{suffix}" for i in range(2) for suffix in ("glb", "npz")), "duo_together.mp4"]
     assert all(str(tmp_path / "out" / name) in text for name in written)
     motion = motionrep.load_motion(tmp_path / "out" / "duo_0.npz")
     assert (motion.frame_count, motion.frame, motion.body_model) == (3, "camera", "open")
-    assert _movie_shape(tmp_path / "out" / "duo_0.mp4")[0] == 3
+    assert _movie_shape(tmp_path / "out" / "duo_together.mp4")[0] == 3
 
 
 def test_predict_leaves_stray_detections_out(run, tiny, tmp_path, caplog):
@@ -335,6 +335,9 @@ def test_nothing_is_written_when_no_head_gives_what_an_option_needs(run, tiny, t
         (["--overlap", "0.5"], "--overlap belongs to a published protocol"),
         (["--protocol", "h36m", "--seed", "0"], "--seed is for simulated cameras, not for --protocol h36m"),
         (["--protocol", "3dpw", "--views", "2"], "--views is for simulated cameras"),
+        (["--protocol", "3dpw", "--world"], "--world is for simulated cameras"),
+        (["--world", "--own-betas"], "--own-betas: people have random betas with --world"),
+        (["--split", "val", "--held-out", "people-1"], "--split: people of --held-out are taken from all parts"),
     ],
 )
 def test_evaluate_refuses_options_that_would_do_nothing(run, tmp_path, options, said):

@@ -17,21 +17,23 @@ from motionrep.cli.options import (
 )
 from motionrep.cli.tables import print_protocol
 from motionrep.evaluation.protocols.registry import PROTOCOLS
-from motionrep.weights import DEFAULT_ENCODER, DEFAULT_HEAD
+from motionrep.weights import DEFAULT_ENCODER, DEFAULT_GROUND_HEAD, DEFAULT_HEAD
 
 EXAMPLES = """\
   motionrep evaluate --data MOTIONS
   motionrep evaluate --data MOTIONS --run runs/mine --output metrics.json
+  motionrep evaluate --data MOTIONS --world
+  motionrep evaluate --data MOTIONS --held-out people-1 --head ground-ktpformer-s
   motionrep evaluate --protocol 3dpw --data 3DPW --encoder ssr-stf-s --head mesh-ssr-stf-s
 """
-_SIMULATED = ("split", "layout", "views", "seed", "own_betas", "body")
+_SIMULATED = ("split", "held_out", "world", "layout", "views", "seed", "own_betas", "body")
 _COMPUTING = ("device", "precision", "flip", "overlap")
 
 
 def add_options(parser: Parser) -> None:
     parser.add_argument(
-        "--data", type=Path, required=True,
-        help="Folder with an index.csv, or of .bvh, .npz and other motion files; with --protocol what that reads.",
+        "--data", type=Path, required=True, nargs="+",
+        help="Folders with an index.csv, or of .bvh, .npz and other motion files; with --protocol what that reads.",
     )  # fmt: skip
     titles = "; ".join(f"{name}: {protocol.title}" for name, protocol in PROTOCOLS.items())
     parser.add_argument(
@@ -39,16 +41,28 @@ def add_options(parser: Parser) -> None:
         help=f"A published protocol instead of simulated cameras, see docs/protocols.md. {titles}.",
     )  # fmt: skip
     headless = ", ".join(name for name, protocol in PROTOCOLS.items() if not protocol.needs_head)
-    add_heads(parser, f"; none with {headless}")
+    add_heads(parser, f"; with {headless} none, or one that gives vectors")
     add_run(parser, "Its heads (with --protocol the first one) and its encoder are")
     parser.add_argument(
         "--output", type=Path, help="JSON file to write the result to, one for each of several heads (default: none)."
     )
+    parser.add_argument(
+        "--world", action="store_true", default=None,
+        help="The errors in the world of what the heads recover together, before cameras that stand, pan and walk.",
+    )  # fmt: skip
     parser.add_argument("--split", choices=("train", "val"), help="Which part of the data (default: val).")
+    parser.add_argument(
+        "--held-out", metavar="LIST",
+        help="Instead of a part, people who took no part in training: people-1, or a file of patterns for names.",
+    )  # fmt: skip
     parser.add_argument(
         "--layout", help="What the simulated detector reports: h36m_17, coco_17 or halpe_26 (default: h36m_17)."
     )
-    parser.add_argument("--views", type=positive, help="Random cameras, bodies, detections per window (default: 4).")
+    parser.add_argument(
+        "--views",
+        type=positive,
+        help="Random cameras, bodies, detections per window (default: 4); with --world, windows (default: 20).",
+    )
     parser.add_argument(
         "--own-betas", action="store_true", default=None,
         help="People have the betas of their motion files instead of random ones.",
@@ -69,12 +83,15 @@ def add_options(parser: Parser) -> None:
 
 
 def run(
-    data: Path, encoder: str | None, heads: list[str] | None, run_folder: Path | None, output: Path | None,
+    data: list[Path], encoder: str | None, heads: list[str] | None, run_folder: Path | None, output: Path | None,
     protocol: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Measures an encoder and heads on motion files or a published benchmark; prints the errors and the protocol."""
     given = {name: value for name, value in options.items() if value is not None}
-    _require_fitting(given, protocol)
+    _require_fitting(given, protocol, data)
+    if given.pop("world", False):
+        _world(data, encoder, heads, run_folder, output, given)
+        return
     network, names = _networks(encoder, heads, run_folder, protocol, given.get("body"))
     from motionrep.pipeline.networks import endings
 
@@ -89,8 +106,27 @@ def run(
             print(f"{path}: the result")
 
 
+def _world(
+    data: list[Path], encoder: str | None, heads: list[str] | None, run: Path | None, output: Path | None,
+    given: dict[str, Any],
+) -> None:  # fmt: skip
+    from motionrep.evaluation.world_views import WorldViews, evaluate_world
+
+    if "own_betas" in given:
+        raise ValueError("--own-betas: people have random betas with --world; leave it out")
+    heads = heads or ([DEFAULT_HEAD, DEFAULT_GROUND_HEAD] if run is None else None)
+    network, names = _networks(encoder, heads, run, None, given.get("body"))
+    named = {"views": "windows"}
+    views = {named.get(name, name): value for name, value in given.items() if name not in ("device", "body")}
+    print_protocol(
+        evaluate_world(data, network, names, output, WorldViews(**views), given["device"], given.get("body"))
+    )
+    if output is not None:
+        print(f"{output}: the result")
+
+
 def _measured(
-    data: Path, encoder: str, head: str | None, output: Path | None, protocol: str | None, given: dict[str, Any]
+    data: list[Path], encoder: str, head: str | None, output: Path | None, protocol: str | None, given: dict[str, Any]
 ) -> dict[str, Any]:
     if protocol is None:
         from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
@@ -102,7 +138,7 @@ def _measured(
 
     named = {name: given[name] for name in _COMPUTING if name in given}
     own = {name: value for name, value in given.items() if name not in _COMPUTING}
-    return evaluate_protocol(protocol, data, encoder, head, output, **named, options=own)
+    return evaluate_protocol(protocol, data[0], encoder, head, output, **named, options=own)
 
 
 def _networks(
@@ -124,8 +160,12 @@ def _networks(
     return encoder or DEFAULT_ENCODER, heads
 
 
-def _require_fitting(given: dict[str, Any], protocol: str | None) -> None:
+def _require_fitting(given: dict[str, Any], protocol: str | None, data: list[Path]) -> None:
     """Raises ValueError for an option of the other kind of measurement."""
+    if protocol is not None and len(data) > 1:
+        raise ValueError(f"--data: --protocol {protocol} reads one folder, got {len(data)}; give one")
+    if {"split", "held_out"} <= given.keys():
+        raise ValueError("--split: people of --held-out are taken from all parts; leave one of them out")
     for name in given:
         option = f"--{name.replace('_', '-')}"
         if protocol is None and name not in (*_SIMULATED, "device", "precision", "flip"):

@@ -58,8 +58,8 @@ def add_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--render", action="store_true",
-        help="Writes an .mp4 of everybody over the video, with its sound, or one of each person without a video; and a "
-        ".glb of each mesh.",
+        help="Writes an .mp4 of everybody over the video, with its sound, or in one scene without a video; and a .glb "
+        "of each mesh.",
     )  # fmt: skip
     parser.add_argument("--report", action="store_true", help="Writes a page to look at, as motionrep report does.")
     parser.add_argument(
