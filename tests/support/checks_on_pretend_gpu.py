@@ -18,7 +18,7 @@ from motionrep.datasets.synthetic.clips import EveryWindow, RandomWindows, Synth
 from motionrep.deployment.stream import Stream
 from motionrep.embedding import batching, embed
 from motionrep.encoders import ENCODERS
-from motionrep.fitting.keypoints import refine
+from motionrep.fitting.keypoints import refine, reprojection_error_px
 from motionrep.geometry.cameras import PinholeCamera, project
 from motionrep.head_api.loading import head_class
 from motionrep.layouts import H36M_17
@@ -81,6 +81,10 @@ TASKS = {
     "action over time": (lambda frames: lambda: _head("action").predict_over_time(_embedding(frames)), 10),
     "all heads, flipped": (_recovered, 70),
     "refinement": (lambda frames: lambda: refine(_motion(frames), _clip(frames), CAMERA), 80),
+    "distance from keypoints": (
+        lambda frames: lambda: reprojection_error_px(_motion(frames), _clip(frames), CAMERA),
+        60,
+    ),
     "surface": (lambda frames: lambda: _motion(frames).mesh(), 50),
     "stick figure": (lambda frames: lambda: stick_figure_vertices(on_device(torch.rand(frames, 17, 3)), H36M_17), 2),
     "projection": (lambda frames: lambda: project(on_device(torch.rand(frames, 17, 3) + 1), CAMERA), 0),
