@@ -34,7 +34,7 @@ def evaluate_protocol(
         protocol: One of `PROTOCOLS`; docs/protocols.md says what each computes, and of which files.
         data: The file or folder that the protocol reads.
         encoder: What `load_encoder` takes.
-        head: What `load_head` takes; None for protocols that compare embeddings.
+        head: What `load_head` takes. Protocols that compare embeddings need none.
         output: A JSON file to write the result to.
         flip: Averages joints with those of the mirrored clip, as the field does; without effect on actions.
         overlap: Share of a window that the next one repeats.
@@ -81,8 +81,6 @@ def require_comparable(first: Mapping[str, Any], second: Mapping[str, Any]) -> N
 def _require_usable(name: str, protocol: Protocol, head: str | None, options: Mapping[str, str]) -> None:
     if protocol.needs_head and head is None:
         raise ValueError(f"protocol {name!r} needs a head (--head)")
-    if not protocol.needs_head and head is not None:
-        raise ValueError(f"protocol {name!r} compares embeddings and takes no head")
     if unknown := [option for option in options if option not in protocol.options]:
         known = f"it takes {', '.join(protocol.options)}" if protocol.options else "it takes none"
         raise ValueError(f"protocol {name!r} takes no option {unknown[0]!r}; {known}")

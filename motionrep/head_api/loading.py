@@ -15,7 +15,7 @@ from motionrep.files.naming import did_you_mean
 from motionrep.files.reading import reading
 from motionrep.files.writing import write_json, written_beside
 from motionrep.head_api.contract import trained_on
-from motionrep.head_api.published_actions import PublishedAction
+from motionrep.head_api.published_actions import PublishedAction, PublishedOneShot
 from motionrep.head_api.published_heads import PublishedMesh, PublishedPose
 from motionrep.weights import find_shipped, shipped
 from motionrep.weights.building import within
@@ -88,8 +88,8 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
 
             - the name of a shipped head, such as "mesh-ktpformer-s"; "mesh-ktpformer-s@1" is an older version of it,
             - a folder written by `save_head`,
-            - a published checkpoint of KTPFormer, MixSTE, MotionAGFormer or MotionBERT (its pose, mesh or action head);
-              a mesh head needs SMPL's neutral body, or another one as `body`,
+            - a published checkpoint of KTPFormer, MixSTE, MotionAGFormer or MotionBERT (its pose, mesh, action or
+              one-shot head); a mesh head needs SMPL's neutral body, or another one as `body`,
             - a Hugging Face Hub id `owner/name` of such a folder.
 
             A `Path` that exists is that file or folder, even under the name of a shipped head.
@@ -100,7 +100,7 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
     Raises:
         FileNotFoundError: Neither a shipped head nor a folder, nor a Hub id.
         ValueError: The head's class is not installed, the files are damaged or do not fit it, the head does not ship in
-            this version, the checkpoint's head gives vectors only, or the Hub could not be read.
+            this version, or the Hub could not be read.
     """
     path = Path(name_or_folder)
     if path.is_file() and find_shipped("head", name_or_folder) is None:
@@ -161,10 +161,7 @@ def _published_head(path: Path, body: str = "smpl-neutral", **changes: Any) -> A
     elif isinstance(published, MotionBERTAction):
         head = PublishedAction(published, encoder)
     elif isinstance(published, MotionBERTEmbedding):
-        raise ValueError(
-            f"{path}: the head of a published {encoder.architecture} for one-shot recognition gives vectors and no "
-            "result for a clip; motionrep.encoders.load_published loads it unchanged"
-        )
+        head = PublishedOneShot(published, encoder)
     else:
         head = PublishedPose(published)
     head.trained_on, head.trained_on_digest = path.stem, weights_digest(encoder)

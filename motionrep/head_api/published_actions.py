@@ -1,4 +1,4 @@
-"""MotionBERT's action head as a head that predicts clips: it reads two persons at once, in one box."""
+"""MotionBERT's heads for actions and for one-shot recognition: they read two persons at once, in one box."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,37 +9,31 @@ from torch import Tensor, nn
 
 from motionrep.embedding.encoding import encode
 from motionrep.encoders import Encoder
-from motionrep.encoders.motionbert_heads import MotionBERTAction
+from motionrep.encoders.motionbert_heads import MotionBERTAction, MotionBERTEmbedding
 from motionrep.head_api.contract import require_same_encoder
+from motionrep.keypoints.ntu_actions import NTU_ACTIONS
 from motionrep.layouts import H36M_17
 from motionrep.types import ActionScores, Keypoints, MotionEmbedding
 
 _PERSONS = 2
+_ONE_SHOT_FRAMES = 100
 
 
-class PublishedAction(nn.Module):
-    """MotionBERT's action head, whose classes are those of NTU RGB+D where there are 60 or 120.
+class _OnTwoPersons(nn.Module):
+    """A head that always reads two persons, as it was trained: both in one box, and the mean of both.
 
-    It always reads two persons, as it was trained: both in one box, and the mean of both. Since an embedding has a box
-    of its own, `predict` encodes the persons' keypoints again. Published numbers are of clips that were stretched to
-    the encoder's frames, `stretched_to`.
+    Since an embedding has a box of its own, the persons' keypoints are encoded again. Published numbers are of clips
+    that were stretched to `stretched_to` frames.
     """
 
     trained_on: str | None = None
 
-    def __init__(self, action: MotionBERTAction, encoder: Encoder) -> None:
+    def __init__(self, published: nn.Module, encoder: Encoder, stretched_to: int) -> None:
         super().__init__()
-        self.action, self.encoder, self.config, self.stretched_to = action, encoder, {}, encoder.frames
-        count = action.fc2.out_features
-        self.labels = tuple(f"A{n + 1:03d}" if count in (60, 120) else f"class {n}" for n in range(count))
+        self.published, self.encoder, self.config, self.stretched_to = published, encoder, {}, stretched_to
 
-    def forward(
-        self, representation: Float[Tensor, "batch persons frames joints channels"], valid: Any = None
-    ) -> dict[str, Tensor]:
-        return {"logit": self.action(representation).float()}
-
-    def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
-        """Scores of a whole clip of one person, or of the first two of several.
+    def of_clip(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> Float[Tensor, " outputs"]:
+        """What the head gives for a whole clip of one person, or of the first two of several.
 
         Raises:
             ValueError: An embedding of another encoder, or two persons of different lengths.
@@ -50,21 +44,62 @@ class PublishedAction(nn.Module):
         if len({person.keypoints.frame_count for person in persons}) > 1:
             raise ValueError("two persons of a clip must have as many frames; got embeddings of different lengths")
         points = torch.stack([_in_picture(person.keypoints) for person in persons])
-        return ActionScores(self.logit_of(in_one_box(points, self.encoder.crop_ratio), persons[0].fps), self.labels)
+        return self.of_inputs(in_one_box(points, self.encoder.crop_ratio), persons[0].fps)
 
     @torch.no_grad()
-    def logit_of(
+    def of_inputs(
         self,
         inputs: Float[Tensor, "persons frames 17 3"],
         fps: float,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Float[Tensor, " classes"]:
-        """Scores of a clip, from what `in_one_box` gives; computed where the head is unless `device` says."""
-        place = self.action.fc1.weight.device if device is None else torch.device(device)
+    ) -> Float[Tensor, " outputs"]:
+        """The same from what `in_one_box` gives; computed where the head is unless `device` says."""
+        own = next(self.published.parameters()).device
+        place = own if device is None else torch.device(device)
         of = [encode(one.cpu(), fps, self.encoder, overlap=0, device=place, dtype=dtype) for one in inputs]
         means = torch.stack([values.mean(0, keepdim=True) for values in of])[None]
-        return self(means.to(self.action.fc1.weight.device))["logit"][0]
+        return self.published(means.to(own))[0].float()
+
+
+class PublishedAction(_OnTwoPersons):
+    """MotionBERT's action head, whose classes are those of NTU RGB+D where there are 60 or 120."""
+
+    def __init__(self, action: MotionBERTAction, encoder: Encoder) -> None:
+        super().__init__(action, encoder, encoder.frames)
+        count = action.fc2.out_features
+        self.labels = NTU_ACTIONS[:count] if count in (60, 120) else tuple(f"class {n}" for n in range(count))
+
+    def forward(
+        self, representation: Float[Tensor, "batch persons frames joints channels"], valid: Any = None
+    ) -> dict[str, Tensor]:
+        return {"logit": self.published(representation).float()}
+
+    def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> ActionScores:
+        """Scores of a whole clip of one person, or of the first two of several; raises as `of_clip`."""
+        return ActionScores(self.of_clip(embedding), self.labels)
+
+
+class PublishedOneShot(_OnTwoPersons):
+    """MotionBERT's head for one-shot recognition: unit vectors, of which those of the same action are near each other.
+
+    The published configurations stretch clips to 100 frames, which the checkpoint does not tell.
+    """
+
+    def __init__(self, vectors: MotionBERTEmbedding, encoder: Encoder) -> None:
+        super().__init__(vectors, encoder, min(_ONE_SHOT_FRAMES, encoder.frames))
+
+    def forward(
+        self, representation: Float[Tensor, "batch persons frames joints channels"], valid: Any = None
+    ) -> dict[str, Tensor]:
+        return {"vector": self.published(representation).float()}
+
+    def predict(self, embedding: MotionEmbedding | Sequence[MotionEmbedding]) -> Any:
+        """Raises ValueError: a vector is no result for a clip; `of_clip` gives it."""
+        raise ValueError(
+            f"the head of {self.trained_on} gives vectors for one-shot recognition and no result for a clip; score it "
+            "with motionrep evaluate --protocol ntu120-oneshot, or get the vectors of clips by head.of_clip(embeddings)"
+        )
 
 
 def in_one_box(points: Float[Tensor, "persons frames 17 3"], ratio: float) -> Float[Tensor, "2 frames 17 3"]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motionrep.datasets.benchmarks.ntu import EXEMPLARS, TRAINING_SUBJECTS, NtuName, ntu_class, parse_ntu_name
-from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
 from motionrep.datasets.benchmarks.pyskl import load_pyskl, read_pyskl
+from motionrep.keypoints.ntu_actions import NTU_ACTIONS
 from motionrep.layouts import COCO_17, OPENPOSE_18
 
 

@@ -57,14 +57,14 @@ def test_two_persons_share_a_box(model):
     scores = head.predict([embed(first, encoder), embed(second, encoder)])
     points = torch.stack([torch.cat([one.xy_px / 500 - 1, one.confidence[..., None]], -1) for one in (first, second)])
     with torch.no_grad():
-        wanted = head.action(encoder(in_one_box(points, 2.0))[None])[0]
+        wanted = head.published(encoder(in_one_box(points, 2.0))[None])[0]
     torch.testing.assert_close(scores.logit, wanted, atol=1e-5, rtol=1e-4)
     alone = head.predict(embed(first, encoder))
     with torch.no_grad():
-        wanted = head.action(encoder(in_one_box(points[:1], 2.0))[None])[0]
+        wanted = head.published(encoder(in_one_box(points[:1], 2.0))[None])[0]
     torch.testing.assert_close(alone.logit, wanted, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(alone.logit, scores.logit, atol=1e-3)
-    assert scores.labels[:2] == ("A001", "A002")
+    assert scores.labels[:2] == ("drink water", "eat meal/snack")
     with pytest.raises(ValueError, match="must have as many frames"):
         head.predict([embed(first, encoder), embed(clip(1, frames=4), encoder)])
 
@@ -84,7 +84,7 @@ def test_the_protocol_scores_whole_clips_of_two_persons_at_once(model, stored, t
              "total_frames": keypoint.shape[1], "keypoint": keypoint, "keypoint_score": score}
         )  # fmt: skip
         with torch.no_grad():
-            logit = head.action(encoder(torch.from_numpy(stored[f"{name}_input"]))[None])[0]
+            logit = head.published(encoder(torch.from_numpy(stored[f"{name}_input"]))[None])[0]
         wanted.append(int(logit.argmax()))
     write_pyskl(tmp_path / "ntu60.pkl", annotations)
     result = evaluate_protocol("ntu60-xsub", tmp_path / "ntu60.pkl", str(path), str(path))

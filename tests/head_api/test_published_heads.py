@@ -1,13 +1,12 @@
 """The mesh head of MotionBERT's fine-tuned models, in files as its scripts save them, predicts clips."""
 
-import pytest
 import torch
 from motionbert_checkpoints import CHANNELS, checkpoint, clip
 from smpl_containers import write_smpl
 
 from motionrep.embedding.encoding import embed
 from motionrep.encoders import load_encoder
-from motionrep.encoders.motionbert_heads import MotionBERTEmbedding, MotionBERTMesh
+from motionrep.encoders.motionbert_heads import MotionBERTMesh
 from motionrep.head_api.loading import load_head
 
 
@@ -21,9 +20,3 @@ def test_the_mesh_head_recovers_a_body_of_the_users(tmp_path):
     torch.testing.assert_close(motion.local_rotmat, published["rotmat"][0].detach())
     torch.testing.assert_close(motion.betas, published["betas"][0, 0].detach())
     assert (motion.frame, motion.body_model) == ("camera", head.body.name)
-
-
-def test_vectors_for_one_shot_recognition_are_no_result(tmp_path):
-    path = checkpoint(tmp_path / "embed.bin", MotionBERTEmbedding(17 * CHANNELS, 32))
-    with pytest.raises(ValueError, match="for one-shot recognition gives vectors"):
-        load_head(path)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
+from motionrep.keypoints.ntu_actions import NTU_ACTIONS
 
 # Shahroudy et al., CVPR 2016, section 3.2, and Liu et al., TPAMI 2020, section 3.2.
 TRAINING_SUBJECTS = (

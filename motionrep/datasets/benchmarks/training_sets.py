@@ -12,10 +12,10 @@ from motionrep.datasets.benchmarks.labelled import ListedClip
 from motionrep.datasets.benchmarks.motionbert_files import list_motionbert_h36m, list_motionbert_mesh
 from motionrep.datasets.benchmarks.mpi_inf_3dhp import list_mpi_inf_3dhp
 from motionrep.datasets.benchmarks.ntu import NtuName, parse_ntu_name
-from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
 from motionrep.datasets.benchmarks.pyskl import PysklFile, pyskl_file
 from motionrep.datasets.benchmarks.threedpw import list_threedpw
 from motionrep.files.pickles import as_items, as_text, read_pickle
+from motionrep.keypoints.ntu_actions import NTU_ACTIONS
 
 Gives = Literal["joints", "body", "action"]
 _H36M_SOURCE = re.compile(r"s_\d+_act_")

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from motionrep.datasets.benchmarks.labelled import LabelledClip
 from motionrep.datasets.benchmarks.ntu import EXEMPLARS, NtuName, ntu_class, parse_ntu_name
-from motionrep.datasets.benchmarks.ntu_actions import NTU_ACTIONS
 from motionrep.datasets.benchmarks.pyskl import PysklFile, read_pyskl
 from motionrep.evaluation.ensembles import inputs_of, mean_score, members_of
 from motionrep.evaluation.metrics import confusion_of, macro_accuracy, topk
 from motionrep.evaluation.predictor import Predictor
-from motionrep.evaluation.protocols.ntu_motionbert import motionbert_logit
+from motionrep.evaluation.protocols.ntu_motionbert import motionbert_output
 from motionrep.files.progress import progress_bar
+from motionrep.head_api.published_actions import PublishedAction, PublishedOneShot
+from motionrep.keypoints.ntu_actions import NTU_ACTIONS
 from motionrep.types import ActionScores
 
-_CODES = tuple(f"A{number:03d}" for number in range(1, 121))
 _UNITS = {"top1": "%", "top5": "%", "macro_accuracy": "%"}
 
 
@@ -47,32 +47,44 @@ def evaluate_ntu120_xset(data: Path, predictor: Predictor, ensemble: str | None 
 def evaluate_ntu120_oneshot(data: Path, predictor: Predictor) -> dict[str, Any]:
     """20 classes with one published exemplar each: a clip gets the class of the nearest exemplar, by cosine.
 
-    The vector of a clip is the mean over its persons' embeddings, each the mean over frames and joints. Every sample of
-    the 20 classes except the exemplars is classified. The encoder must not have been trained on any of them.
+    The vector of a clip is the mean over its persons' embeddings, each the mean over frames and joints. With
+    MotionBERT's head for one-shot recognition it is that of the head, of clips as its own evaluation reads them. Every
+    sample of the 20 classes except the exemplars is classified. The encoder must not have been trained on any of them.
 
     Args:
         data: `ntu120_hrnet.pkl` of pyskl, or `ntu120_hrnet_oneshot.pkl` of MotionBERT.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A broken file, or an exemplar is missing.
+        ValueError: A broken file, an exemplar is missing, or another head.
     """
+    if predictor.head is not None and not isinstance(predictor.head, PublishedOneShot):
+        raise ValueError(
+            "the protocol compares embeddings; it takes no head, or MotionBERT's for one-shot recognition, got "
+            f"{type(predictor.head).__name__}"
+        )
     file = read_pyskl(data)
     novel = [name for name in file.annotations if parse_ntu_name(name).is_novel]
     if lacking := [name for name in EXEMPLARS if name not in novel]:
         raise ValueError(f"{data}: lacks the exemplar(s) {', '.join(lacking)}; the protocol needs all 20")
-    clips = {clip.name: clip for clip in file.clips(novel, _CODES)}
+    clips = {clip.name: clip for clip in file.listed(novel, NTU_ACTIONS)}
     queries = [clip for name, clip in clips.items() if name not in EXEMPLARS]
     if not queries:
         raise ValueError(f"{data}: has no sample of the 20 classes besides the exemplars")
-    vectors = [_clip_vector(clip, predictor) for clip in (*(clips[n] for n in EXEMPLARS), *queries)]
+    asked = progress_bar([*(clips[name] for name in EXEMPLARS), *queries], "evaluate", "clip")
+    vectors = [_clip_vector(listed.read(), file, predictor) for listed in asked]
     unit = torch.nn.functional.normalize(torch.stack(vectors).double(), dim=-1)
     similarity = unit[len(EXEMPLARS) :] @ unit[: len(EXEMPLARS)].T
-    classes = [clips[name].action for name in EXEMPLARS]
+    classes = tuple(clips[name].action for name in EXEMPLARS)
     label = torch.tensor([classes.index(clip.action) for clip in queries])
     details = {"classes": 20, "clips": len(queries), "exemplars": "the 20 published ones", "similarity": "cosine"}
-    details["persons"] = "mean of the vectors of all persons seen; vector: mean over frames and joints"
-    return _result("ntu120-oneshot/1", similarity, label, details, predictor)
+    if predictor.head is None:
+        details["persons"] = "mean of the vectors of all persons seen; vector: mean over frames and joints"
+    else:
+        details["persons"] = "the first two, at once, in one box; vector: that of the head"
+        details["frames"] = f"whole clips, stretched to {predictor.head.stretched_to}"
+    result = _result("ntu120-oneshot/1", similarity, label, details, predictor)
+    return result | confusion_of(similarity, label, classes)
 
 
 def _recognition(
@@ -107,12 +119,12 @@ def _recognition(
     members = members_of(predictor, ensemble)
     scores: dict[str, list[Tensor]] = {name: [] for name in members}
     label = []
-    for listed in progress_bar(file.listed(names, _CODES), "evaluate", "clip"):
+    for listed in progress_bar(file.listed(names, NTU_ACTIONS), "evaluate", "clip"):
         clip = listed.read()
-        label.append(_CODES.index(clip.action))
+        label.append(NTU_ACTIONS.index(clip.action))
         for name, member in members.items():
             scores[name].append(_scores_by_class(clip, file, member, classes))
-    frames = getattr(predictor.head, "stretched_to", None)
+    frames = predictor.head.stretched_to if isinstance(predictor.head, PublishedAction) else None
     details: dict[str, Any] = {
         "classes": classes,
         "clips": len(names),
@@ -143,9 +155,9 @@ def _scores_by_class(
     clip: LabelledClip, file: PysklFile, predictor: Predictor, classes: int
 ) -> Float[Tensor, " classes"]:
     """Means over the persons; a published head reads two at once, as MotionBERT's own evaluation does."""
-    columns, frames = partial(_columns, classes=classes), getattr(predictor.head, "stretched_to", None)
-    if frames is not None:
-        logit = motionbert_logit(file.annotations[clip.name], predictor, frames)
+    columns = partial(_columns, classes=classes)
+    if isinstance(predictor.head, PublishedAction):
+        logit = motionbert_output(file.annotations[clip.name], predictor, predictor.head.stretched_to)
         return logit[columns(predictor.head.labels)]
     logits = []
     for person in _seen(clip):
@@ -167,7 +179,9 @@ def _columns(labels: tuple[str, ...], classes: int) -> list[int]:
     return [numbers.index(number) for number in range(1, classes + 1)]
 
 
-def _clip_vector(clip: LabelledClip, predictor: Predictor) -> Float[Tensor, " channels"]:
+def _clip_vector(clip: LabelledClip, file: PysklFile, predictor: Predictor) -> Float[Tensor, " channels"]:
+    if predictor.head is not None:
+        return motionbert_output(file.annotations[clip.name], predictor, predictor.head.stretched_to)
     return torch.stack([predictor.embed(person).per_clip() for person in _seen(clip)]).mean(0)
 
 

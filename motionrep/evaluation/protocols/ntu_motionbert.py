@@ -1,4 +1,4 @@
-"""Recordings of NTU RGB+D as MotionBERT's own evaluation reads them, for its published action heads."""
+"""Recordings of NTU RGB+D as MotionBERT's own evaluation reads them, for its published heads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ from motionrep.head_api.published_actions import in_one_box
 from motionrep.layouts import COCO_17, H36M_17
 
 
-def motionbert_logit(stored: Mapping[str, Any], predictor: Predictor, frames: int) -> Float[Tensor, " classes"]:
-    """Scores of a recording by a published head, whose clips are stretched to `frames`.
+def motionbert_output(stored: Mapping[str, Any], predictor: Predictor, frames: int) -> Float[Tensor, " outputs"]:
+    """What a published head, whose clips are stretched to `frames`, gives for a recording: scores or a vector.
 
     Args:
         stored: `keypoint`, `keypoint_score` and `img_shape` as pyskl has them; checked already.
@@ -23,7 +23,7 @@ def motionbert_logit(stored: Mapping[str, Any], predictor: Predictor, frames: in
     keypoint, score = (as_array(stored[name]) for name in ("keypoint", "keypoint_score"))
     points = motionbert_points(keypoint, score, max(map(int, as_array(stored["img_shape"]).ravel())), frames)
     inputs = in_one_box(points, predictor.encoder.crop_ratio)
-    return predictor.head.logit_of(inputs, predictor.encoder.fps or 30.0, predictor.device, predictor.dtype)
+    return predictor.head.of_inputs(inputs, predictor.encoder.fps or 30.0, predictor.device, predictor.dtype)
 
 
 def motionbert_points(

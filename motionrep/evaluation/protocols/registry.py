@@ -18,7 +18,7 @@ class Protocol:
         function: "module:function" of `function(data: Path, predictor: Predictor, **options: str)`. It returns
             `metrics`, `units` and `protocol`: an `id` and everything else that decides over the numbers.
         options: Help text of each option that the function takes.
-        needs_head: False for protocols that compare embeddings.
+        needs_head: False for protocols that compare embeddings; they take heads that give vectors, if any.
         of: What the head predicts.
     """
 
