@@ -21,6 +21,7 @@ def on_ray(maker: PartMaker, parts: Iterable[int], address: str | None) -> Itera
     Raises:
         ImportError: Ray is not installed.
         ConnectionError: No cluster at that address.
+        ValueError: What ended a part: with `strict` an input that cannot be used, or a file that cannot be written.
     """
     ray = _ray()
     if not ray.is_initialized():
@@ -40,6 +41,8 @@ def on_ray(maker: PartMaker, parts: Iterable[int], address: str | None) -> Itera
         num_gpus=1 if on_gpu else None,
     )
     for row in made.iter_rows():
+        if row["fault"]:
+            raise ValueError(row["fault"])
         yield int(row["part"])
 
 
@@ -48,7 +51,12 @@ class _Actor:
         self.maker = maker
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return {"part": [self.maker(int(part)) for part in batch["part"]]}
+        """The part's number, and what ended it; an exception would reach the user as pages of Ray's own."""
+        (part,) = batch["part"]
+        try:
+            return {"part": [self.maker(int(part))], "fault": [""]}
+        except (ValueError, OSError, ImportError) as error:
+            return {"part": [int(part)], "fault": [str(error) or type(error).__name__]}
 
 
 def _ray() -> Any:
