@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,7 +16,14 @@ import pytest
 import motionrep
 from motionrep.scale import Engine
 
-_CODE = "import sys; from motionrep.cli.main import main; sys.exit(main(sys.argv[1:]))"
+PATIENCE_S = 300.0
+_CODE = """
+import sys
+from motionrep.cli.main import main
+from motionrep.scale import datasets
+datasets.PART_FILES = int(sys.argv[1])
+sys.exit(main(sys.argv[2:]))
+"""
 
 
 def _content(folder):
@@ -75,34 +84,107 @@ def test_an_engine_that_cannot_be_is_refused(options):
         Engine(**options)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_is_killed_several_times_ends_as_one_that_is_not(clips, tiny, tmp_path, workers):
-    command = ["embed", clips, "--encoder", tiny / "encoder", "--workers", workers]
+def _many(clips):
+    """The folder with 24 more clips."""
     for i in range(6, 30):
         (clips / f"c{i}.npz").write_bytes((clips / "c0.npz").read_bytes())
-    motionrep.embed_dataset(clips, tmp_path / "whole", tiny / "encoder", level="frame", part_files=2)
-    code = _CODE.replace("import sys;", "import sys, motionrep.scale.datasets as d; d.PART_FILES = 2;")
-    arguments = [sys.executable, "-c", code, *map(str, command), "--output", str(tmp_path / "killed")]
+    return clips
+
+
+def _started(clips, tiny, output, part_files, *options):
+    """The command in a process of its own."""
+    command = ["embed", str(clips), "--encoder", str(tiny / "encoder"), "--output", str(output), *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for kills in range(1, 4):
-        process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
-        while len(list((tmp_path / "killed").glob("part-*"))) < 3 * kills and process.poll() is None:
-            time.sleep(0.01)
+    return subprocess.Popen(
+        [sys.executable, "-c", _CODE, str(part_files), *command], env=environment, stderr=subprocess.DEVNULL
+    )
+
+
+def _wait_for_parts(output, count, process):
+    deadline = time.monotonic() + PATIENCE_S
+    while len(list(output.glob("part-*"))) < count:
+        assert process.poll() is None, "it ended too early to be killed"
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "kills"), [(1, 2), (2, 1)])
+def test_a_run_that_is_killed_several_times_ends_as_one_that_is_not(clips, tiny, tmp_path, workers, kills):
+    motionrep.embed_dataset(_many(clips), tmp_path / "whole", tiny / "encoder", level="frame", part_files=2)
+    arguments = clips, tiny, tmp_path / "killed", 2, "--workers", str(workers)
+    for kill in range(1, kills + 1):
+        process = _started(*arguments)
+        _wait_for_parts(tmp_path / "killed", 4 * kill, process)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     assert len(list((tmp_path / "killed").glob("part-*"))) < 16
-    subprocess.run(arguments, env=environment, check=True)
+    assert _started(*arguments).wait() == 0
     assert _content(tmp_path / "killed") == _content(tmp_path / "whole")
 
 
+@pytest.fixture
+def ray():
+    """Ray, which is not running before and after."""
+    found = pytest.importorskip("ray", reason="needs the extra scale")
+    found.shutdown()
+    yield found
+    found.shutdown()
+
+
 @pytest.mark.slow
-def test_ray_makes_the_same_data_set(clips, tiny, tmp_path):
-    pytest.importorskip("ray", reason="needs the extra scale")
+def test_ray_makes_the_same_data_set(ray, clips, tiny, tmp_path):
     motionrep.embed_dataset(clips, tmp_path / "whole", tiny / "encoder", part_files=2)
     made = motionrep.embed_dataset(clips, tmp_path / "ray", tiny / "encoder", part_files=2, engine=Engine(ray="local"))
     assert made.parts_done == made.parts
     assert _content(tmp_path / "ray") == _content(tmp_path / "whole")
+    with pytest.raises(ValueError, match=r"broken\.json"):  # in an actor
+        motionrep.embed_dataset(clips, tmp_path / "x", tiny / "encoder", engine=Engine(ray="local", strict=True))
+
+
+@pytest.fixture
+def cluster(ray):
+    """Two machines of Ray with a core each, both on this one; the first is the head."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True)
+    made.add_node()
+    yield made
+    made.shutdown()
+
+
+def _actors(cluster):
+    """The processes in which parts are made."""
+    machines = cluster.head_node, *cluster.worker_nodes
+    raylets = {machine.all_processes["raylet"][0].process.pid for machine in machines}
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in raylets and "_Actor" in (process / "cmdline").read_text():
+                found.append(int(process.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_cluster_of_which_workers_and_a_machine_die_makes_the_same_data_set(cluster, clips, tiny, tmp_path):
+    motionrep.embed_dataset(_many(clips), tmp_path / "whole", tiny / "encoder", level="frame", part_files=1)
+    process = _started(clips, tiny, tmp_path / "out", 1, "--ray", cluster.address)
+    try:
+        _wait_for_parts(tmp_path / "out", 3, process)
+        actors = _actors(cluster)
+        assert actors
+        for actor in actors:
+            os.kill(actor, signal.SIGKILL)
+        _wait_for_parts(tmp_path / "out", 10, process)
+        (other,) = cluster.worker_nodes
+        cluster.remove_node(other, allow_graceful=False)
+        assert process.poll() is None
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+    assert _content(tmp_path / "out") == _content(tmp_path / "whole")
 
 
 def test_the_command_makes_a_data_set_of_a_folder(clips, tiny, tmp_path, capsys):
