@@ -2,7 +2,7 @@
 
     python -m motionrep.datasets.free_motions MORE --output PREPARED
     python benchmarks/generalisation.py --data CMU PREPARED [--development FOLDER] [--encoder NAME ...]
-        [--ground HEAD] [--output benchmarks/generalisation.md] [--fast]
+        [--ground HEAD] [--output benchmarks/generalisation.md] [--windows 10]
 
 --data: CMU's motion files with their index.csv, and what the first command makes. An encoder is a shipped name, whose
 heads are found by name, or the folder of a run that trained a mesh head and a pose3d head. Each window is seen by one
@@ -94,13 +94,13 @@ def main() -> None:
     parser.add_argument("--held-out", default="people-1")
     parser.add_argument("--ground", help="A trained head of kind ground, of the only encoder.")
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--fast", action="store_true", help="Half of the windows.")
+    parser.add_argument("--windows", type=int, default=10, help="Of each source of people, at most.")
     options = parser.parse_args()
     patterns = read_held_out(options.held_out)
     clips = [clip for folder in options.data for clip in load_motion_folder(folder)]
     people = {name: some for name, some in by_source(clips).items() if any(is_held_out(c, patterns) for c in some)}
     people = {name: [clip for clip in some if is_held_out(clip, patterns)] for name, some in people.items()}
-    most = 5 if options.fast else 10
+    most = options.windows
     models = [Model.of(name) for name in options.encoder]
     ground = None if options.ground is None else load_head(options.ground)
     rows: list[tuple[str, Row]] = []

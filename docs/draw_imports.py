@@ -1,6 +1,6 @@
 """Draws which package imports which, from the code: python docs/draw_imports.py docs/imports.svg
 
-A row imports its columns. Packages stand in the order of the table in architecture.md, so nothing is above the diagonal.
+A row imports its columns. Packages stand in the order of the table in architecture.md: nothing is above the diagonal.
 """
 
 import ast

@@ -16,6 +16,7 @@ from motionrep.layouts import H36M_17
 from motionrep.motion.saving import save_motion
 from motionrep.pipeline import load_networks
 from motionrep.training import reproduce
+from motionrep.training.reproduce import Mean, Run
 from motionrep.types import Keypoints
 from motionrep.weights import find_shipped, shipped, shipped_versions, versions
 
@@ -133,30 +134,43 @@ def test_one_command_goes_from_motion_files_to_cards_and_goes_on_where_it_stoppe
     for name, plan in plans.items():
         (configs / f"{name}.yaml").write_text(yaml.safe_dump(plan))
     recipe = reproduce.Recipe(
-        (("one", "first", None), ("two", "second", "one"), ("three", "longer", "two")),
-        "three",
-        {"mesh": "three/head", "pose3d": "three/head_pose3d"},
+        (
+            Run("one", "first"),
+            Run("two", "second", "one", more=True),
+            Run("three", "longer", "two", more=True),
+            Mean("mean", "two", "three", 0.5),
+        ),
+        "mean",
+        {"mesh": "mean/head", "pose3d": "mean/head_pose3d"},
     )
     monkeypatch.setattr(reproduce, "RECIPES", {"tiny": recipe})
     monkeypatch.setattr(reproduce, "_CONFIGS", configs)
-    packed = reproduce.reproduce("tiny", data, tmp_path / "runs", note="Made in a test.")
+    with pytest.raises(ValueError, match="--more"):
+        reproduce.reproduce("tiny", data, tmp_path / "runs")
+    more = tmp_path / "more"
+    save_motion(authored_motion("punch", seconds=3.0), more / "punch.npz")
+    packed = reproduce.reproduce("tiny", data, tmp_path / "runs", more, "Made in a test.")
+    runs = (tmp_path / "runs" / run / "versions.json" for run in ("one", "two", "three"))
+    first, second, third = (json.loads(path.read_text())["clips"] for path in runs)
+    assert first != second == third  # digests of the clips
     assert sorted(path.name for path in packed.iterdir()) == ["mesh-tiny", "pose3d-tiny", "tiny"]
     assert "Made in a test." in (packed / "tiny" / "README.md").read_text()
     assert not [path for path in packed.glob("*/*.[mj][ds]*") if str(tmp_path) in path.read_text()]
     network = load_encoder(packed / "tiny")
     assert load_head(packed / "mesh-tiny").trained_on_digest == network.digest
     for head in ("head", "head_pose3d"):  # at rates of nothing, going on changes nothing
-        weights = [load_head(tmp_path / "runs" / run / head).state_dict() for run in ("two", "three")]
-        torch.testing.assert_close(*weights)
+        weights = [load_head(tmp_path / "runs" / run / head).state_dict() for run in ("two", "three", "mean")]
+        for other in weights[1:]:
+            torch.testing.assert_close(weights[0], other)
     measured = json.loads((tmp_path / "runs" / "mesh.json").read_text())
     assert measured["head"] == "mesh-tiny"
     before = (tmp_path / "runs" / "two" / "metrics.json").stat().st_mtime_ns
     (tmp_path / "runs" / "pose3d.json").unlink()
-    reproduce.reproduce("tiny", data, tmp_path / "runs")
+    reproduce.reproduce("tiny", data, tmp_path / "runs", more)
     assert (tmp_path / "runs" / "two" / "metrics.json").stat().st_mtime_ns == before
 
 
 def test_recipes_name_configurations_that_exist():
     for recipe in reproduce.RECIPES.values():
-        for _, configuration, _ in recipe.runs:
-            assert (reproduce._CONFIGS / f"{configuration}.yaml").is_file()
+        for run in (run for run in recipe.runs if isinstance(run, Run)):
+            assert (reproduce._CONFIGS / f"{run.configuration}.yaml").is_file()

@@ -1,7 +1,9 @@
 """Trains shipped weights again, from the motion files to the model cards.
 
-    python -m motionrep.training.reproduce ssr-stf-s --data MOTIONS --output runs/ssr-stf-s
+    python -m motionrep.training.reproduce ssr-stf-s --data CMU --output runs/ssr-stf-s
+    python -m motionrep.training.reproduce ktpformer-s --data CMU --more PREPARED --output runs/ktpformer-s
 
+--more is what motionrep.datasets.free_motions makes; the runs for real video take it beside CMU's motion files.
 Run it in a checkout, since the configurations are not installed. The command can be stopped and started at any time:
 finished steps are not repeated, and an interrupted step goes on. Scores are written beside the weights. They agree with
 the shipped ones except for the order of sums on another machine.
@@ -16,6 +18,7 @@ import yaml
 from motionrep.evaluation.synthetic_views import evaluate
 from motionrep.files.writing import write_json
 from motionrep.training.config import FinetuneConfig
+from motionrep.training.mean_of_weights import mean_of_runs
 from motionrep.training.pack import pack
 from motionrep.training.run import train
 from motionrep.training.run_folder import require_same_settings
@@ -24,39 +27,67 @@ _CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        start: The run that it starts from, whose encoder and heads take the place of shipped ones that the
+            configuration names.
+        more: Whether it takes the further motion files.
+    """
+
+    name: str
+    configuration: str
+    start: str | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of the weights of two runs (`mean_of_weights`); `share` is that of `after`."""
+
+    name: str
+    before: str
+    after: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How an encoder and its heads are trained.
 
     Attributes:
-        runs: In order: name, configuration, and the run that it starts from. That run's encoder and heads take the
-            place of shipped ones that the configuration names.
+        runs: In order.
         encoder: The run whose encoder ships.
         heads: The folder of each head that ships, by kind.
+        version: That of the weights.
     """
 
-    runs: tuple[tuple[str, str, str | None], ...]
+    runs: tuple[Run | Mean, ...]
     encoder: str
     heads: dict[str, str]
+    version: int = 1
 
 
 RECIPES = {
     "ktpformer-s": Recipe(
         (
-            ("pretrained", "pretrain_ktpformer_s", None),
-            ("mesh", "mesh_ktpformer_s", "pretrained"),
-            ("longer", "mesh_ktpformer_s_longer", "mesh"),
-            ("faster", "mesh_ktpformer_s_30fps", "longer"),
-            ("action", "action_ktpformer_s", "faster"),
+            Run("pretrained", "pretrain_ktpformer_s"),
+            Run("mesh", "mesh_ktpformer_s", "pretrained"),
+            Run("longer", "mesh_ktpformer_s_longer", "mesh"),
+            Run("faster", "mesh_ktpformer_s_30fps", "longer"),
+            Run("action", "action_ktpformer_s", "faster"),
+            Run("ground", "ground_ktpformer_s", "faster", more=True),
         ),
         "faster",
-        {"mesh": "faster/head", "pose3d": "faster/head_pose3d", "action": "action/head"},
+        {"mesh": "faster/head", "pose3d": "faster/head_pose3d", "action": "action/head", "ground": "ground/head"},
     ),
     "ssr-stf-s": Recipe(
         (
-            ("pretrained", "pretrain_ssr_stf_s", None),
-            ("mesh", "mesh_ssr_stf_s", "pretrained"),
-            ("longer", "mesh_ssr_stf_s_longer", "mesh"),
-            ("action", "action_ssr_stf_s", "longer"),
+            Run("pretrained", "pretrain_ssr_stf_s"),
+            Run("mesh", "mesh_ssr_stf_s", "pretrained"),
+            Run("longer", "mesh_ssr_stf_s_longer", "mesh"),
+            Run("action", "action_ssr_stf_s", "longer"),
         ),
         "longer",
         {"mesh": "longer/head", "pose3d": "longer/head_pose3d", "action": "action/head"},
@@ -64,27 +95,39 @@ RECIPES = {
 }
 
 
-def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
+def reproduce(name: str, data: Path, output: Path, more: Path | None = None, note: str = "") -> Path:
     """Trains, evaluates and packs an encoder and its heads.
 
     Args:
         name: One of RECIPES.
         data: Folder of motion files.
         output: Folder for the runs and, in `packed`, for the weights.
+        more: Folder of further motion files, for the recipes that take them.
         note: A sentence for the cards, such as the hardware and the time.
 
     Returns:
         The folder of what would be shipped.
+
+    Raises:
+        ValueError: The recipe takes further motion files and there are none.
     """
     recipe = RECIPES[name]
-    for run, configuration, start in recipe.runs:
-        config = FinetuneConfig.from_dict(yaml.safe_load((_CONFIGS / f"{configuration}.yaml").read_text("utf-8")))
-        if start is not None:
-            config = _started(config, name, output / start)
-        if (output / run / "metrics.json").is_file():
-            require_same_settings(config, output / run / "config.yaml")
+    if more is None and any(isinstance(run, Run) and run.more for run in recipe.runs):
+        raise ValueError(f"{name} takes further motion files; give --more what motionrep.datasets.free_motions makes")
+    for run in recipe.runs:
+        if isinstance(run, Mean):
+            if not (output / run.name).is_dir():
+                mean_of_runs(output / run.before, output / run.after, run.share, output / run.name)
+            continue
+        config = FinetuneConfig.from_dict(yaml.safe_load((_CONFIGS / f"{run.configuration}.yaml").read_text("utf-8")))
+        if run.start is not None:
+            config = _started(config, name, output / run.start)
+        folder = output / run.name
+        if (folder / "metrics.json").is_file():
+            require_same_settings(config, folder / "config.yaml")
         else:
-            train(config, [data], output / run, resume=(output / run / "checkpoints" / "last.ckpt").is_file())
+            motions = [data] if more is None or not run.more else [data, more]
+            train(config, motions, folder, resume=(folder / "checkpoints" / "last.ckpt").is_file())
     packed, scores = output / "packed", {}
     for kind, head in recipe.heads.items():
         scores[kind] = output / f"{kind}.json"
@@ -92,13 +135,13 @@ def reproduce(name: str, data: Path, output: Path, note: str = "") -> Path:
             result = evaluate(data, str(output / recipe.encoder / "encoder"), str(output / head))
             result |= {"encoder": name, "head": f"{kind}-{name}"}
             write_json(result, scores[kind])
-    names = [run for run, _, _ in recipe.runs]
-    before = recipe.runs[: names.index(recipe.encoder)]
-    after = " after " + " and ".join(f"`configs/{configuration}.yaml`" for _, configuration, _ in before)
-    pack(output / recipe.encoder, "encoder", name, packed, list(scores.values()), "", after, note)
+    before = recipe.runs[: [run.name for run in recipe.runs].index(recipe.encoder)]
+    after = " after " + " and ".join(f"`configs/{run.configuration}.yaml`" for run in before if isinstance(run, Run))
+    version = recipe.version
+    pack(output / recipe.encoder, "encoder", name, packed, list(scores.values()), "", after, note, version)
     for kind, head in recipe.heads.items():
         run, folder = head.split("/")
-        pack(output / run, folder, f"{kind}-{name}", packed, [scores[kind]], name, "", note)
+        pack(output / run, folder, f"{kind}-{name}", packed, [scores[kind]], name, "", note, version)
     return packed
 
 
@@ -119,6 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--data", type=Path, required=True, help="Folder of motion files.")
+    parser.add_argument("--more", type=Path, help="Folder of further motion files.")
     parser.add_argument("--output", type=Path, required=True, help="Folder for the runs and the weights.")
     parser.add_argument("--note", default="", help="A sentence for the model cards: hardware, time.")
     print(reproduce(**vars(parser.parse_args())))
