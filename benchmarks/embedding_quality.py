@@ -5,8 +5,9 @@
         [--output benchmarks/embedding_quality.md]
 
 --data: as for `generalisation.py`. Without --encoder these are all shipped encoders, and MotionBERT's published
-architecture with random weights (`random:dstformer`; so for every architecture). A published checkpoint, such as
-MotionBERT's own, is a file. Each window is seen by one random camera, body and simulated detector, the same for all.
+architecture with random weights (`random:dstformer`; so for every architecture). A published checkpoint is a file;
+MotionBERT's own pretrained one reads crops, as `random:dstformer` does (docs/protocols.md says how to keep that). Each
+window is seen by one random camera, body and simulated detector, the same for all.
 
 "Held-out people" learned nothing of and gave nothing to the shipped encoders; the probe and the exemplars are of other
 people. "Classes no encoder learned" are those that no shipped action head knows, and no other head of its encoder was
@@ -62,6 +63,8 @@ def main() -> None:
             for what, value in of:
                 rows[what][name] = value
                 print(f"{name} | {what} | {value}", flush=True)
+    if not rows:
+        raise SystemExit("--data: needs two actions with windows of two seconds, each of several clips or people")
     report = table(rows, options.encoder)
     print(report)
     write(report, options.output)
@@ -75,7 +78,7 @@ def encoder_of(name: str) -> Any:
     if architecture not in ENCODERS:
         raise SystemExit(f"{name}: unknown architecture; known: {', '.join(ENCODERS)}")
     torch.manual_seed(0)
-    return ENCODERS[architecture]().eval()
+    return ENCODERS[architecture](**({"normalisation": "crop"} if architecture == "dstformer" else {})).eval()
 
 
 def embeddings(encoder: Any, clips: Sequence[MotionClip], patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -84,7 +87,9 @@ def embeddings(encoder: Any, clips: Sequence[MotionClip], patterns: tuple[str, .
     asked = [clip for clip in clips if clip.action and is_held_out(clip, patterns)]
     x, y, _ = embedded(encoder, known)
     q, z, person = embedded(encoder, asked)
-    classes = [name for name in sorted(set(y) & set(z)) if min((y == name).sum(), (z == name).sum()) >= FEWEST_WINDOWS]
+    classes = [name for name in sorted({*y} & {*z}) if min((y == name).sum(), (z == name).sum()) >= FEWEST_WINDOWS]
+    if len(classes) < 2:
+        return
     own, other = np.isin(y, classes), np.isin(z, classes)
     x, y, q, z, person = x[own], y[own], q[other], z[other], person[other]
     head = f"held-out people's actions ({len(classes)}: {', '.join(classes)})"
@@ -141,7 +146,7 @@ def embedded(encoder: Any, clips: Sequence[MotionClip]) -> tuple[np.ndarray, np.
             vectors.append(over_time(code[None], torch.ones(1, len(code), dtype=torch.bool)).flatten().numpy())
             actions.append(action)
             names.append(samples.places[int(index)][0].name)
-    return np.stack(vectors), np.array(actions), np.array(names)
+    return np.array(vectors), np.array(actions), np.array(names)
 
 
 def probe() -> Any:
@@ -166,13 +171,14 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def retrieved(q: np.ndarray, z: np.ndarray, clip: np.ndarray) -> float:
-    """Share of the nearest windows of other clips that have the same action; the mean over actions."""
+    """Share of the nearest windows of other clips that have the same action; the mean over actions of several clips."""
     order = NearestNeighbors(n_neighbors=len(q), metric="cosine").fit(q).kneighbors(q, return_distance=False)
     values = defaultdict(list)
     for row, near in enumerate(order):
-        others = near[clip[near] != clip[row]][:NEIGHBOURS]
-        values[z[row]].append((z[others] == z[row]).mean())
-    return float(np.mean([np.mean(some) for some in values.values()]))
+        others = near[clip[near] != clip[row]]
+        if (z[others] == z[row]).any():
+            values[z[row]].append((z[others[:NEIGHBOURS]] == z[row]).mean())
+    return float(np.mean([np.mean(some) for some in values.values()])) if values else float("nan")
 
 
 def table(rows: dict[str, dict[str, str]], names: Sequence[str]) -> str:
