@@ -60,7 +60,7 @@ def main() -> None:
             row = f"| {name} | {overlap:g} | {measured(samples, *networks, overlap, options.flip, options.device)} |\n"
             print(row, end="", flush=True)
             report += row
-    write(report, options.output)
+            write(report, options.output)  # each row is kept when a run is stopped
 
 
 def measured(

@@ -44,6 +44,7 @@ SETTINGS = {
     },
 }  # fmt: skip
 _CLOSE = 1e-6
+_ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}  # weights differ between numbers of threads
 Row = tuple[str, str, str, bool]
 
 
@@ -103,9 +104,8 @@ def _training(folder: Path, given: dict[str, Path], times: int, chance: random.R
         process.kill()
         process.wait()
         began = (out / "config.yaml").is_file() or (out / ".lock").is_file()
-        done = subprocess.run(
-            _line([*command, *(["--resume"] if began else [])], given, out), capture_output=True, text=True
-        )
+        line = _line([*command, *(["--resume"] if began else [])], given, out)
+        done = subprocess.run(line, env=_ENVIRONMENT, capture_output=True, text=True)
         if done.returncode:
             yield f"after {after_s:.2f} s: {done.stderr.splitlines()[-1]}"
         elif (apart := float((_weights(out) - expected).abs().max())) > _CLOSE:
@@ -134,9 +134,8 @@ def _timed(command: Sequence[str], given: dict[str, Path], out: Path) -> tuple[d
 
 def _start(command: Sequence[str], given: dict[str, Path], out: Path) -> subprocess.Popen[bytes]:
     out.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     line, no = _line(command, given, out), subprocess.DEVNULL
-    return subprocess.Popen(line, env=environment, stdout=no, stderr=no)
+    return subprocess.Popen(line, env=_ENVIRONMENT, stdout=no, stderr=no)
 
 
 def _line(command: Sequence[str], given: dict[str, Path], out: Path) -> list[str]:
