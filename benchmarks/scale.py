@@ -2,18 +2,22 @@
 
     python benchmarks/scale.py --clips 10000 --workers 2 --output benchmarks/scale.md
 
-It writes clips of 3 s, embeds them by one process and by several, kills a run five times, and compares what it ends
-with to the run that was not killed. Then it embeds and recovers one clip of an hour, as a data set and to one file.
+It writes clips of 3 s, embeds them on one core and by several processes, kills a run five times, and compares what it
+ends with to the run that was not killed. Then it embeds and recovers one clip of an hour, as a data set and to one
+file.
 Memory is the largest resident set of a process; with Ray, of the one that waits for the others.
 """
 
 import argparse
 import hashlib
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +31,14 @@ KILLS, PARTS = 5, 40
 HOUR_FRAMES = 108_000
 _MEASURED = """
 import resource, sys
+from pathlib import Path
 from motionrep.cli.main import main
 import motionrep.scale.datasets as datasets
 datasets.PART_FILES = int(sys.argv[1])
 status = main(sys.argv[2:])
-own, children = (resource.getrusage(who).ru_maxrss / 1000 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print("peak", max(own, children))
+# getrusage would count the memory of the process that started this one.
+own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+print("peak", max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1000)
 sys.exit(status)
 """
 
@@ -46,28 +52,32 @@ def main() -> None:
     parser.add_argument("--note", default="", help="a sentence for the report, for example what else ran")
     parser.add_argument("--output", type=Path, help="Markdown file to write")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        lines = many(Path(folder), options.clips, options.workers, options.ray)
-        lines += hour(Path(folder), options.hour_frames)
-    report = f"{machine()} {options.note}".strip() + "\n\n" + "\n".join(lines) + "\n"
-    print(report)
-    write(report, options.output)
+    report = f"{machine()} {options.note}".strip() + "\n\n"
+    print(report, end="")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for line in chain(many(folder, options.clips, options.workers, options.ray), hour(folder, options.hour_frames)):
+            print(line, flush=True)
+            report += line + "\n"
+            write(report, options.output)  # each row is kept when a run is stopped
 
 
-def many(folder: Path, clips: int, workers: int, ray: bool) -> list[str]:
-    """Rows about clips of 3 s."""
+def many(folder: Path, clips: int, workers: int, ray: bool) -> Iterator[str]:
+    """Lines about clips of 3 s."""
     for i in range(clips):
         save(folder / "clips" / f"{i // 1000:03d}" / f"{i:06d}.npz", 90, i)
-    lines = [f"{clips} clips of 3 s, `embed --level clip`:", "", "| run | s | clips/s | peak MB |", "|---|---|---|---|"]
-    engines = {"one process": [], f"--workers {workers}": ["--workers", str(workers)]} | (
+    yield from (f"{clips} clips of 3 s, `embed --level clip`:", "")
+    yield from ("| run | s | clips/s | times one core | peak MB |", "|---|---|---|---|---|")
+    part_files, alone_s, whole = max(1, min(256, clips // PARTS)), 0.0, folder / "one_core"
+    engines = {"one core": [], f"--workers {workers}": ["--workers", str(workers)]} | (
         {"--ray": ["--ray"]} if ray else {}
     )
-    part_files = max(1, min(256, clips // PARTS))
     for name, arguments in engines.items():
         output = folder / name.strip("-").replace(" ", "_")
-        seconds, peak_mb = measured("embed", folder / "clips", output, *arguments, part_files=part_files)
-        lines.append(f"| {name} | {seconds:.0f} | {clips / seconds:.1f} | {peak_mb:.0f} |")
-    whole = folder / "one_process"
+        cores = None if arguments else 1
+        seconds, peak_mb = measured("embed", folder / "clips", output, *arguments, part_files=part_files, cores=cores)
+        alone_s = alone_s or seconds
+        yield f"| {name} | {seconds:.0f} | {clips / seconds:.1f} | {alone_s / seconds:.2f} | {peak_mb:.0f} |"
     parts = len(list(whole.glob("part-*")))
     for kill in range(1, KILLS + 1):
         killed_after(folder / "clips", folder / "killed", max(1, parts * kill // (KILLS + 1)), part_files)
@@ -75,13 +85,13 @@ def many(folder: Path, clips: int, workers: int, ray: bool) -> list[str]:
     measured("embed", folder / "clips", folder / "killed", part_files=part_files)
     same = content(folder / "killed") == content(whole)
     ending = f"with {kept} of {parts} parts made before the last kill: {'the same files' if same else 'OTHER FILES'}."
-    return [*lines, "", f"Killed {KILLS} times and gone on, {ending}", ""]
+    yield from ("", f"Killed {KILLS} times and gone on, {ending}", "")
 
 
-def hour(folder: Path, frames: int) -> list[str]:
-    """Rows about one long clip."""
+def hour(folder: Path, frames: int) -> Iterator[str]:
+    """Lines about one long clip."""
     save(folder / "hour.npz", frames, 0)
-    lines = [f"One clip of {frames} frames at 30 per second:", "", "| command | s | peak MB |", "|---|---|---|"]
+    yield from (f"One clip of {frames} frames at 30 per second:", "", "| command | s | peak MB |", "|---|---|---|")
     for name, source, *arguments in (
         ("embed", "*.npz", "--level", "joint"),
         ("embed", "hour.npz", "--level", "frame"),
@@ -90,8 +100,7 @@ def hour(folder: Path, frames: int) -> list[str]:
     ):
         output = folder / ("one.parquet" if (name, source) == ("embed", "hour.npz") else f"{name}_{source.strip('*.')}")
         seconds, peak_mb = measured(name, str(folder / source), output, *arguments)
-        lines.append(f"| {' '.join([name, source, *arguments])} | {seconds:.0f} | {peak_mb:.0f} |")
-    return lines
+        yield f"| {' '.join([name, source, *arguments])} | {seconds:.0f} | {peak_mb:.0f} |"
 
 
 def save(path: Path, frames: int, seed: int) -> None:
@@ -111,11 +120,12 @@ def command(name: str, source: Path | str, output: Path, *arguments: str, part_f
 
 
 def measured(
-    name: str, source: Path | str, output: Path, *arguments: str, part_files: int = 256
+    name: str, source: Path | str, output: Path, *arguments: str, part_files: int = 256, cores: int | None = None
 ) -> tuple[float, float]:
-    """Seconds, and the peak memory in MB."""
+    """Seconds, and the peak memory in MB; torch computes on so many cores, or on all."""
     begin, given = time.perf_counter(), command(name, source, output, *arguments, part_files=part_files)
-    done = subprocess.run(given, check=True, stdout=subprocess.PIPE, text=True)
+    environment = os.environ | ({} if cores is None else {"OMP_NUM_THREADS": str(cores)})
+    done = subprocess.run(given, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return time.perf_counter() - begin, float(done.stdout.rpartition("peak")[2])
 
 
