@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from motionrep.body import load_body_model
+from motionrep.fitting.bodies import body_of
 from motionrep.geometry.alignment import smallest_rotation
 from motionrep.geometry.cameras import PinholeCamera
 from motionrep.motion.axes import require_frame, world_from_camera
@@ -113,7 +113,7 @@ def moved_to_floor(motion: BodyMotion, ground: Ground, camera: PinholeCamera) ->
         ValueError: As `camera_on_floor`.
     """
     _require_fitting([motion], [ground])
-    body = load_body_model(motion.body_model, len(motion.betas)).to(motion.translation_m.device)
+    body = body_of(motion)
     turn, eye_m = world_from_camera(motion, camera)
     up = turn[..., 1, :].expand_as(motion.translation_m)
     height_m = eye_m[..., 1].expand(motion.frame_count)
@@ -146,7 +146,7 @@ def _require_fitting(motions: Sequence[BodyMotion], grounds: Sequence[Ground]) -
 
 
 def _points_m(motion: BodyMotion) -> Float[Tensor, "frames points 3"]:
-    body = load_body_model(motion.body_model, len(motion.betas)).to(motion.translation_m.device)
+    body = body_of(motion)
     return contact_points_m(body, motion.local_rotmat[:, :24], motion.betas, motion.translation_m)
 
 
@@ -164,9 +164,8 @@ def _turned(turn: Float[Tensor, "*frames 3 3"], direction: Float[Tensor, "frames
 
 
 def _touching(motion: BodyMotion, ground: Ground, turn: Tensor, eye_m: Tensor, up: Tensor) -> _Touching:
-    body = load_body_model(motion.body_model, len(motion.betas))
     turn, eye_m = turn.cpu().expand(motion.frame_count, 3, 3), eye_m.cpu().expand(motion.frame_count, 3)
-    from_eye_m = _points_m(motion).cpu() @ turn.mT - point_radii_m(body)[:, None] * up
+    from_eye_m = _points_m(motion).cpu() @ turn.mT - point_radii_m(body_of(motion)).cpu()[:, None] * up
     there = contact_weights(ground, _PROBABLE).cpu() > 0
     points = torch.cat([from_eye_m, eye_m[:, None].expand_as(from_eye_m)], -1)[there]
     chosen = points[torch.linspace(0, len(points) - 1, min(len(points), _MOST_POINTS)).round().long()]

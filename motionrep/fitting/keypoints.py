@@ -8,14 +8,13 @@ prediction, uses it instead of a pose prior, and solves for a whole clip at once
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from motionrep.body import BodyModel, load_body_model
 from motionrep.body.points import JOINTS_AND_LANDMARKS
 from motionrep.files.progress import progress_bar
+from motionrep.fitting.bodies import body_of
 from motionrep.fitting.minimising import blend_into, windows_of
 from motionrep.fitting.refining import Floor, People, joined, solve_changes, solve_shape
 from motionrep.geometry.cameras import PinholeCamera, project, require_picture
@@ -24,7 +23,7 @@ from motionrep.motion.axes import world_from_camera
 from motionrep.motion.contacts import POINTS, Ground, contact_weights, point_radii_m
 from motionrep.types import BodyMotion, Keypoints
 
-_SHAPE_FRAMES = 96
+_SHAPE_FRAMES = 24
 _FRAMES_AT_ONCE = 2048  # of all people together, with their padding
 _JOINTS = SMPL_24.joint_count
 _NEAREST_M = 0.2
@@ -131,12 +130,6 @@ def _batches(jobs: list[tuple[int, slice]]) -> list[list[tuple[int, slice]]]:
     return batches
 
 
-@lru_cache(maxsize=4)
-def _body(name: str, betas: int, device: torch.device) -> BodyModel:
-    """A body on a device; loading one takes as long as refining a short clip."""
-    return load_body_model(name, betas).to(device)
-
-
 def _camera(camera: PinholeCamera | None, clip: Keypoints) -> PinholeCamera:
     return camera or PinholeCamera.from_hfov(clip.width_px, clip.height_px)
 
@@ -188,7 +181,7 @@ def _person(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) -> 
     require_picture(camera, keypoints.width_px, keypoints.height_px)
     if not bool((keypoints.confidence > 0).any()):
         raise ValueError("keypoints: confidence is 0 everywhere, so there is nothing to refine with")
-    body = _body(motion.body_model, len(motion.betas), motion.local_rotmat.device)
+    body = body_of(motion)
     regressor = body.point_regressor(keypoints.layout)
     with torch.no_grad():
         joint_m = body.joints(motion.local_rotmat[:, :_JOINTS], motion.betas, motion.translation_m, motion.expression)

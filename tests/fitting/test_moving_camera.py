@@ -16,7 +16,7 @@ from motionrep.motion.axes import in_camera, in_world
 from motionrep.motion.contacts import Ground, motion_contacts
 from motionrep.pipeline.floor import on_one_floor
 from motionrep.pipeline.result import Recovered
-from motionrep.types import Keypoints, MotionEmbedding
+from motionrep.types import BodyMotion, Keypoints, MotionEmbedding
 
 PLAIN = PinholeCamera.from_hfov(1280, 720)
 FIRST, FRAMES = 5, 30
@@ -117,6 +117,7 @@ def test_with_its_way_the_motion_in_the_world_is_right(walk, body, camera, groun
     for name, known in (("stands", None), ("moves", _elsewhere(camera, 0.4))):
         (person,) = on_one_floor([_recovered(walk, body, camera, ground, known)], refine)
         motion = person.saved("mesh")
+        assert isinstance(motion, BodyMotion)
         assert motion.frame == "world"
         scores = WorldScores(body)
         scores.add(motion, walk)
