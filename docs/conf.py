@@ -22,7 +22,11 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 myst_heading_anchors = 4
 myst_links_external_new_tab = True
-nb_execution_mode = "off"  # notebooks carry their outputs; tests execute them
+nb_execution_mode = "force"  # the pages of docs/learn run whenever the site is built
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_execution_show_tb = True
+nb_merge_streams = True
 suppress_warnings = ["myst.header", "toc.not_included"]
 
 autodoc_member_order = "bysource"
