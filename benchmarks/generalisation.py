@@ -19,7 +19,7 @@ import runpy
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,22 +42,15 @@ from motionrep.evaluation.scores import Scores
 from motionrep.evaluation.synthetic_views import single_view
 from motionrep.evaluation.world_metrics import WORLD_UNITS
 from motionrep.evaluation.world_scores import WorldScores, true_motion
-from motionrep.geometry.cameras import PinholeCamera
+from motionrep.evaluation.world_views import WORLD_CAMERAS, recovered_in_world
 from motionrep.head_api.loading import load_head
 from motionrep.layouts import H36M_17
-from motionrep.motion.axes import in_world as in_world_axes
-from motionrep.motion.floor import put_on_floor
-from motionrep.types import BodyMotion, Keypoints
+from motionrep.pipeline import Recoverer
+from motionrep.types import Keypoints
 
 FPS, WINDOW, WIDTH_PX = 30.0, 81, 1000
 SEEDS = {"validation": 1000, "held-out": 1100, "cut": 1200, "world": 1400}
 CUT = Augmentation(speed=(1.0, 1.0), mirror=False, cut_off=1.0)
-AS_RECORDED = Augmentation(speed=(1.0, 1.0), mirror=False)
-CAMERAS = {
-    "still": AS_RECORDED,
-    "panning": replace(AS_RECORDED, camera_moves=1.0, pans=1.0),
-    "walking": replace(AS_RECORDED, camera_moves=1.0),
-}
 WORLD_WINDOW = 100
 Row = dict[str, str]
 
@@ -254,38 +247,28 @@ def single_frames(model: Model, people: dict[str, list[MotionClip]], most: int) 
 def in_world(model: Model, people: dict[str, list[MotionClip]], most: int, ground: Any) -> Iterator[tuple[str, str]]:
     """Errors in the world of refined meshes: under a level camera, each on a floor of its own, and on a floor found."""
     body = load_body_model("open")
-    for what, augmentation in CAMERAS.items():
-        scores = {
-            name: WorldScores(body) for name in ("level camera", *(["floor found"] if ground is not None else []))
-        }
+    ways = {"level camera": Recoverer(model.encoder, {"mesh": model.mesh}, refine=True)}
+    if ground is not None:
+        ways["floor found"] = Recoverer(model.encoder, {"mesh": model.mesh, "ground": ground}, refine=True)
+    for camera, augmentation in WORLD_CAMERAS.items():
+        scores = {name: WorldScores(body) for name in ways}
+        if camera == "walking" and ground is not None:
+            scores["floor found, way known"] = WorldScores(body)
         for clips in people.values():
             windows = RandomWindows(most, augmentation)
             samples = SynthesizedClips(clips, WORLD_WINDOW, WORLD_WINDOW, FPS, SEEDS["world"], windows, layout=H36M_17)
             for index in range(most):
                 batch = single_view(samples, index)
-                truth, clip = true_motion(batch, body, FPS), clip_of(batch["keypoints"][0])
+                truth = true_motion(batch, body, FPS)
                 for name, one in scores.items():
-                    found, camera = placed(model, clip, batch, ground if name == "floor found" else None)
+                    way = name.removesuffix(", way known")
+                    found, seen_from = recovered_in_world(ways[way], batch, way_is_known=name != way)
+                    assert found is not None
                     one.add(found, truth)
-                    one.add_up(camera, batch)
+                    one.add_up(seen_from, batch)
         for name, one in scores.items():
             told = ", ".join(f"{key} {value:.1f} {WORLD_UNITS[key]}" for key, value in one.result().items())
-            yield f"world, {what} camera: {name}", told
-
-
-def placed(model: Model, clip: Keypoints, batch: dict[str, Tensor], ground: Any) -> tuple[BodyMotion, PinholeCamera]:
-    """The refined mesh in world axes, and the camera; without a ground head a level one, and the mesh on its floor."""
-    half = WIDTH_PX / 2
-    camera = PinholeCamera(float(batch["focal"][0]) * half, (half, half), WIDTH_PX, WIDTH_PX)
-    heads = {"mesh": model.mesh} | ({} if ground is None else {"ground": ground})
-    person = motionrep.Recoverer(model.encoder, heads, camera, refine=True)(clip)
-    motion = person.saved("mesh")
-    assert isinstance(motion, BodyMotion)
-    assert person.camera is not None
-    if motion.frame == "world":
-        return motion, person.camera
-    level = replace(camera, camera_from_world=torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])))
-    return put_on_floor(in_world_axes(motion, level), load_body_model("open")), level
+            yield f"world, {camera} camera: {name}", told
 
 
 def on_development(model: Model, folder: Path) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ from motionrep.pipeline.recovery import Recoverer
 from motionrep.types import BodyMotion, Keypoints
 
 _AS_RECORDED = Augmentation(speed=(1.0, 1.0), mirror=False)
-_CAMERAS = {
+WORLD_CAMERAS = {
     "still": _AS_RECORDED,
     "panning": replace(_AS_RECORDED, camera_moves=1.0, pans=1.0),
     "walking": replace(_AS_RECORDED, camera_moves=1.0),
@@ -90,7 +90,7 @@ def evaluate_world(
     dtype = getattr(torch, options.precision)
     recoverer = Recoverer(network, trained, flip=options.flip, refine=True, device=device, dtype=dtype)
     per_camera = {}
-    for camera, augmentation in _CAMERAS.items():
+    for camera, augmentation in WORLD_CAMERAS.items():
         for name in (camera, _KNOWN_WAY) if camera == "walking" else (camera,):
             scores = _scores(recoverer, _samples(clips, augmentation, options, posed), name)
             per_camera |= {name: scores} if scores else {}

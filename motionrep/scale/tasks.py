@@ -126,6 +126,8 @@ class RecoveryTask:
         recoverer = self._recoverer
         try:
             placed = recoverer if self.camera is None else recoverer.with_camera(self.camera, [piece.clip])
+            if placed.camera is not None and placed.camera.moves:
+                raise ValueError(f"{self.camera}: a camera that moves belongs to one video; give one that stands")
             return placed.of_embeddings(piece.clip, piece.ways, piece.number)
         except ValueError as error:
             first, frames = piece.clip.first_frame, piece.clip.frame_count

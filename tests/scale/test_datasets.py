@@ -1,5 +1,7 @@
 """Data sets: the same numbers as clip by clip, in rows that other libraries read."""
 
+import json
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -83,6 +85,15 @@ def test_two_heads_of_one_kind_have_columns_of_their_own(clips, tiny, tmp_path):
     motionrep.recover_dataset(clips / "c0.npz", tmp_path / "out", heads, encoder=tiny / "encoder")
     columns = pd.read_parquet(tmp_path / "out").columns
     assert {f"position_m_{head}" for head in heads} <= {*columns}
+
+
+def test_a_camera_that_moves_is_refused_since_its_way_is_of_one_video(clips, tiny, tmp_path):
+    camera = tmp_path / "camera.json"
+    camera.write_text(json.dumps({"hfov_deg": 50, "world": "any", "camera_from_world": [torch.eye(4).tolist()] * 12}))
+    given = {"encoder": tiny / "encoder", "camera": camera}
+    motionrep.recover_dataset(clips / "c0.npz", tmp_path / "out", [tiny / "mesh"], **given)
+    ((_, sentence),) = _errors(tmp_path / "out")
+    assert "camera.json: a camera that moves belongs to one video" in sentence
 
 
 def test_other_libraries_read_the_data_set(clips, tiny, tmp_path):
