@@ -1,6 +1,8 @@
 """Errors in the world of people before simulated cameras: they stand, pan, or walk, and their way may be known."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,10 +92,11 @@ def evaluate_world(
     dtype = getattr(torch, options.precision)
     recoverer = Recoverer(network, trained, flip=options.flip, refine=True, device=device, dtype=dtype)
     per_camera = {}
-    for camera, augmentation in WORLD_CAMERAS.items():
-        for name in (camera, _KNOWN_WAY) if camera == "walking" else (camera,):
-            scores = _scores(recoverer, _samples(clips, augmentation, options, posed), name)
-            per_camera |= {name: scores} if scores else {}
+    with _without_remarks():
+        for camera, augmentation in WORLD_CAMERAS.items():
+            for name in (camera, _KNOWN_WAY) if camera == "walking" else (camera,):
+                scores = _scores(recoverer, _samples(clips, augmentation, options, posed), name)
+                per_camera |= {name: scores} if scores else {}
     if not per_camera:
         raise ValueError(f"world: no window of the clips has {_FEWEST_FRAMES} frames; give longer motions")
     result = {
@@ -108,6 +111,18 @@ def evaluate_world(
     if output is not None:
         write_json(result, output)
     return result
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keeps to itself what recovery tells of each window."""
+    logger = logging.getLogger("motionrep")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _samples(
