@@ -21,7 +21,7 @@ gallery: .venv/installed
 
 docs: .venv/installed
 	$(BIN)/python docs/draw_imports.py docs/imports.svg
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . outputs/site
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . outputs/site
 	@echo "open outputs/site/docs/index.html"
 
 lint: .venv/installed
