@@ -16,6 +16,7 @@ from motionrep.layouts import H36M_17
 from motionrep.motion.saving import save_motion
 from motionrep.pipeline import load_networks
 from motionrep.training import reproduce
+from motionrep.training.mean_of_weights import mean_of_weights
 from motionrep.training.reproduce import Mean, Run
 from motionrep.types import Keypoints
 from motionrep.weights import find_shipped, shipped, shipped_versions, versions
@@ -138,7 +139,7 @@ def test_one_command_goes_from_motion_files_to_cards_and_goes_on_where_it_stoppe
             Run("one", "first"),
             Run("two", "second", "one", more=True),
             Run("three", "longer", "two", more=True),
-            Mean("mean", "two", "three", 0.5),
+            Mean("mean", "three", 0.5),
         ),
         "mean",
         {"mesh": "mean/head", "pose3d": "mean/head_pose3d"},
@@ -162,6 +163,14 @@ def test_one_command_goes_from_motion_files_to_cards_and_goes_on_where_it_stoppe
         weights = [load_head(tmp_path / "runs" / run / head).state_dict() for run in ("two", "three", "mean")]
         for other in weights[1:]:
             torch.testing.assert_close(weights[0], other)
+    between = mean_of_weights(tmp_path / "runs" / "two", 0.25, tmp_path / "between")
+    assert not list(between.glob("head*"))  # that run made its heads anew
+    old, new, mean = (load_encoder(folder / "encoder").state_dict() for folder in (
+        tmp_path / "runs" / "one", tmp_path / "runs" / "two", between,
+    ))  # fmt: skip
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    for name in (name for name in old if old[name].is_floating_point()):
+        torch.testing.assert_close(mean[name], 0.75 * old[name] + 0.25 * new[name])
     measured = json.loads((tmp_path / "runs" / "mesh.json").read_text())
     assert measured["head"] == "mesh-tiny"
     before = (tmp_path / "runs" / "two" / "metrics.json").stat().st_mtime_ns

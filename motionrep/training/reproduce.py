@@ -18,7 +18,7 @@ import yaml
 from motionrep.evaluation.synthetic_views import evaluate
 from motionrep.files.writing import write_json
 from motionrep.training.config import FinetuneConfig
-from motionrep.training.mean_of_weights import mean_of_runs
+from motionrep.training.mean_of_weights import mean_of_weights
 from motionrep.training.pack import pack
 from motionrep.training.run import train
 from motionrep.training.run_folder import require_same_settings
@@ -44,11 +44,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of the weights of two runs (`mean_of_weights`); `share` is that of `after`."""
+    """The mean of the weights of a run and of those that it began with (`mean_of_weights`)."""
 
     name: str
-    before: str
-    after: str
+    run: str
     share: float
 
 
@@ -117,7 +116,7 @@ def reproduce(name: str, data: Path, output: Path, more: Path | None = None, not
     for run in recipe.runs:
         if isinstance(run, Mean):
             if not (output / run.name).is_dir():
-                mean_of_runs(output / run.before, output / run.after, run.share, output / run.name)
+                mean_of_weights(output / run.run, run.share, output / run.name)
             continue
         config = FinetuneConfig.from_dict(yaml.safe_load((_CONFIGS / f"{run.configuration}.yaml").read_text("utf-8")))
         if run.start is not None:
