@@ -1,0 +1,127 @@
+"""Every block of every page runs as it stands there, on small files; the page says of which that is not so, and why."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from page_blocks import PAGES, Block, blocks_of, commands_in_tables
+from page_places import PLACES, write_files
+from paths import ROOT
+
+import motionrep
+from motionrep.cli import main as cli
+
+# Blocks that a test of their page runs, and looks at what comes out.
+ELSEWHERE = {
+    ("docs/embeddings.md", "python"): "tests/embedding/test_page.py",
+    ("docs/export.md", "python"): "tests/deployment/test_network_export.py",
+    ("docs/from_amass_to_a_mesh_head.md", "python"): "tests/training/test_tutorial.py",
+    ("docs/from_amass_to_a_mesh_head.md", "bash"): "tests/training/test_tutorial.py",
+    ("docs/scale.md", "python"): "tests/scale/test_page.py",
+    ("docs/scale.md", "bash"): "tests/scale/test_page.py",
+}
+# So that a command takes seconds. `view` serves until Ctrl-C, so what it shows is saved here.
+SMALL = {
+    "finetune": ("--epochs", "1", "--clips-per-epoch", "8", "--batch-size", "4", "--precision", "float32"),
+    "pretrain": ("--epochs", "1", "--clips-per-epoch", "8", "--batch-size", "4", "--precision", "float32"),
+    "evaluate": ("--views", "1"),
+    "view": ("--save", "page.html"),
+}
+READ_BY = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads, "text": str}
+COMMANDS = ("", "bash")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    write_files(folder)
+    return folder
+
+
+@pytest.fixture
+def place(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "place"
+    shutil.copytree(files, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def run_command(words: list[str], where: str) -> None:
+    small = SMALL.get(words[0], ())
+    small = () if small and small[0] in words else small
+    assert cli.main([*words, *small]) == 0, f"{where}: motionrep {' '.join(words)}"
+
+
+def run_block(block: Block, names: dict) -> None:
+    if block.language == "python":
+        exec(compile("\n" * block.line + block.code, str(block.page), "exec"), names)
+    elif block.language in COMMANDS:
+        for words in block.commands():
+            run_command(words, block.name)
+
+
+def here(page: Path) -> list[Block]:
+    """The blocks of a page that this module runs."""
+    blocks = [block for block in blocks_of(page) if block.language in ("python", *COMMANDS) and not block.reason]
+    return [block for block in blocks if (page_name(page), block.language) not in ELSEWHERE]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if here(page) or commands_in_tables(page)], ids=page_name)
+def test_the_blocks_of_a_page_run(page: Path, place: Path) -> None:
+    key = "weights" if page.parent.parent.name == "weights" else page.stem
+    names: dict = {"motionrep": motionrep} | PLACES.get(key, lambda folder: {})(place)
+    for words in commands_in_tables(page):
+        run_command(words, page_name(page))
+    for block in here(page):
+        run_block(block, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_data_in_the_blocks_of_a_page_can_be_read(page: Path) -> None:
+    for block in blocks_of(page):
+        if not block.language.startswith("{") and block.language not in ("python", *COMMANDS):
+            READ_BY[block.language](block.code)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_code_stands_in_fences(page: Path) -> None:
+    """Code that is only indented would be run by nobody."""
+    within = False
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for number, (before, line) in enumerate(zip(["", *lines], lines, strict=False), 1):
+        within ^= line.startswith("```")
+        assert within or before or not line.startswith("    "), f"{page_name(page)}:{number} is indented"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_blocks_without_a_command_of_ours_say_why_they_are_not_run(page: Path) -> None:
+    assert not [block.name for block in here(page) if block.language in COMMANDS and not block.commands()]
+
+
+def test_what_is_not_run_has_a_reason_and_is_counted() -> None:
+    """The numbers change only with the pages: a block that is left out is left out on purpose."""
+    left_out = [block for page in PAGES for block in blocks_of(page) if block.reason]
+    assert all(len(block.reason or "") > 10 for block in left_out)
+    counted = {page_name(page): sum(block.page == page for block in left_out) for page in PAGES}
+    assert {name: count for name, count in counted.items() if count} == NOT_RUN
+
+
+NOT_RUN: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(("key", "test"), ELSEWHERE.items())
+def test_blocks_that_other_tests_run_are_run_there(key: tuple[str, str], test: str) -> None:
+    page, language = key
+    text = (ROOT / test).read_text(encoding="utf-8")
+    assert Path(page).name in text
+    assert language in text
