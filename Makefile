@@ -1,11 +1,14 @@
 # Commands, each with all its set-up: `make demo`, `make test`, `make fuzz` (reads a million broken files;
-# `make fuzz INPUTS=500` reads 500 made of each sample), `make gallery` (the pictures of docs), `make docs` (the site). They need Python 3.11 or newer.
+# `make fuzz INPUTS=500` reads 500 made of each sample), `make gallery` (the pictures of docs), `make docs` (the site),
+# `make release` (wheel and sdist in outputs/dist, checked and installed). They need Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 
 INPUTS ?= 14000
+EXTRAS ?= none all
+WHEEL_LIMIT := 45000000
 
-.PHONY: demo test fuzz gallery docs lint clean
+.PHONY: demo test fuzz gallery docs release lint clean
 
 demo: .venv/installed
 	$(BIN)/motionrep demo --output outputs/demo
@@ -23,6 +26,16 @@ docs: .venv/installed
 	$(BIN)/python docs/draw_imports.py docs/imports.svg
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . outputs/site
 	@echo "open outputs/site/docs/index.html"
+
+# build makes the wheel from the sdist, so a wheel says that the sdist is whole.
+release: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'build>=1.2' 'twine>=6.1'
+	rm -rf outputs/dist
+	$(BIN)/python -m build --outdir outputs/dist
+	$(BIN)/python -m twine check --strict outputs/dist/*
+	@size=$$(stat --format %s outputs/dist/*.whl); test $$size -lt $(WHEEL_LIMIT) \
+		|| { echo "the wheel has $$size bytes, the limit is $(WHEEL_LIMIT)"; exit 1; }
+	$(BIN)/python benchmarks/installs.py outputs/dist/*.whl --extras $(EXTRAS)
 
 lint: .venv/installed
 	$(BIN)/ruff check
