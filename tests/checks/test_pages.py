@@ -32,6 +32,12 @@ SMALL = {
 }
 READ_BY = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads, "text": str}
 COMMANDS = ("", "bash")
+# How many blocks of each page say that they are not run.
+NOT_RUN = {
+    "README.md": 2, "CONTRIBUTING.md": 1, "docs/body.md": 4, "docs/cameras.md": 3, "docs/detection.md": 5,
+    "docs/own_head.md": 2, "docs/pretraining.md": 2, "docs/protocols.md": 6, "docs/reliability.md": 3,
+    "docs/results.md": 1, "docs/scale.md": 1, "docs/ssr_stf.md": 1, "docs/training.md": 6, "docs/viewer.md": 1,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +120,6 @@ def test_what_is_not_run_has_a_reason_and_is_counted() -> None:
     assert all(len(block.reason or "") > 10 for block in left_out)
     counted = {page_name(page): sum(block.page == page for block in left_out) for page in PAGES}
     assert {name: count for name, count in counted.items() if count} == NOT_RUN
-
-
-NOT_RUN: dict[str, int] = {}
 
 
 @pytest.mark.parametrize(("key", "test"), ELSEWHERE.items())
