@@ -1,106 +1,299 @@
-"""Measures data sets: memory, workers, and what is left after kills.
+"""Measures data sets, part by part: memory, processes, what is left after kills, Ray, and a clip of an hour.
 
-    python benchmarks/scale.py --clips 10000 --workers 2 --output benchmarks/scale.md
+    python benchmarks/scale.py clips --work FOLDER --output benchmarks/scale.md    # one core, then two processes
+    python benchmarks/scale.py kills --work FOLDER --output benchmarks/scale.md    # killed five times, then finished
+    python benchmarks/scale.py ray   --work FOLDER --output benchmarks/scale.md    # two nodes of Ray, a worker killed
+    python benchmarks/scale.py hour  --work FOLDER --output benchmarks/scale.md    # embed and predict of an hour
 
-It writes clips of 3 s, embeds them on one core and by several processes, kills a run five times, and compares what it
-ends with to the run that was not killed. Then it embeds and recovers one clip of an hour, as a data set and to one
-file.
-Memory is the largest resident set of a process; with Ray, of the one that waits for the others.
+`kills` and `ray` compare with what `clips` made. Each line is kept in FOLDER/measured.json once it is measured: a part
+that was stopped goes on with the lines that it lacks, and --again measures its lines anew. Of the report, only the
+tables are replaced.
 """
 
 import argparse
 import hashlib
+import json
 import os
+import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from reports import machine, write
+from processes import Watch, descendants
+from reports import machine
 
 import motionrep
 from motionrep.layouts import COCO_17
 
 KILLS, PARTS = 5, 40
 HOUR_FRAMES = 108_000
-_MEASURED = """
-import resource, sys
-from pathlib import Path
+LEVEL = "--level", "clip"
+BEGIN, END = "<!-- measured by scale.py -->", "<!-- end -->"
+_COMMAND = """
+import sys
 from motionrep.cli.main import main
-import motionrep.scale.datasets as datasets
+from motionrep.scale import datasets
 datasets.PART_FILES = int(sys.argv[1])
-status = main(sys.argv[2:])
-# getrusage would count the memory of the process that started this one.
-own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-print("peak", max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1000)
-sys.exit(status)
+sys.exit(main(sys.argv[2:]))
 """
 
 
 def main() -> None:
+    parts = {"clips": clips, "kills": kills, "ray": ray, "hour": hour}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", choices=parts)
+    parser.add_argument("--work", type=Path, required=True, help="folder for clips and results, 1 GB at full size")
     parser.add_argument("--clips", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--hour-frames", type=int, default=HOUR_FRAMES)
-    parser.add_argument("--ray", action="store_true", help="also on Ray, on this machine")
-    parser.add_argument("--note", default="", help="a sentence for the report, for example what else ran")
-    parser.add_argument("--output", type=Path, help="Markdown file to write")
+    parser.add_argument("--again", action="store_true", help="measures the lines of these parts anew")
+    parser.add_argument("--output", type=Path, help="Markdown file that the tables are put into")
     options = parser.parse_args()
-    report = f"{machine()} {options.note}".strip() + "\n\n"
-    print(report, end="")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for line in chain(many(folder, options.clips, options.workers, options.ray), hour(folder, options.hour_frames)):
-            print(line, flush=True)
-            report += line + "\n"
-            write(report, options.output)  # each row is kept when a run is stopped
+    given = Given(options.work, options.clips, options.workers, options.hour_frames)
+    kept = Measured(options.work / "measured.json", options.output, [options.clips, options.hour_frames])
+    for part in options.parts:
+        if options.again:
+            kept.forget(part)
+        parts[part](given, kept)
+    print(kept.report())
 
 
-def many(folder: Path, clips: int, workers: int, ray: bool) -> Iterator[str]:
-    """Lines about clips of 3 s."""
-    for i in range(clips):
-        save(folder / "clips" / f"{i // 1000:03d}" / f"{i:06d}.npz", 90, i)
-    yield from (f"{clips} clips of 3 s, `embed --level clip`:", "")
-    yield from ("| run | s | clips/s | times one core | peak MB |", "|---|---|---|---|---|")
-    part_files, alone_s, whole = max(1, min(256, clips // PARTS)), 0.0, folder / "one_core"
-    engines = {"one core": [], f"--workers {workers}": ["--workers", str(workers)]} | (
-        {"--ray": ["--ray"]} if ray else {}
-    )
-    for name, arguments in engines.items():
-        output = folder / name.strip("-").replace(" ", "_")
-        cores = None if arguments else 1
-        seconds, peak_mb = measured("embed", folder / "clips", output, *arguments, part_files=part_files, cores=cores)
-        alone_s = alone_s or seconds
-        yield f"| {name} | {seconds:.0f} | {clips / seconds:.1f} | {alone_s / seconds:.2f} | {peak_mb:.0f} |"
-    parts = len(list(whole.glob("part-*")))
-    for kill in range(1, KILLS + 1):
-        killed_after(folder / "clips", folder / "killed", max(1, parts * kill // (KILLS + 1)), part_files)
-    kept = len(list((folder / "killed").glob("part-*")))
-    measured("embed", folder / "clips", folder / "killed", part_files=part_files)
-    same = content(folder / "killed") == content(whole)
-    ending = f"with {kept} of {parts} parts made before the last kill: {'the same files' if same else 'OTHER FILES'}."
-    yield from ("", f"Killed {KILLS} times and gone on, {ending}", "")
+@dataclass(frozen=True)
+class Given:
+    """What is measured, and the folder that it is measured in."""
+
+    work: Path
+    clip_count: int
+    workers: int
+    hour_frames: int
+
+    @property
+    def clips(self) -> Path:
+        return self.work / "clips"
+
+    @property
+    def whole(self) -> Path:
+        """The data set that one core made, without a break."""
+        return self.work / "one_core"
+
+    @property
+    def whole_is_there(self) -> Path:
+        """The file that says so."""
+        return self.work / "one_core_is_whole"
+
+    def started(
+        self, name: str, source: Path, output: Path, *arguments: str, threads: int | None = None
+    ) -> subprocess.Popen:
+        """The command in a process of its own; torch computes in so many threads, or as many as it takes by itself."""
+        part_files = max(1, min(256, self.clip_count // PARTS))
+        command = [sys.executable, "-c", _COMMAND, str(part_files), name, str(source), "--output", str(output)]
+        environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+        return subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, env=environment)
+
+    def timed(
+        self, name: str, source: Path, output: Path, *arguments: str, threads: int | None = None
+    ) -> dict[str, Any]:
+        """What the command took, from an empty folder on."""
+        _remove(output)
+        with Watch() as watch:
+            status = self.started(name, source, output, *arguments, threads=threads).wait()
+        if status:
+            raise SystemExit(f"{output}: the command ended with status {status}")
+        return watch.result()
+
+    def parts_of_whole(self) -> int:
+        if not self.whole_is_there.exists():
+            raise SystemExit(f"{self.whole}: not made yet; run `scale.py clips` first, with the same --work")
+        return len(_parts_in(self.whole))
+
+    def compared(self, output: Path) -> str:
+        """Whether a data set has the files that one core made."""
+        return "the same" if content(output) == content(self.whole) else "OTHERS"
 
 
-def hour(folder: Path, frames: int) -> Iterator[str]:
-    """Lines about one long clip."""
-    save(folder / "hour.npz", frames, 0)
-    yield from (f"One clip of {frames} frames at 30 per second:", "", "| command | s | peak MB |", "|---|---|---|")
-    for name, source, *arguments in (
-        ("embed", "*.npz", "--level", "joint"),
-        ("embed", "hour.npz", "--level", "frame"),
-        ("predict", "*.npz"),
-        ("predict", "hour.npz"),
+class Measured:
+    """The lines that were measured, in a file that outlasts a stop; and the report that they stand in."""
+
+    def __init__(self, path: Path, output: Path | None, size: list[int]) -> None:
+        self.path, self.output = path, output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.content = json.loads(path.read_text("utf-8")) if path.exists() else {"size": size, "lines": {}}
+        if self.content["size"] != size:
+            raise SystemExit(
+                f"{path}: is of {self.content['size']} clips and frames, not {size}; choose another --work"
+            )
+
+    @property
+    def lines(self) -> dict[str, dict[str, Any]]:
+        return self.content["lines"]
+
+    def forget(self, part: str) -> None:
+        self.content["lines"] = {name: line for name, line in self.lines.items() if line["part"] != part}
+
+    def line(self, part: str, name: str, measure: Callable[[], dict[str, Any]]) -> None:
+        """Measures a line, unless that was done."""
+        if name in self.lines:
+            return
+        self.lines[name] = {"part": part, "machine": re.sub("threads used: [0-9]+, ", "", machine())} | measure()
+        print(f"{name}: {self.lines[name]}", flush=True)
+        beside = self.path.with_suffix(".tmp")
+        beside.write_text(json.dumps(self.content, indent=1), "utf-8")
+        beside.replace(self.path)
+        if self.output is not None:
+            text = self.output.read_text("utf-8") if self.output.exists() else f"{BEGIN}\n{END}\n"
+            before, _, rest = text.partition(BEGIN)
+            self.output.write_text(f"{before}{BEGIN}\n\n{self.report()}\n{END}{rest.partition(END)[2]}", "utf-8")
+
+    def report(self) -> str:
+        clip_count, frames = self.content["size"]
+        titles = {
+            "clips": f"{clip_count:,} clips of 3 s, `embed --level clip`",
+            "kills": "The same clips, killed and gone on",
+            "ray": "The same clips, on two machines of Ray that share one computer",
+            "hour": f"One clip of {frames:,} frames at 30 per second",
+        }
+        return "\n".join(
+            f"**{title}.** {' '.join(dict.fromkeys(row['machine'] for row in rows.values()))}\n\n{_table(rows)}\n"
+            for part, title in titles.items()
+            if (rows := {name: row for name, row in self.lines.items() if row["part"] == part})
+        )
+
+
+def _table(rows: dict[str, dict[str, Any]]) -> str:
+    columns = [name for name in next(iter(rows.values())) if name not in ("part", "machine")]
+    lines = [["run", *columns], ["---"] * (1 + len(columns))]
+    lines += [[name, *(_cell(row[column]) for column in columns)] for name, row in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def clips(given: Given, kept: Measured) -> None:
+    """One process on one core, and several processes."""
+    for i in range(given.clip_count):
+        path = given.clips / f"{i // 1000:03d}" / f"{i:06d}.npz"
+        if not path.exists():
+            save(path, 90, i)
+
+    def measured(output: Path, *arguments: str, threads: int | None = None) -> dict[str, Any]:
+        took = given.timed("embed", given.clips, output, *LEVEL, *arguments, threads=threads)
+        one_core_s = kept.lines["one core"]["s"] if arguments else took["s"]
+        rates = {"clips/s": given.clip_count / took["s"], "times one core": one_core_s / took["s"]}
+        if not arguments:
+            given.whole_is_there.touch()
+        return took | rates | {"files": given.compared(output)}
+
+    kept.line("clips", "one core", lambda: measured(given.whole, threads=1))
+    workers = "--workers", str(given.workers)
+    kept.line("clips", f"`{' '.join(workers)}`", lambda: measured(given.work / "workers", *workers))
+
+
+def kills(given: Given, kept: Measured) -> None:
+    """A run in several processes whose first process is killed again and again, and then not any more."""
+    parts, output, count = given.parts_of_whole(), given.work / "killed", given.work / "kills"
+    # Each process computes in one thread, as the run that is compared with: results do not differ in their last digit.
+    workers = "--workers", str(given.workers)
+
+    def measured() -> dict[str, Any]:
+        done = int(count.read_text("utf-8")) if count.exists() else 0
+        if not done:
+            _remove(output)
+        for kill in range(done + 1, KILLS + 1):
+            _killed(
+                given.started("embed", given.clips, output, *LEVEL, *workers), output, parts * kill // (KILLS + 1), kill
+            )
+            count.write_text(str(kill), "utf-8")
+        there = len(_parts_in(output))
+        if status := given.started("embed", given.clips, output, *LEVEL, *workers).wait():
+            raise SystemExit(f"{output}: the command ended with status {status}")
+        count.unlink()
+        return {"killed": f"{KILLS} times", "parts at the last kill": f"{there} of {parts}",
+                "files in the end": given.compared(output)}  # fmt: skip
+
+    kept.line("kills", f"`{' '.join(workers)}`", measured)
+
+
+def _killed(process: subprocess.Popen, output: Path, parts: int, seed: int) -> None:
+    """Kills a run some moments after so many parts are there."""
+    _wait_for(output, max(1, parts), process)
+    time.sleep(random.Random(seed).uniform(0, 5))
+    process.send_signal(signal.SIGKILL)
+    if process.wait() != -signal.SIGKILL:
+        raise SystemExit(f"{output}: was done before it could be killed; take more --clips")
+
+
+def _wait_for(output: Path, parts: int, process: subprocess.Popen) -> None:
+    while len(_parts_in(output)) < parts and process.poll() is None:
+        time.sleep(0.05)
+
+
+def _remove(output: Path) -> None:
+    if output.is_dir():
+        shutil.rmtree(output)
+    output.unlink(missing_ok=True)
+
+
+def _parts_in(folder: Path) -> list[Path]:
+    return list(folder.glob("part-*"))
+
+
+def ray(given: Given, kept: Measured) -> None:
+    """Two machines of Ray with a core each, both on this one; a worker is killed when half of the parts are there."""
+    from ray.cluster_utils import Cluster
+
+    parts, output = given.parts_of_whole(), given.work / "ray"
+
+    def measured() -> dict[str, Any]:
+        _remove(output)
+        cluster = Cluster(initialize_head=True)
+        try:
+            cluster.add_node()
+            with Watch() as watch:
+                process = given.started("embed", given.clips, output, *LEVEL, "--ray", str(cluster.address))
+                _wait_for(output, parts // 2, process)
+                killed = _actors()[:1]
+                for actor in killed:
+                    os.kill(actor, signal.SIGKILL)
+                status = process.wait()
+        finally:
+            cluster.shutdown()
+        if status or not killed:
+            raise SystemExit(f"{output}: status {status}, {len(killed)} workers killed")
+        rate = {"clips/s": given.clip_count / watch.result()["s"]}
+        return watch.result() | rate | {"workers killed": str(len(killed)), "files": given.compared(output)}
+
+    kept.line("ray", "`--ray ADDRESS`", measured)
+
+
+def _actors() -> list[int]:
+    """The processes in which parts are made."""
+    return [pid for pid in descendants(os.getpid()) if "_Actor" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")]
+
+
+def hour(given: Given, kept: Measured) -> None:
+    """One long clip, as a data set and to one file."""
+    folder = given.work / "hour"
+    save(folder / "hour.npz", given.hour_frames, 0)
+    for name, source, output, *arguments in (
+        ("embed", "*.npz", "embedded", "--level", "joint"),
+        ("embed", "hour.npz", "embedded.parquet", "--level", "frame"),
+        ("predict", "*.npz", "motions"),
+        ("predict", "hour.npz", "motion"),
     ):
-        output = folder / ("one.parquet" if (name, source) == ("embed", "hour.npz") else f"{name}_{source.strip('*.')}")
-        seconds, peak_mb = measured(name, str(folder / source), output, *arguments)
-        yield f"| {' '.join([name, source, *arguments])} | {seconds:.0f} | {peak_mb:.0f} |"
+        measured = partial(given.timed, name, folder / source, given.work / output, *arguments)
+        kept.line("hour", f"`{' '.join([name, source, *arguments])}`", measured)
 
 
 def save(path: Path, frames: int, seed: int) -> None:
@@ -113,33 +306,8 @@ def save(path: Path, frames: int, seed: int) -> None:
     motionrep.save_keypoints([keypoints], path)
 
 
-def command(name: str, source: Path | str, output: Path, *arguments: str, part_files: int) -> list[str]:
-    level = ["--level", "clip"] if name == "embed" and "--level" not in arguments else []
-    measure = [sys.executable, "-c", _MEASURED, str(part_files)]
-    return [*measure, name, str(source), "--output", str(output), *level, *arguments]
-
-
-def measured(
-    name: str, source: Path | str, output: Path, *arguments: str, part_files: int = 256, cores: int | None = None
-) -> tuple[float, float]:
-    """Seconds, and the peak memory in MB; torch computes on so many cores, or on all."""
-    begin, given = time.perf_counter(), command(name, source, output, *arguments, part_files=part_files)
-    environment = os.environ | ({} if cores is None else {"OMP_NUM_THREADS": str(cores)})
-    done = subprocess.run(given, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return time.perf_counter() - begin, float(done.stdout.rpartition("peak")[2])
-
-
-def killed_after(source: Path, output: Path, parts: int, part_files: int) -> None:
-    """Starts a run and kills it when so many parts are there."""
-    given = command("embed", source, output, part_files=part_files)
-    process = subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(list(output.glob("part-*"))) < parts and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 def content(folder: Path) -> dict[str, str]:
+    """What every file of a data set holds, but for the notes of the run."""
     files = [path for path in folder.rglob("*.parquet") if "_run" not in path.parts]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 

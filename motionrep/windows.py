@@ -7,8 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+# Share of a window that the next one repeats. docs/scale.md has the errors and the work that it was chosen by.
+OVERLAP = 0.25
 
-def window_starts(frames: int, window: int, overlap: float = 0.5) -> tuple[int, ...]:
+
+def window_starts(frames: int, window: int, overlap: float = OVERLAP) -> tuple[int, ...]:
     """First frame of each window, in order; together they cover the clip.
 
     The last window is moved back to end at the last frame. A clip no longer than the window has one, at 0.

@@ -12,7 +12,7 @@ from torch import Tensor
 from motionrep.embedding.frame_rates import frame_stride, moving_average, upsampled
 from motionrep.encoders.base import Encoder
 from motionrep.encoders.inference import for_inference
-from motionrep.windows import blend_weights, padded, window_starts
+from motionrep.windows import OVERLAP, blend_weights, padded, window_starts
 
 # Numbers in the representation of the windows that a CPU encodes at a time. With more, caches overflow, and the widest
 # layers take more than 32 MB, which C libraries give back to the system after every layer.
@@ -52,7 +52,7 @@ def encode_clips(
     clips: Iterable[ClipInput],
     encoder: Encoder,
     *,
-    overlap: float = 0.5,
+    overlap: float = OVERLAP,
     batch_size: int = 16,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,

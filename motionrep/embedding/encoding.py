@@ -13,6 +13,7 @@ from motionrep.encoders.base import Encoder, as_encoder
 from motionrep.files.progress import progress_bar
 from motionrep.layouts import flip_index_tensor
 from motionrep.types import Keypoints, MotionEmbedding
+from motionrep.windows import OVERLAP
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def embed(
     keypoints: Keypoints,
     encoder: Encoder,
     *,
-    overlap: float = 0.5,
+    overlap: float = OVERLAP,
     flip: bool = False,
     batch_size: int = 16,
     device: str | torch.device = "cpu",
@@ -44,6 +45,7 @@ def embed(
 
     Args:
         overlap: Share of a window that the next one repeats. At 0, results may jump from one window to the next.
+            docs/scale.md has errors and work.
         flip: Averages with the representation of the mirrored clip, left and right swapped back. The average cannot
             tell left from right in the image. It suits heads trained on it, and tasks for which a motion and its mirror
             image are the same. The usual flip averaging, of what heads predict, is
@@ -76,7 +78,7 @@ def encode(
     inputs: Float[Tensor, "frames 17 inputs"],
     fps: float,
     encoder: Encoder,
-    overlap: float = 0.5,
+    overlap: float = OVERLAP,
     batch_size: int = 16,
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,

@@ -14,6 +14,7 @@ from motionrep.scale.reading import Reading
 from motionrep.scale.running import PartMaker, in_processes, in_this_process
 from motionrep.scale.tasks import EmbeddingTask, Precision, RecoveryTask, Task
 from motionrep.weights import DEFAULT_ENCODER, DEFAULT_HEAD
+from motionrep.windows import OVERLAP
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ def _made(
     folder = DataSetFolder(str(output).rstrip("/"))
     read = asdict(reading)
     read.pop("device")
-    settings = {"inputs": given} | task.settings | {"reading": read}
+    settings = {"inputs": given} | task.settings | {"reading": read, "overlap": OVERLAP}
     count = folder.begin(find_inputs(given, folder.path), settings, part_files)
     done, (index, shares) = folder.done(), engine.share
     parts = [part for part in range(index, count, shares) if part not in done]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from forked import Forked
 
 import motionrep
 from motionrep.scale import Engine
@@ -58,10 +59,13 @@ def test_files_that_came_later_do_not_move_others_to_other_parts(clips, tiny, tm
     assert _content(tmp_path / "out") == content
 
 
-def test_other_options_are_for_another_folder(clips, tiny, tmp_path):
+def test_other_options_are_for_another_folder(clips, tiny, tmp_path, monkeypatch):
     motionrep.embed_dataset(clips, tmp_path / "out", tiny / "encoder")
     with pytest.raises(ValueError, match="was made with level 'clip', and now it is 'frame'"):
         motionrep.embed_dataset(clips, tmp_path / "out", tiny / "encoder", level="frame")
+    monkeypatch.setattr("motionrep.scale.datasets.OVERLAP", 0.5)  # as another version may have it
+    with pytest.raises(ValueError, match=r"was made with overlap 0\.25, and now it is 0\.5"):
+        motionrep.embed_dataset(clips, tmp_path / "out", tiny / "encoder")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "part-00000.parquet").write_bytes(b"")
     with pytest.raises(ValueError, match="Parquet files of something else"):
@@ -91,13 +95,15 @@ def _many(clips):
     return clips
 
 
-def _started(clips, tiny, output, part_files, *options):
+def _arguments(clips, tiny, output, part_files, *options):
+    return map(str, (part_files, "embed", clips, "--encoder", tiny / "encoder", "--output", output, *options))
+
+
+def _started(*arguments):
     """The command in a process of its own."""
-    command = ["embed", str(clips), "--encoder", str(tiny / "encoder"), "--output", str(output), *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", _CODE, str(part_files), *command], env=environment, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-c", _CODE, *_arguments(*arguments)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
 
 def _wait_for_parts(output, count, process):
@@ -112,14 +118,15 @@ def _wait_for_parts(output, count, process):
 @pytest.mark.parametrize(("workers", "kills"), [(1, 2), (2, 1)])
 def test_a_run_that_is_killed_several_times_ends_as_one_that_is_not(clips, tiny, tmp_path, workers, kills):
     motionrep.embed_dataset(_many(clips), tmp_path / "whole", tiny / "encoder", level="frame", part_files=2)
-    arguments = clips, tiny, tmp_path / "killed", 2, "--workers", str(workers)
+    arguments = [*_arguments(clips, tiny, tmp_path / "killed", 2, "--workers", workers)]
     for kill in range(1, kills + 1):
-        process = _started(*arguments)
+        process = Forked(_CODE, *arguments)
         _wait_for_parts(tmp_path / "killed", 4 * kill, process)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     assert len(list((tmp_path / "killed").glob("part-*"))) < 16
-    assert _started(*arguments).wait() == 0
+    again = Forked(_CODE, *arguments)
+    assert again.wait() == 0, again.errors()
     assert _content(tmp_path / "killed") == _content(tmp_path / "whole")
 
 
