@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 import yaml
+from forked import COMMAND, Forked
 
 from motionrep.datasets.authored.motions import authored_motion
 from motionrep.motion.saving import save_motion
@@ -40,15 +41,19 @@ sys.exit(main(sys.argv[4:]))
 """
 
 BLOCK = """
-import time, torch
+import time
 from motionrep.training.interruption import interruptible
 
-torch.set_num_threads(1)
-matrix = torch.rand(6000, 6000)
+{before}
 with interruptible(lambda: "go on with --resume"):
     print("begun", flush=True)
     {inside}
 print("not reached", flush=True)
+"""
+MATRIX = """
+import torch
+torch.set_num_threads(1)
+matrix = torch.rand(6000, 6000)
 """
 SLOW_STEP = "torch.linalg.svd(matrix)"  # minutes
 SWALLOWED = """
@@ -82,11 +87,11 @@ def arguments(data, tmp_path):
     return ["finetune", "--config", str(config), "--data", str(data), "--output", str(tmp_path / "run")]
 
 
-def _command_told(errors: str) -> list[str]:
+def _arguments_told(errors: str) -> list[str]:
     line = next(line for line in errors.splitlines() if "Go on with: " in line)
     command = shlex.split(line.partition("Go on with: ")[2])
     assert command[0] == "motionrep"
-    return [sys.executable, "-m", *command]
+    return command[1:]
 
 
 @pytest.mark.parametrize(
@@ -98,44 +103,52 @@ def _command_told(errors: str) -> list[str]:
 )  # fmt: skip
 def test_a_run_ends_with_130_or_143_wherever_it_is_interrupted(arguments, tmp_path, place, epoch, number):
     """In the last epoch it was once swallowed: the run ended as if nothing had happened."""
-    command = [sys.executable, "-c", AT_A_PLACE, place, str(epoch), number, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 128 + signal.Signals[number], done.stderr
+    run = Forked(AT_A_PLACE, place, epoch, number, *arguments)
+    assert run.wait() == 128 + signal.Signals[number], run.errors()
     assert [path for path in tmp_path.rglob(".*") if path.name != ".lock"] == []
-    assert "motionrep: interrupted; " in done.stderr
-    assert "Traceback" not in done.stderr
-    assert _command_told(done.stderr)[2:] == ["motionrep", *arguments, "--resume"]
-    assert done.stdout == ""
+    assert "motionrep: interrupted; " in run.errors()
+    assert "Traceback" not in run.errors()
+    assert _arguments_told(run.errors()) == [*arguments, "--resume"]
+    assert run.output() == ""
 
 
 @pytest.mark.parametrize("line", [pytest.param("read ", marks=pytest.mark.slow), "epoch 1 of 2: "])
 def test_the_command_that_is_told_after_an_interruption_goes_on(arguments, tmp_path, line):
     """Before the first epoch has ended, too: the run then begins again."""
-    started = subprocess.Popen([sys.executable, "-m", "motionrep", *arguments], stderr=subprocess.PIPE, text=True)
-    assert started.stderr is not None
-    seen = ""
-    while line not in seen:
-        seen += started.stderr.readline()
+    started = Forked(COMMAND, *arguments)
+    started.wait_for(line)
     while not (tmp_path / "run" / "config.yaml").is_file():
         time.sleep(0.01)
     started.send_signal(signal.SIGINT)
-    errors = started.communicate(timeout=30)[1]
-    assert started.returncode == 130, errors
-    done = subprocess.run(_command_told(errors), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "epoch 2 of 2: " in done.stderr
-    assert ("epoch 1 of 2: " in done.stderr) == (line == "read ")
+    assert started.wait(30) == 130, started.errors()
+    again = Forked(COMMAND, *_arguments_told(started.errors()))
+    assert again.wait() == 0, again.errors()
+    assert "epoch 2 of 2: " in again.errors()
+    assert ("epoch 1 of 2: " in again.errors()) == (line == "read ")
     assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
+@pytest.mark.slow
+def test_a_whole_process_is_interrupted(arguments):
+    """To the end of its interpreter, which forked processes skip."""
+    started = subprocess.Popen([sys.executable, "-m", "motionrep", *arguments], stderr=subprocess.PIPE, text=True)
+    assert started.stderr is not None
+    assert any("epoch 1 of 2: " in line for line in started.stderr)
+    started.send_signal(signal.SIGTERM)
+    errors = started.communicate(timeout=30)[1]
+    assert started.returncode == 143, errors
+    assert "motionrep: interrupted; " in errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize(
-    ("inside", "status"),
-    [(SLOW_STEP, 130), (SWALLOWED_AND_LONG, 130), (SWALLOWED, -signal.SIGINT)],  # the last: KeyboardInterrupt
-    ids=["slow step", "swallowed and long", "swallowed"],
+    ("before", "inside", "status"),
+    [(MATRIX, SLOW_STEP, 130), ("", SWALLOWED_AND_LONG, 130), ("", SWALLOWED, -signal.SIGINT)],
+    ids=["slow step", "swallowed and long", "swallowed"],  # the last: KeyboardInterrupt
 )
-def test_no_slow_step_and_no_handler_of_errors_keeps_a_run_from_ending(inside, status):
+def test_no_slow_step_and_no_handler_of_errors_keeps_a_run_from_ending(before, inside, status):
     """Once it took 77 s, the length of a step."""
-    block = BLOCK.format(inside=inside)
+    block = BLOCK.format(before=before, inside=inside)
     process = subprocess.Popen([sys.executable, "-c", block], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"

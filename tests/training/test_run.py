@@ -3,11 +3,8 @@
 import csv
 import dataclasses
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import jsonargparse
 import pytest
 import torch
 import yaml
+from forked import Forked
 from paths import WALK_BVH
 from safetensors.torch import load_file
 from training_config import CONFIG, NEW_ENCODER
@@ -148,24 +146,21 @@ def test_a_killed_run_goes_on_to_the_weights_it_would_have_had(data, tmp_path):
     whole, broken = tmp_path / "whole" / "run", tmp_path / "broken" / "run"
 
     def start(output, resume):
-        arguments = [yaml.safe_dump(dataclasses.asdict(config)), data, output, resume]
-        return subprocess.Popen([sys.executable, "-c", INTERRUPTED, *map(str, arguments)], stderr=subprocess.PIPE)
+        return Forked(INTERRUPTED, yaml.safe_dump(dataclasses.asdict(config)), data, output, resume)
 
     process = start(broken, "start")
     last = broken / "checkpoints" / "last.ckpt"
     deadline = time.monotonic() + 300
     while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert last.is_file()
     assert not (broken / "metrics.json").exists()
     assert torch.load(last, weights_only=True)["epoch"] < 2
 
-    for output, resume in ((broken, "resume"), (whole, "start")):
-        process = start(output, resume)
-        _, complaint = process.communicate()
-        assert process.returncode == 0, complaint.decode()
+    for process in (start(broken, "resume"), start(whole, "start")):
+        assert process.wait() == 0, process.errors()
     final = [
         torch.load(path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for path in (whole, broken)
     ]
