@@ -1,5 +1,6 @@
 """Help and wrong arguments answer at once: what takes long to import is not imported before the arguments are right."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,61 +14,59 @@ from motionrep.layouts import COCO_17
 
 SLOW = ("torch", "scipy", "huggingface_hub", "roma", "pyarrow", "sklearn", "matplotlib", "viser", "lightning")
 CALL = """
-import contextlib, io, sys
+import contextlib, io, json, os, sys
 sys.modules |= dict.fromkeys({hidden})
 from motionrep.cli.main import main
-with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
-    try:
-        status = main(sys.argv[1:])
-    except SystemExit as stopped:
-        status = stopped.code
-print(status, *(name for name in {slow} if sys.modules.get(name)))
-if {hidden}:
-    print(out.getvalue(), end="")
+for arguments in json.loads(sys.argv[1]):
+    if os.fork():
+        os.wait()
+        continue
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
+        try:
+            status = main(arguments)
+        except SystemExit as stopped:
+            status = stopped.code
+    print(status, *(name for name in {slow} if sys.modules.get(name)))
+    if {hidden}:
+        print(out.getvalue(), end="")
+    sys.stdout.flush()
+    os._exit(0)
 """
+WRONG = [
+    ["embde"],
+    ["predict", "nowhere.json", "--output", "out"],
+    ["embed", __file__, "--output", "embeddings.csv"],
+    ["render", "nowhere.npz", "--output", "out.mp4", "--views", "top"],
+    ["render", "nowhere.npz", "--output", "out.mp4"],
+    ["render", str(WALK_BVH), "--output", "out.png"],
+    ["export", "nowhere.npz", "--output", "out.fbx"],
+    ["view", "nowhere.json"],
+    ["fit", __file__, "--output", "out.npz"],
+    ["report", "nowhere.json", "--output", "out.pdf"],
+    ["plot", __file__, "--output", "map.png"],
+]
 
 
-def answered(*arguments: str, hidden: tuple[str, ...] = (), slow: tuple[str, ...] = SLOW) -> list[str]:
-    """The exit status with the slow modules that are loaded after the command has answered, and what it said."""
-    command = [sys.executable, "-c", CALL.format(slow=slow, hidden=hidden), *arguments]
+def answered(*calls: list[str], hidden: tuple[str, ...] = (), slow: tuple[str, ...] = SLOW) -> list[str]:
+    """Of each call the exit status with the slow modules that are loaded after it has answered.
+
+    With modules `hidden`, what it said follows.
+    """
+    command = [sys.executable, "-c", CALL.format(slow=slow, hidden=hidden), json.dumps(calls)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def imported(*arguments: str) -> list[str]:
-    return answered(*arguments)[0].split()
+def test_help_imports_nothing_slow():
+    calls = [["--help"], *([command, "--help"] for command in COMMANDS)]
+    assert list(zip(calls, answered(*calls), strict=True)) == [(call, "0") for call in calls]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_imports_nothing_slow(command):
-    assert imported(command, "--help") == ["0"]
-
-
-def test_the_list_of_commands_imports_nothing_slow():
-    assert imported("--help") == ["0"]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["embde"],
-        ["predict", "nowhere.json", "--output", "out"],
-        ["embed", __file__, "--output", "embeddings.csv"],
-        ["render", "nowhere.npz", "--output", "out.mp4", "--views", "top"],
-        ["render", "nowhere.npz", "--output", "out.mp4"],
-        ["render", str(WALK_BVH), "--output", "out.png"],
-        ["export", "nowhere.npz", "--output", "out.fbx"],
-        ["view", "nowhere.json"],
-        ["fit", __file__, "--output", "out.npz"],
-        ["report", "nowhere.json", "--output", "out.pdf"],
-        ["plot", __file__, "--output", "map.png"],
-    ],
-)
-def test_wrong_arguments_import_nothing_slow(arguments):
-    assert imported(*arguments) == ["2"]
+def test_wrong_arguments_import_nothing_slow():
+    assert list(zip(WRONG, answered(*WRONG), strict=True)) == [(call, "2") for call in WRONG]
 
 
 def test_a_file_without_the_size_of_its_picture_is_refused_at_once(tiny):
-    assert imported("predict", str(tiny / "clip.json"), "--output", "out") == ["2"]
+    assert answered(["predict", str(tiny / "clip.json"), "--output", "out"]) == ["2"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_extras_are_asked_for_before_the_work(tiny, arguments, module, said):
     """`report` said after 26 seconds of work that matplotlib is missing."""
     given = [{"CLIP": str(tiny / "clip.json"), "WALK": str(WALK_BVH)}.get(word, word) for word in arguments]
     size = ("--size", "1920x1080") if "CLIP" in arguments else ()
-    status, line = answered(*given, *size, hidden=(module,))
+    status, line = answered([*given, *size], hidden=(module,))
     assert status == "2"
     assert said in line
 
@@ -102,4 +101,4 @@ def test_predict_imports_only_what_it_computes_with(tiny, tmp_path):
     clip = load_keypoints(tiny / "clip.json", size_px=(1920, 1080))[0]
     body = replace(clip, xy_px=clip.xy_px[:, :17], confidence=clip.confidence[:, :17], layout=COCO_17)
     save_keypoints([body], tmp_path / "body.json")  # feet would be solved for
-    assert answered("predict", str(tmp_path / "body.json"), *given, str(tmp_path / "out"), slow=unused) == ["0"]
+    assert answered(["predict", str(tmp_path / "body.json"), *given, str(tmp_path / "out")], slow=unused) == ["0"]
