@@ -90,7 +90,7 @@ def _install(place: Path, what: str, over: Path | None) -> None:
     venv.create(place, with_pip=True)
     if over:
         (_packages(place) / "over.pth").write_text(f"{_packages(over)}\n")
-    pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     subprocess.run([*pip, "--constraint", CONSTRAINTS, what], check=True, cwd=place)
 
 

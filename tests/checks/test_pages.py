@@ -3,6 +3,7 @@
 import json
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Makes a folder with the files, and goes there."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "place"
-    shutil.copytree(files, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
+
+    def made(name: str) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(files, folder, symlinks=True)
+        monkeypatch.chdir(folder)
+        return folder
+
+    return made
 
 
 def page_name(page: Path) -> str:
@@ -82,14 +88,22 @@ def here(page: Path) -> list[Block]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if here(page) or commands_in_tables(page)], ids=page_name)
-def test_the_blocks_of_a_page_run(page: Path, place: Path) -> None:
-    key = "weights" if page.parent.parent.name == "weights" else page.stem
-    names: dict = {"motionrep": motionrep} | PLACES.get(key, lambda folder: {})(place)
-    for words in commands_in_tables(page):
-        run_command(words, page_name(page))
+@pytest.mark.parametrize("page", [page for page in PAGES if here(page)], ids=page_name)
+def test_the_blocks_of_a_page_run(page: Path, place: Callable[[str], Path]) -> None:
+    prepare = PLACES.get("weights" if page.parent.parent.name == "weights" else page.stem, lambda folder: {})
+    names: dict = {"motionrep": motionrep} | prepare(place("blocks"))
     for block in here(page):
         run_block(block, names)
+
+
+@pytest.mark.slow
+def test_the_commands_in_the_table_of_the_readme_run(place: Callable[[str], Path]) -> None:
+    """One after the other: results of one are what the next one reads."""
+    PLACES["README"](place("table"))
+    commands = commands_in_tables(ROOT / "README.md")
+    assert len(commands) > 10
+    for words in commands:
+        run_command(words, "README.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

@@ -9,6 +9,7 @@ from typing import Any
 import filmed_people
 import numpy as np
 import torch
+from fuzz_samples import SAMPLES
 from paths import ROOT, WALK_BVH
 from smpl_containers import write_smpl
 
@@ -35,11 +36,11 @@ def write_files(folder: Path) -> None:
     film = filmed_people.film(("walk",), seconds=0.8, width_px=256, height_px=256)
     write_video(film.pictures, folder / "dance.mp4", film.fps)
     clip = seen("walk")
-    for name in ("dance.json", "dance.npz", "clip.json", "clips/walk.json"):
+    for name in ("dance.json", "clip.json", "clips/walk.npz"):
         motionrep.save_keypoints([clip], folder / name)
-    motionrep.save_keypoints([seen("wave")], folder / "clips" / "wave.json")
+    motionrep.save_keypoints([seen("wave")], folder / "clips" / "wave.npz")
     (folder / "clips.csv").write_text(
-        "clip,label,split\nclips/walk.json,walk,train\nclips/wave.json,wave,train\nclips/walk.json,walk,val\n"
+        "clip,label,split\nclips/walk.npz,walk,train\nclips/wave.npz,wave,train\nclips/walk.npz,walk,val\n"
     )
     for seed in range(3):
         motionrep.save_motion(authored_motion("walk", seed, 2.5), folder / "MOTIONS" / f"walk_{seed}.npz")
@@ -50,11 +51,19 @@ def write_files(folder: Path) -> None:
     (folder / "configs").symlink_to(ROOT / "configs")
 
 
+def write_bodies(**kinds: str) -> None:
+    """Stand-ins for files of SMPL, where the user's are looked for."""
+    body_folder().mkdir(parents=True)
+    for name, kind in kinds.items():
+        write_smpl(body_folder() / f"{name}.npz", kind)
+
+
 def _readme(folder: Path) -> dict[str, Any]:
-    clip = seen("walk")
-    for name in ("ours/clip.npz", "truth.npz"):
+    write_bodies(SMPL_NEUTRAL="smpl")
+    SAMPLES["WHAM"][0](folder).rename(folder / "wham.pkl")
+    for name in ("ours/truth.npz", "truth.npz"):
         motionrep.save_motion(authored_motion("walk", 0, 0.5), folder / name)
-    shutil.copy(folder / "truth.npz", folder / "wham.pkl")  # a file is read by what is in it
+    clip = seen("walk")
     return {"array": torch.cat([clip.xy_px, clip.confidence[..., None]], -1)}
 
 
@@ -75,8 +84,7 @@ def _actions(folder: Path) -> dict[str, Any]:
 def _body(folder: Path) -> dict[str, Any]:
     import smplx
 
-    for name, kind in (("SMPL_NEUTRAL.npz", "smpl"), ("SMPLH_FEMALE.npz", "smplh"), ("SMPLX_NEUTRAL.npz", "smplx")):
-        write_smpl(body_folder() / name, kind)
+    write_bodies(SMPL_NEUTRAL="smpl", SMPLH_FEMALE="smplh", SMPLX_NEUTRAL="smplx")
     shutil.copy(body_folder() / "SMPLX_NEUTRAL.npz", folder)
     motion = authored_motion("walk", 0, 0.5)
     female, neutral = motionrep.load_body_model("smplh-female"), motionrep.load_body_model("smplx-neutral")
@@ -88,7 +96,8 @@ def _body(folder: Path) -> dict[str, Any]:
 def _cameras(folder: Path) -> dict[str, Any]:
     import roma
 
-    shutil.copy(folder / "dance.mp4", folder / "walk.mp4")
+    film = filmed_people.film(("walk",), seconds=0.8, width_px=480, height_px=270)
+    write_video([picture.repeat(4, 0).repeat(4, 1) for picture in film.pictures], folder / "walk.mp4", film.fps)
     (folder / "camera.json").write_text('{"hfov_deg": 60}')
     rows = np.zeros((12, 8))
     rows[:, 0], rows[:, 1], rows[:, 7] = np.arange(12) / 15, np.linspace(0, 0.1, 12), 1
@@ -137,8 +146,13 @@ def _embeddings(folder: Path) -> dict[str, Any]:
     return {}
 
 
+def _scale(folder: Path) -> dict[str, Any]:
+    motionrep.save_keypoints([seen("walk")], folder / "clips" / "more" / "walk.json")
+    return {}
+
+
 PLACES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "README": _readme, "actions": _actions, "body": _body, "cameras": _cameras, "detection": _detection,
-    "embeddings": _embeddings, "gallery": _gallery,
+    "embeddings": _embeddings, "gallery": _gallery, "scale": _scale,
     "viewer": _viewer, "weights": _weights,
 }  # fmt: skip
