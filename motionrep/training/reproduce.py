@@ -75,11 +75,17 @@ RECIPES = {
             Run("mesh", "mesh_ktpformer_s", "pretrained"),
             Run("longer", "mesh_ktpformer_s_longer", "mesh"),
             Run("faster", "mesh_ktpformer_s_30fps", "longer"),
-            Run("action", "action_ktpformer_s", "faster"),
-            Run("ground", "ground_ktpformer_s", "faster", more=True),
+            Run("real", "mesh_ktpformer_s_real", "faster", more=True),
+            Mean("mean", "real", 0.5),
+            Run("slower", "mesh_ktpformer_s_slower", "mean", more=True),
+            Mean("settled", "slower", 0.5),
+            Run("frozen", "mesh_ktpformer_s_frozen", "settled", more=True),
+            Run("action", "action_ktpformer_s", "settled"),
+            Run("ground", "ground_ktpformer_s", "settled", more=True),
         ),
-        "faster",
-        {"mesh": "faster/head", "pose3d": "faster/head_pose3d", "action": "action/head", "ground": "ground/head"},
+        "settled",
+        {"mesh": "frozen/head", "pose3d": "frozen/head_pose3d", "action": "action/head", "ground": "ground/head"},
+        version=2,
     ),
     "ssr-stf-s": Recipe(
         (
@@ -135,13 +141,19 @@ def reproduce(name: str, data: Path, output: Path, more: Path | None = None, not
             result |= {"encoder": name, "head": f"{kind}-{name}"}
             write_json(result, scores[kind])
     before = recipe.runs[: [run.name for run in recipe.runs].index(recipe.encoder)]
-    after = " after " + " and ".join(f"`configs/{run.configuration}.yaml`" for run in before if isinstance(run, Run))
+    after = " after " + ", ".join(_told(run) for run in before)
     version = recipe.version
     pack(output / recipe.encoder, "encoder", name, packed, list(scores.values()), "", after, note, version)
     for kind, head in recipe.heads.items():
         run, folder = head.split("/")
         pack(output / run, folder, f"{kind}-{name}", packed, [scores[kind]], name, "", note, version)
     return packed
+
+
+def _told(run: Run | Mean) -> str:
+    if isinstance(run, Run):
+        return f"`configs/{run.configuration}.yaml`"
+    return f"the mean of the weights before and after that ({run.share:g} of those after)"
 
 
 def _started(config: FinetuneConfig, name: str, run: Path) -> FinetuneConfig:
