@@ -9,6 +9,7 @@ from typing import Any
 import filmed_people
 import numpy as np
 import torch
+import video_files
 from fuzz_samples import SAMPLES
 from paths import ROOT, WALK_BVH
 from smpl_containers import write_smpl
@@ -49,6 +50,13 @@ def write_files(folder: Path) -> None:
     person.save(folder / "results", "dance")
     np.save(folder / "joints.npy", 1000 * person.placed.joints("h36m_17").position_m.numpy())
     (folder / "configs").symlink_to(ROOT / "configs")
+
+
+def write_full_hd(path: Path) -> None:
+    """The same in 1920 x 1080 px and with sound."""
+    film = filmed_people.film(("walk",), seconds=0.8, width_px=480, height_px=270)
+    pictures = [picture.repeat(4, 0).repeat(4, 1) for picture in film.pictures]
+    video_files.filmed(path, pictures, np.arange(len(pictures)) / film.fps)
 
 
 def write_bodies(**kinds: str) -> None:
@@ -96,8 +104,7 @@ def _body(folder: Path) -> dict[str, Any]:
 def _cameras(folder: Path) -> dict[str, Any]:
     import roma
 
-    film = filmed_people.film(("walk",), seconds=0.8, width_px=480, height_px=270)
-    write_video([picture.repeat(4, 0).repeat(4, 1) for picture in film.pictures], folder / "walk.mp4", film.fps)
+    write_full_hd(folder / "walk.mp4")
     (folder / "camera.json").write_text('{"hfov_deg": 60}')
     rows = np.zeros((12, 8))
     rows[:, 0], rows[:, 1], rows[:, 7] = np.arange(12) / 15, np.linspace(0, 0.1, 12), 1
@@ -106,6 +113,8 @@ def _cameras(folder: Path) -> dict[str, Any]:
 
 
 def _gallery(folder: Path) -> dict[str, Any]:
+    write_full_hd(folder / "dance.mp4")
+    shutil.copy(folder / "results" / "dance_0.npz", folder)
     clip = seen("walk", 0.2)
     embedding = motionrep.embed(clip, motionrep.load_encoder("ktpformer-s"))
     truth = authored_motion("walk", 0, 0.2)
@@ -121,7 +130,13 @@ def _gallery(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _training(folder: Path) -> dict[str, Any]:
+    shutil.copytree(folder / "MOTIONS", folder / "MORE_MOTIONS")
+    return {}
+
+
 def _viewer(folder: Path) -> dict[str, Any]:
+    motionrep.export_motion(authored_motion("walk", 0, 0.5), folder / "amass.npz")
     clip = seen("walk", 0.2)
     embedding = motionrep.embed(clip, motionrep.load_encoder("ktpformer-s"))
     motion = motionrep.load_head("mesh-ktpformer-s").predict(embedding)
@@ -154,5 +169,5 @@ def _scale(folder: Path) -> dict[str, Any]:
 PLACES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "README": _readme, "actions": _actions, "body": _body, "cameras": _cameras, "detection": _detection,
     "embeddings": _embeddings, "gallery": _gallery, "scale": _scale,
-    "viewer": _viewer, "weights": _weights,
+    "training": _training, "viewer": _viewer, "weights": _weights,
 }  # fmt: skip
