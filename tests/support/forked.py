@@ -67,5 +67,6 @@ def _run(code: str, arguments: list[str], written: list[Path]) -> None:
     for number, path in enumerate(written, 1):
         os.dup2(os.open(path, os.O_WRONLY), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with it ignored
+    multiprocessing.set_start_method(None, force=True)  # processes that it starts are as usual, of no server
     sys.argv = ["-c", *arguments]
     exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
