@@ -30,7 +30,7 @@ def descendants(root: int) -> list[int]:
 class Watch:
     """Looks twice a second at the processes below this one while its block runs.
 
-    What a process takes in its last half second is missed. Memory that a process shares with others counts once.
+    What a process takes in its last half second is missed. Memory that processes share counts in each of them.
     """
 
     def __enter__(self) -> "Watch":
@@ -65,10 +65,10 @@ class Watch:
         while not self._ended.wait(_EVERY_S):
             together_kb = 0
             for pid in descendants(os.getpid()):
-                with suppress(OSError, ValueError):  # it has just ended
-                    self._peak_kb[pid] = max(self._peak_kb.get(pid, 0), _kb(pid, "status", "VmHWM:"))
+                with suppress(OSError):  # it has just ended
+                    self._peak_kb[pid] = max(self._peak_kb.get(pid, 0), _kb(pid, "VmHWM:"))
                     self._cpu_s[pid] = _cpu_s(pid) - self._before.get(pid, 0.0)
-                    together_kb += _kb(pid, "smaps_rollup", "Pss:")
+                    together_kb += _kb(pid, "VmRSS:")
             self._together_kb = max(self._together_kb, together_kb)
 
 
@@ -81,8 +81,10 @@ def _cpu_s(pid: int) -> float:
     return sum(map(int, _fields(pid)[11:13])) / _TICKS_PER_S
 
 
-def _kb(pid: int, file: str, name: str) -> int:
-    return int(Path(f"/proc/{pid}/{file}").read_text("utf-8").partition(f"\n{name}")[2].split()[0])
+def _kb(pid: int, name: str) -> int:
+    """A line of /proc/PID/status; 0 where the process has ended and its parent does not know yet."""
+    _, found, rest = Path(f"/proc/{pid}/status").read_text("utf-8").partition(f"\n{name}")
+    return int(rest.split()[0]) if found else 0
 
 
 def _busy_s() -> float:

@@ -26,6 +26,9 @@ _FREED_FIRST_BYTES = 31 * 2**20
 # batches of windows wait until there are more of their length.
 _BATCHES_WAITING = 4
 
+# The blended results of a long clip grow by at least so many frames, since they are copied when they grow.
+_GROWN_FRAMES = 1024
+
 
 @dataclass(frozen=True)
 class ClipInput:
@@ -177,10 +180,11 @@ class _Clip:
         first = self._first(place) - self._base
         there = len(range(self._first(place), self.frames, self.stride)[: place.frames])
         if (missing := first + (there - 1) * self.stride + 1 - self._sum.shape[1]) > 0:
-            more = self._sum.new_zeros(self._sum.shape[0], missing, *self._sum.shape[2:])
+            room = self.frames - self._base - self._sum.shape[1]
+            more = self._sum.new_zeros(self._sum.shape[0], min(max(missing, _GROWN_FRAMES), room), *self._sum.shape[2:])
             self._sum = torch.cat([self._sum, more], 1)
-        weighted = values[:there] * self._weights[number][:there, None, None]
-        self._sum[place.way, first :: self.stride][:there] += weighted
+        weight = self._weights[number][:there, None, None]
+        self._sum[place.way, first :: self.stride][:there].addcmul_(values[:there], weight)
         self._encoded[number] = True
 
     def ready(self) -> Float[Tensor, "ways frames 17 channels"]:
