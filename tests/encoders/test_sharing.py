@@ -1,19 +1,15 @@
-"""Folders, model cards and the Hub; what is said when weights do not fit."""
+"""Folders and model cards; what is said when weights do not fit."""
 
 import dataclasses
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from hub_server import COMMIT, hub
 from safetensors.torch import load_file, save_file
-from small_encoders import build, require_option
+from small_encoders import PROVENANCE, build, require_option
 
 import motionrep
 from motionrep.encoders import ENCODERS, KTPFormer, MixSTE, Provenance, load_encoder, weights_digest
@@ -22,23 +18,6 @@ from motionrep.head_api.loading import load_head, save_head
 from motionrep.layouts import H36M_17
 from motionrep.types import Keypoints
 from motionrep.weights import shipped
-
-RESULT = {
-    "metrics": {"mpjpe": 40.3},
-    "units": {"mpjpe": "mm"},
-    "protocol": {"id": "synthetic-views-1", "split": "val"},
-    "head": "mine-head",
-}
-PROVENANCE = Provenance("clips of mine", 12.5, "by hand", "CC-BY-4.0", "indoors", [RESULT], ["me/clips"])
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """A folder with a small KTPFormer."""
-    encoder = build("ktpformer")
-    encoder.name, encoder.provenance = "mine", PROVENANCE
-    encoder.save_pretrained(tmp_path / "mine")
-    return tmp_path / "mine"
 
 
 def _tiny():
@@ -122,7 +101,7 @@ def test_saving_again_replaces_the_encoder_and_leaves_other_files(saved):
 def test_a_failed_save_changes_nothing(saved):
     before = (saved / "model.safetensors").read_bytes()
     encoder = build("ktpformer")
-    encoder.provenance = Provenance(metrics=[RESULT | {"seen": object()}])  # cannot be written as JSON
+    encoder.provenance = Provenance(metrics=[PROVENANCE.metrics[0] | {"seen": object()}])  # cannot be written as JSON
     with pytest.raises(TypeError):
         encoder.save_pretrained(saved)
     assert (saved / "model.safetensors").read_bytes() == before
@@ -140,78 +119,6 @@ def test_a_declaration_that_this_version_does_not_keep_is_refused(saved):
 def test_a_revision_of_a_folder_is_refused(saved):
     with pytest.raises(ValueError, match="revision 'v1' is for the Hub"):
         load_encoder(saved, revision="v1")
-
-
-def _python(code, endpoint, cache, **environment):
-    environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment | {"HF_HUB_DISABLE_TELEMETRY": "1"}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_encoders_go_to_the_hub_and_come_back(saved, tmp_path):
-    """By huggingface_hub as it is, over HTTP; only the server is ours."""
-    load = (
-        "import sys, motionrep\n"
-        "encoder = motionrep.load_encoder('me/mine', revision=sys.argv[1] if len(sys.argv) > 1 else None)\n"
-        "print(encoder.name, encoder.digest)"
-    )
-    told = f"mine {load_encoder(saved).digest}"
-    with hub() as (endpoint, files):
-        push = f"import motionrep\nmotionrep.load_encoder({str(saved)!r}).push_to_hub('me/mine', token='t')"
-        done = _python(push, endpoint, tmp_path / "pusher")
-        assert done.returncode == 0, done.stderr
-        assert files["me/mine"].keys() >= {"README.md", "config.json", "model.safetensors"}
-        assert files["me/mine"]["model.safetensors"] == (saved / "model.safetensors").read_bytes()
-        done = _python(load, endpoint, tmp_path / "cache")
-        assert done.stdout.strip() == told, done.stderr
-        assert COMMIT in {path.name for path in (tmp_path / "cache").rglob("*")}
-        logged = "import logging\nlogging.basicConfig(level=logging.INFO)\n" + load
-        assert f"pin it as me/mine@{COMMIT}" in _python(logged, endpoint, tmp_path / "cache").stderr
-        pinned = _python(logged.replace("me/mine", f"me/mine@{COMMIT}"), endpoint, tmp_path / "pinned")
-        assert pinned.stdout.strip() == told, pinned.stderr
-        assert "pin it as" not in pinned.stderr
-        absent = _python(load.replace("me/mine", "me/mine@v9"), endpoint, tmp_path / "cache")
-        assert "RevisionNotFoundError" in absent.stderr
-        missing = _python(load.replace("me/mine", "me/other"), endpoint, tmp_path / "cache")
-        assert "no encoder 'me/other'" in missing.stderr
-        assert "RepositoryNotFoundError" in missing.stderr
-    done = _python(load, endpoint, tmp_path / "cache", HF_HUB_OFFLINE="1")
-    assert done.stdout.strip() == told, done.stderr
-    away = _python(load, endpoint, tmp_path / "empty")  # nobody answers any more
-    assert "ValueError: no encoder 'me/mine'" in away.stderr
-    assert "Hub could not be read" in away.stderr
-    assert "without a connection download the folder elsewhere and pass its path" in away.stderr
-
-
-@pytest.mark.slow
-def test_heads_go_to_the_hub_and_come_back(saved, tmp_path):
-    """Sent as any folder is."""
-    head = motionrep.head_api.loading.head_class("pose3d")(channels=32)
-    save_head(head, tmp_path / "head", "pose3d", "mine", encoder_digest=load_encoder(saved).digest)
-    push = (
-        "from huggingface_hub import HfApi\n"
-        "api = HfApi(token='t')\n"
-        "api.create_repo('me/head', exist_ok=True)\n"
-        f"api.upload_folder(repo_id='me/head', folder_path={str(tmp_path / 'head')!r})"
-    )
-    load = (
-        "import motionrep\n"
-        "head = motionrep.load_head('me/head', revision='main')\n"
-        "print(head.trained_on_digest, type(head).__name__)"
-    )
-    with hub() as (endpoint, files):
-        done = _python(push, endpoint, tmp_path / "pusher")
-        assert done.returncode == 0, done.stderr
-        assert files["me/head"].keys() >= {"config.json", "model.safetensors"}
-        done = _python(load, endpoint, tmp_path / "cache")
-        assert done.stdout.split() == [load_encoder(saved).digest, "Pose3DHead"], done.stderr
-        missing = _python(load.replace("me/head", "me/other"), endpoint, tmp_path / "cache")
-        assert "ValueError: no head 'me/other': not a shipped name or folder here" in missing.stderr
-    with pytest.raises(ValueError, match="revision 'main' is for the Hub"):
-        load_head(tmp_path / "head", revision="main")
 
 
 def test_a_head_refuses_other_weights_of_the_same_name(saved, tmp_path):

@@ -5,10 +5,18 @@ import dataclasses
 import pytest
 import torch
 
-from motionrep.encoders import ENCODERS
+from motionrep.encoders import ENCODERS, Provenance
 
 SMALL = {"frames": 9, "channels": 32, "inner_channels": 16, "depth": 2, "heads": 4, "input_channels": 3}
 _NOT_EVERYWHERE = ("inner_channels", "depth", "heads", "layer_scale", "drop_path")
+
+_RESULT = {
+    "metrics": {"mpjpe": 40.3},
+    "units": {"mpjpe": "mm"},
+    "protocol": {"id": "synthetic-views-1", "split": "val"},
+    "head": "mine-head",
+}
+PROVENANCE = Provenance("clips of mine", 12.5, "by hand", "CC-BY-4.0", "indoors", [_RESULT], ["me/clips"])
 
 
 def options_for(architecture, **options):
