@@ -1,7 +1,6 @@
 """Finding, saving and loading heads, also those of other packages."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ import fill
 import pytest
 import torch
 import yaml
+from forked import COMMAND, Forked
 from safetensors.torch import load_file, save_file
 
 from motionrep.datasets.authored.motions import authored_motion
@@ -205,17 +205,16 @@ def test_a_head_of_another_package_is_trained_like_ours(tmp_path):
     (package / "someones_heads.py").write_text(MODULE)
     for name, motion in (("walk", "walk"), ("wave", "wave"), ("unseen", "walk")):  # the hash makes unseen.npz "val"
         save_motion(authored_motion(motion, seconds=2.0), data / f"{name}.npz")
-    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
 
-    def python(*arguments):
-        command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def python(code, *arguments):
+        process = Forked(f"import sys\nsys.path.insert(0, {str(site)!r})\n{code}", *arguments)
+        assert process.wait() == 0, process.output() + process.errors()
+        return process.output()
 
-    pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index")
-    python(*pip, "--target", site, package)
-    listed = python("-m", "motionrep", "list")
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index")
+    done = subprocess.run([*pip, "--target", site, package], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed = python(COMMAND, "list")
     assert "speed" in next(line for line in listed.splitlines() if line.startswith("heads"))
 
     config = {
@@ -228,9 +227,7 @@ def test_a_head_of_another_package_is_trained_like_ours(tmp_path):
         "batch_size": 4,
     }  # fmt: skip
     (tmp_path / "speed.yaml").write_text(yaml.safe_dump(config))
-    told = python(
-        "-m", "motionrep", "finetune", "--config", tmp_path / "speed.yaml", "--data", data, "--output", run
-    )  # fmt: skip
+    told = python(COMMAND, "finetune", "--config", tmp_path / "speed.yaml", "--data", data, "--output", run)
     assert "loss" in told
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(metrics) == {"loss"}
@@ -241,4 +238,4 @@ def test_a_head_of_another_package_is_trained_like_ours(tmp_path):
     built = {"head": "speed", "config": {"channels": 16, "fps": 30.0}, "encoder": "run"}
     assert saved == built | {"format": "motionrep head 1", "version": 1}
     code = "import motionrep, sys; print(type(motionrep.load_head(sys.argv[1])).__module__)"
-    assert python("-c", code, run / "head").strip() == "someones_heads"
+    assert python(code, run / "head").strip() == "someones_heads"
