@@ -35,7 +35,7 @@ _UP_ROUNDS = 5
 _LOWEST = 0.05  # share of the lowest points that are taken for the floor where nothing touches it
 # How far a body may be off along and across the line of sight, and the acceleration of that in a clip of 1 s.
 _ALONG_M, _ACROSS_M, _DRIFT_M_PER_S2 = 0.3, 0.03, 1.0
-_LEAST_HEIGHT_M = 0.2
+_LEAST_HEIGHT_M = 0.2  # of a camera that stands
 _SLIPPING_M_PER_S, _SCALE_ROUNDS = 0.6, 5
 _FARTHEST = 0.4  # share of the distance by which a body is moved at most along the line of sight
 
@@ -86,8 +86,8 @@ def camera_on_floor(motions: Sequence[BodyMotion], grounds: Sequence[Ground], ca
         up, height_m = _plane([person for person in touching if len(person.eye_m)], up, tilts=not upright)
     else:
         height_m = _height_of_lowest_m(motions, ways, up)
-    lowest_eye_m = min(float((eye_m.cpu() @ up).min()) for _, eye_m in ways)
-    height_m = max(height_m, _LEAST_HEIGHT_M - lowest_eye_m)
+    if not camera.moves:  # of a moving one the lowest place decided, and drew the floor away from everybody's feet
+        height_m = max(height_m, _LEAST_HEIGHT_M - float(ways[0][1].cpu() @ up))
     if upright:
         given_from_floor = torch.eye(4)
         given_from_floor[1, 3] = -height_m
