@@ -70,7 +70,7 @@ def write_bodies(**kinds: str) -> None:
 def _readme(folder: Path) -> dict[str, Any]:
     write_bodies(SMPL_NEUTRAL="smpl")
     SAMPLES["WHAM"][0](folder).rename(folder / "wham.pkl")
-    for name in ("ours/truth.npz", "truth.npz"):
+    for name in ("ours.npz", "truth.npz"):
         motionrep.save_motion(authored_motion("walk", 0, 0.5), folder / name)
     clip = seen("walk")
     return {"array": torch.cat([clip.xy_px, clip.confidence[..., None]], -1)}
