@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,7 @@ def main() -> None:
     parts = {"clips": clips, "kills": kills, "ray": ray, "hour": hour}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=parts)
-    parser.add_argument("--work", type=Path, required=True, help="folder for clips and results, 1 GB at full size")
+    parser.add_argument("--work", type=Path, required=True, help="folder for clips and results, 2 GB at full size")
     parser.add_argument("--clips", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--hour-frames", type=int, default=HOUR_FRAMES)
@@ -279,7 +280,11 @@ def ray(given: Given, kept: Measured) -> None:
 
 def _actors() -> list[int]:
     """The processes in which parts are made."""
-    return [pid for pid in descendants(os.getpid()) if "_Actor" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")]
+    found = []
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it has just ended
+            found += [pid] if "_Actor" in Path(f"/proc/{pid}/cmdline").read_text("utf-8") else []
+    return found
 
 
 def hour(given: Given, kept: Measured) -> None:
