@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from motionrep.evaluation.synthetic_views import evaluate
+from motionrep.evaluation.synthetic_views import SyntheticViews, evaluate
 from motionrep.files.writing import write_json
 from motionrep.training.config import FinetuneConfig
 from motionrep.training.mean_of_weights import mean_of_weights
@@ -133,21 +133,41 @@ def reproduce(name: str, data: Path, output: Path, more: Path | None = None, not
         else:
             motions = [data] if more is None or not run.more else [data, more]
             train(config, motions, folder, resume=(folder / "checkpoints" / "last.ckpt").is_file())
-    packed, scores = output / "packed", {}
-    for kind, head in recipe.heads.items():
-        scores[kind] = output / f"{kind}.json"
-        if not scores[kind].is_file():
-            result = evaluate(data, str(output / recipe.encoder / "encoder"), str(output / head))
-            result |= {"encoder": name, "head": f"{kind}-{name}"}
-            write_json(result, scores[kind])
-    before = recipe.runs[: [run.name for run in recipe.runs].index(recipe.encoder)]
-    after = " after " + ", ".join(_told(run) for run in before)
-    version = recipe.version
-    pack(output / recipe.encoder, "encoder", name, packed, list(scores.values()), "", after, note, version)
+    packed = output / "packed"
+    scores = {kind: _scores(recipe, kind, name, data, more, output) for kind in recipe.heads}
+    every = [path for paths in scores.values() for path in paths]
+    after, version = _steps(recipe), recipe.version
+    pack(output / recipe.encoder, "encoder", name, packed, every, "", after, note, version)
     for kind, head in recipe.heads.items():
         run, folder = head.split("/")
-        pack(output / run, folder, f"{kind}-{name}", packed, [scores[kind]], name, "", note, version)
+        pack(output / run, folder, f"{kind}-{name}", packed, scores[kind], name, "", note, version)
     return packed
+
+
+def _scores(recipe: Recipe, kind: str, name: str, data: Path, more: Path | None, output: Path) -> list[Path]:
+    """Files with the scores of a head: on the validation clips, and on the people that its run left out, if any."""
+    head = output / recipe.heads[kind]
+    left_out = FinetuneConfig.from_file(head.parent / "config.yaml").held_out if more is not None else None
+    motions = {None: [data]} | ({} if left_out is None or more is None else {left_out: [data, more]})
+    paths = []
+    for people, folders in motions.items():
+        paths.append(output / (f"{kind}.json" if people is None else f"{kind}_held_out.json"))
+        if not paths[-1].is_file():
+            options = SyntheticViews(held_out=people, views=4 if people is None else 1)
+            result = evaluate(folders, str(output / recipe.encoder / "encoder"), str(head), options=options)
+            write_json(result | {"encoder": name, "head": f"{kind}-{name}"}, paths[-1])
+    return paths
+
+
+def _steps(recipe: Recipe) -> str:
+    """What came before the configuration that the encoder's card shows, and what came after it."""
+    place = [run.name for run in recipe.runs].index(recipe.encoder)
+    last = recipe.runs[place]
+    before = recipe.runs[:place]
+    if isinstance(last, Mean):
+        before = recipe.runs[: [run.name for run in recipe.runs].index(last.run)]
+    told = " after " + ", ".join(_told(run) for run in before) if before else ""
+    return told + (f", then {_told(last)}" if isinstance(last, Mean) else "")
 
 
 def _told(run: Run | Mean) -> str:
