@@ -98,7 +98,8 @@ def save_report(
     escaped.
 
     Args:
-        video: The source video; everybody is shown over it, with its sound.
+        video: The source video; everybody is shown over it, with its sound. Without it, several people are shown
+            together if they have places in the same axes, and otherwise one by one.
         movie: An .mp4 of everybody over the video, where it was drawn already.
         windows_s: Length of the windows of the action head, and from one to the next.
 
@@ -110,9 +111,9 @@ def save_report(
     path = check_report_path(path)
     if not people:
         raise ValueError("nobody to report on")
-    if movie is None and video is not None:
+    if movie is None and (video is not None or _stand_together(people)):
         with tempfile.TemporaryDirectory() as folder:
-            film = _movie_html(_over_video(people, Path(folder) / "clip.mp4", video, progress))
+            film = _movie_html(_everybody(people, Path(folder) / "clip.mp4", video, progress))
     else:
         film = None if movie is None else _movie_html(movie)
     content = _page(title, people, progress, film, windows_s)
@@ -203,7 +204,12 @@ def _video(one: PersonReport, progress: bool) -> str:
         return _movie_html(render(one.motion, movie, **how, progress=progress))
 
 
-def _over_video(people: Sequence[PersonReport], path: Path, video: Path, progress: bool) -> Path:
+def _stand_together(people: Sequence[PersonReport]) -> bool:
+    """Whether there are several people, who all have a place in the same axes."""
+    return len(people) > 1 and {one.motion.frame for one in people} in ({"world"}, {"camera"})
+
+
+def _everybody(people: Sequence[PersonReport], path: Path, video: Path | None, progress: bool) -> Path:
     motions, clips = [one.motion for one in people], [one.keypoints for one in people]
     return render_people(motions, clips, path, video, people[0].camera, height_px=_VIDEO_HEIGHT_PX, progress=progress)
 

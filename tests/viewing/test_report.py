@@ -13,11 +13,12 @@ from paths import WALK_BVH
 from motionrep.body import load_body_model
 from motionrep.cli.main import main
 from motionrep.datasets.authored.motions import authored_motion
-from motionrep.geometry.cameras import PinholeCamera, project
+from motionrep.geometry.cameras import PinholeCamera, camera_from_world_looking, project
 from motionrep.keypoints.quality import leaps, person_size_px, quality_warnings, swaps
 from motionrep.layouts import H36M_17, HALPE_26
+from motionrep.motion.axes import in_camera
 from motionrep.motion.measures import joint_angles_deg, joint_speeds_m_per_s
-from motionrep.types import JointMotion, Keypoints
+from motionrep.types import JointMotion, Keypoints, MotionEmbedding
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -247,6 +248,24 @@ def test_the_report_has_everything_inside_and_escapes_names(page):
     movie = base64.b64decode(re.search(r'src="data:video/mp4;base64,([^"]*)"', outside)[1])
     with av.open(io.BytesIO(movie)) as opened:
         assert sum(1 for _ in opened.decode(video=0)) == 12
+
+
+def test_several_people_without_a_video_are_shown_together(body, tmp_path):
+    for module in ("viser", "matplotlib", "av"):
+        pytest.importorskip(module, reason="needs the extras view, report and video")
+    from motionrep.viewing.report import PersonReport, save_report
+
+    pose = camera_from_world_looking(torch.tensor([0.0, 1.2, 5.0]), torch.tensor([0.0, 0.9, 0.0]))
+    camera, people = replace(PinholeCamera.from_hfov(1280, 720), camera_from_world=pose), []
+    for label, aside_m in (("left", -0.8), ("right", 0.8)):
+        motion = authored_motion("wave", seconds=0.2)
+        motion = replace(motion, translation_m=motion.translation_m + torch.tensor([aside_m, 0.0, 0.0]))
+        point_m = in_camera(motion, body, camera).joints(H36M_17).position_m
+        clip = Keypoints(project(point_m, camera), torch.ones(point_m.shape[:2]), H36M_17, motion.fps, 1280, 720)
+        embedding = MotionEmbedding(torch.randn(*point_m.shape[:2], 4), clip, "none")
+        people.append(PersonReport(label, clip, embedding, motion, None, (), camera))
+    text = save_report("two", people, tmp_path / "two.html").read_text(encoding="utf-8")
+    assert re.sub(r'srcdoc="[^"]*"', "", text).count("<video") == 1
 
 
 @pytest.mark.slow
