@@ -24,10 +24,12 @@ from motionrep.weights import find_shipped, shipped, shipped_versions, versions
 ROOT = ROOT / "motionrep" / "weights"
 
 
-@pytest.mark.parametrize("name", shipped("head"))
+@pytest.mark.parametrize(
+    "name", [f"{name}@{version}" for name in shipped("head") for version in shipped_versions("head", name)]
+)
 def test_a_shipped_head_reads_its_shipped_encoder(name):
     head = load_head(name)
-    encoder = load_encoder(head.trained_on)
+    encoder = load_encoder(encoder_of(head))
     assert head.trained_on_digest == encoder.digest
     xy_px = 300 + 100 * torch.rand(20, 17, 2, generator=torch.Generator().manual_seed(0))
     clip = Keypoints(xy_px, torch.ones(20, 17), H36M_17, 30.0, 1000, 800)
@@ -49,6 +51,9 @@ def newer(tmp_path, monkeypatch):
     """A folder of shipped weights with two versions of an encoder and of its 3D pose head; the mesh head has one."""
     for name in ("ktpformer-s", "pose3d-ktpformer-s", "mesh-ktpformer-s"):
         shutil.copytree(ROOT / name, tmp_path / name)
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        config |= {"version": 1, "sha256": None}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
     for name in ("ktpformer-s", "pose3d-ktpformer-s"):
         (tmp_path / name).rename(tmp_path / f"{name}@1")
     monkeypatch.setattr(versions, "FOLDER", tmp_path)
