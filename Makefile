@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/motionrep demo --output outputs/demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 --durations-min 5
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 25 --durations-min 5
 
 fuzz: .venv/installed
 	MOTIONREP_FUZZ=$(INPUTS) $(BIN)/python -m pytest --numprocesses auto tests/fuzz

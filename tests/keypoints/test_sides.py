@@ -1,5 +1,6 @@
 """A detector that exchanges left and right splits nobody, and is put right; people who turn round stay as they are."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,7 @@ def test_nothing_is_exchanged_in_motions_without_a_detector(fps):
             assert not exchanged_sides(xyc, np.arange(len(xyc)) / fps, (*range(6, 12), *range(6))).any(), path
 
 
+@cache
 def limb_places(path: Path) -> np.ndarray:
     """Joints of the left arm and leg, then of the right ones."""
     bvh = read_bvh(path)

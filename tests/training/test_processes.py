@@ -1,15 +1,13 @@
-"""Processes that make samples, and runs of several processes as the command starts them."""
+"""Processes that make samples."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from forked import COMMAND, Forked
 from training_config import CONFIG, NEW_ENCODER
 
 from motionrep.cli.training_options import parse
@@ -18,7 +16,7 @@ from motionrep.motion.saving import save_motion
 from motionrep.training.run import train
 
 _SETTINGS = {
-    "head": "pose3d", "new_encoder": NEW_ENCODER, "epochs": 2, "clips_per_epoch": 8, "batch_size": 4,
+    "head": "pose3d", "new_encoder": NEW_ENCODER, "epochs": 1000, "clips_per_epoch": 8, "batch_size": 4,
     "precision": "float32",
 }  # fmt: skip
 
@@ -29,16 +27,6 @@ def data(tmp_path_factory):
     for name, motion in (("walk", "walk"), ("wave", "wave"), ("unseen", "walk")):
         save_motion(authored_motion(motion, seconds=1.5), folder / f"{name}.npz")
     return folder
-
-
-def _started(folder: Path, data: Path, *options: str, epochs: int = 2) -> subprocess.Popen:
-    settings = folder / "settings.yaml"
-    settings.write_text(yaml.safe_dump(_SETTINGS | {"epochs": epochs}))
-    command = ["pretrain", "--config", settings, "--data", data, "--output", folder / "run", *options]
-    return subprocess.Popen(
-        [sys.executable, "-m", "motionrep", *map(str, command)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
 
 
 def test_a_run_does_not_depend_on_who_makes_its_samples(data, tmp_path):
@@ -59,26 +47,18 @@ def test_a_number_of_workers_that_cannot_be_is_refused(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_processes_tell_each_result_once(data, tmp_path):
-    """Every process of a run printed its scores once."""
-    process = _started(tmp_path, data, "--devices", "2", "--workers", "1")
-    results, told = process.communicate(timeout=300)
-    assert process.returncode == 0, told
-    assert [line.partition(":")[0] for line in results.splitlines()] == [str(tmp_path / "run"), "next"]
-    for sentence in ("read ", "precision float32", "epoch 1 of 2", "epoch 2 of 2"):
-        assert told.count(sentence) == 1, told
-
-
-@pytest.mark.slow
 def test_workers_end_when_their_run_is_killed(data, tmp_path):
-    process = _started(tmp_path, data, "--workers", "2", epochs=1000)
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump(_SETTINGS))
+    run = Forked(
+        COMMAND, "pretrain", "--config", settings, "--data", data, "--output", tmp_path / "run", "--workers", "2"
+    )
     try:
-        assert process.stderr is not None
-        assert any(line.startswith("epoch 1 of") for line in process.stderr)
-        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        run.wait_for("epoch 1 of")
+        workers = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        run.send_signal(signal.SIGKILL)
+        run.wait()
     assert len(workers) >= 2
     for _ in range(60):
         if not any(Path(f"/proc/{worker}").exists() for worker in workers):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -332,14 +333,22 @@ def alone(data, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(alone, data):
+def test_two_processes_learn_what_one_does_and_tell_it_once(alone, data):
+    """By the command, with samples made in others. Every process of a run printed its scores once."""
     work, losses = alone
-    command = [sys.executable, "run.py", "config.yaml", str(data), "two", "2", "1"]
-    subprocess.run(command, cwd=work, check=True, capture_output=True, timeout=300)
+    command = ["finetune", "--config", "config.yaml", "--data", str(data), "--output", "two", "--devices", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "motionrep", *command, "--workers", "1"], cwd=work, capture_output=True, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     assert _losses(work / "two") == pytest.approx(losses, rel=1e-5)
     metrics = [json.loads((work / run / "metrics.json").read_text())["mpjpe"] for run in ("one", "two")]
     assert metrics[0] == pytest.approx(metrics[1], rel=1e-3)
     load_encoder(work / "two" / "encoder")
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["two", "next"]
+    for sentence in ("read ", "precision float32", "epoch 1 of 2", "epoch 2 of 2"):
+        assert done.stderr.count(sentence) == 1, done.stderr
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from filmed_people import film
 from PIL import Image
 from video_files import filmed
 
@@ -95,9 +94,8 @@ def test_a_page_shows_the_video_at_its_time(browser, tmp_path):
     shades = np.linspace(40, 220, 20).astype(np.uint8)
     pictures = [np.full((240, 320, 3), shade, np.uint8) for shade in shades]
     path = filmed(tmp_path / "shades.mp4", pictures, np.arange(20) / FPS)
-    walker = film(("walk",), seconds=2.0, fps=FPS)
-    xy_px = torch.from_numpy(walker.truth_px[0]).float()
-    clip = Keypoints(xy_px, torch.ones(xy_px.shape[:2]), MEDIAPIPE_33, FPS, 320, 240)
+    xy_px = torch.rand(20, 33, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([320, 240])
+    clip = Keypoints(xy_px, torch.ones(20, 33), MEDIAPIPE_33, FPS, 320, 240)
     viewed = ViewedMotion("walk", authored_motion("walk", 0, 2.0, FPS), clip, video=path)
     page_file = save_page([viewed], tmp_path / "page.html")
     assert page_file.stat().st_size < 5e6
