@@ -9,7 +9,7 @@ from motionrep.files.arrays import read_array
 from motionrep.files.columns import columns_of
 from motionrep.files.contents import VIDEO_SUFFIXES, Contents
 from motionrep.files.hdf5 import pandas_columns
-from motionrep.files.recognising import has, is_json_list
+from motionrep.files.recognising import files_have, has, is_json_list
 
 
 def is_openpose(file: Contents) -> bool:
@@ -39,6 +39,24 @@ def is_ultralytics(file: Contents) -> bool:
     first = file.item[0] if isinstance(file.item, list) and file.item else file.item
     is_list = is_json_list(file) or (file.container == "folder" and file.fault is None)
     return is_list and isinstance(first, dict) and isinstance(first.get("keypoints"), dict)
+
+
+def is_alphapose_pictures(file: Contents) -> bool:
+    """A folder with AlphaPose's entries in a file for each picture, and not one for each video."""
+    if not files_have("image_id", "keypoints")(file):
+        return False
+    lists = (found for found in file.value.values() if isinstance(found, list))
+    pictures = ({str(entry.get("image_id")) for entry in found if isinstance(entry, dict)} for found in lists)
+    return all(len(names) <= 1 for names in pictures)
+
+
+def is_mmpose_pictures(file: Contents) -> bool:
+    """A folder with MMPose's instances in a file for each picture, and not one for each video."""
+    if not (files_have("instance_info")(file) or files_have("keypoint_scores")(file)):
+        return False
+    found = (content.get("instance_info") if isinstance(content, dict) else None for content in file.value.values())
+    listed = (items for items in found if isinstance(items, list))
+    return not any(isinstance(item, dict) and "instances" in item for items in listed for item in items)
 
 
 def is_mmpose_results(file: Contents) -> bool:

@@ -328,5 +328,7 @@ def test_nothing_there_is_said(tmp_path):
 
 def test_suffixes_of_what_files_hold():
     assert suffixes("motion") == (".bvh", ".json", ".npy", ".npz", ".pk", ".pkl", ".pt", ".txt")
-    assert suffixes("keypoints") == (".csv", ".h5", ".json", ".npy", ".npz", ".skeleton", ".tsv", ".txt")
+    assert suffixes("keypoints") == (
+        ".csv", ".h5", ".json", ".jsonl", ".ndjson", ".npy", ".npz", ".skeleton", ".tsv", ".txt",
+    )  # fmt: skip
     assert suffixes("joints", "video")[:3] == (".avi", ".c3d", ".mkv")

@@ -2,6 +2,8 @@
 
 import json
 
+import keypoint_writers
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -52,6 +54,25 @@ def test_a_folder_of_openpose_frames_is_one_input(clips):
     assert not any("_keypoints" in path for path in _found(clips))
     assert not is_data_set(str(frames))
     assert is_data_set(str(clips))
+
+
+WRITERS = (*keypoint_writers.OF_COCO, *keypoint_writers.OF_MEDIAPIPE)
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+def test_a_folder_of_files_of_whole_videos_is_a_data_set(write, tmp_path):
+    """Of every program; what a program writes as a folder for each video is a folder of folders."""
+    points = np.random.default_rng(0).uniform(100, 300, (4, 33, 2))
+    clip = np.concatenate([points, np.full((4, 33, 1), 0.9)], -1)
+    joints = 33 if write in keypoint_writers.OF_MEDIAPIPE else 17
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        written = write(tmp_path / name, clip[:, :joints], (1920, 1080))
+        written.rename(clips / f"{name}{written.suffix}")
+    assert is_data_set(str(clips))
+    assert _found(clips) == sorted(str(path) for path in clips.iterdir())
 
 
 def test_what_is_not_there_is_told(tmp_path):

@@ -58,8 +58,6 @@ def _of_pictures(files: dict[str, Any], options: KeypointOptions, path: Path) ->
     for name, value in files.items():
         content = value if isinstance(value, dict) else {"instance_info": value}
         instances = as_list(field(content, "instance_info", f"{path / name}"), f"{path / name}")
-        if any(isinstance(instance, dict) and "instances" in instance for instance in instances):
-            raise ValueError(f"{path / name}: holds the frames of a whole video; read the files one by one")
         frames.append({"frame": name, "instances": instances})
         meta = content.get("meta_info")
         names = names or (_names(meta.get("keypoint_id2name")) if isinstance(meta, dict) else None)
