@@ -24,10 +24,17 @@ _OPENGL = "apt-get install -y libegl1 libgl1 libxrender1"
 def renderers() -> Iterator[Finding]:
     """Draws a body, writes videos, and tries the optional back ends in processes of their own."""
     yield tried("renderers", "motionrep", _draw, reinstall(), needed=True)
-    yield tried("renderers", ".mp4", lambda: _write(".mp4"), 'pip install "motionrep[video]"', needed=True)
+    yield _mp4()
     yield tried("renderers", ".gif", lambda: _write(".gif"), 'pip install --force-reinstall "pillow>=11"')
     yield _pyrender()
     yield _pytorch3d()
+
+
+def _mp4() -> Finding:
+    fix = 'pip install "motionrep[video]"'
+    if find_spec("av") is None:
+        return Finding("renderers", ".mp4", "missing", "optional; without it no video is read, and .gif written", fix)
+    return tried("renderers", ".mp4", lambda: _write(".mp4"), fix, needed=True)
 
 
 def _pyrender() -> Finding:

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -29,14 +30,14 @@ def examine() -> list[Finding]:
     """
     findings = [*versions(), *packages(), *renderers(), *bodies(), *computing(), *weights()]
     fix = "repair what is broken or missing above"
-    return [*findings, tried("five lines", "keypoints to .mp4", _five_lines, fix, needed=True)]
+    return [*findings, tried("five lines", "keypoints to a video", _five_lines, fix, needed=True)]
 
 
 def _five_lines() -> str:
     """Runs the five lines of the README on half a second of random keypoints."""
     start_s = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        keypoints, movie = Path(folder) / "dance.npz", Path(folder) / "dance.mp4"
+        keypoints, movie = Path(folder) / "dance.npz", Path(folder) / ("dance.mp4" if find_spec("av") else "dance.gif")
         xy_px = torch.rand(15, H36M_17.joint_count, 2, generator=torch.Generator().manual_seed(0)) * 400
         save_keypoints([Keypoints(xy_px, torch.ones(15, H36M_17.joint_count), H36M_17, 30.0, 400, 400)], keypoints)
         clips = load_keypoints(keypoints)

@@ -14,7 +14,7 @@ class Finding:
     Attributes:
         state: `missing` if it is not there, `broken` if it is there and fails.
         fix: What helps, a command where there is one; None when nothing has to be done.
-        needed: The five lines of the README, from keypoints to an .mp4, do not run without it.
+        needed: The five lines of the README, from keypoints to a video, do not run without it.
     """
 
     topic: str
