@@ -5,11 +5,13 @@ the posed body projects closer to the keypoints. This follows SMPLify (Bogo et a
 prediction, uses it instead of a pose prior, and solves for a whole clip at once.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from motionrep.body.points import JOINTS_AND_LANDMARKS
@@ -22,6 +24,8 @@ from motionrep.layouts import SMPL_24
 from motionrep.motion.axes import world_from_camera
 from motionrep.motion.contacts import POINTS, Ground, contact_weights, point_radii_m
 from motionrep.types import BodyMotion, Keypoints
+
+logger = logging.getLogger(__name__)
 
 _SHAPE_FRAMES = 24
 _FRAMES_AT_ONCE = 2048  # of all people together, with their padding
@@ -69,7 +73,10 @@ def refine_people(
     progress: bool = False,
     grounds: Sequence[Ground] | None = None,
 ) -> list[BodyMotion]:
-    """Refines everybody before one camera side by side; each as `refine` does alone, but faster."""
+    """Refines everybody before one camera side by side; each as `refine` does alone, but faster.
+
+    Whoever would end behind the camera stays as predicted, with a warning.
+    """
     people = [_person(motion, clip, _camera(camera, clip)) for motion, clip in zip(motions, clips, strict=True)]
     if grounds is not None:
         if camera is None:
@@ -86,7 +93,15 @@ def refine_people(
         solved = _solved([people[index] for index in indices], progress)
         for index, (local_rotmat, translation_m, betas) in zip(indices, solved, strict=True):
             changed = {"local_rotmat": local_rotmat, "translation_m": translation_m, "betas": betas}
-            refined[index] = replace(motions[index], **changed)
+            solution = replace(motions[index], **changed)
+            if _first_too_near(_joints_m(solution)) is None:
+                refined[index] = solution
+            else:
+                logger.warning(
+                    "person %s is not refined: keypoints and floor would put the body behind the camera; is the "
+                    "camera the one that took the clip?",
+                    clips[index].person,
+                )
     return refined
 
 
@@ -167,6 +182,18 @@ def reprojection_error_px(motion: BodyMotion, keypoints: Keypoints, camera: Pinh
     return float((weight * distance_px).sum() / weight.sum())
 
 
+@torch.no_grad()
+def _joints_m(motion: BodyMotion) -> Float[Tensor, "frames joints 3"]:
+    body = body_of(motion)
+    return body.joints(motion.local_rotmat[:, :_JOINTS], motion.betas, motion.translation_m, motion.expression)
+
+
+def _first_too_near(joint_m: Float[Tensor, "frames joints 3"]) -> int | None:
+    """The first frame with a joint behind the camera or close before it."""
+    too_near = (joint_m[..., 2] < _NEAREST_M).any(1)
+    return int(too_near.nonzero()[0, 0]) if bool(too_near.any()) else None
+
+
 def _person(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) -> People:
     keypoints = keypoints.to(motion.translation_m.device)
     if motion.frame != "camera":
@@ -183,10 +210,8 @@ def _person(motion: BodyMotion, keypoints: Keypoints, camera: PinholeCamera) -> 
         raise ValueError("keypoints: confidence is 0 everywhere, so there is nothing to refine with")
     body = body_of(motion)
     regressor = body.point_regressor(keypoints.layout)
-    with torch.no_grad():
-        joint_m = body.joints(motion.local_rotmat[:, :_JOINTS], motion.betas, motion.translation_m, motion.expression)
-    if bool((joint_m[..., 2] < _NEAREST_M).any()):
-        frame = int((joint_m[..., 2] < _NEAREST_M).any(1).nonzero()[0, 0])
+    joint_m = _joints_m(motion)
+    if (frame := _first_too_near(joint_m)) is not None:
         raise ValueError(
             f"motion: in frame {frame} the body is behind the camera or less than {_NEAREST_M} m from it; "
             "predict with the camera that took the clip"

@@ -162,6 +162,18 @@ def test_errors_say_what_does_not_fit(body, truth):
         refine(replace(truth, translation_m=-truth.translation_m), clip)
 
 
+def test_who_would_end_behind_the_camera_stays_as_predicted(body, truth, caplog):
+    """The keypoints are of somebody nearer, and the nearest hand is just far enough to begin with."""
+    nearest_m = body.joints(truth.local_rotmat, truth.betas, truth.translation_m)[..., 2].min()
+    near, nearer = (
+        replace(truth, translation_m=truth.translation_m + torch.tensor([0.0, 0.0, float(z_m - nearest_m)]))
+        for z_m in (0.21, 0.15)
+    )
+    clip = _seen(body, nearer, COCO_17)
+    assert refine(near, clip) is near
+    assert "is not refined: keypoints and floor would put the body behind the camera" in caplog.text
+
+
 def test_keypoints_that_say_nothing_have_no_distance(body, truth):
     """It was NaN."""
     clip = _seen(body, truth, H36M_17)
