@@ -110,7 +110,8 @@ def load_head(name_or_folder: str | Path, revision: str | None = None, **changes
     folder = _head_folder(name_or_folder, revision)
     config, weights = read_config(folder, "head"), read_weights(folder, "head")
     name = config["head"]
-    if changes.get("body", "open") != "open" and "body_digest" not in config["config"]:
+    trained_for = config["config"].get("body", "open") if "body_digest" in config["config"] else "open"
+    if changes.get("body", "open") != "open" and trained_for == "open":
         raise ValueError(
             f"{folder}: a head of the open body, got body {changes['body']!r}; train one for that body with "
             "motionrep finetune --body"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from page_blocks import PAGES, Block, blocks_of, commands_in_tables
-from page_places import PLACES, write_files
+from page_places import PLACES, of_weights, write_files
 from paths import ROOT
 
 import motionrep
@@ -90,8 +90,10 @@ def here(page: Path) -> list[Block]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if here(page)], ids=page_name)
 def test_the_blocks_of_a_page_run(page: Path, place: Callable[[str], Path]) -> None:
-    prepare = PLACES.get("weights" if page.parent.parent.name == "weights" else page.stem, lambda folder: {})
-    names: dict = {"motionrep": motionrep} | prepare(place("blocks"))
+    folder = place("blocks")
+    is_card = page.parent.parent.name == "weights"
+    prepared = of_weights(page.parent.name) if is_card else PLACES.get(page.stem, lambda folder: {})(folder)
+    names: dict = {"motionrep": motionrep} | prepared
     for block in here(page):
         run_block(block, names)
 

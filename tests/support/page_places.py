@@ -145,8 +145,10 @@ def _viewer(folder: Path) -> dict[str, Any]:
     return {"motion": motion, "keypoints": clip, "embedding": embedding}
 
 
-def _weights(folder: Path) -> dict[str, Any]:
-    return {"embedding": motionrep.embed(seen("walk"), motionrep.load_encoder("ktpformer-s"))}
+def of_weights(name: str) -> dict[str, Any]:
+    """What the card of shipped weights is about: an embedding of their encoder."""
+    encoder = "ssr-stf-s" if "ssr-stf-s" in name else "ktpformer-s"
+    return {"embedding": motionrep.embed(seen("walk"), motionrep.load_encoder(encoder))}
 
 
 def _detection(folder: Path) -> dict[str, Any]:
@@ -171,5 +173,5 @@ def _scale(folder: Path) -> dict[str, Any]:
 PLACES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "README": _readme, "actions": _actions, "body": _body, "cameras": _cameras, "detection": _detection,
     "embeddings": _embeddings, "gallery": _gallery, "scale": _scale,
-    "training": _training, "viewer": _viewer, "weights": _weights,
+    "training": _training, "viewer": _viewer,
 }  # fmt: skip
