@@ -37,7 +37,7 @@ for seed in range(3):
 _PREDICT = "predict clip.npz --output results"
 # What is tried: commands of motionrep, or modules that can be imported where a command would need more than the extra.
 TRIED: dict[str, tuple[str, ...]] = {
-    "none": (_PREDICT, "render results/clip_0.npz --output clip.gif", "list"),
+    "none": ("doctor", _PREDICT, "render results/clip_0.npz --output clip.gif", "list"),
     "video": (f"{_PREDICT} --render", "detect results/clip_overlay.mp4 --output found.npz"),
     "tables": ("embed clip.npz --output clip.parquet",),
     "hdf5": ("import h5py",),
@@ -57,7 +57,7 @@ TRIED: dict[str, tuple[str, ...]] = {
     "anny": ("import anny",),
 }
 _IN_ALL = ("none", "video", "tables", "hdf5", "train", "lora", "export", "view", "report", "trimesh")
-TRIED["all"] = ("doctor", *(command for extra in _IN_ALL for command in TRIED[extra]))
+TRIED["all"] = tuple(command for extra in _IN_ALL for command in TRIED[extra])
 
 
 def main() -> None:

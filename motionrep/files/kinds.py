@@ -131,11 +131,22 @@ def require_kind(contents: Contents, *wanted: Holds) -> Kind:
         raise ValueError(f"{contents.path}: {reason}")
     if contents.fault is not None:
         raise contents.fault
+    if (inside := _kind_inside(contents)) is not None and inside.holds in wanted:
+        raise ValueError(
+            f"{contents.path}: its files are clips of their own ({inside.name}); read them one by one, or all of them "
+            "with motionrep embed or motionrep predict"
+        )
     sought = " or ".join(_MEANING[holds][0] for holds in wanted)
     raise ValueError(
         f"{contents.path}: is {kind.name}, not {sought} of a kind that motionrep reads ({names(*wanted)}); "
         f"{advice(contents, of_keypoints='keypoints' in wanted)}"
     )
+
+
+def _kind_inside(contents: Contents) -> Kind | None:
+    """The kind of the first file of a folder; None of a file."""
+    files = (contents.path / name for name in contents.fields) if contents.container == "folder" else ()
+    return next((kind_of(file) for file in files if file.is_file()), None)
 
 
 def lacks_size(contents: Contents) -> bool:

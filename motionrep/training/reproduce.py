@@ -147,8 +147,10 @@ def reproduce(name: str, data: Path, output: Path, more: Path | None = None, not
 def _scores(recipe: Recipe, kind: str, name: str, data: Path, more: Path | None, output: Path) -> list[Path]:
     """Files with the scores of a head: on the validation clips, and on the people that its run left out, if any."""
     head = output / recipe.heads[kind]
-    left_out = FinetuneConfig.from_file(head.parent / "config.yaml").held_out if more is not None else None
-    motions = {None: [data]} | ({} if left_out is None or more is None else {left_out: [data, more]})
+    left_out = FinetuneConfig.from_file(head.parent / "config.yaml").held_out
+    motions: dict[str | None, list[Path]] = {None: [data]}
+    if more is not None and left_out is not None:
+        motions[left_out] = [data, more]
     paths = []
     for people, folders in motions.items():
         paths.append(output / (f"{kind}.json" if people is None else f"{kind}_held_out.json"))
@@ -161,12 +163,10 @@ def _scores(recipe: Recipe, kind: str, name: str, data: Path, more: Path | None,
 
 def _steps(recipe: Recipe) -> str:
     """What came before the configuration that the encoder's card shows, and what came after it."""
-    place = [run.name for run in recipe.runs].index(recipe.encoder)
-    last = recipe.runs[place]
-    before = recipe.runs[:place]
-    if isinstance(last, Mean):
-        before = recipe.runs[: [run.name for run in recipe.runs].index(last.run)]
-    told = " after " + ", ".join(_told(run) for run in before) if before else ""
+    names = [run.name for run in recipe.runs]
+    last = recipe.runs[names.index(recipe.encoder)]
+    shown = names.index(last.run if isinstance(last, Mean) else last.name)
+    told = " after " + ", ".join(_told(run) for run in recipe.runs[:shown]) if shown else ""
     return told + (f", then {_told(last)}" if isinstance(last, Mean) else "")
 
 

@@ -10,6 +10,7 @@ import pytest
 from clip_folders import write_clips
 
 from motionrep.files.listing import find_inputs, is_data_set
+from motionrep.keypoints.loading import load_keypoints
 
 
 @pytest.fixture
@@ -73,6 +74,8 @@ def test_a_folder_of_files_of_whole_videos_is_a_data_set(write, tmp_path):
         written.rename(clips / f"{name}{written.suffix}")
     assert is_data_set(str(clips))
     assert _found(clips) == sorted(str(path) for path in clips.iterdir())
+    with pytest.raises(ValueError, match=r"clips: .* one by one"):
+        load_keypoints(clips)
 
 
 def test_what_is_not_there_is_told(tmp_path):
